@@ -1,0 +1,59 @@
+// One logger: JSON lines for machines, short coloured lines for a terminal; user text can forge neither.
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFields = Record<string, string | number | boolean | null | undefined>;
+
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
+const paint: Record<LogLevel, string> = { debug: "\x1b[2m", info: "\x1b[36m", warn: "\x1b[33m", error: "\x1b[31m" };
+
+/** Makes control characters visible (`\u001b`), so that text from outside stays on its line. */
+export function escapeControls(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is being escaped
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
+ * Creates a logger that hands whole lines (without newline) to `write`; stderr by default.
+ * `format: "json"` writes `{"time","level","message",…fields}`; `"text"` is for people.
+ */
+export function createLogger(options: {
+  level: LogLevel;
+  format: "json" | "text";
+  color?: boolean;
+  write?: (line: string) => void;
+}): Logger {
+  const write = options.write ?? ((line: string) => void process.stderr.write(`${line}\n`));
+  const emit = (level: LogLevel, message: string, fields: LogFields = {}): void => {
+    if (order[level] < order[options.level]) return;
+    const time = new Date().toISOString();
+    if (options.format === "json") {
+      write(JSON.stringify({ time, level, message: escapeControls(message), ...escaped(fields) }));
+      return;
+    }
+    const rest = Object.entries(escaped(fields))
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => ` ${key}=${typeof value === "string" && /[ ="]/.test(value) ? JSON.stringify(value) : value}`)
+      .join("");
+    const label = options.color ? `${paint[level]}${level.padEnd(5)}\x1b[0m` : level.padEnd(5);
+    write(`${time.slice(11, 19)} ${label} ${escapeControls(message)}${options.color && rest ? `\x1b[2m${rest}\x1b[0m` : rest}`);
+  };
+  return {
+    debug: (message, fields) => emit("debug", message, fields),
+    info: (message, fields) => emit("info", message, fields),
+    warn: (message, fields) => emit("warn", message, fields),
+    error: (message, fields) => emit("error", message, fields),
+  };
+}
+
+function escaped(fields: LogFields): LogFields {
+  const out: LogFields = {};
+  for (const [key, value] of Object.entries(fields)) out[key] = typeof value === "string" ? escapeControls(value) : value;
+  return out;
+}

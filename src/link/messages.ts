@@ -1,0 +1,223 @@
+// The typed messages between the main thread and the shards. Nothing here is sent per request.
+
+import type { CompiledPolicy } from "../policy/types.ts";
+
+/** A visitor's (or agent's) connection on its way to another thread. The receiver owns `fd` from the moment it is posted. */
+export interface MovedConnection {
+  /** A duplicate made for the receiver; see handover/ledger for who closes it when the receiver dies. */
+  fd: number;
+  /** Canonical peer address (no `::ffff:`), read once when the connection was accepted. */
+  address: string;
+  /** Whether the visitor spoke TLS to us. */
+  secure: boolean;
+  /** Unread bytes as latin1; they start with a request head (or are empty). */
+  unread: string;
+  /** `Date.now()` when the connection was accepted. */
+  acceptedAtMs: number;
+}
+
+/** Who opened a tunnel; ids only, so that a change of any of them can close it. */
+export interface Principal {
+  accountId: string | null;
+  keyId: string | null;
+  orgId: string | null;
+}
+
+/** A registration's decision, made on main, that lets one agent open sessions for one tunnel. */
+export interface Ticket {
+  /** The opaque ticket itself; single use, 60 s. */
+  ticket: string;
+  expiresAtMs: number;
+  tunnelId: string;
+  /** The subdomain, or `tcp:PORT`. Owned by this shard by `shardOf`. */
+  name: string;
+  url: string;
+  agentId: string;
+  generation: number;
+  /** Several agents may serve this name together. */
+  pool: boolean;
+  principal: Principal;
+  appId: string | null;
+  /** CIDRs, one of which must contain the session's own peer address. */
+  agentAllow: string[];
+  /** Most sessions this agent may hold for the tunnel. */
+  maxSessions: number;
+  /** Set for TCP tunnels: the shard listens here while the tunnel is live. */
+  tcpPort: number | null;
+}
+
+/** What a shard knows about a name it owns. Absent = the name is unknown (404). */
+export interface NameEntry {
+  name: string;
+  appId: string | null;
+  orgId: string | null;
+  /** What a visitor must pass; the compiled form of policy/resolve. Missing or broken policies compile to `deny`. */
+  policy: CompiledPolicy;
+}
+
+export type DisconnectReason =
+  | "replaced"
+  | "disconnected_by_admin"
+  | "credential_revoked"
+  | "not_whitelisted"
+  | "application_changed"
+  | "released";
+
+export type ToShard =
+  | { type: "connection"; connection: MovedConnection }
+  /** Ports to the other shards, sent again when one of them was replaced. `ports[k]` is null for the receiver itself. */
+  | { type: "peers"; ports: (MessagePort | null)[]; incarnations: number[] }
+  /** One port of a replaced shard. */
+  | { type: "peer"; shard: number; port: MessagePort; incarnation: number }
+  | { type: "ticket"; ticket: Ticket }
+  /** `snapshot: true` replaces everything known; otherwise `set` and `remove` are applied in order. */
+  | { type: "names"; snapshot: boolean; set: NameEntry[]; remove: string[] }
+  /** New agent ranges of live tunnels; sessions whose address no longer passes are closed. */
+  | { type: "agent-allow"; tunnelId: string; allow: string[] }
+  /** Closes sessions of a tunnel (of one agent, when given). */
+  | { type: "disconnect"; tunnelId: string; agentId: string | null; reason: DisconnectReason }
+  /** Ask the agent to try its local service now; answered by `answer` to main. */
+  | { type: "check"; id: number; tunnelId: string }
+  /** Captured request metadata, newest first; answered by `answer` to main. */
+  | { type: "requests"; id: number; tunnelIds: string[] | null; requestId: string | null; limit: number }
+  /** Live events are only sent while somebody watches. */
+  | { type: "watch"; on: boolean }
+  | { type: "answer"; id: number; answer: Answer }
+  /** Addresses that the limiter blocks, per application. `untilMs` 0 lifts the block. */
+  | { type: "block"; appId: string; address: string; untilMs: number }
+  /** Stop taking requests, say go-away to agents, finish what runs until `deadlineMs` (wall clock), then `drained`. */
+  | { type: "drain"; deadlineMs: number };
+
+/** What a shard cannot know and asks main, bounded in number, answered by id. */
+export type Ask =
+  | { kind: "api_key"; name: string; appId: string | null; orgId: string | null; key: string; address: string }
+  | { kind: "session"; name: string; appId: string | null; session: string; address: string }
+  | { kind: "basic"; name: string; appId: string | null; username: string; password: string; address: string };
+
+export type Answer =
+  | { kind: "allow"; user: string | null; email: string | null; keyId: string | null; cacheMs: number }
+  | { kind: "deny"; reason: string; cacheMs: number }
+  | { kind: "blocked"; retryAfterMs: number };
+
+/** Whether the local service behind a tunnel answered, and when that was last proven. */
+export type LocalStatus =
+  | { state: "unknown" }
+  | { state: "up"; provenAtMs: number; connectMs: number | null }
+  | { state: "down"; sinceMs: number; provenAtMs: number; why: string };
+
+/** Counters of one tunnel since the last report. */
+export interface TunnelCounters {
+  tunnelId: string;
+  requests: number;
+  connections: number;
+  /** Visitor -> local service. */
+  bytesIn: number;
+  /** Local service -> visitor. */
+  bytesOut: number;
+  status2xx: number;
+  status3xx: number;
+  status4xx: number;
+  status5xx: number;
+  /** Live sessions' smallest round trip, when known. */
+  rttMs: number | null;
+  local: LocalStatus;
+  streams: number;
+}
+
+/** One visitor request as the dashboard and the access log show it. No bodies; secrets masked; no query unless LOG_QUERY. */
+export interface CapturedRequest {
+  id: string;
+  tunnelId: string;
+  name: string;
+  appId: string | null;
+  orgId: string | null;
+  startedAtMs: number;
+  method: string;
+  path: string;
+  status: number;
+  bytesIn: number;
+  bytesOut: number;
+  address: string;
+  principal: string | null;
+  /** Milliseconds: whole exchange; policy; waiting for a session; tunnel and local service until the head. */
+  totalMs: number;
+  policyMs: number;
+  queueMs: number;
+  tunnelMs: number;
+  localMs: number;
+  requestHeaders: [string, string][];
+  responseHeaders: [string, string][];
+  /** Why it ended early, when it did. */
+  error: string | null;
+}
+
+export type ShardEvent =
+  | { type: "session.opened"; tunnelId: string; agentId: string; generation: number; address: string; sessions: number; atMs: number }
+  | { type: "session.closed"; tunnelId: string; agentId: string; generation: number; reason: string; sessions: number; atMs: number }
+  /** A visitor or a session was turned away. `rule` names what did it. */
+  | { type: "refusal"; name: string; appId: string | null; orgId: string | null; rule: string; address: string; identity: string | null; requestId: string; atMs: number }
+  /** A visitor was let in by a policy (audited once per credential and cache period, not per request). */
+  | { type: "admitted"; name: string; appId: string | null; orgId: string | null; rule: string; address: string; identity: string | null; requestId: string; atMs: number }
+  | { type: "local.status"; tunnelId: string; status: LocalStatus };
+
+export type FromShard =
+  | { type: "ready" }
+  | { type: "ask"; id: number; ask: Ask }
+  | { type: "events"; events: ShardEvent[] }
+  | { type: "counters"; counters: TunnelCounters[] }
+  /** Only while somebody watches. */
+  | { type: "request"; requests: CapturedRequest[] }
+  | { type: "checked"; id: number; status: LocalStatus | null }
+  | { type: "requests"; id: number; requests: CapturedRequest[] }
+  /** A connection that this shard does not own: base domain or another shard without a port. */
+  | { type: "connection"; connection: MovedConnection }
+  | { type: "drained" };
+
+/** What a worker is told when it starts (workerData-like, by the first message or `environmentData`). */
+export interface ShardStart {
+  type: "start";
+  shard: number;
+  shards: number;
+  incarnation: number;
+  /** Shared: ticks of the shards (Int32, index = shard), the descriptor ledger, connection counts. */
+  ticks: SharedArrayBuffer;
+  ledger: SharedArrayBuffer;
+  counts: SharedArrayBuffer;
+  /** The 0700 directory of internal unix sockets. */
+  socketDir: string;
+  settings: ShardSettings;
+}
+
+/** The settings a shard needs; a plain subset of the configuration. Durations in ms, sizes in bytes. */
+export interface ShardSettings {
+  domain: string;
+  scheme: "http" | "https";
+  publicPort: number;
+  host: string;
+  shardPort: number | null;
+  trustedProxies: string[];
+  headTimeoutMs: number;
+  idleTimeoutMs: number;
+  requestTimeoutMs: number;
+  bodyProgressTimeoutMs: number;
+  writeProgressTimeoutMs: number;
+  holdMs: number;
+  holdMax: number;
+  maxBodyBytes: number;
+  maxStreamsPerSession: number;
+  maxConnections: number;
+  maxConnectionsPerAddress: number;
+  maxConnectionsPerTunnel: number;
+  maxConnectionsPerOrganization: number;
+  pingIntervalMs: number;
+  deadAfterMs: number;
+  checkIntervalMs: number;
+  ticketTtlMs: number;
+  serverTiming: boolean;
+  logQuery: boolean;
+  captureRequests: number;
+  captureBytes: number;
+  handover: "move" | "pipe";
+  /** Path of the control plane's unix socket (for `/__auth/…` exchanges). */
+  controlSocket: string;
+}
