@@ -1,0 +1,55 @@
+// What the agent is told to serve, and the events by which it says how that goes.
+
+/** One tunnel the agent opens: a public name (or port) and the one local service behind it. */
+export interface TunnelSpec {
+  protocol: "http" | "tcp";
+  /** Wanted name; null lets the server choose one that stays across reconnects. */
+  subdomain: string | null;
+  localHost: string;
+  localPort: number;
+  /** The local service speaks TLS. */
+  localHttps: boolean;
+  /** Accept a local certificate that does not verify. */
+  insecureLocal: boolean;
+  /** "preserve" keeps the visitor's Host, "rewrite" sends `localHost:localPort`, anything else is sent as it is. */
+  hostHeader: string;
+}
+
+export interface AgentOptions {
+  /** Origin of the server: `https://tunnel.example.com`. */
+  server: string;
+  token: string;
+  tunnels: TunnelSpec[];
+  /** Sessions per tunnel, 1 to 8. */
+  connections: number;
+  /** Join other agents of the account that serve the same name. */
+  pool: boolean;
+  /** Program version, sent at registration. */
+  version: string;
+  onEvent(event: AgentEvent): void;
+}
+
+/** Every event is one line of `--json` as it is. Times are ISO 8601. */
+export type AgentEvent =
+  | { event: "tunnel.ready"; time: string; url: string; subdomain: string; tunnelId: string; local: string; port: number | null }
+  /** All sessions of a tunnel are gone; the agent is already trying again. */
+  | { event: "tunnel.lost"; time: string; url: string | null; local: string; reason: string }
+  | { event: "tunnel.retry"; time: string; local: string; inMs: number; reason: string }
+  /** One of several sessions went or came; traffic is not affected. */
+  | { event: "session"; time: string; url: string; open: number; wanted: number }
+  | { event: "request"; time: string; url: string; method: string; path: string; status: number; durationMs: number; bytesIn: number; bytesOut: number; error: string | null }
+  | { event: "connection"; time: string; url: string; address: string; durationMs: number; bytesIn: number; bytesOut: number; error: string | null }
+  | { event: "local.status"; time: string; local: string; state: "up" | "down"; why: string | null; connectMs: number | null }
+  | { event: "notice"; time: string; message: string }
+  /** Permanent: the agent gives up this tunnel. */
+  | { event: "refused"; time: string; local: string; code: string; message: string };
+
+/** Why the agent ended: `stopped` by its owner, or the first permanent refusal. */
+export type AgentEnd = { reason: "stopped" } | { reason: "refused"; code: string; message: string };
+
+export interface Agent {
+  /** Resolves when the agent has ended; never rejects. */
+  readonly done: Promise<AgentEnd>;
+  /** Says good-bye, lets streams finish for at most `graceMs` (default 5,000), closes everything. */
+  stop(graceMs?: number): Promise<void>;
+}

@@ -1,0 +1,30 @@
+// How the rest of the main thread talks to the shards: the interface that the supervisor implements.
+
+import type { Ask, CapturedRequest, FromShard, LocalStatus, MovedConnection, ShardEvent, ToShard, TunnelCounters } from "./messages.ts";
+
+/** The main thread's side of all shards. Sending to a dead shard is silently dropped: `onReplaced` follows. */
+export interface ShardLink {
+  readonly shards: number;
+  send(shard: number, message: ToShard): void;
+  /** Hands a connection over; false when the shard is not ready (the caller keeps the connection). */
+  sendConnection(shard: number, connection: MovedConnection): boolean;
+  /** Asks the agents of a tunnel whether the local service answers now; null when the tunnel has no session. 10 s at most. */
+  check(shard: number, tunnelId: string): Promise<LocalStatus | null>;
+  /** Captured requests, newest first; empty when the shard was replaced meanwhile. */
+  requests(shard: number, query: { tunnelIds: string[] | null; requestId: string | null; limit: number }): Promise<CapturedRequest[]>;
+}
+
+/** What the main thread wants to hear from the shards. Handlers never throw. */
+export interface ShardListener {
+  /** A fresh incarnation is up: send it its names (and nothing of its predecessor lives any more). */
+  onReady(shard: number): void;
+  /** The shard died: its sessions and visitors are gone. */
+  onReplaced(shard: number): void;
+  onEvents(shard: number, events: ShardEvent[]): void;
+  onCounters(shard: number, counters: TunnelCounters[]): void;
+  onRequests(shard: number, requests: CapturedRequest[]): void;
+  onAsk(shard: number, id: number, ask: Ask): void;
+  onConnection(shard: number, connection: MovedConnection): void;
+}
+
+export type ShardMessage = FromShard;
