@@ -1,0 +1,106 @@
+// The only file that calls the C library: duplicating, closing and pairing descriptors, and a listener's backlog.
+
+import { dlopen, type Library } from "bun:ffi";
+import { fstatSync } from "node:fs";
+
+const prototypes = {
+  fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
+  dup: { args: ["i32"], returns: "i32" },
+  close: { args: ["i32"], returns: "i32" },
+  socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
+  listen: { args: ["i32", "i32"], returns: "i32" },
+  ioctl: { args: ["i32", "u64"], returns: "i32" },
+  getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+} as const;
+
+const isLinux = process.platform === "linux";
+const libraryNames = isLinux
+  ? ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "libc.so"]
+  : process.platform === "darwin"
+    ? ["/usr/lib/libSystem.B.dylib"]
+    : [];
+
+const libc = openLibrary();
+
+/** Whether this platform can duplicate descriptors and tell sockets apart, without which connections stay where they are. */
+export const canMove: boolean = libc !== null && hasInodes();
+
+/** The descriptor under a Bun socket or listener; -1 once it is closed. */
+export function descriptorOf(socket: object): number {
+  // Bun has `fd` on its sockets and listeners, but does not declare it.
+  return (socket as { readonly fd?: number }).fd ?? -1;
+}
+
+/**
+ * A second descriptor of the same open socket, closed on exec; -1 when the process has no descriptor left (or can't move).
+ * The caller closes it, or gives it to somebody who does.
+ */
+export function duplicate(fd: number): number {
+  if (libc === null) return -1;
+  if (isLinux) return libc.fcntl(fd, 1030 /* F_DUPFD_CLOEXEC */, 0);
+  // `fcntl` takes its third argument on the stack on Apple silicon, where FFI would put it into a register.
+  return closeOnExec(libc.dup(fd));
+}
+
+/** Closes a descriptor that no Bun object owns; false when it was not open. Never call it twice for one descriptor. */
+export function closeDescriptor(fd: number): boolean {
+  return libc !== null && libc.close(fd) === 0;
+}
+
+/** Two connected stream sockets, closed on exec; null when the process has no descriptors left. Both belong to the caller. */
+export function createPair(): [number, number] | null {
+  if (libc === null) return null;
+  const pair = new Int32Array(2);
+  const streamType = 1 /* SOCK_STREAM */ | (isLinux ? 0o2000000 /* SOCK_CLOEXEC */ : 0);
+  if (libc.socketpair(1 /* AF_UNIX */, streamType, 0, pair) !== 0) return null;
+  const [first = -1, second = -1] = pair;
+  return isLinux ? [first, second] : [closeOnExec(first), closeOnExec(second)];
+}
+
+/** Raises the backlog of a listening socket (Bun fixes it at 512). The kernel still caps it (`net.core.somaxconn`). */
+export function widenBacklog(fd: number, backlog: number): boolean {
+  return libc !== null && libc.listen(fd, backlog) === 0;
+}
+
+/** What tells one open socket from another one under the same number (never 0); 0 when `fd` is not open. */
+export function inodeOf(fd: number): number {
+  try {
+    return fstatSync(fd).ino | 0 || 1;
+  } catch {
+    // Not open any more: that is the answer, not a failure.
+    return 0;
+  }
+}
+
+/** How many descriptors this process may hold (the soft limit); 1024 when the platform does not say. */
+export function descriptorLimit(): number {
+  const limits = new BigUint64Array(2);
+  if (libc === null || libc.getrlimit(isLinux ? 7 : 8 /* RLIMIT_NOFILE */, limits) !== 0) return 1024;
+  return Number(limits[0]);
+}
+
+function openLibrary(): Library<typeof prototypes>["symbols"] | null {
+  for (const name of libraryNames) {
+    try {
+      return dlopen(name, prototypes).symbols;
+    } catch {
+      // Not this C library: the next name, and without any the connections are not moved.
+      continue;
+    }
+  }
+  return null;
+}
+
+function closeOnExec(fd: number): number {
+  if (fd >= 0) libc?.ioctl(fd, 0x20006601 /* FIOCLEX */);
+  return fd;
+}
+
+/** The ledger is safe only where the inode of a socket means something (Linux: always). */
+function hasInodes(): boolean {
+  const pair = createPair();
+  if (pair === null) return isLinux;
+  const [first, second] = [fstatSync(pair[0]).ino, fstatSync(pair[1]).ino];
+  for (const fd of pair) closeDescriptor(fd);
+  return first !== 0 && second !== 0 && first !== second;
+}

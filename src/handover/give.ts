@@ -1,0 +1,36 @@
+// Giving a connection of this thread away to another one.
+
+import type { Socket } from "bun";
+import type { MovedConnection } from "../link/messages.ts";
+import { closeDescriptor, descriptorOf, duplicate } from "./descriptor.ts";
+
+/** What travels with a connection besides its descriptor. */
+export type ConnectionMeta = Omit<MovedConnection, "fd">;
+
+/**
+ * Posts `{ fd, …meta }` to the new owner. True: the descriptor is no longer ours. False: the receiver is not there, nothing was
+ * posted and the descriptor is still ours. `ShardLink.sendConnection` and `ShardSide.sendConnection` are such functions.
+ */
+export type PostConnection = (connection: MovedConnection) => boolean;
+
+/**
+ * Gives `socket` (plain, never TLS) to another thread. Call it between exchanges, with nothing left to write; whatever this
+ * thread has read and not used is in `meta.unread`, whatever it has not read stays in the kernel for the new owner.
+ *
+ * True: the socket is gone, and its `close` handler has run *inside this call* (it was moved, or terminated because the process is out
+ * of descriptors). False: the receiver is not there and the socket is untouched.
+ */
+export function giveAway<Data>(socket: Socket<Data>, meta: ConnectionMeta, post: PostConnection): boolean {
+  const fd = duplicate(descriptorOf(socket));
+  if (fd < 0) {
+    socket.terminate();
+    return true;
+  }
+  if (!post({ fd, ...meta })) {
+    closeDescriptor(fd);
+    return false;
+  }
+  // A plain close at once, no `data` event after it. `terminate()` would set SO_LINGER 0 on the duplicate as well.
+  socket.end();
+  return true;
+}
