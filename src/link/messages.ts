@@ -14,6 +14,8 @@ export interface MovedConnection {
   unread: string;
   /** `Date.now()` when the connection was accepted. */
   acceptedAtMs: number;
+  /** The receiver answers one request and closes: too much was unread to be worth another move. */
+  last: boolean;
 }
 
 /** Who opened a tunnel; ids only, so that a change of any of them can close it. */
@@ -53,6 +55,8 @@ export interface NameEntry {
   orgId: string | null;
   /** What a visitor must pass; the compiled form of policy/resolve. Missing or broken policies compile to `deny`. */
   policy: CompiledPolicy;
+  /** The name was being served a moment ago: until then (wall clock) visitors wait for an agent. 0 = no. */
+  heldUntilMs: number;
 }
 
 export type DisconnectReason =
