@@ -1,0 +1,167 @@
+// The feed of changes: each change leaves a row in its own transaction, and every process hears of all of them, in order.
+
+import { sql, type Kysely, type Transaction } from "kysely";
+import type { SQL } from "bun";
+import type { Engine } from "./engine.ts";
+import type { SqliteConnection } from "./sqlite.ts";
+import type { Tables } from "./tables.ts";
+
+export type ChangeKind =
+  | "account"
+  | "organization"
+  | "application"
+  | "policy"
+  | "rate_limit"
+  | "api_key"
+  | "whitelist"
+  | "lease"
+  | "session"
+  | "settings";
+
+/** One change, as listeners see it. `refId` is the id of what changed; its row may be gone already. */
+export interface Change {
+  id: number;
+  kind: ChangeKind;
+  refId: string;
+  orgId: string | null;
+  action: "created" | "updated" | "deleted";
+  atMs: number;
+}
+
+export interface ChangesFeed {
+  /** Writes the row inside the transaction of the change itself. Call it last: on PostgreSQL it takes a lock until the commit. */
+  record(
+    trx: Transaction<Tables>,
+    change: { kind: ChangeKind; refId: string; orgId?: string | null; action: Change["action"] },
+  ): Promise<void>;
+  /** Calls `listener` with new changes of all processes, oldest first, ours included. Returns how to stop. Listeners must not throw. */
+  subscribe(listener: (changes: Change[]) => void): () => void;
+  /** Begins to watch; changes from now on are delivered. Read what you compile *after* this has resolved. */
+  start(): Promise<void>;
+  /** Reads at once instead of at the next poll; `Database.transaction` calls it after each commit. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+const channel = "digit_link_changes";
+/** Feeds are read in the order of ids, so ids must become visible in order: writers of PostgreSQL take turns. */
+const orderLock = 7_203_412;
+const pageRows = 1_000;
+/** Rows older than this are removed by `pruneChanges`; far longer than any reader lags. */
+export const changesKeptMs = 24 * 3_600_000;
+
+/** Creates the feed of one database. `pollMs`: how often SQLite is asked whether another process has written. */
+export function createChangesFeed(options: {
+  kysely: Kysely<Tables>;
+  engine: Engine;
+  sqlite: SqliteConnection | null;
+  postgres: SQL | null;
+  pollMs: number;
+  onError: (error: unknown) => void;
+}): ChangesFeed {
+  const { kysely, sqlite, postgres, onError } = options;
+  const listeners = new Set<(changes: Change[]) => void>();
+  let lastId = 0;
+  let running = false;
+  let reading: Promise<void> | null = null;
+  let again = false;
+  let timer: Timer | undefined;
+  let subscription: Bun.SQL.ListenSubscription | undefined;
+
+  const readNew = async (): Promise<void> => {
+    for (;;) {
+      const rows = await kysely
+        .selectFrom("changes")
+        .selectAll()
+        .where("id", ">", lastId)
+        .orderBy("id")
+        .limit(pageRows)
+        .execute();
+      const newest = rows.at(-1);
+      if (newest === undefined || !running) return;
+      lastId = newest.id;
+      const changes = rows.map((row) => ({
+        id: row.id,
+        kind: row.kind as ChangeKind,
+        refId: row.ref_id,
+        orgId: row.org_id,
+        action: row.action,
+        atMs: row.at,
+      }));
+      for (const listener of listeners) listener(changes);
+    }
+  };
+
+  const wake = (): void => {
+    if (!running) return;
+    if (reading !== null) {
+      again = true;
+      return;
+    }
+    reading = readNew()
+      .catch(onError)
+      .finally(() => {
+        reading = null;
+        if (!again) return;
+        again = false;
+        wake();
+      });
+  };
+
+  return {
+    async record(trx, change) {
+      if (postgres !== null) await sql`select pg_advisory_xact_lock(${sql.lit(orderLock)})`.execute(trx);
+      await trx
+        .insertInto("changes")
+        .values({
+          kind: change.kind,
+          ref_id: change.refId,
+          org_id: change.orgId ?? null,
+          action: change.action,
+          at: Date.now(),
+        })
+        .execute();
+      if (postgres !== null) await sql`select pg_notify(${sql.lit(channel)}, '')`.execute(trx);
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    async start() {
+      const newest = await kysely
+        .selectFrom("changes")
+        .select((eb) => eb.fn.max("id").as("id"))
+        .executeTakeFirst();
+      lastId = newest?.id ?? 0;
+      running = true;
+      if (postgres !== null) subscription = await postgres.listen(channel, wake, wake);
+      if (sqlite === null) return;
+      let version = sqlite.dataVersion();
+      timer = setInterval(() => {
+        try {
+          const current = sqlite.dataVersion();
+          if (current === version) return;
+          version = current;
+          wake();
+        } catch (error) {
+          onError(error);
+        }
+      }, options.pollMs);
+    },
+    wake,
+    async stop() {
+      running = false;
+      clearInterval(timer);
+      await subscription?.unlisten();
+      await reading;
+    },
+  };
+}
+
+/** Removes what every reader has seen long ago. */
+export async function pruneChanges(kysely: Kysely<Tables>, nowMs: number): Promise<void> {
+  await kysely
+    .deleteFrom("changes")
+    .where("at", "<", nowMs - changesKeptMs)
+    .execute();
+}

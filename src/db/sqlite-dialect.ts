@@ -1,0 +1,121 @@
+// Kysely on our one SQLite connection: transactions take turns, and a lock held by another process is waited for without blocking.
+
+import {
+  CompiledQuery,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type QueryResult,
+} from "kysely";
+import { isBusy, type SqliteConnection } from "./sqlite.ts";
+
+/** How long a writer waits for another process before it gives up. */
+const busyDeadlineMs = 5_000;
+/** A turn that takes longer means that a query outside a transaction waits for that very transaction. */
+const turnDeadlineMs = 30_000;
+
+/** A dialect for `connection`, which stays the caller's to close after Kysely's `destroy()`. */
+export function createSqliteDialect(connection: SqliteConnection): Dialect {
+  return {
+    createDriver: () => createDriver(connection),
+    createAdapter: () => new SqliteAdapter(),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+  };
+}
+
+function createDriver(sqlite: SqliteConnection): Driver {
+  const takeTurn = createTurns();
+  const endTurns = new WeakMap<DatabaseConnection, () => void>();
+  return {
+    async init() {},
+    async acquireConnection() {
+      const endTurn = await takeTurn();
+      const connection = createConnection(sqlite);
+      endTurns.set(connection, endTurn);
+      return connection;
+    },
+    async releaseConnection(connection) {
+      endTurns.get(connection)?.();
+    },
+    async beginTransaction(connection) {
+      // IMMEDIATE: a transaction that begins as a reader and then writes can fail with BUSY halfway.
+      await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+    },
+    async commitTransaction(connection) {
+      await connection.executeQuery(CompiledQuery.raw("commit"));
+    },
+    async rollbackTransaction(connection) {
+      await connection.executeQuery(CompiledQuery.raw("rollback"));
+    },
+    async destroy() {},
+  };
+}
+
+function createConnection(sqlite: SqliteConnection): DatabaseConnection {
+  return {
+    async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+      const { rows, changes } = await retryWhileBusy(() => sqlite.run(query.sql, query.parameters));
+      return { rows: rows as R[], numAffectedRows: BigInt(changes) };
+    },
+    // oxlint-disable-next-line require-yield -- a stream would hold the only connection; lists are read page by page
+    async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+      throw new Error("streaming would hold the only SQLite connection: read page by page");
+    },
+  };
+}
+
+async function retryWhileBusy<T>(run: () => T): Promise<T> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      return run();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() - startedAt > busyDeadlineMs) throw error;
+      await Bun.sleep(5 + Math.random() * 20);
+    }
+  }
+}
+
+/** A queue in which one caller at a time has its turn, first come first served. The result ends the turn. */
+function createTurns(): () => Promise<() => void> {
+  let busy = false;
+  const waiting: (() => void)[] = [];
+  const endTurn = (): void => {
+    const next = waiting.shift();
+    if (next === undefined) busy = false;
+    else next();
+  };
+  const once = (): (() => void) => {
+    let ended = false;
+    return () => {
+      if (ended) return;
+      ended = true;
+      endTurn();
+    };
+  };
+  return async () => {
+    if (!busy) {
+      busy = true;
+      return once();
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      const index = waiting.indexOf(resolve);
+      if (index < 0) return;
+      waiting.splice(index, 1);
+      reject(new Error("the database was busy for too long: does a transaction wait for a query outside of it?"));
+    }, turnDeadlineMs);
+    waiting.push(resolve);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+    return once();
+  };
+}

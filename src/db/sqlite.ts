@@ -1,0 +1,137 @@
+// The only file that imports bun:sqlite: opening a file safely, running statements, copying a live database.
+
+import { Database as SqliteFile, SQLiteError, type SQLQueryBindings, type Statement } from "bun:sqlite";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseUnusable, ForeignKeyViolation, UniqueViolation } from "./engine.ts";
+
+/** Older releases can lose commits when a WAL is reset (fixed in 3.51.3). */
+const oldestSqlite = [3, 51, 3] as const;
+/** SQLite waits this long inside one call, blocking the thread; longer waits happen outside (see sqlite-dialect). */
+const busyTimeoutMs = 20;
+const cachedStatements = 256;
+
+export interface SqliteResult {
+  rows: Record<string, unknown>[];
+  changes: number;
+}
+
+/** One open SQLite database. All calls are synchronous. */
+export interface SqliteConnection {
+  run(sql: string, parameters: readonly unknown[]): SqliteResult;
+  /** Rises when another connection (another process included) has committed; unchanged by our own commits. */
+  dataVersion(): number;
+  /** Writes a consistent copy to `path`, which must not exist, while others read and write. */
+  copyTo(path: string): void;
+  close(): void;
+}
+
+/**
+ * Opens (and creates) the database at `path`: WAL, foreign keys, `synchronous=NORMAL`; file mode 0600, a directory
+ * that it creates 0700. Throws `DatabaseUnusable` with one sentence when that is impossible. The caller closes it.
+ */
+export function openSqlite(path: string): SqliteConnection {
+  const file = path === ":memory:" ? new SqliteFile(path, { strict: true }) : openPrivately(path);
+  const version = readVersion(file);
+  if (compareVersions(version, oldestSqlite) < 0) {
+    file.close();
+    throw new DatabaseUnusable(`SQLite ${version.join(".")} is too old: ${oldestSqlite.join(".")} or newer is needed.`);
+  }
+  file.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  file.run("PRAGMA journal_mode = WAL");
+  file.run("PRAGMA synchronous = NORMAL");
+  file.run("PRAGMA foreign_keys = ON");
+  file.run("PRAGMA temp_store = MEMORY");
+  file.run("PRAGMA cache_size = -65536");
+  const statements = new Map<string, Statement>();
+  const prepared = (sql: string): Statement => {
+    const known = statements.get(sql);
+    if (known !== undefined) {
+      statements.delete(sql);
+      statements.set(sql, known);
+      return known;
+    }
+    const statement = file.prepare(sql);
+    statements.set(sql, statement);
+    if (statements.size > cachedStatements) {
+      const [oldestSql, oldest] = statements.entries().next().value!;
+      statements.delete(oldestSql);
+      oldest.finalize();
+    }
+    return statement;
+  };
+  return {
+    run(sql, parameters) {
+      try {
+        const statement = prepared(sql);
+        const bindings = parameters as SQLQueryBindings[];
+        if (statement.columnNames.length > 0) {
+          const rows = statement.all(...bindings) as Record<string, unknown>[];
+          return { rows, changes: rows.length };
+        }
+        return { rows: [], changes: statement.run(...bindings).changes };
+      } catch (error) {
+        throw mapError(error);
+      }
+    },
+    dataVersion() {
+      const row = prepared("PRAGMA data_version").get() as { data_version: number };
+      return row.data_version;
+    },
+    copyTo(copyPath) {
+      file.prepare("VACUUM INTO ?").run(copyPath);
+      chmodSync(copyPath, 0o600);
+    },
+    close() {
+      for (const statement of statements.values()) statement.finalize();
+      statements.clear();
+      file.close();
+    },
+  };
+}
+
+/** Whether `error` says that another connection holds the lock and trying again helps. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof SQLiteError && (error.code?.startsWith("SQLITE_BUSY") ?? false);
+}
+
+function openPrivately(path: string): SqliteFile {
+  try {
+    const folder = dirname(path);
+    if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // SQLite gives its -wal and -shm files the mode of the main file, so that one has to exist with the right mode first.
+    closeSync(openSync(path, "a", 0o600));
+    chmodSync(path, 0o600);
+    const file = new SqliteFile(path, { strict: true, create: true, readwrite: true });
+    file.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return file;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DatabaseUnusable(`The database file ${path} cannot be used: ${why}.`, error);
+  }
+}
+
+function readVersion(file: SqliteFile): number[] {
+  const row = file.prepare("SELECT sqlite_version() AS version").get() as { version: string };
+  return row.version.split(".").map(Number);
+}
+
+function compareVersions(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < b.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function mapError(error: unknown): unknown {
+  if (!(error instanceof SQLiteError)) return error;
+  if (error.code === "SQLITE_CONSTRAINT_UNIQUE" || error.code === "SQLITE_CONSTRAINT_PRIMARYKEY") {
+    // "UNIQUE constraint failed: table.column, table.column"
+    const keys = error.message.slice(error.message.indexOf(":") + 1).split(",");
+    const columns = keys.map((key) => key.trim().split(".")[1] ?? key.trim());
+    return new UniqueViolation(keys[0]?.trim().split(".")[0] ?? "", columns, error);
+  }
+  if (error.code === "SQLITE_CONSTRAINT_FOREIGNKEY") return new ForeignKeyViolation(error);
+  return error;
+}
