@@ -96,12 +96,16 @@ export type ToShard =
 export type Ask =
   | { kind: "api_key"; name: string; appId: string | null; orgId: string | null; key: string; address: string }
   | { kind: "session"; name: string; appId: string | null; session: string; address: string }
-  | { kind: "basic"; name: string; appId: string | null; username: string; password: string; address: string };
+  | { kind: "basic"; name: string; appId: string | null; username: string; password: string; address: string }
+  /** A credential that the shard remembers as wrong was tried again: only counted. Answered by deny or blocked. */
+  | { kind: "failure"; of: "api_key" | "basic"; name: string; appId: string | null; address: string };
 
 export type Answer =
   | { kind: "allow"; user: string | null; email: string | null; keyId: string | null; cacheMs: number }
   | { kind: "deny"; reason: string; cacheMs: number }
-  | { kind: "blocked"; retryAfterMs: number };
+  | { kind: "blocked"; retryAfterMs: number }
+  /** Main can't judge now (queue full, database away): refuse, remember nothing. */
+  | { kind: "unavailable" };
 
 /** Whether the local service behind a tunnel answered, and when that was last proven. */
 export type LocalStatus =

@@ -1,0 +1,40 @@
+// Turns an effective policy into what a shard gets, under a version that ends what was remembered before.
+
+import type { CompiledPolicy, EffectivePolicy } from "./types.ts";
+
+/**
+ * Compiles the policy of one name. `keysVersion` changes whenever an API key that may pass here is added, changed or
+ * removed; it is part of the version, so that shards forget what they remembered of the keys.
+ * A policy kind that this program doesn't know compiles to `deny`.
+ */
+export function compilePolicy(effective: EffectivePolicy, keysVersion: string): CompiledPolicy {
+  if (effective.kind === "open") return { kind: "open", allowIps: [], denyIps: [] };
+  if (effective.kind === "deny") return { kind: "deny", reason: effective.reason };
+  const { policy, limiter } = effective;
+  switch (policy.authType) {
+    case "basic":
+    case "api_key":
+    case "oidc":
+      return {
+        kind: policy.authType,
+        version: digest([policy, limiter, keysVersion]),
+        allowIps: policy.allowIps,
+        denyIps: policy.denyIps,
+        apiKeys: policy.authType === "api_key" || policy.apiKeyEnabled,
+        allowPreflight: policy.allowPreflight,
+        limiter,
+      };
+    default:
+      return { kind: "deny", reason: "unknown policy type" };
+  }
+}
+
+/** SHA-256 over JSON whose object keys are sorted, base64url. */
+export function digest(value: unknown): string {
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify(value, sortKeys)).digest("base64url");
+}
+
+function sortKeys(_key: string, value: unknown): unknown {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

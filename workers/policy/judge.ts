@@ -1,0 +1,236 @@
+// Judges every visitor request of a shard: one ordered list of steps, the first that says something decides.
+
+import type { ErrorCode } from "../../src/lib/errors.ts";
+import type { Answer, Ask, NameEntry } from "../../src/link/messages.ts";
+import { readCookie, visitorCookieName } from "../../src/policy/cookies.ts";
+import { authPaths, isAuthPath } from "../../src/policy/paths.ts";
+import type { ProtectedPolicy } from "../../src/policy/types.ts";
+import { readApiKey, readBasic } from "./credentials.ts";
+import type { PolicyState } from "./state.ts";
+import type { Pass, Verdict, VisitorRequest } from "./verdict.ts";
+
+type Step = (request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState) => Outcome;
+type Outcome = Verdict | null | Promise<Verdict | null>;
+
+/** What a visitor of a protected name passes, in this order. Sessions stand before the limiter: it never locks them out. */
+const steps: readonly Step[] = [
+  checkRanges,
+  checkPreflight,
+  checkAuthPath,
+  checkSession,
+  checkBlock,
+  checkApiKey,
+  checkBasic,
+  challenge,
+];
+
+const openPass: Pass = { kind: "pass", user: null, email: null, strip: "keys" };
+const preflightPass: Pass = { kind: "pass", user: null, email: null, strip: "keys+basic" };
+const relay: Verdict = { kind: "relay" };
+const maxReturnChars = 2_048;
+/** Sessions carry 256 bits in base64url; anything else never was one. */
+const sessionPattern = /^[A-Za-z0-9_-]{43}$/;
+
+/**
+ * Judges one request; the caller acts on the verdict before it looks for an agent, holds the visitor, or shows a page.
+ * Without a promise for open names and for credentials seen lately. Whatever goes wrong refuses.
+ */
+export function judge(request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
+  const { policy } = entry;
+  if (policy.kind === "open") {
+    if (policy.allowIps.length === 0 && policy.denyIps.length === 0) return openPass;
+    return rangeRefusal(policy, request, entry, state) ?? openPass;
+  }
+  if (policy.kind === "deny") return refuse("policy_denied", [], report("policy_broken", request, entry, state));
+  return runFrom(0, request, entry, policy, state);
+}
+
+function runFrom(
+  first: number,
+  request: VisitorRequest,
+  entry: NameEntry,
+  policy: ProtectedPolicy,
+  state: PolicyState,
+): Verdict | Promise<Verdict> {
+  for (let i = first; i < steps.length; i++) {
+    const outcome = steps[i]?.(request, entry, policy, state) ?? null;
+    if (outcome === null) continue;
+    if (!(outcome instanceof Promise)) return outcome;
+    return outcome.then((verdict) => verdict ?? runFrom(i + 1, request, entry, policy, state));
+  }
+  return refuse("policy_denied", [], null);
+}
+
+function checkRanges(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
+  return rangeRefusal(policy, request, entry, state);
+}
+
+function checkPreflight(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
+  if (!policy.allowPreflight || request.method !== "OPTIONS") return null;
+  const isPreflight = request.header("origin") !== null && request.header("access-control-request-method") !== null;
+  return isPreflight ? preflightPass : null;
+}
+
+function checkAuthPath(
+  request: VisitorRequest,
+  entry: NameEntry,
+  _policy: ProtectedPolicy,
+  state: PolicyState,
+): Outcome {
+  if (!isAuthPath(request.target)) return null;
+  if (request.target.startsWith(authPaths.logout)) {
+    const session = readSession(request, state);
+    if (session !== null) state.cache.delete(state.cache.keyOf(entry.name, "session", session));
+  }
+  return relay;
+}
+
+function checkSession(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
+  if (policy.kind === "api_key") return null;
+  const session = readSession(request, state);
+  if (session === null) return null;
+  const ask = (): Ask => ({ kind: "session", name: entry.name, appId: entry.appId, session, address: request.address });
+  // A session that has ended is nobody's failure: the visitor is asked to log in again.
+  return decide("session", session, ask, () => null, request, entry, policy, state);
+}
+
+function checkBlock(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
+  if (policy.limiter === null) return null;
+  const untilMs = state.blockedUntilMs(scopeOf(entry), request.address);
+  return untilMs === 0 ? null : blocked(untilMs - state.nowMs(), request, entry, state);
+}
+
+function checkApiKey(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
+  if (!policy.apiKeys) return null;
+  const key = readApiKey(request, policy.kind === "api_key");
+  if (key === null) return null;
+  const { name, appId, orgId } = entry;
+  const ask = (): Ask => ({ kind: "api_key", name, appId, orgId, key, address: request.address });
+  return decide("api_key", key, ask, () => unauthorized(policy), request, entry, policy, state);
+}
+
+function checkBasic(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
+  if (policy.kind !== "basic") return null;
+  const basic = readBasic(request);
+  if (basic === null) return null;
+  const { name, appId } = entry;
+  const ask = (): Ask => ({ kind: "basic", name, appId, ...basic, address: request.address });
+  const credential = JSON.stringify([basic.username, basic.password]);
+  return decide("basic", credential, ask, () => unauthorized(policy), request, entry, policy, state);
+}
+
+function challenge(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
+  const mayLogIn = policy.kind !== "api_key" && request.wantsHtml;
+  if (!mayLogIn || (request.method !== "GET" && request.method !== "HEAD")) return unauthorized(policy);
+  const page = policy.kind === "basic" ? authPaths.basic : authPaths.login;
+  const back = request.target.length > maxReturnChars ? "/" : request.target;
+  return { kind: "redirect", location: `${page}?to=${encodeURIComponent(back)}` };
+}
+
+/** The remembered verdict on a credential, or main's. `refused` is what a wrong one leads to. */
+function decide(
+  kind: "session" | "api_key" | "basic",
+  credential: string,
+  ask: () => Ask,
+  refused: () => Verdict | null,
+  request: VisitorRequest,
+  entry: NameEntry,
+  policy: ProtectedPolicy,
+  state: PolicyState,
+): Outcome {
+  const key = state.cache.keyOf(entry.name, kind, credential);
+  const known = state.cache.get(key, policy.version, state.nowMs());
+  if (known === null) {
+    if (kind !== "session") countAgain(kind, request, entry, policy, state);
+    return refused();
+  }
+  if (known !== undefined) return known;
+  // Addresses are part of the question, or one address's failures would be counted on another.
+  return state.ask(`${key} ${request.address}`, ask()).then((answer) => {
+    if (answer?.kind === "allow") {
+      const pass = passOf(answer, policy);
+      state.cache.set(key, policy.version, pass, state.nowMs() + answer.cacheMs);
+      return pass;
+    }
+    if (answer?.kind === "deny") {
+      state.cache.set(key, policy.version, null, state.nowMs() + answer.cacheMs);
+      return refused();
+    }
+    if (answer?.kind === "blocked") return blockedByMain(answer.retryAfterMs, request, entry, state);
+    return refuse("unavailable", [["Retry-After", "2"]], report("overloaded", request, entry, state));
+  });
+}
+
+/** A wrong credential that was remembered is a failure too: main counts it, and may answer with a block. */
+function countAgain(
+  kind: "api_key" | "basic",
+  request: VisitorRequest,
+  entry: NameEntry,
+  policy: ProtectedPolicy,
+  state: PolicyState,
+): void {
+  if (policy.limiter === null) return;
+  const { name, appId } = entry;
+  const { address } = request;
+  const id = `again ${name} ${address} ${crypto.randomUUID()}`;
+  void state.ask(id, { kind: "failure", of: kind, name, appId, address }).then((answer) => {
+    if (answer?.kind === "blocked") state.block(scopeOf(entry), address, state.nowMs() + answer.retryAfterMs);
+  });
+}
+
+function passOf(answer: Extract<Answer, { kind: "allow" }>, policy: ProtectedPolicy): Pass {
+  const strip = policy.kind === "basic" ? "keys+basic" : "keys";
+  return { kind: "pass", user: printable(answer.user), email: printable(answer.email), strip };
+}
+
+/** Identities come from providers and end in a header: whatever isn't printable ASCII is percent-encoded. */
+function printable(text: string | null): string | null {
+  if (text === null || text === "") return null;
+  const safe = /^[!-~]+(?: [!-~]+)*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
+  return safe.slice(0, 512);
+}
+
+function rangeRefusal(
+  policy: { allowIps: string[]; denyIps: string[] },
+  request: VisitorRequest,
+  entry: NameEntry,
+  state: PolicyState,
+): Verdict | null {
+  const { allowIps, denyIps } = policy;
+  const denied = denyIps.length > 0 && state.ranges(denyIps).matches(request.address);
+  const allowed = allowIps.length === 0 || state.ranges(allowIps).matches(request.address);
+  return !denied && allowed ? null : refuse("policy_denied", [], report("address_denied", request, entry, state));
+}
+
+/** What the limiter counts under: the application, or the name itself when it has none. */
+function scopeOf(entry: NameEntry): string {
+  return entry.appId ?? `name:${entry.name}`;
+}
+
+function readSession(request: VisitorRequest, state: PolicyState): string | null {
+  const value = readCookie(request.header("cookie"), visitorCookieName(state.scheme));
+  return value !== null && sessionPattern.test(value) ? value : null;
+}
+
+function unauthorized(policy: ProtectedPolicy): Verdict {
+  const scheme = policy.kind === "basic" ? `Basic realm="digit-link", charset="UTF-8"` : `Bearer realm="digit-link"`;
+  return refuse("unauthorized", [["WWW-Authenticate", scheme]], null);
+}
+
+function blockedByMain(retryAfterMs: number, request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict {
+  state.block(scopeOf(entry), request.address, state.nowMs() + retryAfterMs);
+  return blocked(retryAfterMs, request, entry, state);
+}
+
+function blocked(retryAfterMs: number, request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict {
+  const seconds = String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
+  return refuse("rate_limited", [["Retry-After", seconds]], report("address_blocked", request, entry, state));
+}
+
+function refuse(code: ErrorCode, headers: [string, string][], refusal: { rule: string } | null): Verdict {
+  return { kind: "refuse", code, headers, refusal };
+}
+
+function report(rule: string, request: VisitorRequest, entry: NameEntry, state: PolicyState): { rule: string } | null {
+  return state.worthReporting(rule, scopeOf(entry), request.address) ? { rule } : null;
+}

@@ -1,0 +1,107 @@
+// What the judge of one shard remembers: verdicts, blocked addresses, compiled ranges, and its questions to main.
+
+import type { Answer, Ask } from "../../src/link/messages.ts";
+import { createCidrList, type CidrList } from "../../src/lib/cidr.ts";
+import { createVerdictCache, type VerdictCache } from "./verdict-cache.ts";
+
+export interface PolicyState {
+  readonly scheme: "http" | "https";
+  readonly cache: VerdictCache;
+  nowMs(): number;
+  /** Asks main; the same question asked twice at once is one. null = too many questions in flight, or no answer: deny. */
+  ask(key: string, ask: Ask): Promise<Answer | null>;
+  /** The compiled form of a list of ranges. The list must not be changed afterwards. */
+  ranges(list: string[]): CidrList;
+  /** Until when an address is refused under a scope (application, or name without one); 0 = it is not. */
+  blockedUntilMs(scope: string, address: string): number;
+  /** Applies a `block` message of main, or an answer that says so. */
+  block(scope: string, address: string, untilMs: number): void;
+  /** True once per rule, scope and address and minute: whether this refusal is worth an event. */
+  worthReporting(rule: string, scope: string, address: string): boolean;
+}
+
+export interface PolicyStateOptions {
+  scheme: "http" | "https";
+  /** Sends a question to main. May reject: the visitor is refused then. */
+  ask(ask: Ask): Promise<Answer>;
+  nowMs?: () => number;
+  maxInFlight?: number;
+  cacheCapacity?: number;
+  askTimeoutMs?: number;
+}
+
+const reportEveryMs = 60_000;
+const maxRemembered = 10_000;
+
+/** One per shard. Everything it keeps is bounded. */
+export function createPolicyState(options: PolicyStateOptions): PolicyState {
+  const { maxInFlight = 256, askTimeoutMs = 15_000, nowMs = Date.now } = options;
+  const inFlight = new Map<string, Promise<Answer | null>>();
+  const compiled = new WeakMap<string[], CidrList>();
+  const blocks = new Map<string, number>();
+  const reported = new Map<string, number>();
+
+  async function askOnce(ask: Ask): Promise<Answer | null> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), askTimeoutMs);
+    });
+    try {
+      return await Promise.race([options.ask(ask), late]);
+    } catch {
+      // Main is gone or refuses to answer: nobody is let in on a guess.
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    scheme: options.scheme,
+    cache: createVerdictCache(options.cacheCapacity ?? maxRemembered),
+    nowMs,
+    ask(key, ask) {
+      const running = inFlight.get(key);
+      if (running !== undefined) return running;
+      if (inFlight.size >= maxInFlight) return Promise.resolve(null);
+      const answer = askOnce(ask).finally(() => inFlight.delete(key));
+      inFlight.set(key, answer);
+      return answer;
+    },
+    ranges(list) {
+      let ready = compiled.get(list);
+      if (ready === undefined) compiled.set(list, (ready = createCidrList(list)));
+      return ready;
+    },
+    blockedUntilMs(scope, address) {
+      if (blocks.size === 0) return 0;
+      const key = `${scope}\n${address}`;
+      const untilMs = blocks.get(key);
+      if (untilMs === undefined) return 0;
+      if (untilMs > nowMs()) return untilMs;
+      blocks.delete(key);
+      return 0;
+    },
+    block(scope, address, untilMs) {
+      const key = `${scope}\n${address}`;
+      blocks.delete(key);
+      if (untilMs <= nowMs()) return;
+      blocks.set(key, untilMs);
+      dropOldest(blocks);
+    },
+    worthReporting(rule, scope, address) {
+      const key = `${rule}\n${scope}\n${address}`;
+      const now = nowMs();
+      if (now - (reported.get(key) ?? -Infinity) < reportEveryMs) return false;
+      reported.delete(key);
+      reported.set(key, now);
+      dropOldest(reported);
+      return true;
+    },
+  };
+}
+
+/** Main still knows the block that was dropped here, and says so at the next credential. */
+function dropOldest(map: Map<string, number>): void {
+  if (map.size > maxRemembered) for (const oldest of map.keys()) return void map.delete(oldest);
+}

@@ -1,0 +1,41 @@
+// What the judge of visitors is given and what it says.
+
+import type { ErrorCode } from "../../src/lib/errors.ts";
+import type { Strip } from "../../src/policy/strip.ts";
+
+/** One visitor request as the judge sees it: the very bytes that would be forwarded. */
+export interface VisitorRequest {
+  method: string;
+  /** The raw request target, one character per byte. */
+  target: string;
+  /** The value of a header (lower-case name); null when it is missing or there on more than one line. */
+  header(name: string): string | null;
+  /** Canonical address of the visitor, proxies already accounted for. */
+  address: string;
+  /** The visitor is a browser that would show a page (`Accept: text/html`). */
+  wantsHtml: boolean;
+}
+
+/** Who turned a visitor away, for the event that is audited; null when the same was reported a moment ago. */
+export interface Refusal {
+  /** `address_denied`, `address_blocked`, `policy_broken`, `overloaded`. */
+  rule: string;
+}
+
+export interface Pass {
+  kind: "pass";
+  /** For `X-Digit-Link-User` and `-Email`: printable ASCII, or null. */
+  user: string | null;
+  email: string | null;
+  /** Rule for `forwardedValue`, applied to every Cookie, Authorization and X-API-Key line that is forwarded. */
+  strip: Strip;
+}
+
+export type Verdict =
+  | Pass
+  /** Answer with the error page or JSON of `code`, these headers added, body unread. */
+  | { kind: "refuse"; code: ErrorCode; headers: readonly [string, string][]; refusal: Refusal | null }
+  /** 302 to a path on this host, `Cache-Control: no-store`, empty body. */
+  | { kind: "redirect"; location: string }
+  /** The control plane answers this exchange. */
+  | { kind: "relay" };
