@@ -1,0 +1,177 @@
+// Two sockets joined into a raw pipe, both ways, with back-pressure and half-close; bytes are neither looked at nor collected.
+
+import type { Socket } from "bun";
+import { connectDescriptor } from "./adopt.ts";
+import { closeDescriptor, createPair } from "./descriptor.ts";
+import type { ConnectionMeta, PostConnection } from "./give.ts";
+import { LateSocket, type PipeSocket } from "./late-socket.ts";
+
+/** One side of a pipe: the owner of that socket passes its events on to this. */
+export interface PipeEnd {
+  data(chunk: Uint8Array): void;
+  drain(): void;
+  /** The socket's peer sent FIN. */
+  end(): void;
+  /** The socket closed; `error` is what Bun's `close` handler was given. */
+  close(error?: Error): void;
+}
+
+/** How long a socket whose other side is gone may take none of the bytes that are left for it. */
+const lingerMs = 30_000;
+
+/**
+ * Joins two open sockets (both with `allowHalfOpen`). From now on each socket's events go to its end, nowhere else. A FIN is passed on as
+ * `shutdown()` once everything before it is written, a close as `end()` likewise, a reset as `terminate()`. (A unix socket knows no reset:
+ * its peer's `terminate()` looks like a close.) While the receiver is slow, one read per direction (512 KiB) is held here. `onClosed`
+ * is called once both have closed.
+ */
+export function pump(a: PipeSocket, b: PipeSocket, onClosed?: () => void): { a: PipeEnd; b: PipeEnd } {
+  const left = new End(a);
+  const right = new End(b);
+  left.join(right, onClosed);
+  right.join(left, onClosed);
+  return { a: left, b: right };
+}
+
+class End implements PipeEnd {
+  readonly #socket: PipeSocket;
+  // oxlint-disable-next-line no-unused-private-class-members -- it sees only `this.#peer = `, not `this.#peer.#write`
+  #peer: End = this;
+  #onClosed: (() => void) | undefined;
+  /** Bytes that this socket did not take yet, in order. */
+  #waiting: Uint8Array[] = [];
+  /** The peer's source is paused until `#waiting` is empty. */
+  #holding = false;
+  /** What follows the last of `#waiting`. */
+  #then: "more" | "shutdown" | "end" = "more";
+  #closed = false;
+  #lingering: Timer | undefined;
+
+  constructor(socket: PipeSocket) {
+    this.#socket = socket;
+  }
+
+  join(peer: End, onClosed: (() => void) | undefined): void {
+    this.#peer = peer;
+    this.#onClosed = onClosed;
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#peer.#write(chunk);
+  }
+
+  drain(): void {
+    if (!this.#holding || this.#closed) return;
+    this.#lingering?.refresh();
+    while (this.#waiting.length > 0) {
+      const chunk = this.#waiting[0]!;
+      const written = this.#socket.write(chunk);
+      if (written < 0) return this.#socket.terminate();
+      if (written < chunk.byteLength) {
+        this.#waiting[0] = chunk.subarray(written);
+        return;
+      }
+      this.#waiting.shift();
+    }
+    this.#holding = false;
+    if (this.#then !== "more") this.#socket[this.#then]();
+    else this.#peer.#socket.resume();
+  }
+
+  end(): void {
+    this.#peer.#finish("shutdown");
+  }
+
+  close(error?: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#waiting = [];
+    clearTimeout(this.#lingering);
+    if (this.#peer.#closed) return this.#onClosed?.();
+    // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
+    if (error === undefined) this.#peer.#finish("end");
+    else this.#peer.#socket.terminate();
+  }
+
+  #write(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#holding) {
+      // One more read may have been on its way when the source was paused.
+      this.#waiting.push(chunk);
+      return;
+    }
+    const written = this.#socket.write(chunk);
+    if (written === chunk.byteLength) return;
+    if (written < 0) return this.#socket.terminate();
+    // Bun hands out a fresh buffer per read, so a view of it may be kept.
+    this.#waiting.push(chunk.subarray(written));
+    this.#holding = true;
+    this.#peer.#socket.pause();
+  }
+
+  #finish(how: "shutdown" | "end"): void {
+    if (this.#closed || this.#then === "end" || this.#then === how) return;
+    this.#then = how;
+    if (!this.#holding) return this.#socket[how]();
+    // Nobody else watches this socket now: a peer that reads nothing may not keep it for ever.
+    if (how === "end") this.#lingering = setTimeout(() => this.#socket.terminate(), lingerMs);
+  }
+}
+
+/** Where the other side of a pipe is. */
+export type PipeTarget = { unix: string } | { fd: number };
+
+/**
+ * Joins an open socket to one that this function opens and owns: a unix socket's path (a shard's own `Bun.serve`), or a descriptor
+ * (which it owns from now on). `first` is written to the target before anything else. Returns the end that gets
+ * `socket`'s events from now on. If the target can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
+ */
+export function pipeTo(socket: PipeSocket, target: PipeTarget, first: Uint8Array, onClosed?: () => void): PipeEnd {
+  // Until the target is open this stands in for it: it takes nothing, so that everything waits and the source is paused.
+  const late = new LateSocket();
+  const { a, b } = pump(socket, late, onClosed);
+  if (first.byteLength > 0) a.data(first);
+  const options = {
+    allowHalfOpen: true,
+    data: b,
+    socket: {
+      open(opened: Socket<PipeEnd>) {
+        late.open(opened);
+        b.drain();
+      },
+      data: (s: Socket<PipeEnd>, chunk: Uint8Array) => s.data.data(chunk),
+      drain: (s: Socket<PipeEnd>) => s.data.drain(),
+      end: (s: Socket<PipeEnd>) => s.data.end(),
+      close: (s: Socket<PipeEnd>, error?: Error) => s.data.close(error),
+      error: (s: Socket<PipeEnd>) => s.terminate(),
+      connectError() {},
+    },
+  };
+  const opening =
+    "fd" in target ? connectDescriptor({ ...options, fd: target.fd }) : Bun.connect({ ...options, ...target });
+  opening.catch((error: Error) => {
+    if ("fd" in target) closeDescriptor(target.fd);
+    b.close(error);
+  });
+  return a;
+}
+
+/**
+ * Hands over a connection that can't be moved itself (its TLS ends here, or the platform has no `dup`): the receiver gets one end of a
+ * socket pair, this thread pumps between the other end and `socket`. Returns the end that gets `socket`'s events from now on;
+ * null: the receiver is not there or the process is out of descriptors, and `socket` is untouched. `onClosed` as in `pump`.
+ */
+export function pipeThrough(
+  socket: PipeSocket,
+  meta: ConnectionMeta,
+  post: PostConnection,
+  onClosed?: () => void,
+): PipeEnd | null {
+  const pair = createPair();
+  if (pair === null) return null;
+  const [ours, theirs] = pair;
+  if (post({ ...meta, fd: theirs })) return pipeTo(socket, { fd: ours }, new Uint8Array(0), onClosed);
+  closeDescriptor(theirs);
+  closeDescriptor(ours);
+  return null;
+}
