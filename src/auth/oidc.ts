@@ -1,0 +1,259 @@
+// Logging in at an OpenID provider: discovery, code flow with PKCE, and the checks on what comes back. The one user of openid-client.
+
+import * as client from "openid-client";
+import { judgeClaims, type Identity } from "./oidc-claims.ts";
+import { OutboundRefused, type OutboundFetch } from "./outbound.ts";
+
+/** Everything about one provider; two that differ in anything share nothing. */
+export interface OidcProvider {
+  issuerUrl: string;
+  clientId: string;
+  /** null = a public client. */
+  clientSecret: string | null;
+  scopes: readonly string[];
+  allowedDomains: readonly string[];
+  requiredClaims: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** What one login must remember between its two halves. `verifier` and `nonce` are secret. */
+export interface OidcChallenge {
+  url: string;
+  nonce: string;
+  verifier: string;
+}
+
+/** A login that must not succeed. `reason` is a short word for the audit log, `message` safe to show. */
+export class OidcRefused extends Error {
+  constructor(
+    readonly reason: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = "OidcRefused";
+  }
+}
+
+export interface OidcClient {
+  /** Where to send the browser. `state` is the caller's, at least 256 random bits. Throws OidcRefused. */
+  begin(provider: OidcProvider, redirectUri: string, state: string): Promise<OidcChallenge>;
+  /** Redeems what the provider sent back to `redirectUri`. Throws OidcRefused unless everything checks out. */
+  finish(
+    provider: OidcProvider,
+    answer: { redirectUri: string; params: URLSearchParams; state: string; nonce: string; verifier: string },
+  ): Promise<Identity & { idToken: string | null }>;
+  /** Where to end the session at the provider; null when it has no such place. Throws OidcRefused. */
+  endSessionUrl(provider: OidcProvider, idToken: string | null): Promise<string | null>;
+  /** Whether an issuer answers as one, for the "test this provider" button. Throws OidcRefused with a sentence that says why. */
+  test(issuerUrl: string): Promise<OidcTestResult>;
+}
+
+export interface OidcTestResult {
+  issuer: string;
+  authorizationEndpoint: string;
+  tokenEndpoint: string;
+  pkce: boolean;
+  logout: boolean;
+  keys: number;
+}
+
+/** Asymmetric algorithms only: nothing that a client secret, or nobody, could sign. */
+const algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+const cacheCapacity = 256;
+const discoveryTtlMs = 3_600_000;
+const clockToleranceSeconds = 30;
+
+/** `allowHttp`: plain-http providers (on loopback, which `fetch` enforces) are accepted; for development only. */
+export function createOidcClient(options: { fetch: OutboundFetch; allowHttp: boolean; nowMs?: () => number }): OidcClient {
+  const { nowMs = Date.now } = options;
+  const cache = new Map<string, { configuration: Promise<client.Configuration>; untilMs: number }>();
+
+  function configurationOf(provider: OidcProvider): Promise<client.Configuration> {
+    const { issuerUrl, clientId, clientSecret, scopes, allowedDomains, requiredClaims } = provider;
+    // The whole configuration: a new secret, scope or claim never meets state of the one before.
+    const key = JSON.stringify([issuerUrl, clientId, clientSecret, scopes, allowedDomains, Object.entries(requiredClaims)]);
+    const known = cache.get(key);
+    if (known !== undefined && known.untilMs > nowMs()) return known.configuration;
+    const configuration = discover(provider, options);
+    cache.delete(key);
+    cache.set(key, { configuration, untilMs: nowMs() + discoveryTtlMs });
+    if (cache.size > cacheCapacity) cache.delete(cache.keys().next().value ?? "");
+    configuration.catch(() => cache.delete(key));
+    return configuration;
+  }
+
+  return {
+    async begin(provider, redirectUri, state) {
+      return await refusing(async () => {
+        const configuration = await configurationOf(provider);
+        const nonce = client.randomNonce();
+        const verifier = client.randomPKCECodeVerifier();
+        const url = client.buildAuthorizationUrl(configuration, {
+          redirect_uri: redirectUri,
+          scope: provider.scopes.join(" "),
+          response_type: "code",
+          state,
+          nonce,
+          code_challenge: await client.calculatePKCECodeChallenge(verifier),
+          code_challenge_method: "S256",
+        });
+        return { url: url.href, nonce, verifier };
+      });
+    },
+    async finish(provider, { redirectUri, params, state, nonce, verifier }) {
+      return await refusing(async () => {
+        const configuration = await configurationOf(provider);
+        const { issuer } = configuration.serverMetadata();
+        // RFC 9207 lets a client skip this when the provider doesn't advertise it; a wrong one is refused anyway.
+        const answeredBy = params.getAll("iss");
+        if (answeredBy.some((iss) => iss !== issuer)) throw new OidcRefused("issuer_mixup", "Another provider answered.");
+        const current = new URL(redirectUri);
+        current.search = params.toString();
+        const tokens = await client.authorizationCodeGrant(configuration, current, {
+          expectedState: state,
+          expectedNonce: nonce,
+          pkceCodeVerifier: verifier,
+          idTokenExpected: true,
+        });
+        const claims = tokens.claims();
+        if (claims === undefined) throw new OidcRefused("no_id_token", "The provider sent no ID token.");
+        checkAudience(claims, provider.clientId);
+        const merged = await withUserInfo(configuration, tokens, claims, provider);
+        const verdict = judgeClaims(merged, provider);
+        if (!verdict.ok) throw new OidcRefused(verdict.reason, "The provider's account is not allowed here.");
+        const idToken = tokens.id_token ?? null;
+        return { ...verdict.identity, idToken: idToken !== null && idToken.length <= 8_192 ? idToken : null };
+      });
+    },
+    async endSessionUrl(provider, idToken) {
+      return await refusing(async () => {
+        const configuration = await configurationOf(provider);
+        if (configuration.serverMetadata().end_session_endpoint === undefined) return null;
+        const url = client.buildEndSessionUrl(configuration, idToken === null ? {} : { id_token_hint: idToken });
+        return isWebUrl(url, options.allowHttp) ? url.href : null;
+      });
+    },
+    async test(issuerUrl) {
+      return await refusing(async () => {
+        const provider = { issuerUrl, clientId: "test", clientSecret: null, scopes: [], allowedDomains: [], requiredClaims: {} };
+        const server = (await discover(provider, options)).serverMetadata();
+        const response = await options.fetch(server.jwks_uri ?? "");
+        const body: unknown = await response.json();
+        const keys = typeof body === "object" && body !== null && "keys" in body && Array.isArray(body.keys) ? body.keys.length : 0;
+        if (keys === 0) throw new OidcRefused("discovery", "The provider publishes no signing keys.");
+        return {
+          issuer: server.issuer,
+          authorizationEndpoint: server.authorization_endpoint ?? "",
+          tokenEndpoint: server.token_endpoint ?? "",
+          pkce: server.supportsPKCE(),
+          logout: server.end_session_endpoint !== undefined,
+          keys,
+        };
+      });
+    },
+  };
+}
+
+async function discover(
+  provider: OidcProvider,
+  options: { fetch: OutboundFetch; allowHttp: boolean },
+): Promise<client.Configuration> {
+  const { clientId, clientSecret } = provider;
+  const extensions = [client.enableNonRepudiationChecks];
+  if (options.allowHttp) extensions.push(client.allowInsecureRequests);
+  const configuration = await client.discovery(
+    new URL(provider.issuerUrl),
+    clientId,
+    { [client.clockTolerance]: clockToleranceSeconds },
+    clientSecret === null ? client.None() : client.ClientSecretBasic(clientSecret),
+    {
+      execute: extensions,
+      timeout: 10,
+      [client.customFetch]: async (url, request) => await options.fetch(url, toOutbound(request)),
+    },
+  );
+  const server = configuration.serverMetadata();
+  const offered = server.id_token_signing_alg_values_supported ?? ["RS256"];
+  // What the provider offers is narrowed to what we accept, which is what openid-client compares the token with.
+  const accepted = offered.filter((alg) => algorithms.includes(alg));
+  if (accepted.length === 0) throw new OidcRefused("algorithm", "The provider signs with no algorithm that is accepted here.");
+  const postOnly = server.token_endpoint_auth_methods_supported?.includes("client_secret_basic") === false;
+  const narrowed = new client.Configuration(
+    { ...configuration.serverMetadata(), id_token_signing_alg_values_supported: accepted },
+    clientId,
+    { [client.clockTolerance]: clockToleranceSeconds },
+    clientSecret === null ? client.None() : postOnly ? client.ClientSecretPost(clientSecret) : client.ClientSecretBasic(clientSecret),
+  );
+  narrowed.timeout = 10;
+  narrowed[client.customFetch] = configuration[client.customFetch] ?? fetch;
+  for (const extend of extensions) extend(narrowed);
+  for (const endpoint of [server.authorization_endpoint, server.token_endpoint, server.jwks_uri]) {
+    if (endpoint === undefined || !isWebUrl(new URL(endpoint), options.allowHttp)) {
+      throw new OidcRefused("discovery", "The provider's description has no usable endpoints.");
+    }
+  }
+  return narrowed;
+}
+
+function toOutbound(request: client.CustomFetchOptions): Parameters<OutboundFetch>[1] {
+  const body = request.body;
+  return {
+    method: request.method,
+    headers: request.headers,
+    body: typeof body === "string" ? body : body instanceof URLSearchParams ? body.toString() : null,
+  };
+}
+
+/** `azp`, when there, must be us, and must be there when the token is for several (OpenID Connect Core 3.1.3.7). */
+function checkAudience(claims: client.IDToken, clientId: string): void {
+  const audiences = Array.isArray(claims.aud) ? claims.aud : [claims.aud];
+  const forUs = audiences.includes(clientId) && (claims.azp === undefined ? audiences.length === 1 : claims.azp === clientId);
+  if (!forUs) throw new OidcRefused("audience", "The ID token is for somebody else.");
+}
+
+/** The ID token's claims, with those of userinfo beside them where the policy needs what the token lacks. */
+async function withUserInfo(
+  configuration: client.Configuration,
+  tokens: client.TokenEndpointResponse,
+  claims: client.IDToken,
+  provider: OidcProvider,
+): Promise<Record<string, unknown>> {
+  const needed = [...Object.keys(provider.requiredClaims), "email"];
+  const hasAll = needed.every((name) => Object.hasOwn(claims, name));
+  if (hasAll || configuration.serverMetadata().userinfo_endpoint === undefined) return claims;
+  const info = await client.fetchUserInfo(configuration, tokens.access_token, claims.sub);
+  // The signed token wins, except that an e-mail and its verification must come from the same place.
+  const merged: Record<string, unknown> = { ...info, ...claims };
+  if (!Object.hasOwn(claims, "email")) merged["email_verified"] = info["email_verified"];
+  return merged;
+}
+
+function isWebUrl(url: URL, allowHttp: boolean): boolean {
+  return url.protocol === "https:" || (allowHttp && url.protocol === "http:");
+}
+
+/** Turns whatever went wrong on the way into one refusal with a short reason; bugs of ours included: nobody gets in by one. */
+async function refusing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof OidcRefused) throw error;
+    const outbound = findOutbound(error);
+    if (outbound !== null) throw new OidcRefused("outbound", outbound.message, { cause: error });
+    throw new OidcRefused(reasonOf(error), "The provider could not be reached, or its answer was not valid.", { cause: error });
+  }
+}
+
+function findOutbound(error: unknown): OutboundRefused | null {
+  for (let one = error, depth = 0; one instanceof Error && depth < 5; one = one.cause, depth++) {
+    if (one instanceof OutboundRefused) return one;
+  }
+  return null;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof client.AuthorizationResponseError) return "provider_error";
+  if (error instanceof client.ResponseBodyError) return "token_refused";
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "failed";
+  return code.replace(/^OAUTH_/, "").toLowerCase();
+}
