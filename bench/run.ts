@@ -1,0 +1,133 @@
+// One whole benchmark: everybody up, all rows, everybody down. Used by `bun run bench` and by the soak.
+
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { cpus, loadavg, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { measureIdleSessions } from "./idle-sessions.ts";
+import { processTree, residentBytes } from "./measure/proc.ts";
+import type { BenchOptions } from "./options.ts";
+import { allParties } from "./parties/all.ts";
+import type { PartyContext } from "./parties/party.ts";
+import { startPoolFront } from "./pool-front.ts";
+import { freePort, waitForAnswer } from "./ports.ts";
+import { ensurePrograms } from "./prerequisites.ts";
+import { createProcessGroup } from "./process-group.ts";
+import type { BenchReport, MemoryFigures } from "./report.ts";
+import { type Contestant, runRow } from "./rotate.ts";
+import { allRows, idleRowId, isWanted } from "./rows.ts";
+
+/**
+ * Runs the benchmark and returns its report; `say` gets progress lines. When it settles, also after `signal` or an
+ * error, every program it started is gone and its temporary directory with it.
+ */
+export async function runBench(
+  options: BenchOptions,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<BenchReport> {
+  await ensurePrograms(say);
+  const directory = await mkdtemp(join(tmpdir(), "digit-link-bench-"));
+  await mkdir(join(directory, "front"));
+  const processes = createProcessGroup(directory);
+  try {
+    const startedAt = new Date();
+    const [loadBefore] = loadavg();
+    const servicePort = freePort();
+    const service = processes.start("local-service", [
+      process.execPath,
+      join(import.meta.dir, "local-service.ts"),
+      String(servicePort),
+    ]);
+    await waitForAnswer({ address: "127.0.0.1", port: servicePort, hostHeaders: ["localhost"] }, [service]);
+
+    const context = { servicePort, processes };
+    const { contestants, parties } = await startParties(context, options, say, signal);
+    const idle = new Map(contestants.map((contestant) => [contestant.party.name, memoryOf(contestant)]));
+    const rows = allRows.filter((row) => isWanted(row.id, options));
+    if (rows.some((row) => row.throughFront === true)) await startPoolFront(contestants, processes);
+
+    const report: BenchReport = {
+      startedAt: startedAt.toISOString(),
+      durationMs: 0,
+      machine: { ...machine(), loadBefore: loadBefore ?? 0, loadAfter: 0 },
+      options,
+      parties,
+      rows: {},
+      memory: {},
+      idleSessions: null,
+    };
+    for (const row of rows) {
+      say(`${row.id}: ${row.title}`);
+      report.rows[row.id] = await runRow(row, contestants, options, signal, say);
+    }
+    for (const contestant of contestants) {
+      const start = idle.get(contestant.party.name);
+      if (start !== undefined) report.memory[contestant.party.name] = memoryFigures(start, memoryOf(contestant));
+    }
+    const judged = contestants.some(({ party }) => party.kind === "ours");
+    for (const { running } of contestants) await running.stop();
+    if (judged && isWanted(idleRowId, options)) {
+      say(`${idleRowId}: memory of ${options.idleSessions} idle sessions`);
+      report.idleSessions = await measureIdleSessions(context, options.idleSessions, say, signal);
+    }
+    report.machine.loadAfter = loadavg()[0] ?? 0;
+    report.durationMs = Date.now() - startedAt.getTime();
+    return report;
+  } finally {
+    await processes.stopAll();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Starts who was asked for and can start; the others are listed with the reason why not. */
+async function startParties(
+  context: PartyContext,
+  options: BenchOptions,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<{ contestants: Contestant[]; parties: BenchReport["parties"] }> {
+  const contestants: Contestant[] = [];
+  const parties: BenchReport["parties"] = [];
+  for (const party of allParties) {
+    if (options.parties.length > 0 && !options.parties.includes(party.name)) continue;
+    if (party.onlyRows?.some((row) => isWanted(row, options)) === false) continue;
+    signal.throwIfAborted();
+    let leftOut = party.unavailable();
+    if (leftOut === null) {
+      try {
+        contestants.push({ party, running: await party.start(context), frontEndpoint: null });
+      } catch (error) {
+        leftOut = error instanceof Error ? error.message : String(error);
+      }
+    }
+    say(leftOut === null ? `${party.name}: up (${party.about})` : `${party.name}: left out, ${leftOut}`);
+    parties.push({ name: party.name, kind: party.kind, about: party.about, leftOut });
+  }
+  return { contestants, parties };
+}
+
+type Resident = Record<"server" | "agent", { now: number; peak: number }>;
+
+function memoryOf({ running: { pids } }: Contestant): Resident {
+  return { server: residentBytes(processTree(pids.server)), agent: residentBytes(processTree(pids.agent)) };
+}
+
+function memoryFigures(idle: Resident, end: Resident): MemoryFigures {
+  return {
+    serverIdleBytes: idle.server.now,
+    agentIdleBytes: idle.agent.now,
+    serverPeakBytes: end.server.peak,
+    agentPeakBytes: end.agent.peak,
+  };
+}
+
+function machine(): { cpu: string; cores: number; memoryBytes: number; kernel: string; bun: string } {
+  const list = cpus();
+  return {
+    cpu: list[0]?.model.trim() ?? "unknown",
+    cores: list.length,
+    memoryBytes: totalmem(),
+    kernel: release(),
+    bun: Bun.version,
+  };
+}
