@@ -1,0 +1,95 @@
+// `digit-link login`: saves server and token for later, readable by the owner only.
+
+import type { Command, Io } from "../command.ts";
+import { configPath, errnoText, prepareConfigDirectory, readConfig, writeConfig } from "../config-file.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { safe } from "../output/safe.ts";
+import { ask, askSecret, readAll } from "../prompt.ts";
+import { connectionFlags, tokenFromFlags } from "../settings.ts";
+import { UsageError } from "../usage-error.ts";
+import { isCleartext, parseServer, parseToken } from "../values.ts";
+
+export const login: Command = {
+  name: "login",
+  summary: "save your server and token",
+  usage: "[URL]",
+  flags: connectionFlags,
+  examples: [
+    ["digit-link login https://tunnel.example.com", "asks for the token, without showing it"],
+    ["digit-link login --server URL < token.txt", "reads the token from standard input"],
+  ],
+  notes: [
+    "The file is $XDG_CONFIG_HOME/digit-link/config.json (~/.config/digit-link/config.json), mode 0600.",
+    "The saved token is only ever sent to the server it was saved for.",
+  ],
+  async run(parsed, io) {
+    const path = configPath(io.env);
+    if (parsed.positionals.length > 1)
+      throw new UsageError("login takes one server; give the token by --token-file, standard input, or when asked.");
+    if (parsed.positionals.length === 1 && parsed.text("server") !== undefined)
+      throw new UsageError("The server is given twice, as argument and by --server; give it once.");
+    const warnings: string[] = [];
+    const given = parsed.positionals[0] ?? parsed.text("server") ?? io.env.DIGIT_LINK_SERVER;
+    const server = parseServer(given || (await askServer(path)));
+    if (isCleartext(server))
+      warnings.push(`${server} is plain http to another machine: the token can be read on the way.`);
+    try {
+      prepareConfigDirectory(path);
+    } catch (error) {
+      return cannotSave(io, path, error);
+    }
+    const token = tokenFromFlags(parsed, warnings) ?? (await tokenFromInput(server));
+    try {
+      writeConfig(path, { server, token });
+    } catch (error) {
+      return cannotSave(io, path, error);
+    }
+    for (const warning of warnings) io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${warning}`);
+    io.out(
+      `${io.style.green("Saved")} the token for ${io.style.bold(safe(server))} in ${safe(path)} (readable by you only).`,
+    );
+    const trouble = await probe(server);
+    if (trouble !== null)
+      io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${server} does not answer right now: ${trouble}.`);
+    else io.out(`The server answers. Try: ${io.style.bold("digit-link http 3000")}`);
+    return exitCodes.ok.exitCode;
+  },
+};
+
+async function askServer(path: string): Promise<string> {
+  const saved = readConfig(path).server;
+  if (!process.stdin.isTTY) {
+    if (saved) return saved;
+    throw new UsageError("Say which server: digit-link login https://tunnel.example.com.");
+  }
+  const answer = await ask(saved ? `Server [${safe(saved)}]: ` : "Server (https://…): ");
+  const server = answer.trim() || saved;
+  if (!server) throw new UsageError("Say which server: digit-link login https://tunnel.example.com.");
+  return server;
+}
+
+async function tokenFromInput(server: string): Promise<string> {
+  if (process.stdin.isTTY) return parseToken(await askSecret(`Token for ${safe(server)} (not shown): `), "the input");
+  return parseToken(await readAll(), "standard input");
+}
+
+/** Whether the server answers at all; null when it does. Nothing secret is sent. */
+async function probe(server: string): Promise<string | null> {
+  try {
+    const response = await fetch(`${server}/health`, { redirect: "manual", signal: AbortSignal.timeout(5000) });
+    await response.body?.cancel();
+    return response.status === 200
+      ? null
+      : `it said ${response.status} to /health, so it may not be a digit-link server`;
+  } catch (error) {
+    const timedOut = error instanceof Error && error.name === "TimeoutError";
+    return timedOut
+      ? "no answer within 5 s"
+      : safe(error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
+  }
+}
+
+function cannotSave(io: Io, path: string, error: unknown): number {
+  io.problem(`digit-link: Nothing was saved: ${safe(path)} cannot be written: ${errnoText(error)}.`);
+  return exitCodes.failure.exitCode;
+}

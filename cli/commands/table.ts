@@ -1,0 +1,18 @@
+// Every command and group, in the order the help shows them.
+
+import type { Command } from "../command.ts";
+import type { Group } from "../help.ts";
+import { http } from "./http.ts";
+import { login } from "./login.ts";
+import { operatorCommands } from "./operator.ts";
+import { server } from "./server.ts";
+import { tcp } from "./tcp.ts";
+
+export const commands: readonly Command[] = [http, tcp, login, server, ...operatorCommands];
+
+export const groups: readonly Group[] = [
+  { name: "admin", summary: "administrators of this server, when nobody can log in" },
+  { name: "account", summary: "accounts of this server" },
+  { name: "whitelist", summary: "the addresses that may open tunnels" },
+  { name: "audit", summary: "the audit log" },
+];

@@ -1,0 +1,18 @@
+// `digit-link tcp 5432`: serve any local TCP service under a port of the server.
+
+import type { Command } from "../command.ts";
+import { expose, exposeFlags } from "../expose.ts";
+import { resolveTcpTunnels, tcpFlags } from "../tunnels.ts";
+
+export const tcp: Command = {
+  name: "tcp",
+  summary: "give a local TCP service a public port",
+  usage: "PORT | HOST:PORT ...",
+  flags: { ...tcpFlags, ...exposeFlags },
+  examples: [
+    ["digit-link tcp 5432", "a PostgreSQL on this machine"],
+    ["digit-link tcp 22 192.168.1.20:3389", "two ports, one of them of another machine"],
+  ],
+  notes: ["The server picks the public port; its operator has to set TCP_PORTS."],
+  run: (parsed, io) => expose(parsed, resolveTcpTunnels(parsed, parsed.positionals), io),
+};

@@ -1,0 +1,113 @@
+// Runs the agent until it is stopped or refused: signals in, output and exit code out.
+
+import type { AgentEnd, AgentEvent, TunnelSpec } from "./agent/types.ts";
+import type { FlagTable, Io, Parsed } from "./command.ts";
+import { exitCodeOfRefusal, exitCodes } from "./exit-codes.ts";
+import { createReporter, type OutputMode, resolveMode } from "./output/reporter.ts";
+import { safe } from "./output/safe.ts";
+import { connectionFlags, resolveConnection } from "./settings.ts";
+import { UsageError } from "./usage-error.ts";
+import { parseCount } from "./values.ts";
+import { version } from "./version.ts";
+
+/** Flags of every command that opens tunnels. */
+export const exposeFlags = {
+  ...connectionFlags,
+  connections: { type: "string", short: "c", value: "N", help: "connections per tunnel, 1 to 8 (2)" },
+  pool: { type: "boolean", help: "share the name with other agents of your account" },
+  wait: { type: "string", value: "SECONDS", help: "give up when not up by then (try for ever)" },
+  json: { type: "boolean", help: "one JSON event per line" },
+  quiet: { type: "boolean", short: "q", help: "only problems, on standard error" },
+} as const satisfies FlagTable;
+
+/** Serves `tunnels` until stopped. Returns the exit code. */
+export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Promise<number> {
+  const connections = parseCount(parsed.text("connections") ?? "2", "--connections", 1, 8);
+  const waitText = parsed.text("wait");
+  const waitMs = waitText === undefined ? null : parseCount(waitText, "--wait", 1, 86_400) * 1000;
+  if (parsed.on("json") && parsed.on("quiet")) throw new UsageError("--json and --quiet are both given; give one.");
+  const connection = resolveConnection(parsed, io);
+  for (const warning of connection.warnings) io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${warning}`);
+
+  const mode: OutputMode = resolveMode(
+    { json: parsed.on("json"), quiet: parsed.on("quiet") },
+    process.stdout.isTTY === true,
+    io.env.TERM,
+  );
+  const reporter = createReporter({
+    mode,
+    specs: tunnels,
+    title: `${io.style.bold("digit-link")} ${io.style.dim(`${version} · ${safe(connection.server)}`)}`,
+    env: io.env,
+    onClosed: () => stop(),
+  });
+  const progress = createProgress(tunnels.length);
+  const { startAgent } = await import("./agent/agent.ts");
+  const agent = startAgent({
+    server: connection.server,
+    token: connection.token,
+    tunnels,
+    connections,
+    pool: parsed.on("pool"),
+    version,
+    onEvent(event) {
+      progress.event(event);
+      reporter.event(event);
+    },
+  });
+
+  let stopping = false;
+  function stop(): void {
+    if (stopping) return;
+    stopping = true;
+    reporter.stopping();
+    void agent.stop();
+  }
+  const onSignal = (): void => {
+    if (stopping) process.exit(exitCodes.interrupted.exitCode);
+    stop();
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  let late = false;
+  const timer = setTimeout(() => {
+    late = !progress.allReady() && !stopping;
+    if (late) stop();
+  }, waitMs ?? 0);
+  if (waitMs === null) clearTimeout(timer);
+
+  const end = await agent.done;
+  clearTimeout(timer);
+  await reporter.close();
+  for (const signal of signals) process.off(signal, onSignal);
+  if (late) {
+    io.problem(
+      `digit-link: Not up after ${waitText} s: ${safe(progress.lastReason() ?? "the server did not answer")}.`,
+    );
+    return exitCodes.timeout.exitCode;
+  }
+  return report(end, progress.refusalSeen(), io);
+}
+
+function report(end: AgentEnd, alreadySaid: boolean, io: Io): number {
+  if (end.reason === "stopped") return exitCodes.ok.exitCode;
+  if (!alreadySaid) io.problem(`digit-link: ${safe(end.message)}`);
+  return exitCodeOfRefusal(end.code);
+}
+
+/** What --wait and the last sentence need to know. */
+function createProgress(wanted: number) {
+  const ready = new Set<string>();
+  let reason: string | null = null;
+  let refused = false;
+  return {
+    event(event: AgentEvent): void {
+      if (event.event === "tunnel.ready") ready.add(event.url);
+      if (event.event === "tunnel.lost" || event.event === "tunnel.retry") reason = event.reason.replace(/\.$/, "");
+      if (event.event === "refused") refused = true;
+    },
+    allReady: (): boolean => ready.size >= wanted,
+    lastReason: (): string | null => reason,
+    refusalSeen: (): boolean => refused,
+  };
+}

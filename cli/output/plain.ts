@@ -1,0 +1,61 @@
+// One line per event for logs, pipes and --quiet. Pure.
+
+import type { AgentEvent } from "../agent/types.ts";
+import { formatBytes, formatDuration } from "./format.ts";
+import { safe } from "./safe.ts";
+
+/** A log line: UTC time to the second, a fixed-width word, and what happened. */
+export function plainLine(event: AgentEvent): string {
+  const [word, text] = describe(event);
+  return `${safe(event.time).replace(/\.\d+Z$/, "Z")} ${word.padEnd(8)} ${text}`;
+}
+
+/** Whether --quiet shows the event: something is wrong, or right again after it was wrong. */
+export function isProblem(event: AgentEvent): boolean {
+  if (event.event === "request" || event.event === "connection") return event.error !== null;
+  return (
+    ["tunnel.lost", "tunnel.retry", "refused", "notice"].includes(event.event) ||
+    (event.event === "local.status" && event.state === "down")
+  );
+}
+
+function describe(event: AgentEvent): [word: string, text: string] {
+  switch (event.event) {
+    case "tunnel.ready":
+      return ["online", `${safe(event.url)} -> ${safe(event.local)}`];
+    case "tunnel.lost":
+      return ["lost", `${safe(event.url ?? event.local)}: ${safe(event.reason)}`];
+    case "tunnel.retry":
+      return ["retry", `${safe(event.local)} in ${formatDuration(event.inMs)}: ${safe(event.reason)}`];
+    case "session":
+      return ["session", `${safe(event.url)} has ${event.open} of ${event.wanted} connections`];
+    case "request": {
+      const failed = event.error === null ? "" : ` error: ${safe(event.error)}`;
+      return [
+        "request",
+        `${event.status} ${safe(event.method)} ${safe(event.url)}${safe(event.path)} ${formatDuration(event.durationMs)}${failed}`,
+      ];
+    }
+    case "connection": {
+      const failed = event.error === null ? "" : ` error: ${safe(event.error)}`;
+      const bytes = `in ${formatBytes(event.bytesIn)} out ${formatBytes(event.bytesOut)}`;
+      return [
+        "tcp",
+        `${safe(event.url)} from ${safe(event.address)} ${formatDuration(event.durationMs)} ${bytes}${failed}`,
+      ];
+    }
+    case "local.status": {
+      const detail =
+        event.state === "up"
+          ? event.connectMs === null
+            ? ""
+            : ` (${formatDuration(event.connectMs)})`
+          : `: ${safe(event.why ?? "unknown")}`;
+      return ["local", `${safe(event.local)} is ${event.state}${detail}`];
+    }
+    case "notice":
+      return ["notice", safe(event.message)];
+    case "refused":
+      return ["refused", `${safe(event.local)}: ${safe(event.message)} (${safe(event.code)})`];
+  }
+}

@@ -1,0 +1,82 @@
+// What the user sees of the agent: chosen once by flags and terminal, fed with every event.
+
+import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
+import { isProblem, plainLine } from "./plain.ts";
+import { safe, safeJson } from "./safe.ts";
+import { createScreen } from "./screen.ts";
+import { createSink } from "./sink.ts";
+import { createStyle, wantsColor } from "./style.ts";
+
+export interface Reporter {
+  event(event: AgentEvent): void;
+  /** Ctrl-C was pressed; streams may still finish. */
+  stopping(): void;
+  /** Writes what is left. */
+  close(): Promise<void>;
+}
+
+export type OutputMode = "screen" | "plain" | "json" | "quiet";
+
+/** `--json`, `--quiet`, or by whether standard output is a terminal. */
+export function resolveMode(
+  flags: { json: boolean; quiet: boolean },
+  isTerminal: boolean,
+  term: string | undefined,
+): OutputMode {
+  if (flags.json) return "json";
+  if (flags.quiet) return "quiet";
+  return isTerminal && term !== "dumb" ? "screen" : "plain";
+}
+
+/** Creates the reporter for `mode`. `onClosed` is called when nobody reads standard output any more. */
+export function createReporter(options: {
+  mode: OutputMode;
+  specs: readonly TunnelSpec[];
+  title: string;
+  env: Readonly<Record<string, string | undefined>>;
+  onClosed(): void;
+}): Reporter {
+  const json = options.mode === "json";
+  const now = (): string => new Date().toISOString();
+  const sink = createSink(process.stdout, {
+    onDropped: (count) => {
+      const notice: AgentEvent = {
+        event: "notice",
+        time: now(),
+        message: `${count} events were left out because the reader of this output is slow.`,
+      };
+      return json ? safeJson(notice) : plainLine(notice);
+    },
+    onClosed: options.onClosed,
+  });
+  if (options.mode === "screen") {
+    return createScreen({
+      sink,
+      style: createStyle(wantsColor(options.env, true)),
+      specs: options.specs,
+      title: options.title,
+      // A terminal that does not know its size says 0.
+      size: () => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 }),
+      hint: "Ctrl-C stops",
+      stoppingHint: "stopping; Ctrl-C again exits at once",
+    });
+  }
+  return {
+    event(event) {
+      if (event.event === "refused") {
+        const which = options.specs.length > 1 ? `${safe(event.local)}: ` : "";
+        process.stderr.write(`digit-link: ${which}${safe(event.message)}\n`);
+      }
+      if (json) sink.line(safeJson(event), isDroppable(event));
+      else if (event.event === "refused") return;
+      else if (options.mode === "plain") sink.line(plainLine(event), isDroppable(event));
+      else if (isProblem(event)) process.stderr.write(`${plainLine(event)}\n`);
+    },
+    stopping() {},
+    close: () => sink.flush(),
+  };
+}
+
+function isDroppable(event: AgentEvent): boolean {
+  return event.event === "request" || event.event === "connection";
+}

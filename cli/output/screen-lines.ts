@@ -1,0 +1,144 @@
+// The terminal's picture: a line per request that scrolls away, and a block at the bottom that stays. Pure.
+
+import type { AgentEvent } from "../agent/types.ts";
+import { formatBytes, formatClock, formatCount, formatDuration } from "./format.ts";
+import { safe } from "./safe.ts";
+import type { Style } from "./style.ts";
+import type { AgentView, TunnelView } from "./tunnel-view.ts";
+
+/** The line an event leaves behind in the scrollback, or null when the block below says enough. */
+export function scrollLine(event: AgentEvent, style: Style, columns: number, several: boolean): string | null {
+  const time = `  ${style.dim(formatClock(event.time))}`;
+  switch (event.event) {
+    case "request": {
+      const name = several ? `${style.dim(shortName(event.url))} ` : "";
+      const error = errorText(event.error, style, columns);
+      const start = `${time}  ${paintStatus(event.status, style)}  ${style.bold(safe(event.method).padEnd(7))} ${name}`;
+      return spread(
+        start,
+        safe(event.path),
+        `${error}  ${style.dim(formatDuration(event.durationMs).padStart(7))}`,
+        columns,
+      );
+    }
+    case "connection": {
+      const error = errorText(event.error, style, columns);
+      const bytes = `in ${formatBytes(event.bytesIn)}, out ${formatBytes(event.bytesOut)}`;
+      const tail = `${error}  ${style.dim(`${bytes}  ${formatDuration(event.durationMs).padStart(7)}`)}`;
+      return spread(`${time}  ${style.cyan("tcp")}  `, `${safe(event.address)} → ${safe(event.url)}`, tail, columns);
+    }
+    case "local.status": {
+      const up = event.state === "up";
+      return clip(
+        `${time}  ${up ? style.green("local service up") : style.red("local service down")}  ${safe(event.local)}${up ? "" : `  ${safe(event.why ?? "")}`}`,
+        columns,
+      );
+    }
+    case "tunnel.lost":
+      return clip(`${time}  ${style.yellow("connection lost")}  ${safe(event.reason)}`, columns);
+    case "tunnel.ready":
+      return clip(`${time}  ${style.green("online")}  ${safe(event.url)}`, columns);
+    case "notice":
+      return `${time}  ${style.yellow("notice")}  ${safe(event.message)}`;
+    case "refused":
+      return `  ${style.red("✕")} ${safe(event.local)}: ${style.red(safe(event.message))}`;
+    case "tunnel.retry":
+    case "session":
+      return null;
+  }
+}
+
+/** The block that stays at the bottom: two lines per tunnel, then the totals with `hint`; at most `rows` lines, none wider than `columns`. */
+export function statusBlock(
+  view: AgentView,
+  style: Style,
+  columns: number,
+  rows: number,
+  nowMs: number,
+  hint: string,
+): string[] {
+  const room = Math.max(1, Math.floor((rows - 4) / 2));
+  const shown = view.tunnels.length <= room ? view.tunnels : view.tunnels.slice(0, Math.max(1, room - 1));
+  const lines = [""];
+  for (const tunnel of shown) lines.push(...tunnelLines(tunnel, style, nowMs));
+  if (shown.length < view.tunnels.length)
+    lines.push(style.dim(`  … and ${formatCount(view.tunnels.length - shown.length, "more tunnel")}`));
+  lines.push("", style.dim(`  ${totalsText(view)} · ${hint}`));
+  return lines.map((line) => clip(line, columns));
+}
+
+/** What is said when it is over: `128 requests, 3 failed · 1.2 MB in, 40 MB out`. */
+export function totalsText(view: AgentView): string {
+  const { exchanges, failed, bytesIn, bytesOut } = view.totals;
+  const counted = formatCount(exchanges, "request");
+  if (exchanges === 0) return "no requests yet";
+  return `${counted}${failed === 0 ? "" : `, ${formatCount(failed)} failed`} · ${formatBytes(bytesIn)} in, ${formatBytes(bytesOut)} out`;
+}
+
+function tunnelLines(tunnel: TunnelView, style: Style, nowMs: number): string[] {
+  const online = tunnel.link === "online";
+  const mark = online ? style.green("●") : tunnel.link === "refused" ? style.red("✕") : style.yellow("○");
+  const address = tunnel.url === null ? safe(tunnel.wanted ?? "new tunnel") : safe(tunnel.url);
+  const head = `  ${mark} ${online ? style.bold(style.cyan(address)) : style.bold(address)} ${style.dim("→")} ${safe(tunnel.local)}`;
+  const parts = [linkText(tunnel, style, nowMs)];
+  if (online || tunnel.service !== null) parts.push(serviceText(tunnel, style));
+  return [head, `    ${parts.join(style.dim(" · "))}`];
+}
+
+function linkText(tunnel: TunnelView, style: Style, nowMs: number): string {
+  const sessions = tunnel.sessions;
+  switch (tunnel.link) {
+    case "online":
+      if (sessions === null) return style.green("online");
+      if (sessions.open >= sessions.wanted)
+        return `${style.green("online")}${style.dim(`, ${formatCount(sessions.open, "connection")}`)}`;
+      return `${style.green("online")}, ${style.yellow(`${sessions.open} of ${sessions.wanted} connections`)}`;
+    case "refused":
+      return style.red(safe(tunnel.reason ?? "refused"));
+    case "connecting":
+    case "lost": {
+      const what = tunnel.link === "lost" ? "reconnecting" : "connecting";
+      const leftMs = tunnel.retryAtMs === null ? 0 : tunnel.retryAtMs - nowMs;
+      const when = leftMs > 0 ? ` in ${Math.ceil(leftMs / 1000)} s` : "…";
+      return `${style.yellow(`${what}${when}`)}${tunnel.reason === null ? "" : style.dim(` (${safe(tunnel.reason)})`)}`;
+    }
+  }
+}
+
+function serviceText(tunnel: TunnelView, style: Style): string {
+  const service = tunnel.service;
+  if (service === null) return style.dim("local service not checked yet");
+  if (service.state === "down") return style.red(`local service down: ${safe(service.why ?? "it does not answer")}`);
+  return `local service ${style.green("up")}${service.connectMs === null ? "" : style.dim(`, ${formatDuration(service.connectMs)}`)}`;
+}
+
+function paintStatus(status: number, style: Style): string {
+  const text = status > 0 ? String(status) : "---";
+  if (status >= 500 || status <= 0) return style.red(text);
+  if (status >= 400) return style.yellow(text);
+  return status >= 300 ? style.cyan(text) : style.green(text);
+}
+
+/** The first label of the public host. */
+function shortName(url: string): string {
+  return safe(URL.canParse(url) ? (new URL(url).hostname.split(".", 1)[0] ?? url) : url);
+}
+
+/** At most a third of the line, so that the path stays readable. */
+function errorText(error: string | null, style: Style, columns: number): string {
+  return error === null
+    ? ""
+    : `  ${style.red(Bun.sliceAnsi(safe(error), 0, Math.max(12, Math.floor(columns / 3)), "…"))}`;
+}
+
+/** `start` and `tail` whole, `middle` cut so that the line fills `columns`. */
+function spread(start: string, middle: string, tail: string, columns: number): string {
+  const room = Math.max(8, columns - 1 - Bun.stringWidth(start) - Bun.stringWidth(tail));
+  const cut = Bun.sliceAnsi(middle, 0, room, "…");
+  return clip(`${start}${cut}${" ".repeat(Math.max(0, room - Bun.stringWidth(cut)))}${tail}`, columns);
+}
+
+/** Cuts a coloured line to the terminal's width, so that it never wraps. */
+function clip(line: string, columns: number): string {
+  return Bun.sliceAnsi(line, 0, Math.max(1, columns - 1), "…");
+}

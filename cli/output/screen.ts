@@ -1,0 +1,106 @@
+// Draws on a terminal: request lines scroll by, the status block stays at the bottom.
+
+import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
+import { formatCount } from "./format.ts";
+import type { Reporter } from "./reporter.ts";
+import { scrollLine, statusBlock, totalsText } from "./screen-lines.ts";
+import type { Sink } from "./sink.ts";
+import type { Style } from "./style.ts";
+import { applyEvent, createView, isFirstGood } from "./tunnel-view.ts";
+
+const frameMs = 60;
+/** More than this many requests between two frames are counted, not shown. */
+const maxLinesPerFrame = 40;
+
+export interface Terminal {
+  columns: number;
+  rows: number;
+}
+
+/** Creates the terminal reporter. `size` is asked at every frame, so that resizing works. */
+export function createScreen(options: {
+  sink: Sink;
+  style: Style;
+  specs: readonly TunnelSpec[];
+  title: string;
+  size(): Terminal;
+  hint: string;
+  stoppingHint: string;
+}): Reporter {
+  const { sink, style } = options;
+  const view = createView(options.specs);
+  let hint = options.hint;
+  let pending: AgentEvent[] = [];
+  let skipped = 0;
+  let drawn: string[] = [];
+  let timer: Timer | null = null;
+  let closed = false;
+
+  const frame = (): void => {
+    timer = null;
+    if (!sink.ready) return schedule(frameMs);
+    const { columns, rows } = options.size();
+    const lines = pending
+      .map((event) => scrollLine(event, style, columns, view.tunnels.length > 1))
+      .filter((line) => line !== null);
+    if (skipped > 0) lines.push(style.dim(`  … ${formatCount(skipped, "more request")}`));
+    pending = [];
+    skipped = 0;
+    const block = closed ? [] : statusBlock(view, style, columns, rows, Date.now(), hint);
+    const all = [...lines, ...block];
+    // Synchronized output (mode 2026) keeps terminals that know it from showing a half-drawn frame.
+    if (lines.length > 0 || block.join("\n") !== drawn.join("\n")) {
+      sink.raw(`\x1b[?2026h${erase(drawn, columns)}${all.map((line) => `${line}\n`).join("")}\x1b[?2026l`);
+    }
+    drawn = block;
+    const waiting = view.tunnels.some(
+      (tunnel) => tunnel.link !== "online" && tunnel.retryAtMs !== null && tunnel.retryAtMs > Date.now(),
+    );
+    if (waiting && !closed) schedule(1000);
+  };
+  const schedule = (delayMs: number): void => {
+    if (timer !== null) return;
+    timer = setTimeout(frame, delayMs);
+  };
+  const redraw = (): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    schedule(frameMs);
+  };
+  const onResize = (): void => redraw();
+  process.stdout.on("resize", onResize);
+  sink.raw(`\n  ${options.title}\n\n`);
+  frame();
+
+  return {
+    event(event) {
+      const shown = !isFirstGood(view, event);
+      applyEvent(view, event, Date.now());
+      const busy = event.event === "request" || event.event === "connection";
+      if (busy && pending.length >= maxLinesPerFrame) skipped++;
+      else if (shown) pending.push(event);
+      // A countdown's slow timer must not hold an event back.
+      if (busy) schedule(frameMs);
+      else redraw();
+    },
+    stopping() {
+      hint = options.stoppingHint;
+      redraw();
+    },
+    async close() {
+      closed = true;
+      process.stdout.off("resize", onResize);
+      if (timer !== null) clearTimeout(timer);
+      frame();
+      if (timer !== null) clearTimeout(timer);
+      sink.raw(`\n${style.dim(`  stopped · ${totalsText(view)}`)}\n`);
+      await sink.flush();
+    },
+  };
+}
+
+/** Moves to the first line of what was drawn, as the terminal wraps it now, and clears from there. */
+function erase(drawn: readonly string[], columns: number): string {
+  const lines = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(Bun.stringWidth(line) / columns)), 0);
+  return lines === 0 ? "" : `\x1b[${lines}A\r\x1b[J`;
+}

@@ -1,0 +1,135 @@
+// What is known of each tunnel right now: agent events in, one small record per tunnel out. Pure.
+
+import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
+
+export interface TunnelView {
+  /** Null until the server has said it. */
+  url: string | null;
+  local: string;
+  /** The wanted name, shown until there is a URL. */
+  wanted: string | null;
+  link: "connecting" | "online" | "lost" | "refused";
+  /** Why the tunnel is lost or refused. */
+  reason: string | null;
+  /** When the next attempt starts, on the clock of `nowMs` of `applyEvent`. */
+  retryAtMs: number | null;
+  /** Sessions open and wanted; null until the agent says so. */
+  sessions: { open: number; wanted: number } | null;
+  service: { state: "up" | "down"; why: string | null; connectMs: number | null } | null;
+}
+
+export interface Totals {
+  /** Requests, or connections of a TCP tunnel. */
+  exchanges: number;
+  failed: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+export interface AgentView {
+  readonly tunnels: TunnelView[];
+  readonly totals: Totals;
+}
+
+/** The view before the first event. */
+export function createView(specs: readonly TunnelSpec[]): AgentView {
+  return {
+    tunnels: specs.map((spec) => ({
+      url: null,
+      local: `${spec.localHost.includes(":") ? `[${spec.localHost}]` : spec.localHost}:${spec.localPort}`,
+      wanted: spec.subdomain,
+      link: "connecting",
+      reason: null,
+      retryAtMs: null,
+      sessions: null,
+      service: null,
+    })),
+    totals: { exchanges: 0, failed: 0, bytesIn: 0, bytesOut: 0 },
+  };
+}
+
+/** Updates the view in place. */
+export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): void {
+  switch (event.event) {
+    case "tunnel.ready": {
+      const tunnel = findReady(view, event.url, event.subdomain, event.local);
+      Object.assign(tunnel, { url: event.url, local: event.local, link: "online", reason: null, retryAtMs: null });
+      return;
+    }
+    case "tunnel.lost":
+      for (const tunnel of matching(view, event.url, event.local))
+        Object.assign(tunnel, { link: "lost", reason: event.reason, sessions: null });
+      return;
+    case "tunnel.retry":
+      for (const tunnel of matching(view, null, event.local)) {
+        if (tunnel.link !== "online") Object.assign(tunnel, { reason: event.reason, retryAtMs: nowMs + event.inMs });
+      }
+      return;
+    case "session":
+      for (const tunnel of matching(view, event.url, "")) tunnel.sessions = { open: event.open, wanted: event.wanted };
+      return;
+    case "local.status":
+      for (const tunnel of matching(view, null, event.local))
+        tunnel.service = { state: event.state, why: event.why, connectMs: event.connectMs };
+      return;
+    case "refused":
+      for (const tunnel of matching(view, null, event.local)) {
+        if (tunnel.link !== "online")
+          Object.assign(tunnel, { link: "refused", reason: event.message, retryAtMs: null });
+      }
+      return;
+    case "request":
+    case "connection":
+      view.totals.exchanges++;
+      if (event.error !== null || (event.event === "request" && event.status >= 500)) view.totals.failed++;
+      view.totals.bytesIn += event.bytesIn;
+      view.totals.bytesOut += event.bytesOut;
+      return;
+    case "notice":
+      return;
+  }
+}
+
+/** Whether the event, asked before it is applied, only says that all is well for the first time: the block shows that already. */
+export function isFirstGood(view: AgentView, event: AgentEvent): boolean {
+  if (event.event === "tunnel.ready") return view.tunnels.every((tunnel) => tunnel.url !== event.url);
+  if (event.event !== "local.status" || event.state !== "up") return false;
+  return matching(view, null, event.local).every((tunnel) => tunnel.service === null || tunnel.service.state === "up");
+}
+
+/** Same URL, else a tunnel to the same local service that has none yet (the one that asked for this name first), else a new one. */
+function findReady(view: AgentView, url: string, subdomain: string, local: string): TunnelView {
+  const candidates = view.tunnels.filter((tunnel) => tunnel.url === null && sameLocal(tunnel.local, local));
+  const found =
+    view.tunnels.find((tunnel) => tunnel.url === url) ??
+    candidates.find((tunnel) => tunnel.wanted === subdomain) ??
+    candidates[0];
+  if (found !== undefined) return found;
+  const added: TunnelView = {
+    url,
+    local,
+    wanted: null,
+    link: "connecting",
+    reason: null,
+    retryAtMs: null,
+    sessions: null,
+    service: null,
+  };
+  view.tunnels.push(added);
+  return added;
+}
+
+/** By URL where the event has one; several tunnels may share a local service. */
+function matching(view: AgentView, url: string | null, local: string): TunnelView[] {
+  const byUrl = url === null ? [] : view.tunnels.filter((tunnel) => tunnel.url === url);
+  return byUrl.length > 0 ? byUrl : view.tunnels.filter((tunnel) => sameLocal(tunnel.local, local));
+}
+
+function sameLocal(a: string, b: string): boolean {
+  return bare(a) === bare(b);
+}
+
+/** `http://localhost:3000/` and `localhost:3000` mean the same service. */
+function bare(local: string): string {
+  return local.replace(/^[a-z]+:\/\//, "").replace(/\/$/, "");
+}

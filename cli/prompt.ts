@@ -1,0 +1,58 @@
+// Questions on a terminal, secrets without echo, or everything from standard input.
+
+import { exitCodes } from "./exit-codes.ts";
+
+/** Asks on standard error and reads one line with echo. Standard input must be a terminal. */
+export async function ask(question: string): Promise<string> {
+  process.stderr.write(question);
+  return readLine(false);
+}
+
+/** Asks on standard error and reads one line that is not shown. Standard input must be a terminal. */
+export async function askSecret(question: string): Promise<string> {
+  process.stderr.write(question);
+  process.stdin.setRawMode(true);
+  try {
+    return await readLine(true);
+  } finally {
+    process.stdin.setRawMode(false);
+    process.stderr.write("\n");
+  }
+}
+
+/** Everything of standard input, until its end. */
+export async function readAll(): Promise<string> {
+  return Bun.stdin.text();
+}
+
+/** In raw mode the terminal edits nothing: backspace, Ctrl-U, Ctrl-C and Ctrl-D are ours to obey. */
+function readLine(raw: boolean): Promise<string> {
+  const stdin = process.stdin;
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let typed: string[] = [];
+  const finish = (): void => {
+    stdin.off("data", onData);
+    stdin.off("end", finish);
+    stdin.pause();
+    resolve(typed.join(""));
+  };
+  const onData = (chunk: string | Buffer): void => {
+    for (const character of String(chunk)) {
+      if (character === "\n" || character === "\r") return finish();
+      if (raw && character === "\u0003") {
+        stdin.setRawMode(false);
+        process.stderr.write("\n");
+        process.exit(exitCodes.interrupted.exitCode);
+      }
+      if (raw && character === "\u0004") return finish();
+      if (raw && (character === "\u007f" || character === "\b")) typed.pop();
+      else if (raw && character === "\u0015") typed = [];
+      else typed.push(character);
+    }
+  };
+  stdin.setEncoding("utf8");
+  stdin.on("data", onData);
+  stdin.on("end", finish);
+  stdin.resume();
+  return promise;
+}

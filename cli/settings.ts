@@ -1,0 +1,85 @@
+// Which server and token count: flags, then environment, then what `digit-link login` saved.
+
+import { readFileSync } from "node:fs";
+import type { FlagTable, Io, Parsed } from "./command.ts";
+import { configPath, errnoText, isExposed, readConfig } from "./config-file.ts";
+import { safe } from "./output/safe.ts";
+import { UsageError } from "./usage-error.ts";
+import { isCleartext, parseServer, parseToken } from "./values.ts";
+
+export const connectionFlags = {
+  server: { type: "string", short: "s", value: "URL", help: "your digit-link server (or DIGIT_LINK_SERVER)" },
+  token: { type: "string", short: "t", value: "TOKEN", help: "your token; shows in ps, prefer --token-file" },
+  "token-file": { type: "string", value: "FILE", help: "read the token from a file; - is standard input" },
+} as const satisfies FlagTable;
+
+export interface Connection {
+  server: string;
+  token: string;
+  /** Sentences that the user should see once. */
+  warnings: string[];
+}
+
+/** Resolves server and token. Throws UsageError with one sentence that says how to give what is missing. */
+export function resolveConnection(parsed: Parsed, io: Pick<Io, "env">): Connection {
+  const path = configPath(io.env);
+  const saved = readConfig(path);
+  const warnings: string[] = [];
+  const given = parsed.text("server") ?? io.env.DIGIT_LINK_SERVER;
+  const serverText = given || saved.server;
+  if (!serverText) {
+    throw new UsageError(
+      'No server is known; give --server URL, set DIGIT_LINK_SERVER, or save it with "digit-link login".',
+    );
+  }
+  const server = parseServer(serverText);
+  const explicit =
+    tokenFromFlags(parsed, warnings) ??
+    (io.env.DIGIT_LINK_TOKEN ? parseToken(io.env.DIGIT_LINK_TOKEN, "DIGIT_LINK_TOKEN") : null);
+  const token = explicit ?? savedToken(saved, server, path, warnings);
+  if (token === null) {
+    const hint = saved.token && saved.server ? ` (the saved one is for ${safe(saved.server)})` : "";
+    throw new UsageError(
+      `No token for ${server} is known${hint}; give --token-file FILE, set DIGIT_LINK_TOKEN, or save it with "digit-link login".`,
+    );
+  }
+  if (isCleartext(server))
+    warnings.push(`${server} is plain http to another machine: the token and all traffic can be read on the way.`);
+  return { server, token, warnings };
+}
+
+/** The token of --token or --token-file, or null when neither is given. */
+export function tokenFromFlags(parsed: Parsed, warnings: string[]): string | null {
+  const inline = parsed.text("token");
+  const file = parsed.text("token-file");
+  if (inline !== undefined && file !== undefined)
+    throw new UsageError("--token and --token-file are both given; give one.");
+  if (inline !== undefined) {
+    warnings.push(
+      'A token on the command line shows in ps and in the shell\'s history; --token-file, DIGIT_LINK_TOKEN or "digit-link login" keep it out.',
+    );
+    return parseToken(inline, "--token");
+  }
+  if (file === undefined) return null;
+  try {
+    return parseToken(
+      readFileSync(file === "-" ? 0 : file, "utf8"),
+      file === "-" ? "standard input" : `the file ${safe(file)}`,
+    );
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`The token file ${safe(file)} cannot be read: ${errnoText(error)}.`);
+  }
+}
+
+/** The saved token goes only to the server it was saved for. */
+function savedToken(
+  saved: { server?: string; token?: string },
+  server: string,
+  path: string,
+  warnings: string[],
+): string | null {
+  if (!saved.token || !saved.server || parseServer(saved.server) !== server) return null;
+  if (isExposed(path)) warnings.push(`Others on this machine can read ${safe(path)}; run: chmod 600 ${safe(path)}`);
+  return parseToken(saved.token, path);
+}

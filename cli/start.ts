@@ -1,0 +1,36 @@
+// The process's edge: real streams and colours in, the exit code out.
+
+import type { Io } from "./command.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { createStyle, wantsColor } from "./output/style.ts";
+import { run } from "./run.ts";
+import { bunRange, version } from "./version.ts";
+
+/** Runs the command line of this process and ends the process. */
+export async function main(): Promise<void> {
+  if (!Bun.semver.satisfies(Bun.version, bunRange)) {
+    process.stderr.write(
+      `digit-link: Version ${version} needs Bun ${bunRange}, and this is ${Bun.version}; run: bun upgrade\n`,
+    );
+    process.exit(exitCodes.failure.exitCode);
+  }
+  // A reader that went away (`| head`) ends the output, not the program with a stack trace.
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
+  const io: Io = {
+    env: process.env,
+    out: (line) => void process.stdout.write(`${line}\n`),
+    problem: (line) => void process.stderr.write(`${line}\n`),
+    style: createStyle(wantsColor(process.env, process.stdout.isTTY === true)),
+    problemStyle: createStyle(wantsColor(process.env, process.stderr.isTTY === true)),
+  };
+  const exitCode = await run(process.argv.slice(2), io);
+  await Promise.race([flushed(process.stdout), Bun.sleep(1000)]);
+  process.exit(exitCode);
+}
+
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.write("", () => resolve());
+  return promise;
+}

@@ -1,0 +1,121 @@
+// From flags to the list of tunnels that the agent opens.
+
+import type { TunnelSpec } from "./agent/types.ts";
+import type { FlagTable, Parsed } from "./command.ts";
+import { safe } from "./output/safe.ts";
+import { UsageError } from "./usage-error.ts";
+import { checkHost, type LocalTarget, parseForward, parseName, parsePort, parseTarget } from "./values.ts";
+
+/** Flags that only HTTP tunnels have. */
+export const httpFlags = {
+  subdomain: { type: "string", short: "n", value: "NAME", help: "the public name; without it the server picks one" },
+  port: { type: "string", short: "p", value: "PORT", help: "the local port (same as the first argument)" },
+  forward: {
+    type: "string",
+    short: "f",
+    value: "NAME:PORT",
+    multiple: true,
+    help: "one more tunnel, also NAME:HOST:PORT; repeatable",
+  },
+  "local-host": { type: "string", value: "HOST", help: "where the local service is (localhost)" },
+  "local-https": { type: "boolean", help: "the local service speaks https" },
+  "insecure-local": { type: "boolean", help: "do not verify the local service's certificate" },
+  "host-header": {
+    type: "string",
+    value: "VALUE",
+    help: "Host to send: preserve, rewrite (local), or a value",
+  },
+} as const satisfies FlagTable;
+
+/** Flags that only TCP tunnels have. */
+export const tcpFlags = {
+  "local-host": { type: "string", value: "HOST", help: "where the local service is (localhost)" },
+} as const satisfies FlagTable;
+
+/** The tunnels of `digit-link http` and of the flag form. Throws UsageError. */
+export function resolveHttpTunnels(parsed: Parsed, positionals: readonly string[]): TunnelSpec[] {
+  if (positionals.length > 1)
+    throw new UsageError(
+      `One port is enough here, and ${safe(positionals[1] ?? "")} follows; use --forward NAME:PORT for more tunnels.`,
+    );
+  const portFlag = parsed.text("port");
+  const first = positionals[0];
+  if (first !== undefined && portFlag !== undefined)
+    throw new UsageError("The port is given twice, as argument and by --port; give it once.");
+  const subdomain = parsed.text("subdomain");
+  const forwards = parsed.list("forward").map(parseForward);
+  const main =
+    first !== undefined ? parseTarget(first) : portFlag !== undefined ? toTarget(parsePort(portFlag, "--port")) : null;
+  if (main === null && subdomain !== undefined)
+    throw new UsageError("--subdomain needs a port to go with it: digit-link http 3000 --subdomain NAME.");
+  if (main === null && forwards.length === 0)
+    throw new UsageError("Say what to serve: digit-link http 3000, or --forward NAME:PORT.");
+
+  const https = parsed.on("local-https");
+  const insecureLocal = parsed.on("insecure-local");
+  const base = {
+    localHost: localHost(parsed),
+    hostHeader: parseHostHeader(parsed.text("host-header") ?? "preserve"),
+    insecureLocal,
+    https,
+  };
+  const tunnels = [
+    ...(main === null ? [] : [toSpec(subdomain === undefined ? null : parseName(subdomain), main, base)]),
+    ...forwards.map(({ name, target }) => toSpec(name, target, base)),
+  ];
+  const names = tunnels.flatMap((tunnel) => (tunnel.subdomain === null ? [] : [tunnel.subdomain]));
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw new UsageError(`The name ${twice} is given twice; each tunnel needs its own.`);
+  if (insecureLocal && !tunnels.some((tunnel) => tunnel.localHttps))
+    throw new UsageError("--insecure-local only makes sense with --local-https (or an https:// address).");
+  return tunnels;
+}
+
+/** The tunnels of `digit-link tcp`. Throws UsageError. */
+export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]): TunnelSpec[] {
+  if (positionals.length === 0) throw new UsageError("Say which port to serve: digit-link tcp 5432.");
+  const host = localHost(parsed);
+  return positionals.map((text) => {
+    if (text.includes("://"))
+      throw new UsageError(`"${safe(text)}" is a URL; a TCP tunnel takes a port (5432) or host:port.`);
+    const target = parseTarget(text);
+    return {
+      ...toSpec(null, target, { localHost: host, hostHeader: "preserve", insecureLocal: false, https: false }),
+      protocol: "tcp",
+    };
+  });
+}
+
+function toSpec(
+  subdomain: string | null,
+  target: LocalTarget,
+  base: { localHost: string; hostHeader: string; insecureLocal: boolean; https: boolean },
+): TunnelSpec {
+  return {
+    protocol: "http",
+    subdomain,
+    localHost: target.host ?? base.localHost,
+    localPort: target.port,
+    localHttps: target.https || base.https,
+    insecureLocal: base.insecureLocal,
+    hostHeader: base.hostHeader,
+  };
+}
+
+function toTarget(port: number): LocalTarget {
+  return { host: null, port, https: false };
+}
+
+function localHost(parsed: Parsed): string {
+  const host = parsed.text("local-host");
+  return host === undefined ? "localhost" : checkHost(host);
+}
+
+function parseHostHeader(text: string): string {
+  if (text.length > 255 || !/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$/.test(text)) {
+    throw new UsageError(
+      `--host-header "${safe(text)}" is not possible; it takes preserve, rewrite or a host like app.test:3000.`,
+    );
+  }
+  return text;
+}
