@@ -7,10 +7,10 @@ import {
   FORWARDED,
   hashStep,
   HOST,
-  IDENTITY,
   LAST_HOP,
   TRANSFER_ENCODING,
   valueByte,
+  X_API_KEY,
 } from "./fields.ts";
 
 /** Who gets a body as it arrives. Views are only valid during the call. */
@@ -34,6 +34,9 @@ const DATA_LF = 6;
 const TRAILER = 7;
 const DONE = 8;
 
+/** Where in a chunk extension the reader is; `+` = at least one byte of it was there. */
+type ExtensionPart = "name" | "name+" | "value" | "value+" | "quoted" | "quoted end";
+
 /** Reads one message body. Create once per connection, `start…` per message. */
 export class BodyReader {
   /** Bytes of body still to come: of the message (length) or the chunk (chunked). */
@@ -42,6 +45,7 @@ export class BodyReader {
   private state = SIZE;
   private digits = 0;
   private extension = 0;
+  private part: ExtensionPart = "name";
   private trailer: Buffer | null = null;
   /** Body bytes delivered so far. */
   received = 0;
@@ -125,15 +129,16 @@ export class BodyReader {
             this.remaining = this.remaining * 16 + digit;
           } else if (this.digits === 0) return this.fail("a chunk size is not hexadecimal");
           else if (byte === 0x0d) this.state = SIZE_LF;
-          else if (byte === 0x3b) this.state = EXTENSION;
-          else return this.fail("a chunk size is not hexadecimal");
+          else if (byte === 0x3b) {
+            this.state = EXTENSION;
+            this.part = "name";
+          } else return this.fail("a chunk size is not hexadecimal");
           at++;
           break;
         }
         case EXTENSION:
-          if (byte === 0x0d) this.state = SIZE_LF;
-          else if (valueByte[byte] === 0 || ++this.extension > maxExtensionBytes)
-            return this.fail("a chunk extension is not allowed");
+          if (!this.extensionByte(byte) || ++this.extension > maxExtensionBytes)
+            return this.fail("a chunk extension is malformed or too long");
           at++;
           break;
         case SIZE_LF:
@@ -167,6 +172,27 @@ export class BodyReader {
       }
     }
     return at;
+  }
+
+  /** One byte of `name [= token | = quoted]`, further `;` or the CR behind them (RFC 9112 7.1.1; no quoted pairs). */
+  private extensionByte(byte: number): boolean {
+    const { part } = this;
+    if (part === "quoted") {
+      if (byte === 0x22) this.part = "quoted end";
+      return byte !== 0x5c && valueByte[byte] === 1;
+    }
+    if (canonicalToken[byte] !== 0) {
+      if (part === "name") this.part = "name+";
+      else if (part === "value") this.part = "value+";
+      return part !== "quoted end";
+    }
+    if (byte === 0x3d && part === "name+") this.part = "value";
+    else if (byte === 0x22 && part === "value") this.part = "quoted";
+    else if (part === "name" || part === "value") return false;
+    else if (byte === 0x3b) this.part = "name";
+    else if (byte === 0x0d) this.state = SIZE_LF;
+    else return false;
+    return true;
   }
 
   private readTrailer(bytes: Uint8Array, start: number, end: number, sink: BodySink): number {
@@ -205,8 +231,9 @@ export class BodyReader {
 }
 
 /**
- * Checks field lines (each ending in CRLF) by the strict grammar and drops those that may not be trailers: framing,
- * routing, hop-by-hop and identity fields (RFC 9110 6.5.1). Undefined when a line is malformed.
+ * Checks field lines (each ending in CRLF) by the strict grammar and drops those that may not be trailers: routing,
+ * hop-by-hop, identity, credentials and cookies (RFC 9110 6.5.1). Undefined when a line is malformed or says how the
+ * body is framed.
  */
 export function cleanTrailers(lines: Uint8Array): Uint8Array | undefined {
   const kept: Uint8Array[] = [];
@@ -225,11 +252,8 @@ export function cleanTrailers(lines: Uint8Array): Uint8Array | undefined {
     while (at < lines.length && valueByte[lines[at]!] === 1) at++;
     if (lines[at] !== 0x0d || lines[at + 1] !== 0x0a) return undefined;
     at += 2;
-    const forbidden =
-      (id >= HOST && id <= LAST_HOP) ||
-      (id >= FORWARDED && id <= IDENTITY) ||
-      id === CONTENT_LENGTH ||
-      id === TRANSFER_ENCODING;
+    if (id === CONTENT_LENGTH || id === TRANSFER_ENCODING) return undefined;
+    const forbidden = (id >= HOST && id <= LAST_HOP) || (id >= FORWARDED && id <= X_API_KEY);
     if (!forbidden) kept.push(lines.subarray(lineStart, at));
   }
   return Buffer.concat(kept);

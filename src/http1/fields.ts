@@ -7,6 +7,10 @@ for (const c of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 for (let c = 65; c <= 90; c++) canonicalToken[c] = c + 32;
 canonicalToken[95] = 45;
 
+/** 1 for bytes allowed in a method: a token without lower-case letters, as llhttp and nginx want it. */
+export const methodByte = canonicalToken.map((byte) => (byte === 0 ? 0 : 1));
+for (let c = 97; c <= 122; c++) methodByte[c] = 0;
+
 /** 1 for bytes allowed inside a field value: HTAB, SP, visible ASCII and obs-text (RFC 9110 5.5). */
 export const valueByte = new Uint8Array(256).fill(1, 0x20);
 valueByte[0x7f] = 0;

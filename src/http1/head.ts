@@ -9,6 +9,7 @@ import {
   hashStep,
   HOST,
   LAST_HOP,
+  methodByte,
   OTHER,
   sameName,
   targetByte,
@@ -20,6 +21,8 @@ import {
 /** Largest head, request line included, and most fields in it; beyond either a head is refused. */
 export const maxHeadBytes = 64 * 1024;
 export const maxFields = 200;
+/** Most field names in `Connection`: each of them is compared with every field. */
+const maxConnectionNames = 32;
 
 /** `Head.parse…` answers: the head isn't complete yet. */
 export const INCOMPLETE = 0;
@@ -76,9 +79,10 @@ export class Head {
     this.reset(bytes, start);
     const limit = Math.min(end, start + maxHeadBytes);
     let at = start;
-    while (at < limit && canonicalToken[bytes[at]!] !== 0) at++;
+    while (at < limit && methodByte[bytes[at]!] === 1) at++;
     if (at === limit) return this.needMore(at, end, start);
-    if (bytes[at] !== SP || at === start || at - start > 32) return this.refuse("the method is not a token");
+    if (bytes[at] !== SP || at === start || at - start > 32)
+      return this.refuse("the method is not a token in upper case");
     this.methodEnd = at;
     this.targetStart = ++at;
     while (at < limit && targetByte[bytes[at]!] === 1) at++;
@@ -220,7 +224,7 @@ export class Head {
     this.end = at + 2;
     if (this.chunked && this.contentLength >= 0)
       return this.refuse("Content-Length and Transfer-Encoding stand together");
-    if (connection) this.readConnection();
+    if (connection && !this.readConnection()) return this.refuse("Connection names too many fields");
     return this.end;
   }
 
@@ -237,6 +241,9 @@ export class Head {
       for (let i = this.nameStart[index]!; i < this.nameEnd[index]!; i++) {
         if (bytes[i] === 0x5f) return this.refuse("a framing header is spelled with _") !== REFUSED;
       }
+      // RFC 9110 allows a tab behind the value, but llhttp refuses it or (in responses) doesn't see the framing then.
+      for (let i = to; bytes[i] !== CR; i++)
+        if (bytes[i] === 0x09) return this.refuse("a framing header ends with a tab") !== REFUSED;
       if (id === CONTENT_LENGTH) {
         if (this.contentLength >= 0) return this.refuse("there is more than one Content-Length") !== REFUSED;
         if (to === from || to - from > 15) return this.refuse("Content-Length is not a length") !== REFUSED;
@@ -259,9 +266,13 @@ export class Head {
     return true;
   }
 
-  /** Reads every Connection field: our own tokens set flags, any other names a field that goes no further. */
-  private readConnection(): void {
+  /**
+   * Reads every Connection field: our own tokens set flags, any other names a field that goes no further. False when
+   * there are too many names.
+   */
+  private readConnection(): boolean {
     const { bytes } = this;
+    let names = 0;
     for (let i = 0; i < this.count; i++) {
       if (this.id[i] !== CONNECTION) continue;
       const end = this.valueEnd[i]!;
@@ -270,12 +281,14 @@ export class Head {
         while (at < end && (bytes[at] === 0x2c || bytes[at] === SP || bytes[at] === 0x09)) at++;
         const from = at;
         while (at < end && bytes[at] !== 0x2c && bytes[at] !== SP && bytes[at] !== 0x09) at++;
-        if (at > from) this.connectionToken(from, at);
+        if (at > from && !this.connectionOption(from, at) && ++names > maxConnectionNames) return false;
       }
     }
+    return true;
   }
 
-  private connectionToken(from: number, to: number): void {
+  /** False when the option is the name of a field. */
+  private connectionOption(from: number, to: number): boolean {
     const length = to - from;
     if (length === 5 && tokenIs(this.bytes, from, "close")) this.close = true;
     else if (length === 10 && tokenIs(this.bytes, from, "keep-alive")) this.keepAlive = true;
@@ -285,7 +298,9 @@ export class Head {
         if (this.id[i] === HOST || this.id[i] === CONTENT_LENGTH || this.id[i] === TRANSFER_ENCODING) continue;
         if (sameName(this.bytes, this.nameStart[i]!, this.nameEnd[i]!, this.bytes, from, to)) this.hop[i] = 1;
       }
+      return false;
     }
+    return true;
   }
 
   private readVersion(at: number): boolean {
