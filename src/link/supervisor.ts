@@ -1,0 +1,296 @@
+// Keeps the shards running: starts the workers, watches their heartbeats, replaces the dead, and cleans up after them.
+
+import { rmSync } from "node:fs";
+import type { ConnectionCounts } from "../handover/counts.ts";
+import type { Ledger } from "../handover/ledger.ts";
+import type { Logger } from "../lib/log.ts";
+import { Heartbeat, tickMs } from "./heartbeat.ts";
+import { Incarnation } from "./incarnation.ts";
+import type { CapturedRequest, FromShard, LocalStatus, MovedConnection, ShardSettings, ToShard } from "./messages.ts";
+import { Replies } from "./replies.ts";
+import type { ShardLink, ShardListener } from "./shard-link.ts";
+import { RestartPolicy } from "./restart-policy.ts";
+import { shardSocketPath } from "./socket-path.ts";
+
+/** How long a worker may take until it says `ready`. */
+const startTimeoutMs = 20_000;
+const checkTimeoutMs = 10_000;
+const requestsTimeoutMs = 5_000;
+/** A thread that is stuck in a native call may take its time; its successor does not wait longer than this. */
+const closeWaitMs = 5_000;
+
+export interface SupervisorOptions {
+  /** The worker's entry: another file in the packed form. */
+  url: string | URL;
+  shards: number;
+  socketDir: string;
+  settingsFor(shard: number): ShardSettings;
+  /** Main's own views (incarnation 0, row 0) and the memory that the shards are given. */
+  ledger: Ledger;
+  ledgerMemory: SharedArrayBuffer;
+  counts: ConnectionCounts;
+  countsMemory: SharedArrayBuffer;
+  listener: ShardListener;
+  log: Logger;
+  /** A shard could not be started several times in a row: the server cannot go on. */
+  onFatal(error: Error): void;
+}
+
+/** The shards as main sees them; see `ShardLink`. */
+export interface Supervisor extends ShardLink {
+  /** Whether every shard is up. */
+  ready(): boolean;
+  /** Lets the shards finish (nothing is replaced any more); true when all did before the deadline (wall clock). */
+  drain(deadlineMs: number): Promise<boolean>;
+  /** Ends all shards at once; resolves when their threads are gone (2 s at most). */
+  stop(): Promise<void>;
+}
+
+/** Starts the shards; resolves when all are ready. Rejects, with all of them ended, when one can't start at all. */
+export async function startShards(options: SupervisorOptions): Promise<Supervisor> {
+  const shards = new Shards(options);
+  try {
+    await shards.start();
+  } catch (error) {
+    await shards.stop();
+    throw error;
+  }
+  return shards;
+}
+
+class Shards implements Supervisor {
+  readonly shards: number;
+  readonly #options: SupervisorOptions;
+  readonly #ticks: SharedArrayBuffer;
+  readonly #heartbeat: Heartbeat;
+  readonly #timer: Timer;
+  readonly #replies = new Replies();
+  readonly #current: Incarnation[] = [];
+  readonly #alive = new Set<Incarnation>();
+  readonly #lost = new WeakSet<Incarnation>();
+  readonly #policies: RestartPolicy[];
+  readonly #firstReady = Promise.withResolvers<void>();
+  readonly #drained = new Set<number>();
+  #onDrained: (() => void) | null = null;
+  #lastNumber = 0;
+  #phase: "starting" | "running" | "draining" | "stopped" = "starting";
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.shards = options.shards;
+    this.#policies = Array.from({ length: options.shards }, () => new RestartPolicy());
+    this.#ticks = new SharedArrayBuffer(options.shards * 4);
+    this.#heartbeat = new Heartbeat(this.#ticks, performance.now());
+    this.#timer = setInterval(() => this.#beat(), tickMs);
+  }
+
+  start(): Promise<void> {
+    for (let shard = 0; shard < this.shards; shard++) this.#startShard(shard);
+    return this.#firstReady.promise;
+  }
+
+  ready(): boolean {
+    return this.#current.every((incarnation) => incarnation.state === "ready");
+  }
+
+  send(shard: number, message: ToShard): void {
+    this.#readyShard(shard)?.post(message);
+  }
+
+  sendConnection(shard: number, connection: MovedConnection): boolean {
+    const receiver = this.#readyShard(shard);
+    if (receiver === null) return false;
+    return this.#options.ledger.send(connection.fd, shard, receiver.number, () =>
+      receiver.post({ type: "connection", connection }),
+    );
+  }
+
+  check(shard: number, tunnelId: string): Promise<LocalStatus | null> {
+    return this.#ask<LocalStatus | null>(shard, null, checkTimeoutMs, (id) => ({ type: "check", id, tunnelId }));
+  }
+
+  requests(
+    shard: number,
+    query: { tunnelIds: string[] | null; requestId: string | null; limit: number },
+  ): Promise<CapturedRequest[]> {
+    return this.#ask<CapturedRequest[]>(shard, [], requestsTimeoutMs, (id) => ({ type: "requests", id, ...query }));
+  }
+
+  async drain(deadlineMs: number): Promise<boolean> {
+    this.#phase = "draining";
+    this.#drained.clear();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onDrained = resolve;
+    for (const [shard, incarnation] of this.#current.entries()) {
+      if (incarnation.state === "ready") incarnation.post({ type: "drain", deadlineMs });
+      else this.#drained.add(shard);
+    }
+    this.#checkDrained();
+    const timer = setTimeout(resolve, Math.max(0, deadlineMs - Date.now()));
+    await promise;
+    clearTimeout(timer);
+    return this.#drained.size === this.shards;
+  }
+
+  async stop(): Promise<void> {
+    this.#phase = "stopped";
+    clearInterval(this.#timer);
+    const alive = [...this.#alive];
+    for (const incarnation of alive) this.#end(incarnation, "the server stops");
+    await within(2_000, Promise.all(alive.map((incarnation) => incarnation.closed)));
+  }
+
+  #ask<T>(shard: number, fallback: T, timeoutMs: number, message: (id: number) => ToShard): Promise<T> {
+    const receiver = this.#readyShard(shard);
+    if (receiver === null) return Promise.resolve(fallback);
+    return this.#replies.ask(shard, fallback, timeoutMs, (id) => receiver.post(message(id)));
+  }
+
+  #readyShard(shard: number): Incarnation | null {
+    const incarnation = this.#current[shard];
+    return incarnation?.state === "ready" ? incarnation : null;
+  }
+
+  #startShard(shard: number): void {
+    if (this.#phase === "draining" || this.#phase === "stopped") return;
+    const { url, socketDir, ledgerMemory, countsMemory } = this.#options;
+    // A predecessor's part of the counts; its connections closed with it.
+    this.#options.counts.clearRow(shard + 1);
+    const incarnation = new Incarnation(
+      url,
+      {
+        type: "start",
+        shard,
+        shards: this.shards,
+        incarnation: ++this.#lastNumber,
+        ticks: this.#ticks,
+        ledger: ledgerMemory,
+        counts: countsMemory,
+        socketDir,
+        settings: this.#options.settingsFor(shard),
+      },
+      {
+        onMessage: (from, message) => this.#onMessage(from, message),
+        onClosed: (closed, why) => this.#onClosed(closed, why),
+      },
+    );
+    this.#current[shard] = incarnation;
+    this.#alive.add(incarnation);
+  }
+
+  #onMessage(from: Incarnation, message: FromShard): void {
+    const { listener } = this.#options;
+    // A connection is taken whoever sent it: its descriptor is ours now.
+    if (message.type === "connection") return listener.onConnection(from.shard, message.connection);
+    if (this.#current[from.shard] !== from || from.state === "dying") return;
+    switch (message.type) {
+      case "ready":
+        return this.#onReady(from);
+      case "ask":
+        return listener.onAsk(from.shard, message.id, message.ask);
+      case "events":
+        return listener.onEvents(from.shard, message.events);
+      case "counters":
+        return listener.onCounters(from.shard, message.counters);
+      case "request":
+        return listener.onRequests(from.shard, message.requests);
+      case "checked":
+        return this.#replies.settle(from.shard, message.id, message.status);
+      case "requests":
+        return this.#replies.settle(from.shard, message.id, message.requests);
+      case "drained":
+        this.#drained.add(from.shard);
+        return this.#checkDrained();
+    }
+  }
+
+  #onReady(incarnation: Incarnation): void {
+    const { shard, number } = incarnation;
+    incarnation.markReady();
+    this.#heartbeat.reset(shard);
+    this.#options.ledger.live(shard, number);
+    this.#introduce(incarnation);
+    this.#options.listener.onReady(shard);
+    if (this.#phase !== "starting" || !this.ready() || this.#current.length < this.shards) return;
+    this.#phase = "running";
+    this.#firstReady.resolve();
+  }
+
+  /** Connects a fresh incarnation with every shard that is up; the others that come later do the same with it. */
+  #introduce(fresh: Incarnation): void {
+    const ports: (MessagePort | null)[] = Array.from({ length: this.shards }, () => null);
+    const incarnations = Array.from({ length: this.shards }, () => 0);
+    for (const other of this.#current) {
+      if (other === fresh || other.state !== "ready") continue;
+      const { port1, port2 } = new MessageChannel();
+      ports[other.shard] = port1;
+      incarnations[other.shard] = other.number;
+      other.post({ type: "peer", shard: fresh.shard, port: port2, incarnation: fresh.number }, [port2]);
+    }
+    const transfer = ports.filter((port) => port !== null);
+    fresh.post({ type: "peers", ports, incarnations }, transfer);
+  }
+
+  #beat(): void {
+    for (const shard of this.#heartbeat.check(performance.now())) {
+      const incarnation = this.#readyShard(shard);
+      if (incarnation !== null) this.#end(incarnation, "it stopped responding");
+    }
+    for (const incarnation of this.#current) {
+      const tooLong = performance.now() - incarnation.startedAtMs > startTimeoutMs;
+      if (incarnation.state === "starting" && tooLong) this.#end(incarnation, "it was not ready in time");
+    }
+  }
+
+  #end(incarnation: Incarnation, why: string): void {
+    incarnation.terminate(why);
+    this.#lose(incarnation, why);
+  }
+
+  #onClosed(incarnation: Incarnation, why: string): void {
+    const { shard, number } = incarnation;
+    this.#lose(incarnation, why);
+    this.#alive.delete(incarnation);
+    const swept = this.#options.ledger.sweep(number);
+    if (swept > 0)
+      this.#options.log.info("closed connections on their way to a dead shard", { shard, connections: swept });
+    rmSync(shardSocketPath(this.#options.socketDir, shard, number), { force: true });
+  }
+
+  /** A shard is no more: tells everybody, once, and sees to a successor. Its thread may still have to end. */
+  #lose(incarnation: Incarnation, why: string): void {
+    const { shard } = incarnation;
+    if (this.#lost.has(incarnation)) return;
+    this.#lost.add(incarnation);
+    this.#options.ledger.bury(shard);
+    this.#replies.drop(shard);
+    this.#drained.add(shard);
+    this.#checkDrained();
+    if (this.#phase === "stopped") return;
+    this.#options.log.error("a shard died", { shard, incarnation: incarnation.number, why });
+    if (incarnation.wasReady) this.#options.listener.onReplaced(shard);
+    if (this.#phase === "draining") return;
+    const livedMs = performance.now() - incarnation.startedAtMs;
+    const delayMs = this.#policies[shard]!.afterDeath(incarnation.wasReady, livedMs);
+    const error = new Error(`shard ${shard} could not be started: ${why}`);
+    // While the server starts, one failure is enough to say so.
+    if (this.#phase === "starting" && !incarnation.wasReady) return this.#firstReady.reject(error);
+    if (delayMs === null) return this.#options.onFatal(error);
+    // Its ports are bound and its descriptors open until it is closed; but nobody waits for ever for a stuck native call.
+    void within(closeWaitMs, incarnation.closed)
+      .then(() => Bun.sleep(delayMs))
+      .then(() => this.#startShard(shard));
+  }
+
+  #checkDrained(): void {
+    if (this.#drained.size === this.shards) this.#onDrained?.();
+  }
+}
+
+/** Waits for a promise that never rejects, but not longer than `ms`. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  const { promise: timeUp, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, timeUp]);
+  clearTimeout(timer);
+}
