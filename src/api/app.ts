@@ -1,0 +1,77 @@
+// The control plane as one Elysia application, composed here and listening nowhere: tests call `app.handle`.
+//
+// How a feature joins: one folder with `routes.ts` (paths, guards, schemas; thin), `model.ts` (schemas of bodies and
+// answers, rows to answers) and `service.ts` (what happens: transaction, audit row, change row, closing what must close).
+// `createXRoutes(deps, guards)` returns an Elysia instance made with `newRoutes(prefix, detail)`; add it to `features`
+// below. Guarded groups `.use(guards.admin)` (or orgMember, orgAdmin, session) before their routes and then have
+// `caller`; `/org` queries are scoped by `caller.orgId`. Schemas are `closed(…)`, answers `answers({200: …}, codes)`,
+// refusals `throw new AppError(code)`. Nothing reads X-Forwarded-*: origin facts are `factsOf(request)`.
+
+import { Elysia, type AnyElysia } from "elysia";
+import type { AppError } from "../lib/errors.ts";
+import { checkBodyHeaders, readJson } from "./body.ts";
+import { cookieName } from "./cookies.ts";
+import { checkCsrf } from "./csrf.ts";
+import type { ApiDeps } from "./deps.ts";
+import { retryAfterSeconds, toAppError } from "./errors.ts";
+import { createGuards, type Guards } from "./guards.ts";
+import { securityHeaders } from "./headers.ts";
+import { createHealthRoutes } from "./health/routes.ts";
+import { createOpenApi } from "./openapi.ts";
+import { factsOf, pathOf } from "./request.ts";
+
+/** What describes and serves one feature. */
+export type Feature = (deps: ApiDeps, guards: Guards) => AnyElysia;
+
+/** Every feature of the API, in the order in which the documentation lists them. */
+const features: readonly Feature[] = [createHealthRoutes];
+
+/** Paths of a tunnel's host that take a form and not JSON. */
+const formPaths: ReadonlySet<string> = new Set(["/__auth/basic", "/__auth/login"]);
+
+/**
+ * Composes the API. `extra` are features of other parts (registration, visitors' login, the dashboard's files).
+ * The caller serves it with serveApi and closes nothing: the app holds no resources of its own.
+ */
+export function createApi(deps: ApiDeps, extra: readonly Feature[] = []) {
+  const guards = createGuards(deps);
+  const routes = [...features, ...extra].map((feature) => feature(deps, guards));
+  const ownHeaders = securityHeaders(deps.settings.scheme === "https");
+  const ownCookies = (["session", "setup"] as const).map((kind) => cookieName(kind, deps.settings.scheme));
+
+  const app = new Elysia({ normalize: false, handler: { standardHostname: false } })
+    // Before the routes, or an uncaught error's message would reach the client.
+    .onError({ as: "global" }, ({ error, code, request, set }) => {
+      const refusal = toAppError(error, code, request, deps.log);
+      Object.assign(set.headers, ownHeaders);
+      return answerRefusal(refusal, request, set);
+    })
+    .onRequest(({ request, set }) => {
+      Object.assign(set.headers, ownHeaders);
+      set.headers["x-request-id"] = factsOf(request).requestId;
+      if (!formPaths.has(pathOf(request))) checkBodyHeaders(request);
+      const cookies = request.headers.get("cookie") ?? "";
+      checkCsrf(
+        request,
+        ownCookies.some((name) => cookies.includes(`${name}=`)),
+      );
+    })
+    .onParse({ as: "global" }, ({ request }) => (formPaths.has(pathOf(request)) ? undefined : readJson(request)));
+  for (const plugin of routes) app.use(plugin);
+  return app.use(createOpenApi(() => routes));
+}
+
+export type Api = ReturnType<typeof createApi>;
+
+interface Settable {
+  status?: number | string;
+  headers: Record<string, string | number>;
+}
+
+function answerRefusal(refusal: AppError, request: Request, set: Settable) {
+  set.status = refusal.status;
+  const retryAfter = retryAfterSeconds(refusal);
+  if (retryAfter !== undefined) set.headers["retry-after"] = retryAfter;
+  if (refusal.status === 401) set.headers["www-authenticate"] = "Bearer";
+  return refusal.toBody(factsOf(request).requestId);
+}

@@ -1,0 +1,128 @@
+// Who calls: the account behind a session cookie, a bearer session or an admin's API token, read from the database each time.
+
+import { hashSecret } from "../auth/secrets.ts";
+import { findAccount, findAccountByTokenHash, type Account } from "../db/accounts.ts";
+import { findLiveSession, touchSession } from "../db/sessions.ts";
+import { AppError } from "../lib/errors.ts";
+import { cookieName, readCookie } from "./cookies.ts";
+import type { ApiDeps } from "./deps.ts";
+import { factsOf } from "./request.ts";
+
+export interface Caller {
+  account: Account;
+  /** Public id of the session; null when an API token was used. */
+  sessionId: string | null;
+}
+
+/** An organization's member: `orgId` is the database's, of this very request. Scope every query of `/org` by it. */
+export interface OrgCaller extends Caller {
+  orgId: string;
+}
+
+export interface Callers {
+  /** Any active account with a live session; it may still owe a second factor. Throws `unauthorized`. */
+  session(request: Request): Promise<Caller>;
+  /** A system admin, by session or by `X-Admin-Token`. Throws `unauthorized`, `forbidden`, `totp_required`. */
+  admin(request: Request): Promise<Caller>;
+  /** As `admin`, but one who has yet to enrol passes: for the routes that enrol. */
+  adminEnrolling(request: Request): Promise<Caller>;
+  /** A member of an organization. Throws `unauthorized`, `forbidden`, `totp_required`. */
+  orgMember(request: Request): Promise<OrgCaller>;
+  /** As `orgMember`, but one who has yet to enrol passes: for the routes that enrol. */
+  orgMemberEnrolling(request: Request): Promise<OrgCaller>;
+  /** An admin of the organization. */
+  orgAdmin(request: Request): Promise<OrgCaller>;
+}
+
+const touchEveryMs = 60_000;
+
+export function createCallers(deps: ApiDeps): Callers {
+  async function session(request: Request): Promise<Caller> {
+    const token =
+      bearerOf(request) ?? readCookie(request.headers.get("cookie"), cookieName("session", deps.settings.scheme));
+    const claims = token === null ? null : await deps.sessionTokens.verify(token);
+    if (claims === null) throw new AppError("unauthorized");
+    const nowMs = deps.nowMs();
+    const row = await findLiveSession(deps.db.kysely, hashSecret(claims.sessionId), claims.accountId, nowMs);
+    const account = row === null ? null : await findAccount(deps.db.kysely, claims.accountId);
+    if (row === null || account === null || !account.active) throw new AppError("unauthorized");
+    if (row.last_seen_at < nowMs - touchEveryMs) await touchSession(deps.db.kysely, row.id, nowMs);
+    return { account, sessionId: row.id };
+  }
+
+  async function byAdminToken(request: Request, token: string): Promise<Caller> {
+    const { address, requestId } = factsOf(request);
+    const verdict = deps.limiter.begin([{ scope: "admin-token", subject: address, rule: deps.settings.loginLimit }]);
+    if (!verdict.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
+    const found = deps.settings.adminApiTokens ? await findAccountByTokenHash(deps.db.kysely, hashSecret(token)) : null;
+    const account = found !== null && found.active && found.isAdmin ? found : null;
+    deps.audit.record({
+      action: "admin.token",
+      authType: "token",
+      success: account !== null,
+      reason: deps.settings.adminApiTokens ? null : "switched off",
+      actorId: account?.id ?? null,
+      actorName: account?.username ?? null,
+      address,
+      requestId,
+      details: { method: request.method },
+    });
+    if (account === null) {
+      await verdict.attempt.fail();
+      throw new AppError("bad_token");
+    }
+    await verdict.attempt.succeed();
+    return { account, sessionId: null };
+  }
+
+  async function adminEnrolling(request: Request): Promise<Caller> {
+    const token = request.headers.get("x-admin-token");
+    const caller = token === null ? await session(request) : await byAdminToken(request, token);
+    if (!caller.account.isAdmin) throw new AppError("forbidden");
+    return caller;
+  }
+
+  async function orgMemberEnrolling(request: Request): Promise<OrgCaller> {
+    const caller = await session(request);
+    const { orgId, isAdmin } = caller.account;
+    if (orgId === null || isAdmin) throw new AppError("forbidden");
+    return { ...caller, orgId };
+  }
+
+  return {
+    session,
+    adminEnrolling,
+    orgMemberEnrolling,
+    async admin(request) {
+      const caller = await adminEnrolling(request);
+      // An API token is a factor of its own; a session of an admin must have had two.
+      if (caller.sessionId !== null) checkSecondFactor(caller.account);
+      return caller;
+    },
+    async orgMember(request) {
+      const caller = await orgMemberEnrolling(request);
+      checkSecondFactor(caller.account);
+      return caller;
+    },
+    async orgAdmin(request) {
+      const caller = await orgMemberEnrolling(request);
+      checkSecondFactor(caller.account);
+      if (!caller.account.isOrgAdmin) throw new AppError("forbidden");
+      return caller;
+    },
+  };
+}
+
+/** Whether the account has to have a second factor: every system admin, and members where the organization says so. */
+export function owesSecondFactor(account: Account): boolean {
+  return account.totpSecret === null && (account.isAdmin || account.orgRequiresTotp);
+}
+
+function checkSecondFactor(account: Account): void {
+  if (owesSecondFactor(account)) throw new AppError("totp_required");
+}
+
+function bearerOf(request: Request): string | null {
+  const match = /^Bearer ([A-Za-z0-9._~-]{1,4096})$/i.exec(request.headers.get("authorization") ?? "");
+  return match?.[1] ?? null;
+}

@@ -1,0 +1,91 @@
+// Maps every failure of the API to one error body; shows no internals and repeats nothing that was submitted.
+
+import { ValidationError } from "elysia";
+import { ValueErrorType, type ValueError } from "@sinclair/typebox/errors";
+import { AppError, errorCatalogue } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import { factsOf, pathOf } from "./request.ts";
+
+/** The refusal that an error of any origin becomes. What is nobody's fault but ours is logged, and answers `internal`. */
+export function toAppError(error: unknown, code: unknown, request: Request, log: Logger): AppError {
+  if (error instanceof AppError) return error;
+  if (error instanceof ValidationError && error.type !== "response") return describeValidation(error);
+  if (code === "NOT_FOUND") return new AppError("not_found");
+  if (code === "PARSE")
+    return error instanceof Error && error.cause instanceof AppError ? error.cause : new AppError("bad_request");
+  const why = error instanceof ValidationError ? responseMismatch(error) : String(error);
+  log.error("a request failed", {
+    requestId: factsOf(request).requestId,
+    method: request.method,
+    path: pathOf(request),
+    error: why,
+    stack: error instanceof Error && !(error instanceof ValidationError) ? error.stack : undefined,
+  });
+  return new AppError("internal", undefined, { cause: error });
+}
+
+/** Names the first offending field and the rule it broke; never its value. */
+function describeValidation(error: ValidationError): AppError {
+  const problem = firstProblem(error);
+  if (problem === undefined) return new AppError("validation");
+  const field = problem.path.replace(/^\//, "").replaceAll("/", ".");
+  const shown = field === "" ? error.type : field;
+  return new AppError("validation", `${shown} ${ruleOf(problem)}`, { field: shown.slice(0, 100) });
+}
+
+function firstProblem(error: ValidationError): ValueError | undefined {
+  const { validator } = error;
+  return "Errors" in validator && typeof validator.Errors === "function"
+    ? (validator.Errors(error.value).First() as ValueError | undefined)
+    : undefined;
+}
+
+function ruleOf(problem: ValueError): string {
+  const { schema, type } = problem;
+  switch (type) {
+    case ValueErrorType.ObjectRequiredProperty:
+      return "is required.";
+    case ValueErrorType.ObjectAdditionalProperties:
+      return "is not a known field.";
+    case ValueErrorType.StringMinLength:
+      return schema["minLength"] === 1 ? "must not be empty." : `must have at least ${schema["minLength"]} characters.`;
+    case ValueErrorType.StringMaxLength:
+      return `must have at most ${schema["maxLength"]} characters.`;
+    case ValueErrorType.ArrayMaxItems:
+      return `must have at most ${schema["maxItems"]} entries.`;
+    case ValueErrorType.IntegerMinimum:
+    case ValueErrorType.NumberMinimum:
+      return `must be at least ${schema["minimum"]}.`;
+    case ValueErrorType.IntegerMaximum:
+    case ValueErrorType.NumberMaximum:
+      return `must be at most ${schema["maximum"]}.`;
+    default:
+      return typeof schema["description"] === "string" && type === ValueErrorType.StringPattern
+        ? `is not valid: ${schema["description"]}`
+        : `must be ${expectedOf(schema)}.`;
+  }
+}
+
+function expectedOf(schema: Record<string, unknown>): string {
+  if (Array.isArray(schema["anyOf"])) {
+    const options = schema["anyOf"].map((option: Record<string, unknown>) => expectedOf(option));
+    return [...new Set(options)].join(" or ");
+  }
+  if ("const" in schema) return JSON.stringify(schema["const"]);
+  if (schema["type"] === "object") return "an object";
+  if (schema["type"] === "array") return "a list";
+  if (schema["type"] === "integer") return "a whole number";
+  return typeof schema["type"] === "string" ? `a ${schema["type"]}` : "valid";
+}
+
+/** Our own answer broke its schema: the log names the place, not the value. */
+function responseMismatch(error: ValidationError): string {
+  const problem = firstProblem(error);
+  return `the answer does not match its schema at ${problem?.path ?? "?"}: ${problem?.message ?? "unknown"}`;
+}
+
+/** `Retry-After` in whole seconds, when the refusal knows it. */
+export function retryAfterSeconds(error: AppError): string | undefined {
+  if (error.retryAfterMs !== undefined) return String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  return errorCatalogue[error.code].status === 503 ? "5" : undefined;
+}

@@ -1,0 +1,68 @@
+// Which policy is in force for a name now, read from the database; anything that goes wrong denies.
+
+import type { Sealer } from "../../auth/sealing.ts";
+import type { Queryable } from "../../db/database.ts";
+import { findKeysVersion, findNameOwner, findPolicy, findRateLimit, type NameOwner } from "../../db/policies.ts";
+import type { Logger } from "../../lib/log.ts";
+import { compilePolicy } from "../../policy/compile.ts";
+import { resolvePolicy } from "../../policy/resolve.ts";
+import type { CompiledPolicy, EffectivePolicy, LimiterSettings } from "../../policy/types.ts";
+import { loadPolicy } from "./stored.ts";
+
+/** A name with its owner and the policy that visitors meet there. */
+export interface NameInForce {
+  owner: NameOwner;
+  effective: EffectivePolicy;
+}
+
+export interface PoliciesInForce {
+  /** The compiled policy of a name for its shard. Never throws, and denies when anything about it can't be read. */
+  compileForName(name: string): Promise<CompiledPolicy>;
+  /** The owner and policy of a name; null when nobody has it. Throws what the database throws: the caller refuses. */
+  find(name: string): Promise<NameInForce | null>;
+}
+
+export function createPoliciesInForce(deps: { kysely: Queryable; sealer: Sealer; log: Logger }): PoliciesInForce {
+  const { kysely, sealer, log } = deps;
+
+  async function find(name: string): Promise<NameInForce | null> {
+    const owner = await findNameOwner(kysely, name);
+    if (owner === null) return null;
+    return { owner, effective: await effectiveOf(kysely, sealer, owner) };
+  }
+
+  return {
+    find,
+    async compileForName(name) {
+      try {
+        const found = await find(name);
+        if (found === null) return { kind: "deny", reason: "nobody has this name" };
+        const { orgId, appId } = found.owner;
+        const keysVersion = orgId === null ? "" : await findKeysVersion(kysely, orgId, appId);
+        return compilePolicy(found.effective, keysVersion);
+      } catch (error) {
+        log.error("a policy could not be compiled; its name denies everybody", { name, error: String(error) });
+        return { kind: "deny", reason: "the policy can't be loaded" };
+      }
+    },
+  };
+}
+
+/** The effective policy of an owner. */
+export async function effectiveOf(db: Queryable, sealer: Sealer, owner: NameOwner): Promise<EffectivePolicy> {
+  const { appId, orgId, authMode, isActive } = owner;
+  const application =
+    appId === null ? null : { authMode: authMode ?? "", policy: loadPolicy(await findPolicy(db, appId), sealer) };
+  const organization = orgId === null ? null : { policy: loadPolicy(await findPolicy(db, orgId), sealer) };
+  const effective = resolvePolicy({ application, organization, limiter: await limiterOf(db, appId) });
+  if (isActive) return effective;
+  const { sources, limiter } = effective;
+  return { kind: "deny", reason: "the application or account is deactivated", sources, limiter };
+}
+
+async function limiterOf(db: Queryable, appId: string | null): Promise<LimiterSettings | "off" | null> {
+  const row = appId === null ? null : await findRateLimit(db, appId);
+  if (row === null) return null;
+  if (row.enabled === 0) return "off";
+  return { maxAttempts: row.max_attempts, windowMs: row.window_seconds * 1_000, blockMs: row.block_seconds * 1_000 };
+}

@@ -1,0 +1,68 @@
+// Building blocks of request and answer schemas: closed objects, bounded strings, lists, the error body.
+
+import type { TObject, TProperties } from "@sinclair/typebox";
+import { t, type TSchema } from "elysia";
+import { errorCatalogue, type ErrorCode } from "../lib/errors.ts";
+
+/** An object that refuses fields it does not name. Every body, query and answer is one. */
+export function closed<P extends TProperties>(properties: P, options: { description?: string } = {}): TObject<P> {
+  return t.Object(properties, { ...options, additionalProperties: false });
+}
+
+/** A string with bounds; `maxLength` counts UTF-16 units. */
+export const text = (maxLength: number, options: { minLength?: number; pattern?: string; description?: string } = {}) =>
+  t.String({ maxLength, ...options });
+
+export const idSchema = text(64, { minLength: 1, pattern: "^[A-Za-z0-9_-]+$", description: "An id of this server." });
+export const idParams = closed({ id: idSchema });
+export const timeSchema = t.String({ description: "ISO 8601, UTC.", format: "date-time" });
+export const successSchema = closed({ success: t.Literal(true) });
+export const noBody = t.Optional(closed({}));
+
+/** `limit` and `cursor` of every list. */
+export const pageQuery = {
+  limit: t.Optional(t.Integer({ minimum: 1, maximum: 200, default: 50, description: "How many entries to answer." })),
+  cursor: t.Optional(text(512, { description: "`nextCursor` of the page before." })),
+};
+
+/** What a list answers with: its entries under the plural name, and where the next page starts. */
+export function listOf<K extends string, S extends TSchema>(plural: K, item: S) {
+  const properties = { [plural]: t.Array(item), nextCursor: t.Nullable(t.String()) };
+  return closed(properties as { [key in K]: ReturnType<typeof t.Array<S>> } & { nextCursor: typeof nullableString });
+}
+
+const nullableString = t.Nullable(t.String());
+
+const errorSchema = (codes: readonly ErrorCode[]) =>
+  closed(
+    {
+      error: closed({
+        code: t.Union(codes.map((code) => t.Literal(code))),
+        message: t.String(),
+        requestId: t.Optional(t.String()),
+        field: t.Optional(t.String()),
+      }),
+    },
+    { description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code].message}`).join(" ") },
+  );
+
+/** What any route may refuse with. */
+const everywhere: readonly ErrorCode[] = ["bad_request", "internal", "unavailable"];
+
+/**
+ * The answers of a route for `response`: its successes by status, and every code it refuses with, grouped by status.
+ * Typed as the successes alone, because refusals travel as AppError.
+ */
+export function answers<const S extends Record<number, TSchema>>(successes: S, ...codes: ErrorCode[]): S {
+  const byStatus = Map.groupBy(new Set([...everywhere, ...codes]), (code) => errorCatalogue[code].status);
+  const refusals = [...byStatus].map(([status, group]) => [status, errorSchema(group)] as const);
+  return { ...Object.fromEntries(refusals), ...successes };
+}
+
+/** Codes of every route that takes a body. */
+export const bodyErrors = [
+  "validation",
+  "unsupported_media_type",
+  "payload_too_large",
+  "csrf",
+] as const satisfies ErrorCode[];

@@ -1,0 +1,45 @@
+// Serves the API on a unix socket inside this process; the ingress is its only client.
+
+import type { Server } from "bun";
+import { AppError } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import type { Api } from "./app.ts";
+import { maxBodyBytes } from "./body.ts";
+import { securityHeaders } from "./headers.ts";
+import { factsOf } from "./request.ts";
+
+// Typed without idleTimeout, which the types know for TCP only; the server honours it for unix sockets too.
+const limits: { maxRequestBodySize: number } = Object.assign(
+  // A little more than the API takes, so that its own answer is the one that is seen.
+  { maxRequestBodySize: maxBodyBytes + 64 * 1024 },
+  // Never: the relay in front has its own deadlines, and event streams are silent for long.
+  { idleTimeout: 0 },
+);
+
+/**
+ * Listens at `socketPath` (in a 0700 directory: whoever reaches it bypasses the gate). `https` decides about HSTS. The
+ * caller stops the server.
+ */
+export function serveApi(api: Api, socketPath: string, options: { https: boolean; log: Logger }): Server<undefined> {
+  return Bun.serve({
+    unix: socketPath,
+    development: false,
+    ...limits,
+    async fetch(request) {
+      try {
+        return await api.fetch(request);
+      } catch (error) {
+        // Elysia answers errors itself; what arrives here is a fault of the frame around it.
+        options.log.error("the API threw", { error: String(error), requestId: factsOf(request).requestId });
+        return Response.json(new AppError("internal").toBody(factsOf(request).requestId), {
+          status: 500,
+          headers: securityHeaders(options.https),
+        });
+      }
+    },
+    error(error) {
+      options.log.error("the API's server failed", { error: String(error) });
+      return Response.json(new AppError("internal").toBody(), { status: 500, headers: securityHeaders(options.https) });
+    },
+  });
+}

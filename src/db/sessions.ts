@@ -1,0 +1,78 @@
+// Queries of dashboard sessions: a login is valid while its row is there, not revoked and not expired.
+
+import type { Queryable } from "./database.ts";
+import type { DashboardSessionsTable } from "./tables-login.ts";
+
+export type SessionRow = DashboardSessionsTable;
+
+export async function insertSession(db: Queryable, row: SessionRow): Promise<void> {
+  await db.insertInto("dashboard_sessions").values(row).execute();
+}
+
+/** The live session with this hash, if it belongs to the account. */
+export async function findLiveSession(
+  db: Queryable,
+  sessionHash: string,
+  accountId: string,
+  nowMs: number,
+): Promise<SessionRow | null> {
+  const row = await db
+    .selectFrom("dashboard_sessions")
+    .selectAll()
+    .where("session_hash", "=", sessionHash)
+    .where("account_id", "=", accountId)
+    .where("revoked_at", "is", null)
+    .where("expires_at", ">", nowMs)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** Live sessions of an account, newest first; at most 100. */
+export function listLiveSessions(db: Queryable, accountId: string, nowMs: number): Promise<SessionRow[]> {
+  return db
+    .selectFrom("dashboard_sessions")
+    .selectAll()
+    .where("account_id", "=", accountId)
+    .where("revoked_at", "is", null)
+    .where("expires_at", ">", nowMs)
+    .orderBy("created_at", "desc")
+    .orderBy("id", "desc")
+    .limit(100)
+    .execute();
+}
+
+/** Ends one session of the account; false when there is no such live session. */
+export async function revokeSession(db: Queryable, accountId: string, id: string, nowMs: number): Promise<boolean> {
+  const result = await db
+    .updateTable("dashboard_sessions")
+    .set({ revoked_at: nowMs })
+    .where("id", "=", id)
+    .where("account_id", "=", accountId)
+    .where("revoked_at", "is", null)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+/** Ends every session of the account, except one when given. */
+export async function revokeSessions(
+  db: Queryable,
+  accountId: string,
+  nowMs: number,
+  exceptId: string | null = null,
+): Promise<void> {
+  const query = db
+    .updateTable("dashboard_sessions")
+    .set({ revoked_at: nowMs })
+    .where("account_id", "=", accountId)
+    .where("revoked_at", "is", null);
+  await (exceptId === null ? query : query.where("id", "!=", exceptId)).execute();
+}
+
+export async function touchSession(db: Queryable, id: string, nowMs: number): Promise<void> {
+  await db.updateTable("dashboard_sessions").set({ last_seen_at: nowMs }).where("id", "=", id).execute();
+}
+
+/** Removes what ended long ago. */
+export async function pruneSessions(db: Queryable, beforeMs: number): Promise<void> {
+  await db.deleteFrom("dashboard_sessions").where("expires_at", "<", beforeMs).execute();
+}
