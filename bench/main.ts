@@ -9,13 +9,16 @@ import { formatReport } from "./table.ts";
 
 const say = (line: string): void => console.error(line);
 
+/** What a shell reports for a program that SIGINT ended. */
+const interruptedExitCode = 130;
+const stop = new AbortController();
+
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
   if (options === null) {
     console.log(usage);
     return 0;
   }
-  const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => stop.abort(new Error("interrupted")));
   }
@@ -34,5 +37,5 @@ try {
   process.exit(await main());
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
+  process.exit(stop.signal.aborted ? interruptedExitCode : 1);
 }

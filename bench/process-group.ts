@@ -21,17 +21,21 @@ export interface ProcessGroup {
   /** Directory for configurations, keys and logs; removed by whoever created the group. */
   readonly directory: string;
   start(name: string, command: string[], options?: { env?: Record<string, string>; cwd?: string }): StartedProcess;
+  /** Ends everything, and from now on `start` throws. */
   stopAll(): Promise<void>;
 }
 
 /** Creates a group that logs into `directory` (which exists). The caller calls `stopAll`. */
 export function createProcessGroup(directory: string): ProcessGroup {
   const alive = new Set<StartedProcess>();
+  let closed = false;
   // The kernel ends the program even when this process is killed with SIGKILL and can clean up nothing.
   const dieWithParent = Bun.which("setpriv") === null ? [] : ["setpriv", "--pdeathsig", "TERM", "--"];
   return {
     directory,
     start(name, command, options = {}) {
+      // A party that was still starting when the run was interrupted must not leave a program behind.
+      if (closed) throw new Error("The benchmark is over.");
       const logFile = join(directory, `${name}.log`);
       const log = openSync(logFile, "a", 0o600);
       const child = Bun.spawn([...dieWithParent, ...command], {
@@ -54,6 +58,7 @@ export function createProcessGroup(directory: string): ProcessGroup {
       return started;
     },
     async stopAll() {
+      closed = true;
       await Promise.all([...alive].map((process) => process.stop()));
     },
   };

@@ -1,5 +1,6 @@
 // Runs one row: warms every party up, then goes round all of them again and again, so that noise hits all alike.
 
+import { unlessAborted } from "./interruption.ts";
 import { cpuMicros, processTree } from "./measure/proc.ts";
 import type { BenchOptions } from "./options.ts";
 import type { Endpoint, Party, RunningParty } from "./parties/party.ts";
@@ -81,11 +82,4 @@ async function measure(
 function cpuOf(running: RunningParty): { server: number; agent: number } {
   const { server, agent } = running.pids;
   return { server: cpuMicros(processTree(server)), agent: cpuMicros(processTree(agent)) };
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener("abort", onAbort));
 }

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { measureIdleSessions } from "./idle-sessions.ts";
+import { unlessAborted } from "./interruption.ts";
 import { processTree, residentBytes } from "./measure/proc.ts";
 import type { BenchOptions } from "./options.ts";
 import { allParties } from "./parties/all.ts";
@@ -25,6 +26,7 @@ export async function runBench(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<BenchReport> {
+  checkNames(options);
   await ensurePrograms(say);
   const directory = await mkdtemp(join(tmpdir(), "digit-link-bench-"));
   await mkdir(join(directory, "front"));
@@ -79,6 +81,18 @@ export async function runBench(
   }
 }
 
+/** A misspelt name would otherwise measure nothing and say nothing. */
+function checkNames(options: BenchOptions): void {
+  const rowIds = [...allRows.map((row) => row.id), idleRowId];
+  const unknownRow = options.rows.find((wanted) => !rowIds.some((id) => isWanted(id, { rows: [wanted] })));
+  if (unknownRow !== undefined) throw new Error(`There is no row "${unknownRow}". Rows: ${rowIds.join(", ")}.`);
+  const names = allParties.map((party) => party.name);
+  const unknownParty = options.parties.find((wanted) => !names.includes(wanted));
+  if (unknownParty !== undefined) {
+    throw new Error(`There is no party "${unknownParty}". Parties: ${names.join(", ")}.`);
+  }
+}
+
 /** Starts who was asked for and can start; the others are listed with the reason why not. */
 async function startParties(
   context: PartyContext,
@@ -95,8 +109,9 @@ async function startParties(
     let leftOut = party.unavailable();
     if (leftOut === null) {
       try {
-        contestants.push({ party, running: await party.start(context), frontEndpoint: null });
+        contestants.push({ party, running: await unlessAborted(party.start(context), signal), frontEndpoint: null });
       } catch (error) {
+        signal.throwIfAborted();
         leftOut = error instanceof Error ? error.message : String(error);
       }
     }
