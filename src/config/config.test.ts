@@ -1,0 +1,147 @@
+// Settings: order of the sources, refusals in one sentence, derived values, secrets, and the committed documentation.
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError, publicUrl, withListenPort } from "./config.ts";
+import { renderConfigurationDoc } from "./document.ts";
+import { loadConfig } from "./load.ts";
+import { loadSecrets } from "./secrets.ts";
+import { shardSettings } from "./shard-settings.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "digit-link-config-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const load = (env: Record<string, string>) => loadConfig({ env, file: null });
+
+function refusal(env: Record<string, string>): string {
+  try {
+    load(env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).message;
+  }
+  throw new Error(`${JSON.stringify(env)} was accepted`);
+}
+
+test("defaults < file < environment < flags", () => {
+  const file = join(folder, "a.toml");
+  writeFileSync(
+    file,
+    'port = 1001\ndomain = "file.example"\ntrusted_proxies = ["10.0.0.0/8", "::1"]\nserver_timing = false\nhold_ms = "3s"\n',
+  );
+  const config = loadConfig({ env: { PORT: "1002", DOMAIN: "" }, file, flags: { port: "1003", "log-query": true } });
+  expect(config).toMatchObject({
+    port: 1003,
+    domain: "file.example",
+    holdMs: 3_000,
+    serverTiming: false,
+    logQuery: true,
+    scheme: "https",
+  });
+  expect(config.trustedProxies).toEqual(["10.0.0.0/8", "::1"]);
+  expect(loadConfig({ env: { PORT: "1002" }, file }).port).toBe(1002);
+});
+
+test("values that follow from others", () => {
+  expect(load({}).publicPort).toBe(443);
+  expect(load({ SCHEME: "http", PORT: "9000" }).publicPort).toBe(9000);
+  expect(load({ DOMAIN: "T.Example." })).toMatchObject({ domain: "t.example", dashboardDomain: "t.example" });
+  const local = withListenPort(load({ SCHEME: "http", PORT: "0", DOMAIN: "localhost" }), 4321);
+  expect([publicUrl(local, "demo"), publicUrl(local, null)]).toEqual([
+    "http://demo.localhost:4321",
+    "http://localhost:4321",
+  ]);
+  expect(publicUrl(load({ DOMAIN: "t.example" }), "a")).toBe("https://a.t.example");
+  expect(
+    shardSettings(load({ SHARDS: "2", SHARD_PORTS: "8081-8082" }), { shard: 1, controlSocket: "/s" }),
+  ).toMatchObject({ shardPort: 8082, captureBytes: 32 * 1_048_576 });
+  expect(Object.isFrozen(load({}).trustedProxies)).toBe(true);
+});
+
+test("a wrong value is refused with one sentence that names variable, value and what is allowed", () => {
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ PORT: "80x" }, /^PORT must be a whole number from 0 to 65535; "80x" is not\.$/],
+    [{ PORT: "65536" }, /^PORT must be/],
+    [{ SCHEME: "ftp" }, /^SCHEME must be one of https, http; "ftp" is not\.$/],
+    [{ DOMAIN: "https://a.example" }, /^DOMAIN must be a host name/],
+    [{ DOMAIN: "10.0.0.1" }, /^DOMAIN/],
+    [{ HOLD_MS: "10 s" }, /^HOLD_MS must be a duration/],
+    [{ MAX_BODY_BYTES: "1MB" }, /^MAX_BODY_BYTES must be a size/],
+    [{ LOG_QUERY: "maybe" }, /^LOG_QUERY must be on or off/],
+    [{ SHARD_PORTS: "8081", SHARDS: "2" }, /^SHARD_PORTS must have one port per shard \(SHARDS is 2\); it has 1\.$/],
+    [{ TCP_PORTS: "9-8" }, /^TCP_PORTS must be/],
+    [{ PORT: "9000", TCP_PORTS: "8999-9001" }, /9000 is in two/],
+    [{ TLS_CERT: "a.pem" }, /TLS_CERT and TLS_KEY must be set together/],
+    [{ PING_INTERVAL_MS: "30s" }, /^DEAD_AFTER_MS must be longer/],
+    [{ AGENT_WHITELIST: "10.0.0.0/33" }, /^AGENT_WHITELIST must be/],
+  ];
+  for (const [env, expected] of wrong) expect(refusal(env)).toMatch(expected);
+});
+
+test("a configuration file with an unknown or broken line is refused", () => {
+  const file = join(folder, "b.toml");
+  writeFileSync(file, "prot = 8080\n");
+  expect(() => loadConfig({ env: {}, file })).toThrow(/prot: the configuration file has no setting/);
+  writeFileSync(file, "port = \n");
+  expect(() => loadConfig({ env: {}, file })).toThrow(/cannot be read/);
+  expect(() => loadConfig({ env: {}, file: join(folder, "missing.toml") })).toThrow(/missing\.toml cannot be read/);
+  expect(() => loadConfig({ env: {}, file: null, flags: { prot: "1" } })).toThrow(/prot: there is no option/);
+});
+
+test("warnings for what works but should not stay", () => {
+  expect(load({}).warnings.join(" ")).toMatch(/DOMAIN is not set.*DASHBOARD_DOMAIN is not set/);
+  expect(load({ DOMAIN: "localhost" }).warnings).toEqual([]);
+  expect(load({ DOMAIN: "localhost", AGENT_WHITELIST: "any" })).toMatchObject({
+    agentWhitelist: ["0.0.0.0/0", "::/0"],
+  });
+  expect(load({ DOMAIN: "localhost", AGENT_WHITELIST: "any" }).warnings.join(" ")).toMatch(/any address/);
+});
+
+test("docs/configuration.md is what the table says", () => {
+  const committed = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+  expect(committed).toBe(renderConfigurationDoc());
+});
+
+describe("security", () => {
+  test("no proxy that everybody is", () => {
+    for (const value of ["*", "any", "0.0.0.0/0", "::/0", "10.0.0.0/8,0.0.0.0/0", "::ffff:0.0.0.0/96"]) {
+      expect(refusal({ TRUSTED_PROXIES: value })).toMatch(/^TRUSTED_PROXIES must be/);
+    }
+    expect(load({ TRUSTED_PROXIES: "private" }).trustedProxies).toContain("10.0.0.0/8");
+  });
+
+  test("short secrets are refused and never shown", () => {
+    for (const name of ["JWT_SECRET", "ENCRYPTION_KEY", "ADMIN_TOKEN"]) {
+      const message = refusal({ [name]: "hunter2-hunter2" });
+      expect(message).toStartWith(`${name} must be`);
+      expect(message).not.toContain("hunter2");
+    }
+    expect(refusal({ ENCRYPTION_KEY: `${"a".repeat(32)},short` })).not.toContain("short,");
+    expect(refusal({ DATABASE_URL: "mysql://u:hunter2@h/d" })).not.toContain("hunter2");
+  });
+
+  test("PostgreSQL needs both secrets given", () => {
+    const url = { DATABASE_URL: "postgres://h/d" };
+    expect(refusal(url)).toMatch(/^JWT_SECRET must be set/);
+    expect(refusal({ ...url, JWT_SECRET: "j".repeat(32) })).toMatch(/^ENCRYPTION_KEY must be set/);
+  });
+
+  test("generated secrets are made once, for their owner only, and stay", () => {
+    const config = load({ DB_PATH: join(folder, "made", "x.db") });
+    const first = loadSecrets(config);
+    expect(loadSecrets(config)).toMatchObject({ jwtSecret: first.jwtSecret, encryptionKeys: first.encryptionKeys });
+    expect(first.jwtSecret).not.toBe(first.encryptionKeys[0]!);
+    expect(first.jwtSecret.length).toBeGreaterThanOrEqual(32);
+    expect(first.warnings).toHaveLength(2);
+    const path = join(folder, "made", "jwt-secret");
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, "made")).mode & 0o777).toBe(0o700);
+    chmodSync(path, 0o644);
+    loadSecrets(config);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    writeFileSync(path, "short");
+    expect(() => loadSecrets(config)).toThrow(/at least 32 bytes/);
+  });
+});

@@ -1,0 +1,155 @@
+// Reads the settings: defaults < digit-link.toml < environment < flags; anything not allowed stops the start with one sentence.
+
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { ConfigError, type Config } from "./config.ts";
+import type { Setting } from "./setting.ts";
+import { settings, type RawSettings, type SettingKey } from "./settings.ts";
+
+export interface ConfigSources {
+  env: Record<string, string | undefined>;
+  /** A path that must exist; undefined takes `digit-link.toml` of the working directory when there is one; null none. */
+  file?: string | null;
+  /** By flag or variable name: `port`, `db-path` or `DB_PATH`. */
+  flags?: Record<string, string | boolean | undefined>;
+}
+
+/** The file that is read when it exists and none is named. */
+export const defaultConfigFile = "digit-link.toml";
+
+const keyOfName = new Map<string, SettingKey>(
+  Object.entries(settings).map(([key, { name }]) => [name, key as SettingKey]),
+);
+
+/** Returns the frozen configuration; throws `ConfigError` with one sentence. Reads nothing but the file; opens nothing. */
+export function loadConfig(sources: ConfigSources): Config {
+  const texts = new Map<SettingKey, string>();
+  for (const [name, text] of readFile(sources.file))
+    texts.set(keyOf(name, "the configuration file has no setting"), text);
+  for (const [name, key] of keyOfName) {
+    const text = sources.env[name];
+    if (text !== undefined && text !== "") texts.set(key, text);
+  }
+  for (const [name, value] of Object.entries(sources.flags ?? {})) {
+    if (value !== undefined)
+      texts.set(keyOf(name, "there is no option"), value === true ? "on" : value === false ? "off" : value);
+  }
+  const raw: Record<string, unknown> = {};
+  for (const key of Object.keys(settings) as SettingKey[])
+    raw[key] = readValue(settings[key] as Setting<unknown>, texts.get(key));
+  return fillIn(raw as RawSettings, new Set(texts.keys()));
+}
+
+function readValue(setting: Setting<unknown>, text: string | undefined): unknown {
+  if (text === undefined) return setting.initial;
+  const value = setting.kind.parse(text.trim());
+  if (value !== undefined) return value;
+  const shown = setting.kind.secret === true ? "the value given" : JSON.stringify(text);
+  throw new ConfigError(setting.name, `${setting.name} must be ${setting.kind.allowed}; ${shown} is not.`);
+}
+
+function keyOf(name: string, complaint: string): SettingKey {
+  const key = keyOfName.get(name.toUpperCase().replaceAll("-", "_"));
+  if (key === undefined)
+    throw new ConfigError(name, `${name}: ${complaint} of this name (docs/configuration.md lists all).`);
+  return key;
+}
+
+function readFile(file: string | null | undefined): [string, string][] {
+  if (file === null || (file === undefined && !existsSync(defaultConfigFile))) return [];
+  const path = file ?? defaultConfigFile;
+  let table: object;
+  try {
+    table = Bun.TOML.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(path, `The configuration file ${path} cannot be read: ${why}.`);
+  }
+  return Object.entries(table).map(([name, value]) => [name, textOf(name, value)]);
+}
+
+function textOf(name: string, value: unknown): string {
+  if (Array.isArray(value)) return value.map((part) => textOf(name, part)).join(",");
+  if (typeof value === "string" || typeof value === "number") return String(value);
+  if (typeof value === "boolean") return value ? "on" : "off";
+  throw new ConfigError(
+    name,
+    `${name} in the configuration file must be a text, a number, true, false or a list of those.`,
+  );
+}
+
+function fillIn(raw: RawSettings, given: ReadonlySet<SettingKey>): Config {
+  const config = {
+    ...raw,
+    publicPort: raw.publicPort ?? (raw.scheme === "http" ? raw.port : 443),
+    dashboardDomain: raw.dashboardDomain ?? raw.domain,
+    shards: raw.shards ?? Math.min(8, Math.max(1, availableParallelism() - 1)),
+    maxConnections: raw.maxConnections ?? defaultMaxConnections(),
+  };
+  checkTogether(config);
+  return deepFreeze({ ...config, warnings: warningsOf(raw, given) });
+}
+
+function checkTogether(config: Omit<Config, "warnings">): void {
+  if ((config.tlsCert === null) !== (config.tlsKey === null)) {
+    throw new ConfigError("TLS_CERT", "TLS_CERT and TLS_KEY must be set together; only one of them is.");
+  }
+  if (config.shardPorts.length > 0 && config.shardPorts.length !== config.shards) {
+    throw new ConfigError(
+      "SHARD_PORTS",
+      `SHARD_PORTS must have one port per shard (SHARDS is ${config.shards}); it has ${config.shardPorts.length}.`,
+    );
+  }
+  const taken = new Set<number>();
+  for (const port of [config.port, ...config.shardPorts, ...config.tcpPorts]) {
+    if (taken.has(port)) {
+      throw new ConfigError("PORT", `PORT, SHARD_PORTS and TCP_PORTS must not overlap; ${port} is in two of them.`);
+    }
+    taken.add(port);
+  }
+  if (config.deadAfterMs <= config.pingIntervalMs) {
+    throw new ConfigError(
+      "DEAD_AFTER_MS",
+      `DEAD_AFTER_MS must be longer than PING_INTERVAL_MS (${config.pingIntervalMs}ms); ${config.deadAfterMs}ms is not.`,
+    );
+  }
+  if (config.databaseUrl === null) return;
+  for (const [name, value] of [
+    ["JWT_SECRET", config.jwtSecret],
+    ["ENCRYPTION_KEY", config.encryptionKeys],
+  ] as const) {
+    if (value === null)
+      throw new ConfigError(
+        name,
+        `${name} must be set when DATABASE_URL is: every server of one database needs the same.`,
+      );
+  }
+}
+
+function warningsOf(raw: RawSettings, given: ReadonlySet<SettingKey>): string[] {
+  const warnings: string[] = [];
+  const isLocal = raw.domain === "localhost" || raw.domain.endsWith(".localhost");
+  if (!given.has("domain")) warnings.push(`DOMAIN is not set: public URLs end in ${raw.domain}.`);
+  if (raw.dashboardDomain === null && !isLocal) {
+    warnings.push(
+      "DASHBOARD_DOMAIN is not set: the dashboard shares its domain with the tunnels' pages. Give it a domain of its own (docs/security.md).",
+    );
+  }
+  if (raw.agentWhitelist.some((range) => range.endsWith("/0")))
+    warnings.push("AGENT_WHITELIST allows agents from any address.");
+  if (raw.bcryptCost < 12)
+    warnings.push(`BCRYPT_COST is ${raw.bcryptCost}: passwords are cheap to guess from a stolen database.`);
+  return warnings;
+}
+
+/** Four fifths of the process's open files, so that running out of connections comes before running out of descriptors. */
+function defaultMaxConnections(): number {
+  const limits = existsSync("/proc/self/limits") ? readFileSync("/proc/self/limits", "utf8") : "";
+  const openFiles = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 10_240);
+  return Math.max(16, Math.min(100_000, Math.floor(openFiles * 0.8)));
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (typeof part === "object" && part !== null) deepFreeze(part as object);
+  return Object.freeze(value);
+}
