@@ -58,20 +58,43 @@ export interface OidcTestResult {
 }
 
 /** Asymmetric algorithms only: nothing that a client secret, or nobody, could sign. */
-const algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"];
+const algorithms = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
 const cacheCapacity = 256;
 const discoveryTtlMs = 3_600_000;
 const clockToleranceSeconds = 30;
 
 /** `allowHttp`: plain-http providers (on loopback, which `fetch` enforces) are accepted; for development only. */
-export function createOidcClient(options: { fetch: OutboundFetch; allowHttp: boolean; nowMs?: () => number }): OidcClient {
+export function createOidcClient(options: {
+  fetch: OutboundFetch;
+  allowHttp: boolean;
+  nowMs?: () => number;
+}): OidcClient {
   const { nowMs = Date.now } = options;
   const cache = new Map<string, { configuration: Promise<client.Configuration>; untilMs: number }>();
 
   function configurationOf(provider: OidcProvider): Promise<client.Configuration> {
     const { issuerUrl, clientId, clientSecret, scopes, allowedDomains, requiredClaims } = provider;
     // The whole configuration: a new secret, scope or claim never meets state of the one before.
-    const key = JSON.stringify([issuerUrl, clientId, clientSecret, scopes, allowedDomains, Object.entries(requiredClaims)]);
+    const key = JSON.stringify([
+      issuerUrl,
+      clientId,
+      clientSecret,
+      scopes,
+      allowedDomains,
+      Object.entries(requiredClaims),
+    ]);
     const known = cache.get(key);
     if (known !== undefined && known.untilMs > nowMs()) return known.configuration;
     const configuration = discover(provider, options);
@@ -106,7 +129,8 @@ export function createOidcClient(options: { fetch: OutboundFetch; allowHttp: boo
         const { issuer } = configuration.serverMetadata();
         // RFC 9207 lets a client skip this when the provider doesn't advertise it; a wrong one is refused anyway.
         const answeredBy = params.getAll("iss");
-        if (answeredBy.some((iss) => iss !== issuer)) throw new OidcRefused("issuer_mixup", "Another provider answered.");
+        if (answeredBy.some((iss) => iss !== issuer))
+          throw new OidcRefused("issuer_mixup", "Another provider answered.");
         const current = new URL(redirectUri);
         current.search = params.toString();
         const tokens = await client.authorizationCodeGrant(configuration, current, {
@@ -117,6 +141,7 @@ export function createOidcClient(options: { fetch: OutboundFetch; allowHttp: boo
         });
         const claims = tokens.claims();
         if (claims === undefined) throw new OidcRefused("no_id_token", "The provider sent no ID token.");
+        checkAlgorithm(tokens.id_token);
         checkAudience(claims, provider.clientId);
         const merged = await withUserInfo(configuration, tokens, claims, provider);
         const verdict = judgeClaims(merged, provider);
@@ -135,11 +160,21 @@ export function createOidcClient(options: { fetch: OutboundFetch; allowHttp: boo
     },
     async test(issuerUrl) {
       return await refusing(async () => {
-        const provider = { issuerUrl, clientId: "test", clientSecret: null, scopes: [], allowedDomains: [], requiredClaims: {} };
+        const provider = {
+          issuerUrl,
+          clientId: "test",
+          clientSecret: null,
+          scopes: [],
+          allowedDomains: [],
+          requiredClaims: {},
+        };
         const server = (await discover(provider, options)).serverMetadata();
         const response = await options.fetch(server.jwks_uri ?? "");
         const body: unknown = await response.json();
-        const keys = typeof body === "object" && body !== null && "keys" in body && Array.isArray(body.keys) ? body.keys.length : 0;
+        const keys =
+          typeof body === "object" && body !== null && "keys" in body && Array.isArray(body.keys)
+            ? body.keys.length
+            : 0;
         if (keys === 0) throw new OidcRefused("discovery", "The provider publishes no signing keys.");
         return {
           issuer: server.issuer,
@@ -158,14 +193,13 @@ async function discover(
   provider: OidcProvider,
   options: { fetch: OutboundFetch; allowHttp: boolean },
 ): Promise<client.Configuration> {
-  const { clientId, clientSecret } = provider;
   const extensions = [client.enableNonRepudiationChecks];
   if (options.allowHttp) extensions.push(client.allowInsecureRequests);
   const configuration = await client.discovery(
     new URL(provider.issuerUrl),
-    clientId,
+    provider.clientId,
     { [client.clockTolerance]: clockToleranceSeconds },
-    clientSecret === null ? client.None() : client.ClientSecretBasic(clientSecret),
+    authenticateWith(provider.clientSecret),
     {
       execute: extensions,
       timeout: 10,
@@ -173,26 +207,34 @@ async function discover(
     },
   );
   const server = configuration.serverMetadata();
-  const offered = server.id_token_signing_alg_values_supported ?? ["RS256"];
-  // What the provider offers is narrowed to what we accept, which is what openid-client compares the token with.
-  const accepted = offered.filter((alg) => algorithms.includes(alg));
-  if (accepted.length === 0) throw new OidcRefused("algorithm", "The provider signs with no algorithm that is accepted here.");
-  const postOnly = server.token_endpoint_auth_methods_supported?.includes("client_secret_basic") === false;
-  const narrowed = new client.Configuration(
-    { ...configuration.serverMetadata(), id_token_signing_alg_values_supported: accepted },
-    clientId,
-    { [client.clockTolerance]: clockToleranceSeconds },
-    clientSecret === null ? client.None() : postOnly ? client.ClientSecretPost(clientSecret) : client.ClientSecretBasic(clientSecret),
-  );
-  narrowed.timeout = 10;
-  narrowed[client.customFetch] = configuration[client.customFetch] ?? fetch;
-  for (const extend of extensions) extend(narrowed);
   for (const endpoint of [server.authorization_endpoint, server.token_endpoint, server.jwks_uri]) {
-    if (endpoint === undefined || !isWebUrl(new URL(endpoint), options.allowHttp)) {
+    const url = endpoint === undefined ? null : URL.parse(endpoint);
+    if (url === null || !isWebUrl(url, options.allowHttp)) {
       throw new OidcRefused("discovery", "The provider's description has no usable endpoints.");
     }
   }
-  return narrowed;
+  return configuration;
+}
+
+/** Basic unless the provider says that it takes the secret only in the body. */
+function authenticateWith(secret: string | null): client.ClientAuth {
+  if (secret === null) return client.None();
+  const basic = client.ClientSecretBasic(secret);
+  const post = client.ClientSecretPost(secret);
+  return (server, metadata, body, headers) => {
+    const methods = server.token_endpoint_auth_methods_supported;
+    const takesBasic = methods === undefined || methods.includes("client_secret_basic");
+    return (takesBasic ? basic : post)(server, metadata, body, headers);
+  };
+}
+
+/** openid-client has verified the signature with the provider's keys; this says which algorithms may have made it. */
+function checkAlgorithm(idToken: string | undefined): void {
+  const header: unknown = JSON.parse(Buffer.from(idToken?.split(".", 1)[0] ?? "", "base64url").toString("utf8"));
+  const alg = typeof header === "object" && header !== null && "alg" in header ? header.alg : undefined;
+  if (typeof alg !== "string" || !algorithms.includes(alg)) {
+    throw new OidcRefused("algorithm", "The ID token is signed with an algorithm that is not accepted here.");
+  }
 }
 
 function toOutbound(request: client.CustomFetchOptions): Parameters<OutboundFetch>[1] {
@@ -207,7 +249,8 @@ function toOutbound(request: client.CustomFetchOptions): Parameters<OutboundFetc
 /** `azp`, when there, must be us, and must be there when the token is for several (OpenID Connect Core 3.1.3.7). */
 function checkAudience(claims: client.IDToken, clientId: string): void {
   const audiences = Array.isArray(claims.aud) ? claims.aud : [claims.aud];
-  const forUs = audiences.includes(clientId) && (claims.azp === undefined ? audiences.length === 1 : claims.azp === clientId);
+  const forUs =
+    audiences.includes(clientId) && (claims.azp === undefined ? audiences.length === 1 : claims.azp === clientId);
   if (!forUs) throw new OidcRefused("audience", "The ID token is for somebody else.");
 }
 
@@ -240,7 +283,9 @@ async function refusing<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof OidcRefused) throw error;
     const outbound = findOutbound(error);
     if (outbound !== null) throw new OidcRefused("outbound", outbound.message, { cause: error });
-    throw new OidcRefused(reasonOf(error), "The provider could not be reached, or its answer was not valid.", { cause: error });
+    throw new OidcRefused(reasonOf(error), "The provider could not be reached, or its answer was not valid.", {
+      cause: error,
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 // Fetches URLs that tenants configured (identity providers, webhooks) without letting them reach the inside of our network.
 
 import { lookup as dnsLookup } from "node:dns/promises";
-import { createCidrList } from "../lib/cidr.ts";
+import { createCidrList, type CidrList } from "../lib/cidr.ts";
 
 /** The URL, or what it leads to, is not one we talk to. `message` is safe to show to whoever configured it. */
 export class OutboundRefused extends Error {
@@ -21,8 +21,8 @@ export interface OutboundRequest {
 export type OutboundFetch = (url: string | URL, request?: OutboundRequest) => Promise<Response>;
 
 export interface OutboundOptions {
-  /** Addresses of private networks may be dialled (`OIDC_ALLOW_PRIVATE`). */
-  allowPrivate: boolean;
+  /** Private or reserved ranges that may be dialled all the same (`OIDC_ALLOW_PRIVATE`). */
+  allowPrivate: readonly string[];
   /** In development (SCHEME=http): loopback may be dialled, by plain http too. */
   allowLoopback: boolean;
   timeoutMs?: number;
@@ -31,30 +31,31 @@ export interface OutboundOptions {
   resolve?: (host: string) => Promise<string[]>;
 }
 
+interface Rules {
+  allowLoopback: boolean;
+  opened: CidrList;
+}
+
 const loopback = createCidrList(["127.0.0.0/8", "::1/128"]);
 /** Everything that is not the public internet: IANA's special-purpose registries, translations of IPv4 included. */
 const special = createCidrList([
   ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"],
   ...["192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"],
   ...["224.0.0.0/4", "240.0.0.0/4"],
-  ...["::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32"],
+  ...["::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32"],
   ...["2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"],
 ]);
-/** The private networks that `allowPrivate` opens. Link-local stays shut: that is where clouds keep their credentials. */
-const privateNetworks = createCidrList([
-  ...["10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"],
-]);
-
 /**
  * Creates a fetch that resolves a host, checks every address it has, and dials the checked address itself, so that a
  * second look-up can't lead elsewhere. https only; no redirects, no proxy, 10 s and 1 MiB in all.
  */
 export function createOutboundFetch(options: OutboundOptions): OutboundFetch {
   const { timeoutMs = 10_000, maxBytes = 1_048_576, resolve = resolveAll } = options;
+  const rules: Rules = { allowLoopback: options.allowLoopback, opened: createCidrList(options.allowPrivate) };
   return async (input, request = {}) => {
-    const url = checkUrl(input, options);
+    const url = checkUrl(input, rules);
     const signal = AbortSignal.timeout(timeoutMs);
-    const address = await pickAddress(url, options, resolve, signal);
+    const address = await pickAddress(url, rules, resolve, signal);
     const target = new URL(url);
     target.hostname = address.includes(":") ? `[${address}]` : address;
     const init: BunFetchRequestInit = {
@@ -78,11 +79,11 @@ export function createOutboundFetch(options: OutboundOptions): OutboundFetch {
   };
 }
 
-function checkUrl(input: string | URL, options: OutboundOptions): URL {
+function checkUrl(input: string | URL, rules: Rules): URL {
   const url = URL.parse(String(input));
   if (url === null) throw new OutboundRefused("This is not a valid URL.");
   if (url.username !== "" || url.password !== "") throw new OutboundRefused("A URL must not hold a user or password.");
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && options.allowLoopback)) {
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && rules.allowLoopback)) {
     throw new OutboundRefused("The URL must begin with https://.");
   }
   return url;
@@ -90,7 +91,7 @@ function checkUrl(input: string | URL, options: OutboundOptions): URL {
 
 async function pickAddress(
   url: URL,
-  options: OutboundOptions,
+  rules: Rules,
   resolve: (host: string) => Promise<string[]>,
   signal: AbortSignal,
 ): Promise<string> {
@@ -99,15 +100,15 @@ async function pickAddress(
   const [first] = addresses;
   if (first === undefined) throw new OutboundRefused(`${host} has no address.`);
   // One address that is not allowed is enough: a name that points both outside and inside is an attempt.
-  for (const address of addresses) checkAddress(address, host, url, options);
+  for (const address of addresses) checkAddress(address, host, url, rules);
   return first;
 }
 
-function checkAddress(address: string, host: string, url: URL, options: OutboundOptions): void {
-  if (options.allowLoopback && loopback.matches(address)) return;
-  if (url.protocol !== "https:") throw new OutboundRefused("The URL must begin with https:// unless it is on loopback.");
-  if (!special.matches(address)) return;
-  if (options.allowPrivate && privateNetworks.matches(address)) return;
+function checkAddress(address: string, host: string, url: URL, rules: Rules): void {
+  if (rules.allowLoopback && loopback.matches(address)) return;
+  if (url.protocol !== "https:")
+    throw new OutboundRefused("The URL must begin with https:// unless it is on loopback.");
+  if (!special.matches(address) || rules.opened.matches(address)) return;
   throw new OutboundRefused(
     `${host} is ${address === host ? "" : `at ${address}, `}an address inside a private or reserved network (see OIDC_ALLOW_PRIVATE).`,
   );
@@ -134,7 +135,9 @@ async function readBounded(response: Response, maxBytes: number, url: URL): Prom
 
 async function withDeadline(work: Promise<string[]>, signal: AbortSignal, host: string): Promise<string[]> {
   const late = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(new OutboundRefused(`${host} was not resolved in time.`)), { once: true });
+    signal.addEventListener("abort", () => reject(new OutboundRefused(`${host} was not resolved in time.`)), {
+      once: true,
+    });
   });
   return await Promise.race([work, late]);
 }

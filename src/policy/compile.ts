@@ -1,5 +1,6 @@
 // Turns an effective policy into what a shard gets, under a version that ends what was remembered before.
 
+import { parseCidr } from "../lib/cidr.ts";
 import type { CompiledPolicy, EffectivePolicy } from "./types.ts";
 
 /**
@@ -11,6 +12,10 @@ export function compilePolicy(effective: EffectivePolicy, keysVersion: string): 
   if (effective.kind === "open") return { kind: "open", allowIps: [], denyIps: [] };
   if (effective.kind === "deny") return { kind: "deny", reason: effective.reason };
   const { policy, limiter } = effective;
+  // A range that can't be read would let in or shut out the wrong addresses.
+  if ([...policy.allowIps, ...policy.denyIps].some((range) => parseCidr(range) === null)) {
+    return { kind: "deny", reason: "an address range of the policy is not valid" };
+  }
   switch (policy.authType) {
     case "basic":
     case "api_key":

@@ -3,7 +3,8 @@
 /** Names under both schemes: a cookie planted under the other name must not reach the local service either. */
 const visitorNames = ["__Host-dl_visitor", "dl_visitor"] as const;
 const stateNames = ["__Host-dl_state", "dl_state"] as const;
-const ours: readonly string[] = [...visitorNames, ...stateNames, "__Host-dl_session", "dl_session"];
+const dashboardNames = ["session", "setup", "oauth"].flatMap((kind) => [`__Host-dl_${kind}`, `dl_${kind}`]);
+const ours: readonly string[] = [...visitorNames, ...stateNames, ...dashboardNames];
 /** What every name above contains: a cheap way to see that a header has nothing of ours. */
 const marker = "dl_";
 
