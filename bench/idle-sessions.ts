@@ -1,6 +1,7 @@
 // What an idle session costs: a server of its own, real agents with many tunnels each, resident memory before and after.
 
 import { join } from "node:path";
+import type { AgentEvent } from "../cli/agent/types.ts";
 import { processTree, residentBytes } from "./measure/proc.ts";
 import { startServer } from "./parties/digit-link.ts";
 import type { PartyContext } from "./parties/party.ts";
@@ -10,6 +11,12 @@ import type { IdleSessions } from "./report.ts";
 
 const sessionsPerTunnel = 2;
 const tunnelsPerAgent = 250;
+/** All of them come from one address and one account here, which no server would allow by default. */
+const limits = {
+  MAX_CONNECTIONS_PER_ADDRESS: "100000",
+  MAX_TUNNELS_PER_ACCOUNT: "100000",
+  MAX_TUNNELS_PER_ORGANIZATION: "100000",
+};
 const agentEntry = join(import.meta.dir, "../cli/main.ts");
 
 /** Opens `sessions` sessions (two per tunnel) and lets them idle; null, with a line for the user, when they don't all come up. */
@@ -19,7 +26,7 @@ export async function measureIdleSessions(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<IdleSessions | null> {
-  const server = startServer(context, "idle");
+  const server = startServer(context, "idle", limits);
   await waitForPort("127.0.0.1", server.port, server.process);
   const tunnels = Math.ceil(sessions / sessionsPerTunnel);
   const serverBytesBefore = await settledBytes([server.process], signal);
@@ -87,8 +94,9 @@ async function waitForTunnels(agent: StartedProcess, count: number, signal: Abor
 function readyTunnels(log: string): number {
   const complete = new Map<string, boolean>();
   for (const line of log.split("\n")) {
-    const match = /"event":"session".*"url":"([^"]+)".*"open":(\d+),"wanted":(\d+)/.exec(line);
-    if (match?.[1] !== undefined) complete.set(match[1], match[2] === match[3]);
+    if (!line.startsWith("{") || !line.endsWith("}")) continue;
+    const event = JSON.parse(line) as AgentEvent;
+    if (event.event === "session") complete.set(event.url, event.open === event.wanted);
   }
   return [...complete.values()].filter(Boolean).length;
 }

@@ -1,6 +1,6 @@
 // Our own contestant: server and agent as a user starts them, in the variants that an operator may choose.
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, waitForAnswer } from "../ports.ts";
 import type { StartedProcess } from "../process-group.ts";
@@ -27,6 +27,8 @@ export interface StartedServer {
 /** Starts a server with SQLite in a directory of its own; it listens soon, wait for a fact. */
 export function startServer(context: PartyContext, label: string, extra: Record<string, string> = {}): StartedServer {
   const port = freePort();
+  const directory = join(context.processes.directory, label);
+  mkdirSync(directory, { mode: 0o700 });
   const adminToken = `bench-${crypto.randomUUID()}-${crypto.randomUUID()}`;
   const environment = {
     NODE_ENV: "production",
@@ -34,9 +36,12 @@ export function startServer(context: PartyContext, label: string, extra: Record<
     PORT: String(port),
     DOMAIN: "localhost",
     SCHEME: "http",
-    DB_PATH: join(context.processes.directory, label, "digit-link.db"),
+    DB_PATH: join(directory, "digit-link.db"),
     ADMIN_TOKEN: adminToken,
     AGENT_WHITELIST: "127.0.0.0/8",
+    // Below the run's own directory, so that it goes with it whatever happens.
+    SOCKET_DIR: join(directory, "run"),
+    DRAIN_TIMEOUT_MS: "1000",
     ...extra,
   };
   const command = [process.execPath, serverEntry];
