@@ -44,7 +44,10 @@ export interface ChangesFeed {
 }
 
 const channel = "digit_link_changes";
-/** Feeds are read in the order of ids, so ids must become visible in order: writers of PostgreSQL take turns. */
+/**
+ * Feed and audit log are read in the order of their numbers, so these must become visible in order: on PostgreSQL their
+ * writers take turns until the commit (on SQLite all writers do). One lock for both, so that no two can wait crosswise.
+ */
 const orderLock = 7_203_412;
 const pageRows = 1_000;
 /** Rows older than this are removed by `pruneChanges`; far longer than any reader lags. */
@@ -59,7 +62,7 @@ export function createChangesFeed(options: {
   pollMs: number;
   onError: (error: unknown) => void;
 }): ChangesFeed {
-  const { kysely, sqlite, postgres, onError } = options;
+  const { kysely, engine, sqlite, postgres, onError } = options;
   const listeners = new Set<(changes: Change[]) => void>();
   let lastId = 0;
   let running = false;
@@ -110,7 +113,7 @@ export function createChangesFeed(options: {
 
   return {
     async record(trx, change) {
-      if (postgres !== null) await sql`select pg_advisory_xact_lock(${sql.lit(orderLock)})`.execute(trx);
+      await takeOrderLock(trx, engine);
       await trx
         .insertInto("changes")
         .values({
@@ -156,6 +159,11 @@ export function createChangesFeed(options: {
       await reading;
     },
   };
+}
+
+/** Makes this transaction the only one that appends to the feed or the audit log until it ends. */
+export async function takeOrderLock(trx: Transaction<Tables>, engine: Engine): Promise<void> {
+  if (engine === "postgres") await sql`select pg_advisory_xact_lock(${sql.lit(orderLock)})`.execute(trx);
 }
 
 /** Removes what every reader has seen long ago. */

@@ -1,0 +1,181 @@
+// Writes the audit log: changes in their own transaction, events in batches off the request path, all in one hash chain.
+
+import { takeOrderLock } from "../db/changes.ts";
+import type { Database, Trx } from "../db/database.ts";
+import type { AuditLogTable } from "../db/tables-record.ts";
+import { AppError } from "../lib/errors.ts";
+import { newId } from "../lib/ids.ts";
+import { escapeControls, type Logger } from "../lib/log.ts";
+import { auditHash } from "./audit-chain.ts";
+
+/** What happened. Text from outside is escaped and cut here; secrets must not be in it. */
+export interface AuditEntry {
+  /** `subject.verb`: `tunnel.opened`, `account.created`, `login.failed`, … */
+  action: string;
+  /** True unless given: the attempt was let through, the change was made. */
+  success?: boolean;
+  reason?: string | null;
+  /** What kind of credential: `token`, `api_key`, `password`, `totp`, `basic`, `oidc`, … */
+  authType?: string | null;
+  orgId?: string | null;
+  appId?: string | null;
+  actorId?: string | null;
+  actorName?: string | null;
+  address?: string | null;
+  /** Who somebody said to be. */
+  identity?: string | null;
+  keyId?: string | null;
+  requestId?: string | null;
+  /** Before and after, and what else the action has. Small. */
+  details?: Record<string, unknown> | null;
+  /** When it happened; now unless given. */
+  atMs?: number;
+}
+
+export interface Audit {
+  /** Notes an event; it is stored at most `flushMs` later. Never throws, never waits. */
+  record(entry: AuditEntry): void;
+  /**
+   * Stores entries inside the transaction of the change they tell of. Call it after the change's own statements.
+   * Throws `AppError("audit_unavailable")`, so that nothing is changed that the log does not show.
+   */
+  within(trx: Trx, ...entries: AuditEntry[]): Promise<void>;
+  /** Resolves when everything recorded so far is stored, or could not be. */
+  flush(): Promise<void>;
+  /** Flushes and stops. */
+  close(): Promise<void>;
+}
+
+const batchRows = 500;
+/** Events kept while the database can't be written; the oldest ones go first, and an entry tells how many. */
+const mostWaiting = 100_000;
+const longestText = 512;
+const longestDetails = 16_384;
+
+export function createAudit(options: { db: Database; log: Logger; flushMs: number; clock?: () => number }): Audit {
+  const { db, log, flushMs } = options;
+  const clock = options.clock ?? Date.now;
+  let waiting: AuditEntry[] = [];
+  let lost = 0;
+  let timer: Timer | undefined;
+  let writing: Promise<void> | null = null;
+  let failing = false;
+  let closed = false;
+
+  const writeBatches = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, batchRows);
+      const lostNow = lost;
+      if (lostNow > 0)
+        batch.push({ action: "audit.lost", success: false, reason: `${lostNow} events could not be stored` });
+      try {
+        await db.transaction(async (trx) => append(db, trx, batch, clock));
+        failing = false;
+      } catch (error) {
+        failing = true;
+        log.error("the audit log cannot be written; events are kept in memory", {
+          error: String(error),
+          waiting: waiting.length,
+        });
+        return;
+      }
+      waiting = waiting.slice(Math.min(batch.length, batchRows));
+      lost -= lostNow;
+    }
+  };
+
+  const flush = async (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    while (writing !== null) await writing;
+    writing = writeBatches().finally(() => (writing = null));
+    await writing;
+    if (waiting.length > 0 && !closed) schedule();
+  };
+
+  const schedule = (): void => {
+    // After a failure a second is soon enough: the database is not asked four times a second while it is down.
+    timer ??= setTimeout(() => void flush(), failing ? Math.max(flushMs, 1_000) : flushMs);
+  };
+
+  return {
+    record(entry) {
+      if (waiting.length >= mostWaiting) {
+        waiting.shift();
+        lost++;
+      }
+      waiting.push({ ...entry, atMs: entry.atMs ?? clock() });
+      schedule();
+    },
+    async within(trx, ...entries) {
+      try {
+        await append(db, trx, entries, clock);
+      } catch (error) {
+        throw new AppError("audit_unavailable", undefined, { cause: error });
+      }
+    },
+    flush,
+    async close() {
+      closed = true;
+      await flush();
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function append(db: Database, trx: Trx, entries: AuditEntry[], clock: () => number): Promise<void> {
+  if (entries.length === 0) return;
+  await takeOrderLock(trx, db.engine);
+  const chain = await trx
+    .selectFrom("audit_chain")
+    .select(["head_seq", "head_hash"])
+    .where("id", "=", 1)
+    .executeTakeFirstOrThrow();
+  let { head_seq: seq, head_hash: hash } = chain;
+  const rows: AuditLogTable[] = [];
+  for (const entry of entries) {
+    const unhashed = rowOf(++seq, entry, clock());
+    const prevHash = hash;
+    hash = auditHash(prevHash, unhashed);
+    rows.push({ ...unhashed, prev_hash: prevHash, hash });
+  }
+  await trx.insertInto("audit_log").values(rows).execute();
+  await trx.updateTable("audit_chain").set({ head_seq: seq, head_hash: hash }).where("id", "=", 1).execute();
+}
+
+function rowOf(seq: number, entry: AuditEntry, nowMs: number): Omit<AuditLogTable, "hash" | "prev_hash"> {
+  const at = entry.atMs ?? nowMs;
+  return {
+    seq,
+    id: newId("aud", at),
+    at,
+    org_id: entry.orgId ?? null,
+    app_id: entry.appId ?? null,
+    actor_id: entry.actorId ?? null,
+    actor_name: safeText(entry.actorName),
+    action: entry.action,
+    auth_type: safeText(entry.authType),
+    success: entry.success === false ? 0 : 1,
+    reason: safeText(entry.reason),
+    address: safeText(entry.address),
+    identity: safeText(entry.identity),
+    key_id: safeText(entry.keyId),
+    request_id: safeText(entry.requestId),
+    details_json: safeDetails(entry.details),
+  };
+}
+
+/** Escapes what could forge a line or break an engine (NUL, lone surrogates), and bounds the length. */
+function safeText(text: string | null | undefined): string | null {
+  if (text === null || text === undefined) return null;
+  const escaped = escapeControls(text.slice(0, longestText)).toWellFormed();
+  return escaped;
+}
+
+function safeDetails(details: Record<string, unknown> | null | undefined): string | null {
+  if (details === null || details === undefined) return null;
+  const json = JSON.stringify(details).toWellFormed();
+  return json.length <= longestDetails
+    ? json
+    : JSON.stringify({ cut: true, begin: json.slice(0, longestDetails / 2).toWellFormed() });
+}

@@ -1,0 +1,146 @@
+// The audit log on both engines: one chain over events and changes, tampering, retention, an unwritable database.
+
+import { describe, expect, test } from "bun:test";
+import { sql } from "kysely";
+import { createDatabase, type Database } from "../../src/db/database.ts";
+import { AppError } from "../../src/lib/errors.ts";
+import { createLogger } from "../../src/lib/log.ts";
+import { exportLine, verifyChain, verifyExport } from "../../src/observe/audit-chain.ts";
+import { pruneAudit } from "../../src/observe/audit-retention.ts";
+import { createAudit } from "../../src/observe/audit.ts";
+import { describeEngines } from "../helpers/databases.ts";
+
+const lines: string[] = [];
+const log = createLogger({ level: "debug", format: "json", write: (line) => lines.push(line) });
+const auditOf = (db: Database) => createAudit({ db, log, flushMs: 10 });
+
+async function exported(db: Database): Promise<string[]> {
+  return (await db.kysely.selectFrom("audit_log").selectAll().orderBy("seq").execute()).map(exportLine);
+}
+
+describeEngines("audit", (open) => {
+  test("events and changes of several writers share one chain", async () => {
+    await using fresh = await open();
+    const other = await createDatabase(fresh.options);
+    const audits = [auditOf(fresh.db), auditOf(other)];
+    for (let i = 0; i < 700; i++) audits[i % 2]!.record({ action: "visitor.admitted", identity: `v${i}` });
+    const changes = Array.from({ length: 10 }, (_, i) => {
+      const db = i % 2 ? other : fresh.db;
+      return db.transaction(async (trx) =>
+        audits[i % 2]!.within(trx, { action: "account.created", details: { i } }, { action: "account.renamed" }),
+      );
+    });
+    await Promise.all(changes);
+    await Promise.all(audits.map((audit) => audit.close()));
+    expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 720, firstSeq: 1, lastSeq: 720 });
+    expect(verifyExport(await exported(fresh.db))).toMatchObject({ intact: true, rows: 720 });
+    await other.close();
+  });
+
+  test("an event is stored within the flush interval, with its own time", async () => {
+    await using fresh = await open();
+    const audit = auditOf(fresh.db);
+    audit.record({ action: "login.failed", success: false, atMs: 12_345, address: "10.0.0.1", orgId: "o" });
+    for (const end = performance.now() + 5_000; (await exported(fresh.db)).length === 0; await Bun.sleep(5))
+      expect(performance.now()).toBeLessThan(end);
+    const row = await fresh.db.kysely.selectFrom("audit_log").selectAll().executeTakeFirstOrThrow();
+    expect(row).toMatchObject({
+      seq: 1,
+      at: 12_345,
+      action: "login.failed",
+      success: 0,
+      address: "10.0.0.1",
+      org_id: "o",
+    });
+    await audit.close();
+  });
+
+  test("a change that is rolled back leaves no entry, and the chain goes on", async () => {
+    await using fresh = await open();
+    const audit = auditOf(fresh.db);
+    const failed = fresh.db.transaction(async (trx) => {
+      await audit.within(trx, { action: "account.created" });
+      throw new Error("no");
+    });
+    await failed.catch(() => {});
+    await fresh.db.transaction(async (trx) => audit.within(trx, { action: "account.deleted" }));
+    expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 1 });
+    await audit.close();
+  });
+
+  test("retention prunes the old end and the rest still verifies", async () => {
+    await using fresh = await open();
+    const audit = auditOf(fresh.db);
+    const day = 86_400_000;
+    for (let i = 0; i < 2_500; i++) audit.record({ action: "x.y", atMs: i * 1_000 });
+    audit.record({ action: "x.z", atMs: 200 * day });
+    await audit.flush();
+    expect(await pruneAudit({ db: fresh.db, audit, days: 90, nowMs: 200 * day })).toBe(2_500);
+    expect(await pruneAudit({ db: fresh.db, audit, days: 90, nowMs: 200 * day })).toBe(0);
+    await audit.close();
+    expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 2, firstSeq: 2_501, lastSeq: 2_502 });
+    const rows = await exported(fresh.db);
+    expect(verifyExport(rows)).toMatchObject({ intact: true, rows: 2 });
+    expect(rows[1]).toContain("audit.pruned");
+  });
+
+  describe("security", () => {
+    test("a changed, removed, inserted or cut entry is found", async () => {
+      const tamperings: [string, RegExp, number][] = [
+        ["update audit_log set actor_name = 'mallory' where seq = 3", /content was changed/, 3],
+        ["update audit_log set success = 1 where seq = 5", /content was changed/, 5],
+        ["delete from audit_log where seq = 4", /entry after 3 is missing/, 5],
+        ["delete from audit_log where seq > 6", /rows after it are missing/, 6],
+        ["delete from audit_log where seq = 1", /entry after 0 is missing/, 2],
+      ];
+      for (const [statement, problem, seq] of tamperings) {
+        await using fresh = await open();
+        const audit = auditOf(fresh.db);
+        for (let i = 0; i < 8; i++) audit.record({ action: "x.y", success: false, actorName: "eve" });
+        await audit.close();
+        await sql.raw(statement).execute(fresh.db.kysely);
+        const verdict = await verifyChain(fresh.db);
+        expect(verdict).toMatchObject({ intact: false, seq });
+        expect(verdict.intact ? "" : verdict.problem).toMatch(problem);
+      }
+    });
+
+    test("text from outside can't forge a line, break the engine or grow without bound", async () => {
+      await using fresh = await open();
+      const audit = auditOf(fresh.db);
+      audit.record({
+        action: "x.y",
+        identity: 'a\r\n{"forged":1}\u0000\ud800\u2028',
+        reason: "r".repeat(100_000),
+        details: { text: "\u0000\n".repeat(50_000) },
+      });
+      await audit.close();
+      const row = await fresh.db.kysely.selectFrom("audit_log").selectAll().executeTakeFirstOrThrow();
+      expect(row.identity).toStartWith('a\\u000d\\u000a{"forged":1}\\u0000');
+      expect(row.reason!.length).toBeLessThanOrEqual(512);
+      expect(row.details_json!.length).toBeLessThan(40_000);
+      expect(exportLine(row).split("\n")).toHaveLength(1);
+      expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 1 });
+    });
+
+    test("while the log can't be written changes are refused, events wait, and nothing is lost afterwards", async () => {
+      await using fresh = await open();
+      const audit = auditOf(fresh.db);
+      await sql`alter table audit_log rename to audit_away`.execute(fresh.db.kysely);
+      const change = fresh.db.transaction(async (trx) => {
+        await trx.insertInto("settings").values({ key: "k", value: "v", updated_at: 0 }).execute();
+        await audit.within(trx, { action: "settings.changed" });
+      });
+      const refusal = await change.catch((error: unknown) => error);
+      expect(refusal).toBeInstanceOf(AppError);
+      expect((refusal as AppError).code).toBe("audit_unavailable");
+      expect(await fresh.db.kysely.selectFrom("settings").selectAll().execute()).toEqual([]);
+      audit.record({ action: "visitor.refused", success: false });
+      await audit.flush();
+      await sql`alter table audit_away rename to audit_log`.execute(fresh.db.kysely);
+      await audit.close();
+      expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 1 });
+      expect(lines.join("")).toContain("cannot be written");
+    });
+  });
+});
