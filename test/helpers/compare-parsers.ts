@@ -25,6 +25,8 @@ export function disagreement(ours: ParseResult, theirs: ParseResult): string | n
     if (other === undefined && isUnknownMethod(mine.method)) return null;
     // They also obey a Connection among the trailers; closing is never wrong, and the message was read alike.
     if (other === undefined && theirs.closed && hasConnectionTrailer(theirs.messages[index - 1])) return null;
+    // Node stops reading behind a request for an upgrade that nobody takes up.
+    if (other === undefined && theirs.closed && asksForUpgrade(theirs.messages[index - 1])) return null;
     if (other === undefined)
       return `message ${index} is accepted by us, but not by them: ${theirs.refused ?? "open or closed"}`;
     const difference = differs(mine, other);
@@ -35,6 +37,10 @@ export function disagreement(ours: ParseResult, theirs: ParseResult): string | n
 
 function hasConnectionTrailer(message: ParsedMessage | undefined): boolean {
   return message?.trailers.some(([name]) => name.toLowerCase() === "connection") ?? false;
+}
+
+function asksForUpgrade(message: ParsedMessage | undefined): boolean {
+  return message?.fields.some(([name]) => name.toLowerCase() === "upgrade") ?? false;
 }
 
 function isUnknownMethod(method: string): boolean {
