@@ -10,8 +10,9 @@ export async function ask(question: string): Promise<string> {
 
 /** Asks on standard error and reads one line that is not shown. Standard input must be a terminal. */
 export async function askSecret(question: string): Promise<string> {
-  process.stderr.write(question);
   process.stdin.setRawMode(true);
+  // Only now: who sees the question may type at once.
+  process.stderr.write(question);
   try {
     return await readLine(true);
   } finally {

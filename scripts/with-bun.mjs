@@ -12,6 +12,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { constants as osConstants } from "node:os";
@@ -25,6 +26,7 @@ const executable = process.platform === "win32" ? "bun.exe" : "bun";
 
 const [script, ...scriptArguments] = process.argv.slice(2);
 if (script === undefined) fail("Say which script to run: node scripts/with-bun.mjs scripts/demo.ts");
+if (!existsSync(resolve(root, script))) fail(`There is no ${script}.`);
 if (Number(process.versions.node.split(".")[0]) < 18)
   fail(`Node 18 or newer is needed, and this is ${process.versions.node}.`);
 
@@ -66,6 +68,8 @@ function versionOf(path) {
 
 function installBun() {
   step(`Installing Bun ${bunVersion} from npm into .bun (about 100 MB, once) …`);
+  // What an interrupted attempt left behind looks complete to npm.
+  rmSync(join(bunHome, "node_modules"), { recursive: true, force: true });
   mkdirSync(bunHome, { recursive: true });
   // A package.json of its own keeps npm from walking up to ours.
   writeFileSync(join(bunHome, "package.json"), '{ "private": true }\n');
@@ -78,6 +82,7 @@ function installBun() {
     "--no-package-lock",
     "--include=optional",
     "--ignore-scripts",
+    "--loglevel=error",
   ];
   const result = runNpm(["install", ...flags, `bun@${bunVersion}`]);
   const found = findBun();

@@ -5,15 +5,16 @@ import type { Command } from "../command.ts";
 export const server: Command = {
   name: "server",
   summary: "run the server itself",
-  usage: "",
+  usage: "[--SETTING VALUE]...",
   flags: {},
   examples: [
-    ["DOMAIN=localhost SCHEME=http digit-link server", "on this machine, http://localhost:8080"],
-    ["DOMAIN=tunnel.example.com digit-link server", "behind a reverse proxy that does TLS"],
+    ["digit-link server --domain localhost --scheme http", "for this machine: http://localhost:8080"],
+    ["DOMAIN=tunnel.example.com digit-link server", "behind a reverse proxy that speaks TLS"],
+    ["digit-link server --tcp-ports 20000-20999", "with ports for TCP tunnels"],
   ],
   notes: [
-    "Settings come from the environment and from digit-link.toml: PORT, HOST, DOMAIN, SCHEME, DB_PATH, DATABASE_URL, TLS_CERT, TLS_KEY, TRUSTED_PROXIES, TCP_PORTS, SHARDS, …; docs/configuration.md lists all.",
-    'The first start prints the address of the set-up page; "digit-link admin create NAME" does the same from a shell.',
+    "Every setting is a variable (PORT), a line of digit-link.toml (port) and a flag (--port). The ones you meet first: PORT, HOST, DOMAIN, SCHEME, DB_PATH, DATABASE_URL, TLS_CERT, TLS_KEY, TRUSTED_PROXIES, AGENT_WHITELIST, TCP_PORTS, SHARDS, LOG_LEVEL. docs/configuration.md has all of them.",
+    'The first start prints the address of the set-up page; "digit-link admin create NAME" does the same from a shell. SIGTERM or Ctrl-C lets requests in flight finish.',
   ],
   passThrough: true,
   async run(parsed) {
