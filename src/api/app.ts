@@ -17,17 +17,24 @@ import { retryAfterSeconds, toAppError } from "./errors.ts";
 import { createGuards, type Guards } from "./guards.ts";
 import { securityHeaders } from "./headers.ts";
 import { createHealthRoutes } from "./health/routes.ts";
+import { createLoginRoutes } from "./login/routes.ts";
 import { createOpenApi } from "./openapi.ts";
 import { factsOf, pathOf } from "./request.ts";
+import { createAdminSelfRoutes, createOrgSelfRoutes } from "./self/routes.ts";
 
 /** What describes and serves one feature. */
 export type Feature = (deps: ApiDeps, guards: Guards) => AnyElysia;
 
 /** Every feature of the API, in the order in which the documentation lists them. */
-const features: readonly Feature[] = [createHealthRoutes];
+const features: readonly Feature[] = [
+  createHealthRoutes,
+  createLoginRoutes,
+  createAdminSelfRoutes,
+  createOrgSelfRoutes,
+];
 
 /** Paths of a tunnel's host that take a form and not JSON. */
-const formPaths: ReadonlySet<string> = new Set(["/__auth/basic", "/__auth/login"]);
+const formPaths: ReadonlySet<string> = new Set(["/__auth/basic", "/__auth/logout"]);
 
 /**
  * Composes the API. `extra` are features of other parts (registration, visitors' login, the dashboard's files).

@@ -1,6 +1,7 @@
 // Who calls: the account behind a session cookie, a bearer session or an admin's API token, read from the database each time.
 
 import { hashSecret } from "../auth/secrets.ts";
+import { hashToken } from "../auth/tokens.ts";
 import { findAccount, findAccountByTokenHash, type Account } from "../db/accounts.ts";
 import { findLiveSession, touchSession } from "../db/sessions.ts";
 import { AppError } from "../lib/errors.ts";
@@ -54,7 +55,7 @@ export function createCallers(deps: ApiDeps): Callers {
     const { address, requestId } = factsOf(request);
     const verdict = deps.limiter.begin([{ scope: "admin-token", subject: address, rule: deps.settings.loginLimit }]);
     if (!verdict.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
-    const found = deps.settings.adminApiTokens ? await findAccountByTokenHash(deps.db.kysely, hashSecret(token)) : null;
+    const found = deps.settings.adminApiTokens ? await findAccountByTokenHash(deps.db.kysely, hashToken(token)) : null;
     const account = found !== null && found.active && found.isAdmin ? found : null;
     deps.audit.record({
       action: "admin.token",

@@ -4,37 +4,12 @@ import type { Limiter } from "../auth/limiter.ts";
 import type { Passwords } from "../auth/passwords.ts";
 import type { Sealer } from "../auth/sealing.ts";
 import type { SessionTokens } from "../auth/jwt.ts";
-import type { Database, Trx } from "../db/database.ts";
+import type { Database } from "../db/database.ts";
 import type { Logger } from "../lib/log.ts";
 import type { DisconnectReason } from "../link/messages.ts";
+import type { Audit } from "../observe/audit.ts";
 
-/** One line of the audit log. What is left out is null. */
-export interface AuditEntry {
-  /** `login`, `totp`, `account.created`, … */
-  action: string;
-  success: boolean;
-  /** Why not, or what else is worth knowing, in a few words; no secrets. */
-  reason?: string | null;
-  authType?: string | null;
-  orgId?: string | null;
-  appId?: string | null;
-  actorId?: string | null;
-  actorName?: string | null;
-  address?: string | null;
-  /** Who the caller said to be. */
-  identity?: string | null;
-  keyId?: string | null;
-  requestId?: string | null;
-  /** Before and after, without secrets. */
-  details?: Record<string, unknown> | null;
-}
-
-export interface Audit {
-  /** Queues an outcome; written within a second, off the request's path. */
-  record(entry: AuditEntry): void;
-  /** Writes the row in the transaction of the change it belongs to. Throws `audit_unavailable` when it cannot. */
-  within(trx: Trx, entry: AuditEntry): Promise<void>;
-}
+export type { Audit, AuditEntry } from "../observe/audit.ts";
 
 /** Whose tunnels must close. All given fields must match. */
 export interface TunnelSelector {
@@ -72,7 +47,7 @@ export interface ApiDeps {
   sealer: Sealer;
   sessionTokens: SessionTokens;
   limiter: Limiter;
-  audit: Audit;
+  audit: Pick<Audit, "record" | "within">;
   tunnels: LiveTunnels;
   log: Logger;
   nowMs: () => number;

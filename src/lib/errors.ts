@@ -49,6 +49,7 @@ export const errorCatalogue = {
   // Accounts, dashboard, API.
   unauthorized: spec(401, "Log in first."),
   bad_credentials: spec(401, "The username or password is wrong."),
+  bad_code: spec(401, "The code is wrong, expired or was used already."),
   forbidden: spec(403, "You may not do this."),
   not_found: spec(404, "There is nothing here."),
   conflict: spec(409, "This already exists."),

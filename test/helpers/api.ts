@@ -5,10 +5,11 @@ import { createLimiter } from "../../src/auth/limiter.ts";
 import { createPasswords, type PasswordHasher } from "../../src/auth/passwords.ts";
 import { createSealer } from "../../src/auth/sealing.ts";
 import { createApi } from "../../src/api/app.ts";
-import type { ApiDeps, ApiSettings, AuditEntry, TunnelSelector } from "../../src/api/deps.ts";
+import type { ApiDeps, ApiSettings, TunnelSelector } from "../../src/api/deps.ts";
 import { createLimiterStore } from "../../src/db/limiter.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { createLogger } from "../../src/lib/log.ts";
+import type { AuditEntry } from "../../src/observe/audit.ts";
 import type { TestDatabase } from "./databases.ts";
 
 export interface TestAnswer {
@@ -86,9 +87,9 @@ export function createTestApi(
     limiter: createLimiter({ store: createLimiterStore(database.db.kysely), nowMs }),
     audit: {
       record: (entry) => void audited.push(entry),
-      async within(_trx, entry) {
+      async within(_trx, ...entries) {
         if (options.auditFails?.() === true) throw new AppError("audit_unavailable");
-        audited.push(entry);
+        audited.push(...entries);
       },
     },
     tunnels: {

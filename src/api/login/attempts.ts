@@ -1,0 +1,97 @@
+// A password under the limiter: per address, per (username, address), and slowed per username; every outcome is audited.
+
+import { findAccountByUsername, type Account } from "../../db/accounts.ts";
+import { AppError } from "../../lib/errors.ts";
+import { canonicalUsername } from "../../lib/usernames.ts";
+import { limiterSubject } from "../addresses.ts";
+import type { ApiDeps } from "../deps.ts";
+import { factsOf } from "../request.ts";
+
+export interface PasswordAttempts {
+  /**
+   * The active account with this name and password. Unknown names, wrong passwords, accounts without a password and
+   * inactive ones all throw `bad_credentials` after exactly one hash operation. Throws `rate_limited` before any work.
+   */
+  login(username: string, password: string, request: Request): Promise<Account>;
+  /** Asks a logged-in account for its password again, under the same limits. Accounts without one pass. */
+  confirm(account: Account, password: string | undefined, request: Request): Promise<void>;
+}
+
+/** Failures of one name, from anywhere, from which on its attempts are slowed; nobody is locked out by others' failures. */
+const slowFrom = 10;
+const longestDelayMs = 5_000;
+
+export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
+  const { limiter, passwords, audit } = deps;
+
+  /** `find` runs only after the limiter agreed; null means that nothing can match. */
+  async function judge(
+    usernameKey: string,
+    action: string,
+    password: string,
+    request: Request,
+    find: () => Promise<Account | null>,
+  ): Promise<Account> {
+    const { address, requestId } = factsOf(request);
+    const subject = limiterSubject(address);
+    const name = usernameKey.slice(0, 200);
+    const perPair = { scope: "login-user", subject: `${name} ${subject}`, rule: deps.settings.loginLimit };
+    const perName = { scope: "login-name", subject: name, rule: null };
+    const outcome = (success: boolean, reason: string | null, account: Account | null) =>
+      audit.record({
+        action,
+        authType: "password",
+        success,
+        reason,
+        orgId: account?.orgId ?? null,
+        actorId: success ? (account?.id ?? null) : null,
+        actorName: success ? (account?.username ?? null) : null,
+        identity: name,
+        address,
+        requestId,
+      });
+
+    const verdict = limiter.begin([{ scope: "login", subject, rule: deps.settings.loginLimit }, perPair, perName]);
+    if (!verdict.allowed) {
+      outcome(false, "too many failed attempts", null);
+      throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
+    }
+    const { attempt } = verdict;
+    try {
+      const delayMs = delayFor(limiter.failures(perName));
+      if (delayMs > 0) await deps.delay(delayMs);
+      const account = await find();
+      const hash = account !== null && account.active ? account.passwordHash : null;
+      const matches = await passwords.verify(password, hash);
+      if (!matches || account === null) {
+        await attempt.fail();
+        outcome(false, "wrong username or password", account);
+        throw new AppError("bad_credentials");
+      }
+      await attempt.succeed([perPair]);
+      outcome(true, null, account);
+      return account;
+    } finally {
+      // Does nothing when the outcome is known; a full queue or a database that fails is nobody's wrong guess.
+      attempt.abandon();
+    }
+  }
+
+  return {
+    login(username, password, request) {
+      const key = canonicalUsername(username);
+      return judge(key, "login.password", password, request, () => findAccountByUsername(deps.db.kysely, key));
+    },
+    async confirm(account, password, request) {
+      if (account.passwordHash === null) return;
+      if (password === undefined) {
+        throw new AppError("validation", "currentPassword is required.", { field: "currentPassword" });
+      }
+      await judge(account.usernameKey, "login.confirmed", password, request, async () => account);
+    },
+  };
+}
+
+function delayFor(failures: number): number {
+  return failures < slowFrom ? 0 : Math.min(longestDelayMs, 250 * 2 ** Math.floor((failures - slowFrom) / 5));
+}

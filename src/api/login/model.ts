@@ -1,0 +1,63 @@
+// Bodies and answers of logging in, of sessions and of the second factor.
+
+import { t } from "elysia";
+import type { SessionRow } from "../../db/sessions.ts";
+import { accountSchema, passwordSchema } from "../accounts/model.ts";
+import { closed, idSchema, text, timeSchema } from "../schemas.ts";
+
+export const codeSchema = text(40, { minLength: 6, description: "6 digits, or a recovery code." });
+export const pendingTokenSchema = text(128, { minLength: 1, description: "What the login step before answered." });
+
+/** Anything may be tried as a name; nothing is told about it. */
+export const loginBody = closed({ username: text(128, { minLength: 1 }), password: passwordSchema });
+export const checkAccountBody = closed({ username: text(128, { minLength: 1 }) });
+export const pendingCodeBody = closed({ pendingToken: pendingTokenSchema, code: codeSchema });
+export const codeBody = closed({ code: codeSchema });
+
+export const loginAnswer = closed({
+  success: t.Literal(true),
+  needsTotp: t.Optional(t.Literal(true)),
+  needsSetup: t.Optional(t.Literal(true)),
+  pendingToken: t.Optional(t.String()),
+});
+export const checkAccountAnswer = closed({ success: t.Literal(true), next: t.Literal("password") });
+export const enrolmentAnswer = closed({
+  secret: t.String({ description: "Base32, for typing." }),
+  uri: t.String({ description: "otpauth://…" }),
+  qrSvg: t.String({ description: "A standalone SVG." }),
+});
+export const recoveryCodesAnswer = closed({
+  success: t.Literal(true),
+  recoveryCodes: t.Array(t.String(), { description: "Shown once." }),
+});
+
+export const meAnswer = closed({
+  account: accountSchema,
+  organization: t.Nullable(closed({ id: idSchema, name: t.String(), requireTotp: t.Boolean() })),
+  mustEnrolTotp: t.Boolean({ description: "Everything but enrolment is refused until it is done." }),
+  recoveryCodesLeft: t.Integer(),
+});
+
+const sessionSchema = closed({
+  id: idSchema,
+  current: t.Boolean(),
+  address: t.String(),
+  userAgent: t.String(),
+  createdAt: timeSchema,
+  lastSeen: timeSchema,
+  expiresAt: timeSchema,
+});
+export const sessionsAnswer = closed({ sessions: t.Array(sessionSchema), nextCursor: t.Nullable(t.String()) });
+
+/** A session without its secret. */
+export function toSessionAnswer(row: SessionRow, currentId: string | null) {
+  return {
+    id: row.id,
+    current: row.id === currentId,
+    address: row.address,
+    userAgent: row.user_agent,
+    createdAt: new Date(row.created_at).toISOString(),
+    lastSeen: new Date(row.last_seen_at).toISOString(),
+    expiresAt: new Date(row.expires_at).toISOString(),
+  };
+}

@@ -1,0 +1,119 @@
+// Logging in: password, then second factor or enrolment, then a session; a half-done login can do nothing else.
+
+import { createSecret, hashSecret } from "../../auth/secrets.ts";
+import { createTotpEnrolment, describeTotp, type TotpEnrolment } from "../../auth/totp.ts";
+import { findAccount, updateAccount, type Account } from "../../db/accounts.ts";
+import {
+  consumePendingLogin,
+  findPendingLogin,
+  insertPendingLogin,
+  type PendingLoginRow,
+} from "../../db/second-factors.ts";
+import { insertSession } from "../../db/sessions.ts";
+import { AppError } from "../../lib/errors.ts";
+import { owesSecondFactor } from "../callers.ts";
+import type { ApiDeps } from "../deps.ts";
+import { factsOf } from "../request.ts";
+import { createPasswordAttempts } from "./attempts.ts";
+import { createSecondFactor, seedRow } from "./second-factor.ts";
+import { prepareSession } from "./sessions.ts";
+
+/** What a login step leads to. `pendingToken` is for the next step only, 5 minutes, once. */
+export type LoginStep = { kind: "session"; setCookie: string } | { kind: "totp" | "enrol"; pendingToken: string };
+
+export interface Logins {
+  login(username: string, password: string, request: Request): Promise<LoginStep>;
+  /** What comes after a first factor was right, by whichever way (password, OAuth): the caller has proven the account. */
+  afterFirstFactor(account: Account, request: Request): Promise<LoginStep>;
+  /** Finishes a login that waits for a code. Throws `unauthorized` for a token that is unknown, used or expired. */
+  verifyTotp(pendingToken: string, code: string, request: Request): Promise<{ setCookie: string }>;
+  /** What to enrol with; the same each time, changes nothing. */
+  enrolment(pendingToken: string): Promise<TotpEnrolment>;
+  /** Finishes a login that had to enrol first. */
+  enrol(pendingToken: string, code: string, request: Request): Promise<{ setCookie: string; recoveryCodes: string[] }>;
+}
+
+export function createLogins(deps: ApiDeps): Logins {
+  const { db, sealer, nowMs } = deps;
+  const attempts = createPasswordAttempts(deps);
+  const secondFactor = createSecondFactor(deps);
+
+  async function startSession(account: Account, request: Request): Promise<LoginStep> {
+    const session = await prepareSession(deps, account.id, request);
+    await db.transaction(async (trx) => {
+      await insertSession(trx, session.row);
+      await updateAccount(trx, account.id, { last_used_at: nowMs() });
+    });
+    return { kind: "session", setCookie: session.setCookie };
+  }
+
+  async function hold(account: Account, kind: "totp" | "enrol", request: Request): Promise<LoginStep> {
+    const pendingToken = createSecret();
+    const tokenHash = hashSecret(pendingToken);
+    const seed = kind === "enrol" ? createTotpEnrolment(deps.settings.domain, account.username).secret : null;
+    await insertPendingLogin(db.kysely, {
+      token_hash: tokenHash,
+      account_id: account.id,
+      kind,
+      totp_secret: seed === null ? null : sealer.seal("totp-seed", seedRow.pending(tokenHash), seed),
+      failures: 0,
+      address: factsOf(request).address,
+      created_at: nowMs(),
+      expires_at: nowMs() + deps.settings.pendingLoginTtlMs,
+    });
+    return { kind, pendingToken };
+  }
+
+  async function afterFirstFactor(account: Account, request: Request): Promise<LoginStep> {
+    if (account.totpSecret !== null) return hold(account, "totp", request);
+    return owesSecondFactor(account) ? hold(account, "enrol", request) : startSession(account, request);
+  }
+
+  /** The half-done login and its account as it is now; both must still be good for this step. */
+  async function pending(token: string, kind: "totp" | "enrol"): Promise<{ row: PendingLoginRow; account: Account }> {
+    const row = await findPendingLogin(db.kysely, hashSecret(token), kind, nowMs());
+    const account = row === null ? null : await findAccount(db.kysely, row.account_id);
+    if (row === null || account === null || !account.active) {
+      throw new AppError("unauthorized", "This login is unknown, used or expired. Log in again.");
+    }
+    // An account that has a second factor by now must show it: a half-done login never replaces it.
+    if (kind === "enrol" && account.totpSecret !== null) throw new AppError("unauthorized");
+    return { row, account };
+  }
+
+  function seedOf(row: PendingLoginRow): string {
+    if (row.totp_secret === null) throw new AppError("unauthorized");
+    return sealer.open("totp-seed", seedRow.pending(row.token_hash), row.totp_secret);
+  }
+
+  return {
+    afterFirstFactor,
+    async login(username, password, request) {
+      return afterFirstFactor(await attempts.login(username, password, request), request);
+    },
+    async verifyTotp(pendingToken, code, request) {
+      const { row, account } = await pending(pendingToken, "totp");
+      const session = await prepareSession(deps, account.id, request);
+      await secondFactor.check(account, code, request, async (trx) => {
+        if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
+        await insertSession(trx, session.row);
+        await updateAccount(trx, account.id, { last_used_at: nowMs() });
+      });
+      return { setCookie: session.setCookie };
+    },
+    async enrolment(pendingToken) {
+      const { row, account } = await pending(pendingToken, "enrol");
+      return describeTotp(seedOf(row), deps.settings.domain, account.username);
+    },
+    async enrol(pendingToken, code, request) {
+      const { row, account } = await pending(pendingToken, "enrol");
+      const session = await prepareSession(deps, account.id, request);
+      const { recoveryCodes } = await secondFactor.enrol(account, seedOf(row), code, request, async (trx) => {
+        if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
+        await insertSession(trx, session.row);
+        await updateAccount(trx, account.id, { last_used_at: nowMs() });
+      });
+      return { setCookie: session.setCookie, recoveryCodes };
+    },
+  };
+}
