@@ -128,7 +128,7 @@ export interface FrameSink {
   frame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void;
 }
 
-/** Splits one message into frames. Throws ProtocolError on a truncated or unknown frame. */
+/** Splits one message into frames. Throws ProtocolError on a truncated, oversize or unknown frame. */
 export function readFrames(message: Buffer, sink: FrameSink): void {
   const { length } = message;
   let at = 0;
@@ -138,6 +138,7 @@ export function readFrames(message: Buffer, sink: FrameSink): void {
     if (type < OPEN || type > CHECKED) throw new ProtocolError(`there is no frame type ${type}`);
     const start = at + headerBytes;
     const end = start + ((message[at + 2]! << 8) | message[at + 3]!);
+    if (end - start > maxPayloadBytes) throw new ProtocolError("a frame is larger than 64 KiB");
     if (end > length) throw new ProtocolError("a frame is longer than its message");
     sink.frame(type, message[at + 1]!, readU32(message, at + 4), message, start, end);
     at = end;
