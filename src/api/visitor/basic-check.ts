@@ -1,0 +1,61 @@
+// Checks the one user and password of a basic policy: behind the limiter, in the same time whatever is wrong, audited.
+
+import { timingSafeEqual } from "node:crypto";
+import { hashSecret } from "../../auth/secrets.ts";
+import type { NameOwner } from "../../db/policies.ts";
+import type { LimiterSettings, Policy } from "../../policy/types.ts";
+import { scopeOf, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
+
+export type BasicPolicy = Extract<Policy, { authType: "basic" }>;
+export type BasicOutcome = { kind: "right" } | { kind: "wrong" } | { kind: "blocked"; retryAfterMs: number };
+
+/** Throws `unavailable` when too many passwords wait to be checked. */
+export async function checkBasic(
+  deps: VisitorDeps,
+  owner: NameOwner,
+  policy: BasicPolicy,
+  rule: LimiterSettings | null,
+  given: { username: string; password: string; address: string; requestId?: string },
+): Promise<BasicOutcome> {
+  const { address } = given;
+  const identity = given.username.slice(0, 256);
+  const note = (success: boolean, reason: string | null) =>
+    deps.audit.record(
+      visitorEntry(owner, {
+        action: "visitor.auth",
+        authType: "basic",
+        success,
+        reason,
+        address,
+        identity,
+        requestId: given.requestId ?? null,
+      }),
+    );
+
+  const limit = deps.limiter.begin(visitorLimit(owner, address, rule));
+  if (!limit.allowed) return { kind: "blocked", retryAfterMs: limit.retryAfterMs };
+  let isRight: boolean;
+  try {
+    // More than bcrypt reads is no password of ours; a wrong user costs the same hash as a wrong password.
+    const isUser = equal(given.username, policy.basicUsername);
+    const isPossible = isUser && Buffer.byteLength(given.password) <= 72;
+    isRight = await deps.passwords.verify(given.password.slice(0, 72), isPossible ? policy.basicPasswordHash : null);
+  } catch (error) {
+    limit.attempt.abandon();
+    throw error;
+  }
+  if (isRight) {
+    await limit.attempt.succeed();
+    note(true, null);
+    return { kind: "right" };
+  }
+  const { blocked } = await limit.attempt.fail();
+  note(false, blocked ? "address_blocked" : "wrong_credential");
+  if (!blocked || rule === null) return { kind: "wrong" };
+  deps.onBlock({ name: owner.name, scope: scopeOf(owner), address, untilMs: deps.nowMs() + rule.blockMs });
+  return { kind: "blocked", retryAfterMs: rule.blockMs };
+}
+
+function equal(a: string, b: string): boolean {
+  return timingSafeEqual(Buffer.from(hashSecret(a)), Buffer.from(hashSecret(b)));
+}

@@ -1,0 +1,74 @@
+// What visitors' logins need from the rest of the program, and the few facts they share.
+
+import type { Limiter } from "../../auth/limiter.ts";
+import type { OidcClient } from "../../auth/oidc.ts";
+import type { Passwords } from "../../auth/passwords.ts";
+import type { Sealer } from "../../auth/sealing.ts";
+import type { Database } from "../../db/database.ts";
+import type { NameOwner } from "../../db/policies.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { LimiterSettings } from "../../policy/types.ts";
+import { limiterSubject } from "../addresses.ts";
+import type { Audit, AuditEntry } from "../deps.ts";
+import type { PoliciesInForce } from "../policies/in-force.ts";
+
+export interface VisitorSettings {
+  domain: string;
+  scheme: "http" | "https";
+  /** The port in public URLs. */
+  publicPort: number;
+  oidcStateTtlMs: number;
+  oidcCodeTtlMs: number;
+}
+
+/** An address that the limiter has just blocked: goes to the shard of `name` as a `block` message. */
+export interface VisitorBlock {
+  name: string;
+  /** `appId` of the message: the application, or `name:NAME` for a name without one. */
+  scope: string;
+  address: string;
+  untilMs: number;
+}
+
+export interface VisitorDeps {
+  db: Database;
+  settings: VisitorSettings;
+  policies: PoliciesInForce;
+  passwords: Passwords;
+  sealer: Sealer;
+  limiter: Limiter;
+  oidc: OidcClient;
+  audit: Pick<Audit, "record">;
+  log: Logger;
+  nowMs: () => number;
+  onBlock: (block: VisitorBlock) => void;
+}
+
+/** The scope under which failures at a name are counted; the shards use the same. */
+export function scopeOf(owner: Pick<NameOwner, "name" | "appId">): string {
+  return owner.appId ?? `name:${owner.name}`;
+}
+
+/** The limiter's key of one address at one name. */
+export function visitorLimit(owner: Pick<NameOwner, "name" | "appId">, address: string, rule: LimiterSettings | null) {
+  return [{ scope: `visitor:${scopeOf(owner)}`, subject: limiterSubject(address), rule }];
+}
+
+/** `https://myapp.example.com`, with the port where it isn't the scheme's own. */
+export function originOf(settings: VisitorSettings, host: string): string {
+  const isDefault = settings.publicPort === (settings.scheme === "https" ? 443 : 80);
+  return `${settings.scheme}://${host}${isDefault ? "" : `:${settings.publicPort}`}`;
+}
+
+/** The one redirect URI that operators register at identity providers. */
+export function redirectUri(settings: VisitorSettings): string {
+  return `${originOf(settings, settings.domain)}/auth/visitor/callback`;
+}
+
+/** An audit entry about a visitor of a name. */
+export function visitorEntry(
+  owner: Pick<NameOwner, "appId" | "orgId" | "name">,
+  entry: Omit<AuditEntry, "orgId" | "appId">,
+): AuditEntry {
+  return { ...entry, orgId: owner.orgId, appId: owner.appId, details: { name: owner.name, ...entry.details } };
+}

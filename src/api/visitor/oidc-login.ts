@@ -1,0 +1,225 @@
+// A visitor's login at the identity provider: from the tunnel's host to the provider, by our one redirect URI, and back.
+
+import { createSecret, hashSecret } from "../../auth/secrets.ts";
+import { OidcRefused } from "../../auth/oidc.ts";
+import type { NameOwner } from "../../db/policies.ts";
+import {
+  claimVisitorState,
+  completeVisitorState,
+  insertVisitorState,
+  removeVisitorState,
+  takeVisitorState,
+  type VisitorState,
+} from "../../db/visitor-logins.ts";
+import { setCookie, stateCookieName } from "../../policy/cookies.ts";
+import { authPaths, safeReturnPath } from "../../policy/paths.ts";
+import type { OidcSettings, Policy } from "../../policy/types.ts";
+import { factsOf } from "../request.ts";
+import { originOf, redirectUri, scopeOf, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { html, redirect, renderPage } from "./page.ts";
+import { audit, browserSecret, openSession, type Visit } from "./visit.ts";
+
+type OidcPolicy = Extract<Policy, { authType: "oidc" }>;
+
+/** GET `/__auth/login` under an OIDC policy: remembers the login and sends the browser to the provider. */
+export async function beginLogin(
+  deps: VisitorDeps,
+  visit: Visit,
+  policy: OidcPolicy,
+  request: Request,
+): Promise<Response> {
+  const limit = deps.limiter.begin(visitorLimit(visit.owner, visit.address, visit.effective.limiter));
+  if (!limit.allowed) return tooMany(visit.host, limit.retryAfterMs);
+  limit.attempt.abandon();
+  const state = createSecret();
+  const stateHash = hashSecret(state);
+  // Several tabs of one browser share the secret, or only the last of them could finish its login.
+  const browser = browserSecret(deps, request) ?? createSecret();
+  let challenge;
+  try {
+    challenge = await deps.oidc.begin(policy.oidc, redirectUri(deps.settings), state);
+  } catch (error) {
+    return await fail(deps, { ...visit, reason: reasonOf(deps, error, visit.owner.name), counts: false });
+  }
+  const now = deps.nowMs();
+  await insertVisitorState(deps.db.kysely, {
+    state_hash: stateHash,
+    browser_hash: hashSecret(browser),
+    host: visit.host,
+    name: visit.owner.name,
+    app_id: visit.owner.appId,
+    org_id: visit.owner.orgId,
+    policy_version: policy.version,
+    issuer: policy.oidc.issuerUrl,
+    verifier: deps.sealer.seal("oauth-state", verifierRow(stateHash), challenge.verifier),
+    nonce: challenge.nonce,
+    return_path: safeReturnPath(visit.url.searchParams.get("to")),
+    code_hash: null,
+    code_expires_at: null,
+    subject: null,
+    email: null,
+    id_token: null,
+    created_at: now,
+    expires_at: now + deps.settings.oidcStateTtlMs,
+  });
+  const seconds = Math.ceil(deps.settings.oidcStateTtlMs / 1_000);
+  return redirect(challenge.url, [setCookie(stateCookieName(deps.settings.scheme), browser, seconds)]);
+}
+
+/** GET `/auth/visitor/callback` on the base domain: redeems the provider's answer and sends the browser to the tunnel's host. */
+export async function receiveAnswer(deps: VisitorDeps, request: Request): Promise<Response> {
+  const { address, requestId } = factsOf(request);
+  const params = new URL(request.url).searchParams;
+  const given = params.getAll("state");
+  const stateHash = hashSecret(given[0] ?? "");
+  const state =
+    given.length === 1
+      ? await claimVisitorState(deps.db.kysely, stateHash, `claimed ${createSecret()}`, deps.nowMs())
+      : null;
+  if (state === null) {
+    deps.audit.record({
+      action: "visitor.login",
+      authType: "oidc",
+      success: false,
+      reason: "unknown_state",
+      address,
+      requestId,
+    });
+    return failurePage(deps.settings.domain, null);
+  }
+  const about = { ...aboutState(state), address, requestId };
+  try {
+    const oidc = await settingsOf(deps, state);
+    const who = await deps.oidc.finish(oidc, {
+      redirectUri: redirectUri(deps.settings),
+      params,
+      state: given[0] ?? "",
+      nonce: state.nonce,
+      verifier: deps.sealer.open("oauth-state", verifierRow(stateHash), state.verifier),
+    });
+    const code = createSecret();
+    const codeHash = hashSecret(code);
+    await completeVisitorState(deps.db.kysely, stateHash, {
+      codeHash,
+      codeExpiresAt: deps.nowMs() + deps.settings.oidcCodeTtlMs,
+      subject: who.subject,
+      email: who.email,
+      idToken: who.idToken === null ? null : deps.sealer.seal("oauth-state", codeRow(codeHash), who.idToken),
+    });
+    return redirect(`${originOf(deps.settings, state.host)}${authPaths.callback}?code=${code}`);
+  } catch (error) {
+    await removeVisitorState(deps.db.kysely, stateHash);
+    return await fail(deps, { ...about, reason: reasonOf(deps, error, state.name), counts: true });
+  }
+}
+
+/** GET `/__auth/callback` on the tunnel's host: only the browser that began the login gets its session. */
+export async function finishLogin(deps: VisitorDeps, visit: Visit, request: Request): Promise<Response> {
+  const code = visit.url.searchParams.get("code") ?? "";
+  const codeHash = hashSecret(code);
+  const state = await takeVisitorState(deps.db.kysely, codeHash, deps.nowMs());
+  const browser = browserSecret(deps, request);
+  const reason = state === null ? "unknown_code" : whyNot(state, visit, browser === null ? null : hashSecret(browser));
+  if (state === null || reason !== null || state.subject === null) {
+    return await fail(deps, { ...visit, reason: reason ?? "unknown_code", counts: true });
+  }
+  const idToken = state.id_token === null ? null : deps.sealer.open("oauth-state", codeRow(codeHash), state.id_token);
+  const cookie = await openSession(deps, visit, { kind: "oidc", subject: state.subject, email: state.email, idToken });
+  audit(deps, visit, {
+    action: "visitor.login",
+    authType: "oidc",
+    success: true,
+    identity: state.email ?? state.subject,
+  });
+  return redirect(safeReturnPath(state.return_path), [cookie]);
+}
+
+/** Why a completed login is not finished here: everything it was begun for must still hold. */
+function whyNot(state: VisitorState, visit: Visit, browserHash: string | null): string | null {
+  if (browserHash === null || browserHash !== state.browser_hash) return "other_browser";
+  if (state.host !== visit.host || state.name !== visit.owner.name) return "other_host";
+  if (state.app_id !== visit.owner.appId || state.org_id !== visit.owner.orgId) return "other_application";
+  const { effective } = visit;
+  const isSame = effective.kind === "protected" && effective.policy.version === state.policy_version;
+  return isSame ? null : "policy_changed";
+}
+
+/** The provider that a login was begun with, provided that the policy is still the same. */
+async function settingsOf(deps: VisitorDeps, state: VisitorState): Promise<OidcSettings> {
+  const found = await deps.policies.find(state.name);
+  const policy = found?.effective.kind === "protected" ? found.effective.policy : null;
+  const isSame =
+    policy?.authType === "oidc" &&
+    policy.version === state.policy_version &&
+    policy.oidc.issuerUrl === state.issuer &&
+    found?.owner.appId === state.app_id &&
+    found?.owner.orgId === state.org_id;
+  if (!isSame) throw new OidcRefused("policy_changed", "The policy of this application has changed.");
+  return policy.oidc;
+}
+
+function reasonOf(deps: VisitorDeps, error: unknown, name: string): string {
+  if (!(error instanceof OidcRefused)) throw error;
+  deps.log.info("a visitor's login was refused", {
+    name,
+    reason: error.reason,
+    cause: String(error.cause ?? error.message),
+  });
+  return error.reason;
+}
+
+interface Failure {
+  owner: NameOwner;
+  effective?: Visit["effective"];
+  host: string;
+  address: string;
+  requestId: string;
+  reason: string;
+  /** The limiter counts it: somebody tried, and it isn't the provider that failed. */
+  counts: boolean;
+}
+
+async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
+  const { owner, address, host, reason } = failure;
+  audit(deps, failure, { action: "visitor.login", authType: "oidc", success: false, reason });
+  const rule = failure.effective?.limiter ?? (await deps.policies.find(owner.name))?.effective.limiter ?? null;
+  const limit = failure.counts ? deps.limiter.begin(visitorLimit(owner, address, rule)) : null;
+  if (limit?.allowed === true) {
+    const { blocked } = await limit.attempt.fail();
+    if (blocked && rule !== null) {
+      deps.onBlock({ name: owner.name, scope: scopeOf(owner), address, untilMs: deps.nowMs() + rule.blockMs });
+    }
+  }
+  return failurePage(host, `${originOf(deps.settings, host)}${authPaths.login}`);
+}
+
+function aboutState(state: VisitorState): { owner: NameOwner; host: string } {
+  const { name, app_id: appId, org_id: orgId, host } = state;
+  return { owner: { name, appId, orgId, authMode: null, isActive: true }, host };
+}
+
+function failurePage(host: string, retry: string | null): Response {
+  const again = retry === null ? html`` : html`<a class="go" href="${retry}">Try again</a>`;
+  const body = html`<p>
+      The login did not succeed, or took too long. If it happens again, ask whoever shared this address with you whether
+      your account may use it.
+    </p>
+    ${again}`;
+  return renderPage({ status: 403, title: "You are not logged in", host, body });
+}
+
+/** The page of an address that failed too often. */
+export function tooMany(host: string, retryAfterMs: number): Response {
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
+  const body = html`<p class="bad">Too many failed attempts from your address.</p>
+    <p>Try again in ${seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`}.</p>`;
+  return renderPage({ status: 429, title: "Please wait", host, body, headers: [["retry-after", String(seconds)]] });
+}
+
+function verifierRow(stateHash: string): string {
+  return `visitor_states/${stateHash}`;
+}
+
+function codeRow(codeHash: string): string {
+  return `visitor_states/code/${codeHash}`;
+}

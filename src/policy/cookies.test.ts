@@ -1,0 +1,59 @@
+// Tests of reading our cookies strictly and of keeping them from local services.
+
+import { describe, expect, test } from "bun:test";
+import { readCookie, setCookie, setsOurCookie, stripCookies, visitorCookieName } from "./cookies.ts";
+
+describe("readCookie", () => {
+  test.each([
+    ["a=1; dl_visitor=x", "x"],
+    ["dl_visitor=x", "x"],
+    [" dl_visitor = x ;b=2", "x"],
+    ["dl_visitor=", null],
+    ["xdl_visitor=1", null],
+    ["a=dl_visitor=1", null],
+    [null, null],
+  ])("%p gives %p", (header, value) => expect(readCookie(header, "dl_visitor")).toBe(value));
+});
+
+describe("stripCookies", () => {
+  test("keeps what isn't ours as it was", () => {
+    expect(stripCookies("a=1;  b=2; c")).toBe("a=1;  b=2; c");
+    expect(stripCookies("a=dl_visitor; idl_x=1")).toBe("a=dl_visitor; idl_x=1");
+  });
+});
+
+describe("security", () => {
+  test("two cookies of one name are none", () => {
+    expect(readCookie("dl_visitor=a; dl_visitor=b", "dl_visitor")).toBeNull();
+    expect(readCookie("dl_visitor=a; dl_visitor=a", "dl_visitor")).toBeNull();
+    expect(readCookie("dl_visitor=; dl_visitor=b", "dl_visitor")).toBeNull();
+  });
+
+  test("ours never go on", () => {
+    expect(stripCookies("__Host-dl_visitor=s; a=1; dl_state=x; dl_session=j;b=2")).toBe("a=1;b=2");
+    expect(stripCookies("dl_visitor=s")).toBeNull();
+    expect(stripCookies("dl_visitor=s; dl_visitor=t")).toBeNull();
+    expect(stripCookies(" __Host-dl_state =s;  dl_visitor")).toBeNull();
+  });
+
+  test("a local service sets none of ours", () => {
+    for (const value of [
+      "dl_visitor=x",
+      "__Host-dl_visitor=x; Path=/; Secure",
+      "__host-DL_visitor=x",
+      " dl_state = x; HttpOnly",
+      "=dl_visitor=x",
+      "dl_session",
+    ]) {
+      expect(setsOurCookie(value)).toBe(true);
+    }
+    for (const value of ["sid=1; Path=/", "x=dl_visitor", "my_dl_visitor=1", ""])
+      expect(setsOurCookie(value)).toBe(false);
+  });
+
+  test("ours are host-only, hidden from scripts, and __Host- with https", () => {
+    const cookie = setCookie(visitorCookieName("https"), "s", 60);
+    expect(cookie).toBe("__Host-dl_visitor=s; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure");
+    expect(setCookie(visitorCookieName("http"), "s", 60)).not.toContain("Domain");
+  });
+});
