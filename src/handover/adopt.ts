@@ -32,6 +32,8 @@ export function createAdopter<Data>(
     connectError() {},
   };
   return (fd, data) => {
+    // Swept meanwhile: the number may be somebody else's by now.
+    if (!ledger.isOurs(fd)) return onFailed(data, new Error("the connection was given up before it arrived"));
     connectDescriptor({ fd, allowHalfOpen: true, data, socket }).catch((error: Error) => {
       // Bun does not close a descriptor that it refused, and only the one who holds the entry may.
       if (ledger.claim(fd)) closeDescriptor(fd);

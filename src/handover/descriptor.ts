@@ -1,7 +1,7 @@
 // The only file that calls the C library: duplicating, closing and pairing descriptors, and a listener's backlog.
 
 import { dlopen, type Library } from "bun:ffi";
-import { fstatSync } from "node:fs";
+import { fstatSync, readdirSync } from "node:fs";
 
 const prototypes = {
   fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -70,6 +70,11 @@ export function inodeOf(fd: number): number {
     // Not open any more: that is the answer, not a failure.
     return 0;
   }
+}
+
+/** The numbers of all descriptors that are open in this process (a snapshot). */
+export function openDescriptors(): number[] {
+  return readdirSync(isLinux ? "/proc/self/fd" : "/dev/fd").map(Number);
 }
 
 /** How many descriptors this process may hold (the soft limit); 1024 when the platform does not say. */

@@ -3,6 +3,7 @@
 import type { Socket } from "bun";
 import type { MovedConnection } from "../link/messages.ts";
 import { closeDescriptor, descriptorOf, duplicate } from "./descriptor.ts";
+import type { Ledger } from "./ledger.ts";
 
 /** What travels with a connection besides its descriptor. */
 export type ConnectionMeta = Omit<MovedConnection, "fd">;
@@ -20,16 +21,25 @@ export type PostConnection = (connection: MovedConnection) => boolean;
  * True: the socket is gone, and its `close` handler has run *inside this call* (it was moved, or terminated because the process is out
  * of descriptors). False: the receiver is not there and the socket is untouched.
  */
-export function giveAway<Data>(socket: Socket<Data>, meta: ConnectionMeta, post: PostConnection): boolean {
+export function giveAway<Data>(
+  socket: Socket<Data>,
+  meta: ConnectionMeta,
+  ledger: Ledger,
+  post: PostConnection,
+): boolean {
+  ledger.giving(descriptorOf(socket));
   const fd = duplicate(descriptorOf(socket));
   if (fd < 0) {
+    ledger.gave();
     socket.terminate();
     return true;
   }
   if (!post({ fd, ...meta })) {
     closeDescriptor(fd);
+    ledger.gave();
     return false;
   }
+  ledger.gave();
   // A plain close at once, no `data` event after it. `terminate()` would set SO_LINGER 0 on the duplicate as well.
   socket.end();
   return true;

@@ -32,7 +32,7 @@ export class Incarnation {
     this.#worker.onmessage = ({ data }: MessageEvent<FromShard>) => listener.onMessage(this, data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      if (this.state !== "dying") this.#why = event.message || "it threw";
+      if (this.state !== "dying") this.#why = messageOf(event.message);
     };
     this.#worker.addEventListener("close", () => {
       if (this.state === "closed") return;
@@ -61,4 +61,9 @@ export class Incarnation {
     this.#why = why;
     this.#worker.terminate();
   }
+}
+
+/** Bun reports an uncaught error as a page with sources and stack; the log wants the one line. */
+function messageOf(report: string): string {
+  return /^error: (.*)$/m.exec(report)?.[1] ?? report.split("\n", 1)[0] ?? "it threw";
 }

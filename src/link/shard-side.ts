@@ -35,6 +35,8 @@ export interface ShardHandlers {
 /** How a shard speaks to main and to its peers. */
 export interface ShardSide {
   readonly start: ShardStart;
+  /** This thread's view of the descriptor ledger. */
+  readonly ledger: Ledger;
   /** Everything is set up: main may send connections from now on. Once. */
   ready(): void;
   send(message: FromShard): void;
@@ -55,8 +57,8 @@ interface WorkerScope {
 
 /**
  * Called once, synchronously, while the worker's entry module is evaluated (a message that arrives before is lost). `onStart` is called with main's
- * first message, sets the shard up and returns its handlers; it calls `side.ready()` then or later. `ledgerOf` makes this
- * thread's view of the descriptor ledger.
+ * first message, sets the shard up and returns its handlers; it calls `side.ready()` then or later. `ledgerOf` makes `side.ledger`
+ * (`new Ledger(start.ledger, start.incarnation, start.shard)`).
  */
 export function connectToMain(
   ledgerOf: (start: ShardStart) => Ledger,
@@ -73,7 +75,7 @@ export function connectToMain(
 class Link implements ShardSide {
   readonly start: ShardStart;
   readonly #scope: WorkerScope;
-  readonly #ledger: Ledger;
+  readonly ledger: Ledger;
   readonly #ports: (MessagePort | null)[];
   readonly #incarnations: number[];
   #handlers: ShardHandlers | null = null;
@@ -83,7 +85,7 @@ class Link implements ShardSide {
   constructor(scope: WorkerScope, start: ShardStart, ledger: Ledger) {
     this.#scope = scope;
     this.start = start;
-    this.#ledger = ledger;
+    this.ledger = ledger;
     this.#ports = Array.from({ length: start.shards }, () => null);
     this.#incarnations = Array.from({ length: start.shards }, () => 0);
   }
@@ -106,11 +108,11 @@ class Link implements ShardSide {
 
   sendConnection(owner: number | "main", connection: MovedConnection): boolean {
     if (owner === "main")
-      return this.#ledger.send(connection.fd, -1, 0, () => this.send({ type: "connection", connection }));
+      return this.ledger.send(connection.fd, -1, 0, () => this.send({ type: "connection", connection }));
     const port = this.#ports[owner];
     const incarnation = this.#incarnations[owner];
     if (!port || !incarnation) return false;
-    return this.#ledger.send(connection.fd, owner, incarnation, () => port.postMessage(connection));
+    return this.ledger.send(connection.fd, owner, incarnation, () => port.postMessage(connection));
   }
 
   event(event: ShardEvent): void {

@@ -32,6 +32,8 @@ export interface SupervisorOptions {
   countsMemory: SharedArrayBuffer;
   listener: ShardListener;
   log: Logger;
+  /** The longest pause before a shard that keeps dying is started again; 5 s when absent. */
+  mostRestartDelayMs?: number;
   /** A shard could not be started several times in a row: the server cannot go on. */
   onFatal(error: Error): void;
 }
@@ -40,6 +42,8 @@ export interface SupervisorOptions {
 export interface Supervisor extends ShardLink {
   /** Whether every shard is up. */
   ready(): boolean;
+  /** Ends a shard now, stuck or not, and starts another in its place; nothing when it is not up. */
+  replace(shard: number, why: string): void;
   /** Lets the shards finish (nothing is replaced any more); true when all did before the deadline (wall clock). */
   drain(deadlineMs: number): Promise<boolean>;
   /** Ends all shards at once; resolves when their threads are gone (2 s at most). */
@@ -78,7 +82,7 @@ class Shards implements Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.shards = options.shards;
-    this.#policies = Array.from({ length: options.shards }, () => new RestartPolicy());
+    this.#policies = Array.from({ length: options.shards }, () => new RestartPolicy(options.mostRestartDelayMs));
     this.#ticks = new SharedArrayBuffer(options.shards * 4);
     this.#heartbeat = new Heartbeat(this.#ticks, performance.now());
     this.#timer = setInterval(() => this.#beat(), tickMs);
@@ -114,6 +118,11 @@ class Shards implements Supervisor {
     query: { tunnelIds: string[] | null; requestId: string | null; limit: number },
   ): Promise<CapturedRequest[]> {
     return this.#ask<CapturedRequest[]>(shard, [], requestsTimeoutMs, (id) => ({ type: "requests", id, ...query }));
+  }
+
+  replace(shard: number, why: string): void {
+    const incarnation = this.#readyShard(shard);
+    if (incarnation !== null) this.#end(incarnation, why);
   }
 
   async drain(deadlineMs: number): Promise<boolean> {
@@ -233,8 +242,7 @@ class Shards implements Supervisor {
 
   #beat(): void {
     for (const shard of this.#heartbeat.check(performance.now())) {
-      const incarnation = this.#readyShard(shard);
-      if (incarnation !== null) this.#end(incarnation, "it stopped responding");
+      this.replace(shard, "it stopped responding");
     }
     for (const incarnation of this.#current) {
       const tooLong = performance.now() - incarnation.startedAtMs > startTimeoutMs;

@@ -1,0 +1,41 @@
+// A shard for tests of the hand-over: adopts connections that speak the line protocol.
+
+import { createAdopter } from "../../src/handover/adopt.ts";
+import { ConnectionCounts } from "../../src/handover/counts.ts";
+import { Ledger } from "../../src/handover/ledger.ts";
+import type { LocalStatus } from "../../src/link/messages.ts";
+import { connectToMain } from "../../src/link/shard-side.ts";
+import { createLineHandlers, toLineConnection } from "./line-connections.ts";
+
+connectToMain(
+  ({ ledger, incarnation, shard }) => new Ledger(ledger, incarnation, shard),
+  (side) => {
+    const { start } = side;
+    // A domain that is no domain: how the tests make a worker that can't start.
+    if (start.settings.domain === "!") throw new Error("refuses to start");
+    const counts = new ConnectionCounts(start.counts, start.shard + 1);
+    const handlers = createLineHandlers({
+      label: String(start.shard),
+      counts,
+      ledger: side.ledger,
+      send: (owner, connection) => side.sendConnection(owner, connection),
+    });
+    const adopt = createAdopter(handlers, side.ledger, () => {});
+    side.ready();
+    return {
+      onConnection: (connection) => adopt(connection.fd, toLineConnection(connection)),
+      onOrder(order) {
+        if (order.type === "drain") side.send({ type: "drained" });
+        if (order.type === "check" && order.tunnelId !== "silent") {
+          const status: LocalStatus = { state: "up", provenAtMs: start.shard, connectMs: 1 };
+          side.send({ type: "checked", id: order.id, status });
+        }
+        if (order.type === "ticket") {
+          const { tunnelId } = order.ticket;
+          side.event({ type: "local.status", tunnelId, status: { state: "unknown" } });
+        }
+      },
+      takeCounters: () => [],
+    };
+  },
+);
