@@ -57,14 +57,17 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
   });
 
   let stopping = false;
+  let stoppedAtMs = 0;
   function stop(): void {
     if (stopping) return;
     stopping = true;
+    stoppedAtMs = performance.now();
     reporter.stopping();
     void agent.stop();
   }
   const onSignal = (): void => {
-    if (stopping) process.exit(exitCodes.interrupted.exitCode);
+    // One Ctrl-C under npm or a supervisor arrives twice, from the terminal and handed on.
+    if (stopping && performance.now() - stoppedAtMs > 300) process.exit(exitCodes.interrupted.exitCode);
     stop();
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -26,7 +26,7 @@ export function nearest(word: string, candidates: readonly string[]): string | n
 /** Insertions, deletions, substitutions and swaps of neighbours needed to turn `a` into `b`. */
 export function editDistance(a: string, b: string): number {
   const width = b.length + 1;
-  const cell = new Array<number>((a.length + 1) * width).fill(0);
+  const cell = new Int32Array((a.length + 1) * width);
   const at = (i: number, j: number): number => cell[i * width + j] ?? 0;
   for (let i = 0; i <= a.length; i++) {
     for (let j = 0; j <= b.length; j++) {
