@@ -44,6 +44,12 @@ export async function findNameOwner(db: Queryable, name: string): Promise<NameOw
   };
 }
 
+/** The owner that an application is for its own name. */
+export async function findPolicyOwner(db: Queryable, appId: string): Promise<NameOwner | null> {
+  const app = await db.selectFrom("applications").select("subdomain").where("id", "=", appId).executeTakeFirst();
+  return app === undefined ? null : await findNameOwner(db, app.subdomain);
+}
+
 /** The policy of an organization or application. */
 export async function findPolicy(db: Queryable, ownerId: string): Promise<PolicyRow | null> {
   return (await db.selectFrom("policies").selectAll().where("owner_id", "=", ownerId).executeTakeFirst()) ?? null;

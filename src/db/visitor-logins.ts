@@ -100,6 +100,12 @@ export async function takeVisitorSession(
   return row ?? null;
 }
 
+/** Ends the sessions and logins under way of one version of a policy. */
+export async function removeVisitorSessions(db: Queryable, policyVersion: string): Promise<void> {
+  await db.deleteFrom("visitor_sessions").where("policy_version", "=", policyVersion).execute();
+  await db.deleteFrom("visitor_states").where("policy_version", "=", policyVersion).execute();
+}
+
 /** Removes what has expired; for the regular clean-up. */
 export async function pruneVisitorLogins(db: Queryable, nowMs: number): Promise<void> {
   await db.deleteFrom("visitor_states").where("expires_at", "<=", nowMs).execute();

@@ -1,6 +1,7 @@
 // Answers what the shards can't know: whether an API key, a session or a Basic credential passes the policy of a name.
 
 import { hashSecret } from "../../auth/secrets.ts";
+import { hashToken, parseToken } from "../../auth/tokens.ts";
 import { findVisitorKey, touchVisitorKey } from "../../db/policies.ts";
 import { findVisitorSession } from "../../db/visitor-logins.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -67,8 +68,8 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
     const { policy, limiter: rule } = effective;
     if (owner.orgId === null || (policy.authType !== "api_key" && !policy.apiKeyEnabled)) return denied("no_policy", 0);
     const now = nowMs();
-    const hash = hashSecret(ask.key);
-    const key = await findVisitorKey(db.kysely, { hash, orgId: owner.orgId, appId: owner.appId, nowMs: now });
+    const wanted = { hash: hashToken(ask.key), orgId: owner.orgId, appId: owner.appId, nowMs: now };
+    const key = parseToken(ask.key) === "dlk" ? await findVisitorKey(db.kysely, wanted) : null;
     if (key === null) {
       audit.record(visitorEntry(owner, refusal("api_key", "wrong_key", ask.address)));
       return (await countFailure(ask, found)) ?? denied("wrong_key", refusedMs);
