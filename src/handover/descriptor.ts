@@ -62,10 +62,14 @@ export function widenBacklog(fd: number, backlog: number): boolean {
   return libc !== null && libc.listen(fd, backlog) === 0;
 }
 
-/** What tells one open socket from another one under the same number (never 0); 0 when `fd` is not open. */
+/**
+ * What tells one open socket from another one under the same number (never 0); 0 when `fd` is not an open socket. Only sockets: a
+ * file on some disk may well have the same inode number as a socket.
+ */
 export function inodeOf(fd: number): number {
   try {
-    return fstatSync(fd).ino | 0 || 1;
+    const stats = fstatSync(fd);
+    return stats.isSocket() ? stats.ino | 0 || 1 : 0;
   } catch {
     // Not open any more: that is the answer, not a failure.
     return 0;

@@ -145,7 +145,7 @@ export class Ledger {
         continue;
       }
       for (const fd of openDescriptors()) {
-        if (inodeOf(fd) !== inode) continue;
+        if (inode === 0 || inodeOf(fd) !== inode) continue;
         const entry = Atomics.load(this.#entries, fd);
         if (entry === 0n ? closeDescriptor(fd) : this.#closeUnclaimed(fd, entry)) closed++;
       }
@@ -154,7 +154,8 @@ export class Ledger {
   }
 
   #closeUnclaimed(fd: number, entry: bigint): boolean {
-    return this.#remove(fd, entry) && inodeOf(fd) === inodeIn(entry) && closeDescriptor(fd);
+    const inode = inodeIn(entry);
+    return this.#remove(fd, entry) && inode !== 0 && inodeOf(fd) === inode && closeDescriptor(fd);
   }
 
   #isToUs(entry: bigint): boolean {

@@ -1,9 +1,9 @@
 // Kills shards again and again while connections move between them, and looks whether anything else was hit.
 
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inodeOf } from "../../src/handover/descriptor.ts";
+import { createPair } from "../../src/handover/descriptor.ts";
 import { connectLines } from "./line-client.ts";
 import { eventually, openDescriptors, startLineServer } from "./line-server.ts";
 
@@ -14,7 +14,7 @@ export interface KillReport {
   broken: number;
   /** Answers that were not what was asked for. */
   wrong: number;
-  /** Canary files whose descriptor was closed, or belonged to somebody else, while they were open. */
+  /** Canaries (files and sockets) whose descriptor was closed, or belonged to somebody else, while they were open. */
   canariesHit: number;
   descriptorsBefore: number;
   descriptorsAfter: number;
@@ -58,7 +58,8 @@ export async function killUnderLoad(kills: number): Promise<KillReport> {
   const directory = mkdtempSync(join(tmpdir(), "digit-link-canaries-"));
   const canaries = (async () => {
     while (!stop) {
-      const open = Array.from({ length: 50 }, (_, i) => openSync(join(directory, `canary-${i}`), "w"));
+      const open = Array.from({ length: 25 }, (_, i) => openSync(join(directory, `canary-${i}`), "w"));
+      for (let i = 0; i < 10; i++) open.push(...(createPair() ?? []));
       const inodes = open.map(inodeOf);
       await Bun.sleep(2);
       for (const [i, fd] of open.entries()) {
@@ -92,4 +93,14 @@ function answersFit(got: string, right: string): boolean {
   const asked = right.split("\n").map((line) => line.replace(/^.*:/, ""));
   const moved = answers.length === got.split("\n").length;
   return moved ? got === right : answers.map((line) => line.replace(/^.*:/, "")).join() === asked.join();
+}
+
+/** The inode number of whatever is open there. */
+function inodeOf(fd: number): number {
+  try {
+    return fstatSync(fd).ino;
+  } catch {
+    // Closed by somebody: what the canaries are there to notice.
+    return 0;
+  }
 }

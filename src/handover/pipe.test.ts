@@ -1,0 +1,89 @@
+import { expect, test } from "bun:test";
+import type { PipeSocket } from "./late-socket.ts";
+import { pump } from "./pipe.ts";
+
+/** A socket that takes as many bytes as it has `room` for, and writes down what is done to it. */
+class FakeSocket implements PipeSocket {
+  room = Infinity;
+  taken = "";
+  log: string[] = [];
+  write(chunk: Parameters<PipeSocket["write"]>[0]): number {
+    if (this.room < 0) return -1;
+    const bytes = Buffer.from(chunk as Uint8Array).subarray(0, this.room);
+    this.room -= bytes.length;
+    this.taken += bytes.toString();
+    return bytes.length;
+  }
+  pause = (): void => void this.log.push("pause");
+  resume = (): void => void this.log.push("resume");
+  shutdown = (): void => void this.log.push("shutdown");
+  end = (): void => void this.log.push("end");
+  terminate = (): void => void this.log.push("terminate");
+}
+
+function setUp(): { a: FakeSocket; b: FakeSocket; ends: ReturnType<typeof pump>; closed: () => number } {
+  const [a, b] = [new FakeSocket(), new FakeSocket()];
+  let closed = 0;
+  return { a, b, ends: pump(a, b, () => closed++), closed: () => closed };
+}
+
+test("what is not taken waits, in order, and its source is paused until all of it is taken", () => {
+  const { a, b, ends } = setUp();
+  b.room = 3;
+  ends.a.data(Buffer.from("hello "));
+  ends.a.data(Buffer.from("world"));
+  expect([b.taken, a.log.join()]).toEqual(["hel", "pause"]);
+  b.room = 5;
+  ends.b.drain();
+  expect([b.taken, a.log.join()]).toEqual(["hello wo", "pause"]);
+  b.room = Infinity;
+  ends.b.drain();
+  expect([b.taken, a.log.join()]).toEqual(["hello world", "pause,resume"]);
+});
+
+test("a FIN follows the last byte as a shutdown, and the other way stays open", () => {
+  const { a, b, ends, closed } = setUp();
+  b.room = 1;
+  ends.a.data(Buffer.from("xy"));
+  ends.a.end();
+  expect(b.log).toEqual([]);
+  b.room = Infinity;
+  ends.b.drain();
+  expect([b.taken, b.log.join()]).toEqual(["xy", "shutdown"]);
+  ends.b.data(Buffer.from("answer"));
+  // Bun reports the second FIN of a socket that is shut down as a close without an error.
+  ends.b.close();
+  expect([a.taken, a.log.join(), closed()]).toEqual(["answer", "pause,end", 0]);
+  ends.a.close();
+  expect(closed()).toBe(1);
+});
+
+test("a reset terminates the other side, bytes or not", () => {
+  const { b, ends, closed } = setUp();
+  b.room = 0;
+  ends.a.data(Buffer.from("x"));
+  ends.a.close(new Error("ECONNRESET"));
+  expect(b.log).toEqual(["terminate"]);
+  ends.b.close();
+  expect(closed()).toBe(1);
+});
+
+test("a close does not cut off what the other side has still to take", () => {
+  const { a, b, ends } = setUp();
+  b.room = 2;
+  ends.a.data(Buffer.from("last words"));
+  ends.a.end();
+  ends.a.close();
+  expect(b.log).toEqual([]);
+  b.room = Infinity;
+  ends.b.drain();
+  expect([b.taken, b.log.join()]).toEqual(["last words", "end"]);
+  expect(a.log).not.toContain("resume");
+});
+
+test("a socket that refuses to be written to is terminated, not retried", () => {
+  const { b, ends } = setUp();
+  b.room = -1;
+  ends.a.data(Buffer.from("x"));
+  expect(b.log).toEqual(["terminate"]);
+});
