@@ -60,12 +60,7 @@ export interface NameEntry {
 }
 
 export type DisconnectReason =
-  | "replaced"
-  | "disconnected_by_admin"
-  | "credential_revoked"
-  | "not_whitelisted"
-  | "application_changed"
-  | "released";
+  "replaced" | "disconnected_by_admin" | "credential_revoked" | "not_whitelisted" | "application_changed" | "released";
 
 export type ToShard =
   | { type: "connection"; connection: MovedConnection }
@@ -160,12 +155,48 @@ export interface CapturedRequest {
 }
 
 export type ShardEvent =
-  | { type: "session.opened"; tunnelId: string; agentId: string; generation: number; address: string; sessions: number; atMs: number }
-  | { type: "session.closed"; tunnelId: string; agentId: string; generation: number; reason: string; sessions: number; atMs: number }
+  | {
+      type: "session.opened";
+      tunnelId: string;
+      agentId: string;
+      generation: number;
+      address: string;
+      sessions: number;
+      atMs: number;
+    }
+  | {
+      type: "session.closed";
+      tunnelId: string;
+      agentId: string;
+      generation: number;
+      reason: string;
+      sessions: number;
+      atMs: number;
+    }
   /** A visitor or a session was turned away. `rule` names what did it. */
-  | { type: "refusal"; name: string; appId: string | null; orgId: string | null; rule: string; address: string; identity: string | null; requestId: string; atMs: number }
+  | {
+      type: "refusal";
+      name: string;
+      appId: string | null;
+      orgId: string | null;
+      rule: string;
+      address: string;
+      identity: string | null;
+      requestId: string;
+      atMs: number;
+    }
   /** A visitor was let in by a policy (audited once per credential and cache period, not per request). */
-  | { type: "admitted"; name: string; appId: string | null; orgId: string | null; rule: string; address: string; identity: string | null; requestId: string; atMs: number }
+  | {
+      type: "admitted";
+      name: string;
+      appId: string | null;
+      orgId: string | null;
+      rule: string;
+      address: string;
+      identity: string | null;
+      requestId: string;
+      atMs: number;
+    }
   | { type: "local.status"; tunnelId: string; status: LocalStatus };
 
 export type FromShard =
@@ -203,6 +234,8 @@ export interface ShardSettings {
   publicPort: number;
   host: string;
   shardPort: number | null;
+  shardHost: string;
+  dashboardDomain: string;
   trustedProxies: string[];
   headTimeoutMs: number;
   idleTimeoutMs: number;
