@@ -1,13 +1,12 @@
 // Questions about a client's address that the API asks: is it private, and which part of it is one customer.
 
-import { isIP } from "node:net";
+import { createCidrList, parseAddress, privateRanges } from "../lib/cidr.ts";
 
-const privateRanges = /^(127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.)/;
+const privates = createCidrList(privateRanges);
 
 /** Loopback, link-local and private addresses; anything else, `unknown` included, is not. */
 export function isPrivateAddress(address: string): boolean {
-  if (isIP(address) === 4) return privateRanges.test(address);
-  return isIP(address) === 6 && /^(::1$|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:)/i.test(address);
+  return privates.matches(address);
 }
 
 /**
@@ -15,14 +14,7 @@ export function isPrivateAddress(address: string): boolean {
  * many addresses to himself).
  */
 export function limiterSubject(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const [left = "", right] = address.toLowerCase().split("%")[0]!.split("::");
-  const head = left === "" ? [] : left.split(":");
-  const tail = right === undefined || right === "" ? [] : right.split(":");
-  const missing = right === undefined ? 0 : Math.max(0, 8 - head.length - tail.length);
-  const groups = [...head, ...Array.from({ length: missing }, () => "0"), ...tail];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(":")}::/64`;
+  const parsed = parseAddress(address);
+  if (parsed === null || parsed.version === 4) return address;
+  return `${(parsed.value >> 64n).toString(16).padStart(16, "0")}/64`;
 }

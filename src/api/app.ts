@@ -9,6 +9,7 @@
 
 import { Elysia, type AnyElysia } from "elysia";
 import type { AppError } from "../lib/errors.ts";
+import { createAdminAccountsRoutes, createOrgAccountsRoutes } from "./accounts/routes.ts";
 import { checkBodyHeaders, readJson } from "./body.ts";
 import { cookieName } from "./cookies.ts";
 import { checkCsrf } from "./csrf.ts";
@@ -31,6 +32,8 @@ const features: readonly Feature[] = [
   createLoginRoutes,
   createAdminSelfRoutes,
   createOrgSelfRoutes,
+  createAdminAccountsRoutes,
+  createOrgAccountsRoutes,
 ];
 
 /** Paths of a tunnel's host that take a form and not JSON. */

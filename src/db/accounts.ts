@@ -37,7 +37,8 @@ export interface NewAccount {
   createdAtMs: number;
 }
 
-const baseQuery = (db: Queryable) =>
+/** Accounts joined with what their organization adds; `toAccount` reads its rows. */
+export const accountsWithOrganization = (db: Queryable) =>
   db
     .selectFrom("accounts as a")
     .leftJoin("organizations as o", "o.id", "a.org_id")
@@ -46,7 +47,7 @@ const baseQuery = (db: Queryable) =>
 
 type AccountRow = AccountsTable & { org_name: string | null; org_require_totp: Flag | null };
 
-const toAccount = (row: AccountRow): Account => ({
+export const toAccount = (row: AccountRow): Account => ({
   id: row.id,
   username: row.username,
   usernameKey: row.username_key,
@@ -63,23 +64,23 @@ const toAccount = (row: AccountRow): Account => ({
   lastUsedAtMs: row.last_used_at,
 });
 
-async function findOne(query: ReturnType<typeof baseQuery>): Promise<Account | null> {
+async function findOne(query: ReturnType<typeof accountsWithOrganization>): Promise<Account | null> {
   const row = await query.executeTakeFirst();
   return row === undefined ? null : toAccount(row);
 }
 
 export const findAccount = (db: Queryable, id: string): Promise<Account | null> =>
-  findOne(baseQuery(db).where("a.id", "=", id));
+  findOne(accountsWithOrganization(db).where("a.id", "=", id));
 
 export const findAccountByUsername = (db: Queryable, usernameKey: string): Promise<Account | null> =>
-  findOne(baseQuery(db).where("a.username_key", "=", usernameKey));
+  findOne(accountsWithOrganization(db).where("a.username_key", "=", usernameKey));
 
 export const findAccountByTokenHash = (db: Queryable, tokenHash: string): Promise<Account | null> =>
-  findOne(baseQuery(db).where("a.token_hash", "=", tokenHash));
+  findOne(accountsWithOrganization(db).where("a.token_hash", "=", tokenHash));
 
 /** The account of an organization; null when it is another's or none. `orgId` null means any organization. */
 export function findAccountWithin(db: Queryable, orgId: string | null, id: string): Promise<Account | null> {
-  const query = baseQuery(db).where("a.id", "=", id);
+  const query = accountsWithOrganization(db).where("a.id", "=", id);
   return findOne(orgId === null ? query : query.where("a.org_id", "=", orgId));
 }
 

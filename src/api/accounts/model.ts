@@ -2,7 +2,7 @@
 
 import { t } from "elysia";
 import type { Account } from "../../db/accounts.ts";
-import { closed, idSchema, text, timeSchema } from "../schemas.ts";
+import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 export const usernameSchema = text(64, {
   minLength: 1,
@@ -42,3 +42,38 @@ export function toAccountAnswer(account: Account) {
 }
 
 export const accountAnswer = closed({ account: accountSchema });
+
+export const accountsAnswer = listOf("accounts", accountSchema);
+export const createdAnswer = closed({
+  success: t.Literal(true),
+  account: accountSchema,
+  token: t.String({ description: "The API token; shown once." }),
+});
+export const changedAnswer = closed({ success: t.Literal(true), account: accountSchema });
+
+export const listQuery = closed({
+  ...pageQuery,
+  sort: t.Optional(text(32, { description: "`username`, `createdAt` or `lastUsed`; `-` in front turns it round." })),
+  q: t.Optional(text(64, { minLength: 1, description: "Beginning of the username; sorts by username." })),
+  active: t.Optional(t.BooleanString({ description: "Not with `sort=lastUsed`." })),
+});
+export const adminListQuery = closed({
+  ...listQuery.properties,
+  org: t.Optional(idSchema),
+  admin: t.Optional(t.BooleanString()),
+});
+
+export const orgCreateBody = closed({
+  username: usernameSchema,
+  password: t.Optional(passwordSchema),
+  isOrgAdmin: t.Optional(t.Boolean()),
+});
+export const adminCreateBody = closed({
+  ...orgCreateBody.properties,
+  isAdmin: t.Optional(t.Boolean()),
+  orgId: t.Optional(t.Nullable(idSchema)),
+});
+export const renameBody = closed({ username: usernameSchema });
+export const setPasswordBody = closed({ password: passwordSchema });
+export const setOrganizationBody = closed({ orgId: t.Nullable(idSchema) });
+export const setOrgAdminBody = closed({ isOrgAdmin: t.Boolean() });

@@ -1,0 +1,243 @@
+// What admins and organization admins do with accounts.
+
+import { checkPassword } from "../../auth/passwords.ts";
+import { createToken, hashToken } from "../../auth/tokens.ts";
+import { accountSorts, accountSortValue, listAccounts } from "../../db/account-lists.ts";
+import { findAccount, findAccountWithin, insertAccount, type Account } from "../../db/accounts.ts";
+import { isUniqueViolation } from "../../db/engine.ts";
+import { findOrganization } from "../../db/organizations.ts";
+import { forgetTotpSteps, replaceRecoveryCodes } from "../../db/second-factors.ts";
+import { moveAccountWhitelist, type ListOwner } from "../../db/whitelist-entries.ts";
+import { AppError } from "../../lib/errors.ts";
+import { newId } from "../../lib/ids.ts";
+import { canonicalUsername, isValidUsername } from "../../lib/usernames.ts";
+import { changeBy } from "../changes.ts";
+import type { ApiDeps } from "../deps.ts";
+import { parsePage, parseSort, toPage } from "../paging.ts";
+import { createAccountChanges, type AccountEdit, type Actor } from "./change.ts";
+
+export interface ListQuery {
+  limit?: number;
+  cursor?: string;
+  sort?: string;
+  q?: string;
+  active?: boolean;
+  org?: string;
+  admin?: boolean;
+}
+
+export interface NewAccountBody {
+  username: string;
+  password?: string;
+  isAdmin?: boolean;
+  isOrgAdmin?: boolean;
+  orgId?: string | null;
+}
+
+export type Accounts = ReturnType<typeof createAccounts>;
+
+/** Every operation takes the actor, whose scope decides which accounts exist. */
+export function createAccounts(deps: ApiDeps) {
+  const { db, audit, nowMs } = deps;
+  const changes = createAccountChanges(deps);
+
+  async function get(orgId: string | null, id: string): Promise<Account> {
+    const account = await findAccountWithin(db.kysely, orgId, id);
+    if (account === null) throw new AppError("not_found");
+    return account;
+  }
+
+  async function list(orgId: string | null, query: ListQuery) {
+    const sort = parseSort(query.sort, accountSorts, query.q === undefined ? "-createdAt" : "username");
+    if (query.q !== undefined && sort.column !== accountSorts.username) {
+      throw new AppError("validation", "sort must be username when q is given.", { field: "sort" });
+    }
+    if (query.active !== undefined && sort.column === accountSorts.lastUsed) {
+      throw new AppError("validation", "sort must not be lastUsed when active is given.", { field: "sort" });
+    }
+    const page = parsePage(query, sort);
+    const filter = {
+      orgId: orgId ?? query.org ?? null,
+      active: query.active ?? null,
+      isAdmin: query.admin ?? null,
+      usernamePrefix: query.q === undefined ? null : canonicalUsername(query.q),
+    };
+    const found = await listAccounts(db.kysely, filter, sort.column, page);
+    return toPage(found, page, sort, (row) => ({ value: accountSortValue(row, sort.column), id: row.id }));
+  }
+
+  async function create(actor: Actor, body: NewAccountBody): Promise<{ account: Account; token: string }> {
+    const { username, usernameKey } = checkUsername(body.username);
+    const isAdmin = body.isAdmin === true;
+    const orgId = actor.orgId ?? body.orgId ?? null;
+    checkRoles(isAdmin, body.isOrgAdmin === true, orgId);
+    if (body.password !== undefined) checkPassword(body.password, username);
+    const passwordHash = body.password === undefined ? null : await deps.passwords.hash(body.password);
+    const token = createToken("dlt");
+    const id = newId("acc", nowMs());
+    await uniqueName(() =>
+      db.transaction(async (trx) => {
+        if (orgId !== null && (await findOrganization(trx, orgId)) === null) throw unknownOrganization();
+        await insertAccount(trx, {
+          id,
+          username,
+          usernameKey,
+          passwordHash,
+          tokenHash: hashToken(token),
+          isAdmin,
+          isOrgAdmin: body.isOrgAdmin === true,
+          orgId,
+          createdAtMs: nowMs(),
+        });
+        await db.changes.record(trx, { kind: "account", refId: id, orgId, action: "created" });
+        await audit.within(trx, {
+          ...changeBy(actor.caller, actor.request),
+          action: "account.created",
+          orgId,
+          details: { account: id, username, isAdmin, isOrgAdmin: body.isOrgAdmin === true },
+        });
+      }),
+    );
+    return { account: await get(null, id), token };
+  }
+
+  /** An edit that only sets columns. */
+  const edit = (actor: Actor, id: string, what: AccountEdit): Promise<Account> => changes.edit(actor, id, what);
+
+  return {
+    get,
+    list,
+    create,
+    remove: (actor: Actor, id: string) => changes.remove(actor, id),
+    deactivate: (actor: Actor, id: string) =>
+      edit(actor, id, {
+        action: "account.deactivated",
+        apply: () => ({ active: 0 }),
+        endsSessions: true,
+        closesTunnels: "credential_revoked",
+        removesAdmin: true,
+      }),
+    activate: (actor: Actor, id: string) =>
+      edit(actor, id, {
+        action: "account.activated",
+        apply: () => ({ active: 1 }),
+        endsSessions: false,
+        closesTunnels: null,
+      }),
+    async regenerate(actor: Actor, id: string): Promise<{ account: Account; token: string }> {
+      const token = createToken("dlt");
+      const account = await edit(actor, id, {
+        action: "account.token_changed",
+        apply: () => ({ token_hash: hashToken(token) }),
+        endsSessions: false,
+        closesTunnels: "credential_revoked",
+      });
+      return { account, token };
+    },
+    rename(actor: Actor, id: string, input: string): Promise<Account> {
+      const { username, usernameKey } = checkUsername(input);
+      return uniqueName(() =>
+        edit(actor, id, {
+          action: "account.renamed",
+          apply: () => ({ username, username_key: usernameKey }),
+          endsSessions: false,
+          closesTunnels: null,
+          details: (before) => ({ before: before.username, after: username }),
+        }),
+      );
+    },
+    async setPassword(actor: Actor, id: string, password: string): Promise<Account> {
+      const { username } = await get(actor.orgId, id);
+      checkPassword(password, username);
+      const hash = await deps.passwords.hash(password);
+      return edit(actor, id, {
+        action: "account.password_set",
+        apply: () => ({ password_hash: hash, password_changed_at: nowMs() }),
+        endsSessions: true,
+        closesTunnels: null,
+        notToSelf: true,
+      });
+    },
+    setOrganization: (actor: Actor, id: string, orgId: string | null) =>
+      edit(actor, id, {
+        action: "account.moved",
+        async apply(account, trx) {
+          if (account.isAdmin) checkRoles(true, false, orgId);
+          if (orgId !== null && (await findOrganization(trx, orgId)) === null) throw unknownOrganization();
+          await moveAccountWhitelist(trx, id, orgId);
+          // Being an admin of one organization is no right in another.
+          return { org_id: orgId, is_org_admin: 0 };
+        },
+        endsSessions: true,
+        closesTunnels: "credential_revoked",
+        details: (before) => ({ before: before.orgId, after: orgId }),
+      }),
+    setOrgAdmin: (actor: Actor, id: string, isOrgAdmin: boolean) =>
+      edit(actor, id, {
+        action: "account.role_changed",
+        apply(account) {
+          if (isOrgAdmin) checkRoles(account.isAdmin, true, account.orgId);
+          return { is_org_admin: isOrgAdmin ? 1 : 0 };
+        },
+        endsSessions: true,
+        closesTunnels: null,
+        details: (before) => ({ before: before.isOrgAdmin, after: isOrgAdmin }),
+      }),
+    resetTotp: (actor: Actor, id: string) =>
+      edit(actor, id, {
+        action: "account.totp_reset",
+        async apply(_account, trx) {
+          await replaceRecoveryCodes(trx, id, [], nowMs());
+          await forgetTotpSteps(trx, id);
+          return { totp_secret: null, totp_enrolled_at: null };
+        },
+        endsSessions: true,
+        closesTunnels: null,
+        notToSelf: true,
+      }),
+    /** Whose whitelist an account's is. Throws `not_found` outside the scope. */
+    async listOwner(orgId: string | null, id: string): Promise<ListOwner> {
+      const account = await get(orgId, id);
+      return { level: "account", ownerId: id, orgId: account.orgId, appId: null, accountId: id };
+    },
+    /** The account as it is now, whoever asks. */
+    find: (id: string) => findAccount(db.kysely, id),
+  };
+}
+
+function checkUsername(input: string): { username: string; usernameKey: string } {
+  const usernameKey = canonicalUsername(input);
+  if (!isValidUsername(usernameKey)) {
+    throw new AppError(
+      "validation",
+      "username must have 2 to 64 letters, digits or . _ - @ + and start with a letter or digit.",
+      {
+        field: "username",
+      },
+    );
+  }
+  return { username: input.normalize("NFKC").trim(), usernameKey };
+}
+
+/** System admins are in no organization; organization admins are in one. */
+function checkRoles(isAdmin: boolean, isOrgAdmin: boolean, orgId: string | null): void {
+  if (isAdmin && (orgId !== null || isOrgAdmin)) {
+    throw new AppError("validation", "A system admin is in no organization.", { field: "orgId" });
+  }
+  if (isOrgAdmin && orgId === null) {
+    throw new AppError("validation", "isOrgAdmin needs an organization.", { field: "isOrgAdmin" });
+  }
+}
+
+function unknownOrganization(): AppError {
+  return new AppError("validation", "orgId is no organization of this server.", { field: "orgId" });
+}
+
+async function uniqueName<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isUniqueViolation(error, "username_key")) throw error;
+    throw new AppError("conflict", "This username is taken.", { field: "username", cause: error });
+  }
+}

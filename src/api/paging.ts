@@ -1,0 +1,71 @@
+// Cursors and sort orders of lists: opaque text that names the last row, bound to the order it was made for.
+
+import { AppError } from "../lib/errors.ts";
+import type { Keyset } from "../db/keyset.ts";
+
+/** What a list may be sorted by; each has an index. `-name` sorts the other way round. */
+export interface Sort {
+  /** As asked for: `createdAt`, `-createdAt`, … */
+  name: string;
+  column: string;
+  descending: boolean;
+}
+
+const defaultLimit = 50;
+
+/** The sort that was asked for among `columns` (by public name), or the default. Throws `validation` for any other. */
+export function parseSort(asked: string | undefined, columns: Record<string, string>, fallback: string): Sort {
+  const name = asked ?? fallback;
+  const descending = name.startsWith("-");
+  const column = Object.hasOwn(columns, descending ? name.slice(1) : name)
+    ? columns[descending ? name.slice(1) : name]
+    : undefined;
+  if (column === undefined) {
+    const allowed = Object.keys(columns).join(", ");
+    throw new AppError("validation", `sort must be one of ${allowed}, or one of them with - in front.`, {
+      field: "sort",
+    });
+  }
+  return { name, column, descending };
+}
+
+/** The page that was asked for. Throws `validation` for a cursor that is not ours or of another order. */
+export function parsePage(query: { limit?: number; cursor?: string }, sort: Pick<Sort, "name" | "descending">): Keyset {
+  const limit = query.limit ?? defaultLimit;
+  if (query.cursor === undefined) return { limit, descending: sort.descending, after: null };
+  const [name, value, id] = decodeCursor(query.cursor);
+  const isValue = typeof value === "string" || typeof value === "number";
+  if (name !== sort.name || !isValue || typeof id !== "string") throw badCursor();
+  return { limit, descending: sort.descending, after: { value, id } };
+}
+
+/**
+ * Cuts what was read (one row more than the page has) to the page, and says where the next one starts.
+ * `keyOf` gives the sort value and id of a row.
+ */
+export function toPage<Row>(
+  rows: readonly Row[],
+  page: Keyset,
+  sort: Pick<Sort, "name">,
+  keyOf: (row: Row) => { value: string | number; id: string },
+): { rows: Row[]; nextCursor: string | null } {
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
+  if (rows.length <= page.limit || last === undefined) return { rows: shown, nextCursor: null };
+  const { value, id } = keyOf(last);
+  return { rows: shown, nextCursor: Buffer.from(JSON.stringify([sort.name, value, id])).toString("base64url") };
+}
+
+function decodeCursor(cursor: string): unknown[] {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    if (Array.isArray(value)) return value;
+  } catch (cause) {
+    throw badCursor(cause);
+  }
+  throw badCursor();
+}
+
+function badCursor(cause?: unknown): AppError {
+  return new AppError("validation", "cursor is not one of this list in this order.", { field: "cursor", cause });
+}

@@ -1,0 +1,129 @@
+// Entries of a whitelist of agents, for any owner: schemas, pages, adding and removing with audit and change rows.
+
+import { t } from "elysia";
+import { isUniqueViolation } from "../../db/engine.ts";
+import {
+  deleteWhitelistEntry,
+  insertWhitelistEntry,
+  listWhitelist,
+  type ListOwner,
+  type WhitelistRow,
+} from "../../db/whitelist-entries.ts";
+import { canonicalCidr } from "../../lib/cidr.ts";
+import { AppError } from "../../lib/errors.ts";
+import { newId } from "../../lib/ids.ts";
+import type { Caller } from "../callers.ts";
+import { changeBy } from "../changes.ts";
+import type { ApiDeps } from "../deps.ts";
+import { parsePage, toPage } from "../paging.ts";
+import { closed, idSchema, listOf, text, timeSchema } from "../schemas.ts";
+
+export const entryBody = closed({
+  ipRange: text(64, { minLength: 1, description: "An IPv4 or IPv6 address or range (CIDR)." }),
+  description: t.Optional(text(200)),
+});
+export const entrySchema = closed({
+  id: idSchema,
+  ipRange: t.String(),
+  description: t.String(),
+  level: t.Union([t.Literal("system"), t.Literal("organization"), t.Literal("application"), t.Literal("account")]),
+  ownerId: t.Nullable(t.String()),
+  createdAt: timeSchema,
+  source: t.Union([t.Literal("database"), t.Literal("env")], { description: "`env`: set by AGENT_WHITELIST." }),
+});
+export const entriesAnswer = listOf("entries", entrySchema);
+export const entryAnswer = closed({ entry: entrySchema });
+
+/** An entry as the API shows it. */
+export function toEntryAnswer(row: WhitelistRow) {
+  return {
+    id: row.id,
+    ipRange: row.cidr,
+    description: row.description,
+    level: row.level,
+    ownerId: row.owner_id === "" ? null : row.owner_id,
+    createdAt: new Date(row.created_at).toISOString(),
+    source: "database" as const,
+  };
+}
+
+export interface WhitelistEntries {
+  list(
+    owner: ListOwner,
+    query: { limit?: number; cursor?: string },
+  ): Promise<{ entries: ReturnType<typeof toEntryAnswer>[]; nextCursor: string | null }>;
+  /** Adds the canonical form of a range. Throws `validation`, `conflict`. */
+  add(
+    owner: ListOwner,
+    body: { ipRange: string; description?: string },
+    caller: Caller,
+    request: Request,
+  ): Promise<{ entry: ReturnType<typeof toEntryAnswer> }>;
+  /** Removes an entry of this owner; live sessions that no longer pass close through the feed of changes. */
+  remove(owner: ListOwner, entryId: string, caller: Caller, request: Request): Promise<void>;
+}
+
+const order = { name: "-createdAt", descending: true };
+
+export function createWhitelistEntries(deps: ApiDeps): WhitelistEntries {
+  const { db, audit, nowMs } = deps;
+  return {
+    async list(owner, query) {
+      const page = parsePage(query, order);
+      const found = await listWhitelist(db.kysely, owner.ownerId, page);
+      const { rows, nextCursor } = toPage(found, page, order, (row) => ({ value: row.created_at, id: row.id }));
+      return { entries: rows.map(toEntryAnswer), nextCursor };
+    },
+    async add(owner, body, caller, request) {
+      const cidr = canonicalCidr(body.ipRange.trim());
+      if (cidr === null) {
+        throw new AppError("validation", "ipRange must be an IPv4 or IPv6 address or range.", { field: "ipRange" });
+      }
+      const row: WhitelistRow = {
+        id: newId("wl", nowMs()),
+        level: owner.level,
+        owner_id: owner.ownerId,
+        org_id: owner.orgId,
+        app_id: owner.appId,
+        account_id: owner.accountId,
+        cidr,
+        description: body.description ?? "",
+        created_by: caller.account.id,
+        created_at: nowMs(),
+      };
+      try {
+        await db.transaction(async (trx) => {
+          await insertWhitelistEntry(trx, row);
+          await db.changes.record(trx, { kind: "whitelist", refId: row.id, orgId: owner.orgId, action: "created" });
+          await audit.within(trx, {
+            ...changeBy(caller, request),
+            action: "whitelist.added",
+            orgId: owner.orgId,
+            appId: owner.appId,
+            details: { level: owner.level, owner: owner.ownerId, ipRange: cidr },
+          });
+        });
+      } catch (error) {
+        if (isUniqueViolation(error)) {
+          throw new AppError("conflict", `${cidr} is on this list already.`, { field: "ipRange", cause: error });
+        }
+        throw error;
+      }
+      return { entry: toEntryAnswer(row) };
+    },
+    async remove(owner, entryId, caller, request) {
+      await db.transaction(async (trx) => {
+        const row = await deleteWhitelistEntry(trx, owner.ownerId, entryId);
+        if (row === null) throw new AppError("not_found");
+        await db.changes.record(trx, { kind: "whitelist", refId: entryId, orgId: owner.orgId, action: "deleted" });
+        await audit.within(trx, {
+          ...changeBy(caller, request),
+          action: "whitelist.removed",
+          orgId: owner.orgId,
+          appId: owner.appId,
+          details: { level: owner.level, owner: owner.ownerId, ipRange: row.cidr },
+        });
+      });
+    },
+  };
+}

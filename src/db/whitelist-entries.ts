@@ -1,0 +1,53 @@
+// Queries of agents' whitelists, the same for all four levels: an entry has one owner.
+
+import type { Queryable, Trx } from "./database.ts";
+import { afterKeyset, type Keyset } from "./keyset.ts";
+import type { WhitelistEntriesTable } from "./tables.ts";
+
+export type WhitelistRow = WhitelistEntriesTable;
+
+/** Whose list: the system (all null), an organization, an application, or an account. */
+export interface ListOwner {
+  level: WhitelistRow["level"];
+  /** The owner's id; empty text for the system. */
+  ownerId: string;
+  orgId: string | null;
+  appId: string | null;
+  accountId: string | null;
+}
+
+export const systemList: ListOwner = { level: "system", ownerId: "", orgId: null, appId: null, accountId: null };
+
+/** One page of an owner's list, newest first, and one row more when there is a next one. */
+export function listWhitelist(db: Queryable, ownerId: string, page: Keyset): Promise<WhitelistRow[]> {
+  return db
+    .selectFrom("whitelist_entries")
+    .selectAll()
+    .where("owner_id", "=", ownerId)
+    .where(afterKeyset("created_at", "id", page))
+    .orderBy("created_at", page.descending ? "desc" : "asc")
+    .orderBy("id", page.descending ? "desc" : "asc")
+    .limit(page.limit + 1)
+    .execute();
+}
+
+/** Throws UniqueViolation when the owner's list has the range already. */
+export async function insertWhitelistEntry(trx: Trx, row: WhitelistRow): Promise<void> {
+  await trx.insertInto("whitelist_entries").values(row).execute();
+}
+
+/** Removes an entry of the owner's list; the removed row, or null. */
+export async function deleteWhitelistEntry(trx: Trx, ownerId: string, id: string): Promise<WhitelistRow | null> {
+  const row = await trx
+    .deleteFrom("whitelist_entries")
+    .where("id", "=", id)
+    .where("owner_id", "=", ownerId)
+    .returningAll()
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** An account's own entries are seen by the organization it is in. */
+export async function moveAccountWhitelist(trx: Trx, accountId: string, orgId: string | null): Promise<void> {
+  await trx.updateTable("whitelist_entries").set({ org_id: orgId }).where("account_id", "=", accountId).execute();
+}
