@@ -17,6 +17,8 @@ export function shardSettings(config: Config, extra: ShardSettingsExtra): ShardS
     publicPort: config.publicPort,
     host: config.host,
     shardPort: config.shardPorts[extra.shard] ?? null,
+    shardHost: config.shardHost,
+    dashboardDomain: config.dashboardDomain,
     trustedProxies: config.trustedProxies,
     headTimeoutMs: config.headTimeoutMs,
     idleTimeoutMs: config.idleTimeoutMs,

@@ -24,7 +24,8 @@ const steps: readonly Step[] = [
   challenge,
 ];
 
-const openPass: Pass = { kind: "pass", user: null, email: null, strip: "keys" };
+/** What an open name answers to everybody. */
+export const openPass: Pass = { kind: "pass", user: null, email: null, strip: "keys" };
 const preflightPass: Pass = { kind: "pass", user: null, email: null, strip: "keys+basic" };
 const relay: Verdict = { kind: "relay" };
 const maxReturnChars = 2_048;
@@ -38,11 +39,15 @@ const sessionPattern = /^[A-Za-z0-9_-]{43}$/;
 export function judge(request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
   const { policy } = entry;
   if (policy.kind === "open") {
-    if (policy.allowIps.length === 0 && policy.denyIps.length === 0) return openPass;
     return rangeRefusal(policy, request, entry, state) ?? openPass;
   }
   if (policy.kind === "deny") return refuse("policy_denied", [], report("policy_broken", request, entry, state));
   return runFrom(0, request, entry, policy, state);
+}
+
+/** Whether `judge` would answer `openPass` whatever the request: the fast path for names without a policy. */
+export function isOpenToAll(policy: NameEntry["policy"]): boolean {
+  return policy.kind === "open" && policy.allowIps.length === 0 && policy.denyIps.length === 0;
 }
 
 function runFrom(

@@ -1,0 +1,310 @@
+// HTTP/1.1 client side: pooled raw sockets to one target, requests as bytes, answers as parsed views.
+
+import type { Socket, TLSOptions } from "bun";
+import { BodyReader, type BodySink } from "./body.ts";
+import { Head, INCOMPLETE, REFUSED } from "./head.ts";
+import { SendQueue } from "./send-queue.ts";
+
+/** Where the other side listens. */
+export type Target = { unix: string } | { hostname: string; port: number; tls?: TLSOptions | undefined };
+
+/** Why an exchange failed: before a connection stood, or after. */
+export type ClientFailure = "unreachable" | "broken";
+
+/** Hears about one exchange. Views are valid during the call only. */
+export interface ClientHandler extends BodySink {
+  /** An interim (1xx, several) or the final head, still parsed in `head`. */
+  head(head: Head): void;
+  /** The exchange is over, cleanly; nothing follows. Comes after `bodyEnd` (which is left out for empty bodies). */
+  finished(): void;
+  /** The exchange is over, badly; nothing follows. */
+  failed(failure: ClientFailure, detail: string): void;
+  /** Everything written has left. */
+  drained(): void;
+}
+
+// One parser for all connections of a thread: parsing never yields.
+const head = new Head();
+const idleMs = 4_000;
+
+/** Keeps at most `maxIdle` connections to `target` for reuse, for 4 s (shorter than the 5 s after which node:http closes). */
+export class ClientPool {
+  private readonly idle: ClientConnection[] = [];
+  private readonly open = new Set<ClientConnection>();
+  private timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(
+    readonly target: Target,
+    private readonly maxIdle = 256,
+  ) {}
+
+  /** Takes an idle connection or dials a new one (`fresh` insists on that). Write the request at once; it waits if it must. */
+  begin(handler: ClientHandler, isHead: boolean, fresh = false): ClientConnection {
+    const connection = (fresh ? undefined : this.idle.pop()) ?? this.dial();
+    connection.begin(handler, isHead);
+    return connection;
+  }
+
+  /** Closes idle connections and those in use. */
+  close(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+    for (const connection of this.open) connection.destroy();
+  }
+
+  /** For the connection: it is free again. */
+  release(connection: ClientConnection): void {
+    if (this.idle.length >= this.maxIdle) return connection.destroy();
+    connection.idleSince = performance.now();
+    this.idle.push(connection);
+    this.timer ??= this.startSweep();
+  }
+
+  /** For the connection: it is closed. */
+  forget(connection: ClientConnection): void {
+    this.open.delete(connection);
+    const index = this.idle.indexOf(connection);
+    if (index >= 0) this.idle.splice(index, 1);
+  }
+
+  private dial(): ClientConnection {
+    const connection = new ClientConnection(this);
+    this.open.add(connection);
+    connection.dial(this.target);
+    return connection;
+  }
+
+  private startSweep(): ReturnType<typeof setInterval> {
+    const timer = setInterval(() => {
+      const limit = performance.now() - idleMs;
+      while (this.idle.length > 0 && this.idle[0]!.idleSince < limit) this.idle[0]!.destroy();
+      if (this.idle.length > 0) return;
+      clearInterval(timer);
+      this.timer = null;
+    }, 1_000);
+    timer.unref();
+    return timer;
+  }
+}
+
+/** One connection of a pool, used by one exchange at a time. */
+export class ClientConnection implements BodySink {
+  idleSince = 0;
+  /** Whether an earlier exchange used this connection: its peer may have closed it meanwhile. */
+  reused = false;
+  /** Bytes of the answer have arrived. */
+  answered = false;
+  private socket: Socket<ClientConnection> | null = null;
+  private handler: ClientHandler | null = null;
+  private isHead = false;
+  private readonly body = new BodyReader();
+  private readonly out = new SendQueue();
+  private pending: Buffer | null = null;
+  private inBody = false;
+  private requestDone = false;
+  private reusable = false;
+  private raw = false;
+  private ended = false;
+  private paused = false;
+  private closed = false;
+
+  constructor(private readonly pool: ClientPool) {}
+
+  dial(target: Target): void {
+    const common = { data: this as ClientConnection, socket: handlers, allowHalfOpen: true };
+    const connecting =
+      "unix" in target ? Bun.connect({ ...common, unix: target.unix }) : Bun.connect(dialOptions(common, target));
+    connecting.catch((error: unknown) =>
+      this.fail("unreachable", error instanceof Error ? error.message : String(error)),
+    );
+  }
+
+  begin(handler: ClientHandler, isHead: boolean): void {
+    this.handler = handler;
+    this.isHead = isHead;
+    this.inBody = false;
+    this.requestDone = false;
+    this.reusable = false;
+    this.answered = false;
+  }
+
+  /** Bytes written that have not left yet. */
+  get backlogBytes(): number {
+    return this.out.bytes;
+  }
+
+  /** Writes request bytes (head, framed body). The view may be reused after the call. */
+  write(bytes: Uint8Array, start: number, end: number): void {
+    if (!this.closed && end > start) this.out.write(this.socket, bytes, start, end);
+  }
+
+  /** The request is complete: only then can the connection be used again. */
+  requestEnd(): void {
+    this.requestDone = true;
+  }
+
+  /** After a 101: both directions are raw bytes from here on, `bodyEnd` is the peer's half-close. */
+  startRaw(): void {
+    this.raw = true;
+  }
+
+  /** Half-closes our direction once everything has left (raw connections). */
+  shutdown(): void {
+    this.out.shutdown(this.socket);
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.socket?.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket?.resume();
+  }
+
+  /** Ends the exchange without another word to the handler, and the connection with it. */
+  destroy(): void {
+    this.handler = null;
+    if (this.closed) return;
+    this.closed = true;
+    this.pool.forget(this);
+    this.socket?.terminate();
+  }
+
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
+    this.handler?.bodyData(bytes, start, end);
+  }
+
+  bodyEnd(trailers: Uint8Array | null): void {
+    this.handler?.bodyEnd(trailers);
+  }
+
+  /** For the socket handlers below. */
+  opened(socket: Socket<ClientConnection>): void {
+    if (this.closed) return void socket.terminate();
+    this.socket = socket;
+    if (this.paused) socket.pause();
+    this.out.flush(socket);
+    if (this.out.bytes === 0) this.handler?.drained();
+  }
+
+  received(chunk: Buffer): void {
+    if (this.raw) return this.handler?.bodyData(chunk, 0, chunk.length);
+    if (this.handler === null) return this.destroy();
+    this.answered = true;
+    let bytes = chunk;
+    if (this.pending !== null) {
+      bytes = Buffer.concat([this.pending, chunk]);
+      this.pending = null;
+    }
+    let at = 0;
+    while (!this.inBody) {
+      const next = head.parseResponse(bytes, at, bytes.length);
+      if (next === INCOMPLETE) {
+        this.pending = Buffer.from(bytes.subarray(at));
+        return;
+      }
+      if (next === REFUSED) return this.fail("broken", head.detail);
+      at = next;
+      this.startBody();
+      this.handler.head(head);
+      if (this.handler === null) return;
+      if (this.raw) {
+        if (at < bytes.length) this.handler.bodyData(bytes, at, bytes.length);
+        return;
+      }
+    }
+    at = this.body.read(bytes, at, bytes.length, this);
+    if (at < 0) return this.fail("broken", this.body.detail);
+    if (this.body.done) this.complete(at < bytes.length);
+  }
+
+  drain(): void {
+    if (this.out.flush(this.socket!)) this.handler?.drained();
+  }
+
+  /** The peer half-closed. */
+  end(): void {
+    this.ended = true;
+    if (this.raw) return this.handler?.bodyEnd(null);
+    if (this.handler !== null && this.inBody && this.body.closed()) {
+      this.handler.bodyEnd(null);
+      return this.complete(true);
+    }
+    this.fail(
+      "broken",
+      this.answered ? "the connection ended in the middle of the answer" : "the connection ended before an answer",
+    );
+  }
+
+  closedBySocket(): void {
+    if (this.closed) return;
+    if (this.raw && this.ended) {
+      this.closed = true;
+      this.pool.forget(this);
+      const { handler } = this;
+      this.handler = null;
+      return handler?.finished();
+    }
+    this.fail(
+      "broken",
+      this.answered ? "the connection broke in the middle of the answer" : "the connection broke before an answer",
+    );
+  }
+
+  /** Ends the exchange and the connection; the handler hears why. */
+  fail(failure: ClientFailure, detail: string): void {
+    const { handler } = this;
+    this.destroy();
+    handler?.failed(failure, detail);
+  }
+
+  /** Sets up the body that follows `head` (RFC 9112 6.3). */
+  private startBody(): void {
+    const { status } = head;
+    if (status < 200) return;
+    this.inBody = true;
+    this.reusable = head.minor === 1 && !head.close;
+    if (this.isHead || status === 204 || status === 304) this.body.startNone();
+    else if (head.chunked) this.body.startChunked();
+    else if (head.contentLength >= 0) this.body.startLength(head.contentLength);
+    else {
+      this.body.startUntilClose();
+      this.reusable = false;
+    }
+  }
+
+  private complete(surplus: boolean): void {
+    const { handler } = this;
+    if (this.closed) return;
+    this.handler = null;
+    if (this.reusable && this.requestDone && !surplus && !this.ended && this.out.bytes === 0) {
+      this.reused = true;
+      if (this.paused) this.resume();
+      this.pool.release(this);
+    } else this.destroy();
+    handler?.finished();
+  }
+}
+
+type DialCommon = { data: ClientConnection; socket: typeof handlers; allowHalfOpen: boolean };
+
+function dialOptions(common: DialCommon, target: Exclude<Target, { unix: string }>) {
+  const base = { ...common, hostname: target.hostname, port: target.port };
+  return target.tls === undefined ? base : { ...base, tls: target.tls };
+}
+
+const handlers = {
+  open(socket: Socket<ClientConnection>) {
+    socket.setNoDelay(true);
+    socket.data.opened(socket);
+  },
+  data: (socket: Socket<ClientConnection>, chunk: Buffer) => socket.data.received(chunk),
+  drain: (socket: Socket<ClientConnection>) => socket.data.drain(),
+  end: (socket: Socket<ClientConnection>) => socket.data.end(),
+  close: (socket: Socket<ClientConnection>) => socket.data.closedBySocket(),
+  error: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("broken", error.message),
+  connectError: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("unreachable", error.message),
+};

@@ -1,0 +1,501 @@
+// One visitor connection: heads in order, one exchange at a time, deadlines, and moving on to another thread.
+
+import type { Socket } from "bun";
+import { BodyReader, type BodySink } from "../http1/body.ts";
+import { ACCEPT } from "../http1/fields.ts";
+import { Head, INCOMPLETE, REFUSED } from "../http1/head.ts";
+import { SendQueue } from "../http1/send-queue.ts";
+import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
+import { createRequestId } from "../lib/request-id.ts";
+import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import { type AnswerOptions, errorAnswer, redirectAnswer } from "./error-page.ts";
+import type { Exchange, IngressHost } from "./exchange.ts";
+import type { HostVerdict } from "./gate.ts";
+
+/** What is known of a connection before its first request. */
+export interface ConnectionMeta {
+  address: string;
+  secure: boolean;
+  acceptedAtMs: number;
+  /** Answer one request, then close. */
+  last: boolean;
+}
+
+/** What moves to another thread besides the descriptor. */
+export interface MoveMeta extends ConnectionMeta {
+  unread: string;
+}
+
+type Phase = "idle" | "head" | "waiting" | "exchange" | "raw" | "closing" | "closed";
+
+// One parser for all connections of a thread: parsing and routing never yield.
+const head = new Head();
+const empty = Buffer.alloc(0);
+/** Pipelined bytes kept while an exchange runs; beyond it the visitor waits. */
+const maxPipelinedBytes = 64 * 1024;
+const maxMoveBytes = 16 * 1024;
+const lingerMs = 2_000;
+const lingerBytes = 256 * 1024;
+/** A visitor that half-closes may just be leaving: what is under way gets this long to finish. */
+const halfCloseMs = 500;
+/** Least body or response bytes per progress window. */
+const minProgressBytes = 256;
+
+/** Who hears the events of a visitor's socket. */
+export interface SocketOwner {
+  received(chunk: Buffer): void;
+  drain(): void;
+  /** The peer half-closed. */
+  ended(): void;
+  closed(error?: Error): void;
+}
+
+export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketOwner {
+  deadline = Infinity;
+  exchange: Exchange | null = null;
+  /** What `Connections` counts this connection under; -1 = not counted here. */
+  countBucket = -1;
+  /** Of the request being handled. */
+  requestId = "";
+  minor = 1;
+  isHead = false;
+  keepAlive = true;
+  wantsHtml = false;
+  /** Body bytes of the request so far. */
+  readonly body = new BodyReader();
+  private phase: Phase = "idle";
+  private socket: Socket<SocketOwner> | null = null;
+  private readonly out = new SendQueue();
+  private pending: Buffer | null = null;
+  private hostBytes = "";
+  private hostVerdict: HostVerdict = { kind: "malformed" };
+  private processing = false;
+  private halfClosed = false;
+  private paused = 0;
+  private discarded = 0;
+  private readMark = 0;
+  private sentBytes = 0;
+  private sentMark = 0;
+  private stalledSince = 0;
+  // The request being routed, for `move`.
+  private routed: Buffer = empty;
+  private routedAt = 0;
+
+  constructor(
+    private readonly host: IngressHost,
+    private readonly deadlines: Deadlines,
+    readonly meta: ConnectionMeta,
+  ) {}
+
+  /** The socket is open (accepted or adopted). */
+  opened(socket: Socket<SocketOwner>): void {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    this.deadline = performance.now() + this.host.settings.headTimeoutMs;
+    this.deadlines.add(this);
+  }
+
+  /** Bytes from the visitor, or those that travelled with a move. */
+  received(chunk: Buffer): void {
+    if (this.socket === null) return;
+    if (this.phase === "raw") this.exchange?.bodyData(chunk, 0, chunk.length);
+    else if (this.phase === "closing") this.discard(chunk.length);
+    else if (this.phase === "waiting") this.keep(chunk, 0);
+    else if (this.exchange === null) this.process(chunk, 0);
+    else {
+      const at = this.feed(chunk, 0);
+      if (at < 0) return;
+      if (this.exchange === null && this.isOpen) this.process(chunk, at);
+      else this.keep(chunk, at);
+    }
+    flushCork();
+  }
+
+  /** Takes the request being routed; body bytes follow to `exchange`. */
+  begin(exchange: Exchange): void {
+    this.exchange = exchange;
+    this.phase = "exchange";
+    this.readMark = 0;
+    this.sentMark = this.sentBytes;
+    this.stalledSince = performance.now();
+    this.deadline = this.stalledSince + this.progressWindowMs;
+  }
+
+  /** Answers the request being routed or handled with an error of ours, if no response has begun. The exchange is over. */
+  answer(code: ErrorCode, options: AnswerOptions = {}): void {
+    const close = !this.mayKeepAlive || !this.body.done;
+    const { requestId, wantsHtml: html, isHead: headOnly } = this;
+    const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, close });
+    this.write(bytes, 0, bytes.length);
+    this.finish(!close);
+  }
+
+  /** Sends a browser elsewhere on this host (302). The exchange is over. */
+  redirect(location: string): void {
+    const close = !this.mayKeepAlive || !this.body.done;
+    const bytes = redirectAnswer(location, this.requestId, close);
+    this.write(bytes, 0, bytes.length);
+    this.finish(!close);
+  }
+
+  /** Writes response bytes; a view is only used during the call. */
+  write(bytes: Uint8Array, start: number, end: number): void {
+    if (this.isOpen) corkWrite(this, bytes, start, end);
+  }
+
+  /** For the cork. */
+  sendNow(bytes: Uint8Array, start: number, end: number): void {
+    if (this.socket !== null) this.sentBytes += this.out.write(this.socket, bytes, start, end);
+  }
+
+  /** Response bytes that the visitor's kernel hasn't taken yet. */
+  get backlogBytes(): number {
+    return this.out.bytes;
+  }
+
+  get isOpen(): boolean {
+    return this.phase !== "closed" && this.phase !== "closing";
+  }
+
+  /** Whether this connection may serve another request after the present one, as far as the visitor is concerned. */
+  get mayKeepAlive(): boolean {
+    return this.keepAlive && !this.halfClosed && !this.meta.last;
+  }
+
+  /** The response is complete. `keepAlive` false, or a request body still under way, closes the connection. */
+  finish(keepAlive: boolean): void {
+    this.exchange = null;
+    if (!this.isOpen) return;
+    if (!keepAlive || !this.body.done || this.halfClosed) return this.closeGracefully();
+    this.phase = "idle";
+    this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
+    this.unpause(1 | 2);
+    if (this.pending !== null && !this.processing) this.process(empty, 0);
+  }
+
+  /** Breaks the connection visibly (a reset): what was sent so far must not look complete. */
+  destroy(): void {
+    this.exchange = null;
+    if (this.phase === "closed") return;
+    flushCork();
+    this.phase = "closed";
+    this.socket?.terminate();
+  }
+
+  /** From here on bytes are raw, both ways; those that already came are delivered at once. */
+  goRaw(): void {
+    this.phase = "raw";
+    this.deadline = performance.now() + this.progressWindowMs;
+    const { pending } = this;
+    this.pending = null;
+    if (pending !== null) this.exchange?.bodyData(pending, 0, pending.length);
+    if (this.halfClosed) this.exchange?.bodyEnd(null);
+  }
+
+  /** Raw only: half-closes towards the visitor after the last byte. */
+  shutdown(): void {
+    flushCork();
+    this.out.shutdown(this.socket);
+  }
+
+  /** Raw only: both directions have ended. */
+  close(): void {
+    this.exchange = null;
+    if (this.isOpen) this.closeGracefully();
+  }
+
+  /** The server is leaving: an idle connection closes now, a busy one after its answer. */
+  closeIfIdle(): void {
+    if (this.phase === "idle" && this.pending === null) this.closeGracefully();
+    else this.keepAlive = false;
+  }
+
+  pauseReading(): void {
+    this.pause(1);
+  }
+
+  resumeReading(): void {
+    this.unpause(1);
+  }
+
+  /**
+   * Hands the connection on with everything unread from the routed head on. `give` gets the socket and what travels with it; it
+   * answers false when the receiver isn't there (answer the request then), or who hears the socket from now on when this
+   * thread goes on pumping bytes. Only from `route`.
+   */
+  move(give: (socket: Socket<SocketOwner>, meta: MoveMeta) => boolean | SocketOwner): boolean {
+    flushCork();
+    if (this.socket === null || this.out.bytes > 0) return false;
+    const { socket } = this;
+    const unread = this.routed.toString("latin1", this.routedAt);
+    const last = this.meta.last || unread.length - (head.end - head.start) > maxMoveBytes;
+    const given = give(socket, { ...this.meta, unread, last });
+    if (given === false) return false;
+    this.phase = "closed";
+    if (given !== true) {
+      socket.data = given;
+      this.closed();
+    }
+    return true;
+  }
+
+  /** Nobody can take the request being routed yet: `retry` routes it again, `holdMs` later it is refused. Only from `route`. */
+  postpone(holdMs: number): void {
+    this.phase = "waiting";
+    this.deadline = performance.now() + holdMs;
+    this.pause(2);
+  }
+
+  /** Routes a postponed request again. */
+  retry(): void {
+    if (this.phase !== "waiting") return;
+    this.phase = "idle";
+    this.unpause(2);
+    this.process(empty, 0);
+    flushCork();
+  }
+
+  /** Turns the connection into a raw pipe that `open` makes of its socket and of the bytes behind the routed head. Only from `route`. */
+  pipe(open: (socket: Socket<SocketOwner>, rest: Buffer) => SocketOwner): void {
+    flushCork();
+    const { socket } = this;
+    if (socket === null) return;
+    this.phase = "closed";
+    this.deadlines.delete(this);
+    const owner = open(socket, this.routed.subarray(head.end));
+    socket.data = {
+      received: (chunk) => owner.received(chunk),
+      drain: () => owner.drain(),
+      ended: () => owner.ended(),
+      closed: (error) => {
+        owner.closed(error);
+        this.closed();
+      },
+    };
+  }
+
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
+    const { maxBodyBytes } = this.host.settings;
+    if (this.body.received <= maxBodyBytes) return this.exchange?.bodyData(bytes, start, end);
+    const { exchange } = this;
+    this.exchange = null;
+    exchange?.abort("the request body is larger than MAX_BODY_BYTES");
+    if (exchange !== null) this.refuse("payload_too_large", "the request body is larger than MAX_BODY_BYTES");
+  }
+
+  bodyEnd(trailers: Uint8Array | null): void {
+    this.exchange?.bodyEnd(trailers);
+  }
+
+  // Called by the socket handlers (listener.ts).
+
+  drain(): void {
+    const before = this.out.bytes;
+    const done = this.socket !== null && this.out.flush(this.socket);
+    this.sentBytes += before - this.out.bytes;
+    if (this.phase === "closing") {
+      if (done) this.lingerOrEnd();
+    } else if (this.exchange !== null) this.exchange.drained();
+    flushCork();
+  }
+
+  /** The visitor half-closed. */
+  ended(): void {
+    this.halfClosed = true;
+    if (this.phase === "raw") this.exchange?.bodyEnd(null);
+    else if (this.exchange === null || !this.body.done) this.leave("the visitor closed the connection");
+    else this.deadline = performance.now() + halfCloseMs;
+    flushCork();
+  }
+
+  /** The socket is closed (also when it was moved). */
+  closed(): void {
+    this.phase = "closed";
+    this.socket = null;
+    this.out.clear();
+    this.pending = null;
+    this.deadlines.delete(this);
+    this.host.released(this);
+    const { exchange } = this;
+    this.exchange = null;
+    exchange?.abort("the visitor closed the connection");
+  }
+
+  expired(now: number): void {
+    if (this.phase === "exchange" || this.phase === "raw") return this.checkProgress(now);
+    this.deadline = Infinity;
+    if (this.phase === "waiting") this.refuse("unavailable", "the shard is being replaced");
+    else if (this.phase === "head") this.refuse("request_timeout", "the request head did not arrive in time");
+    else if (this.phase === "closing" && this.out.bytes === 0) this.socket?.end();
+    else if (this.phase === "idle") this.closeGracefully();
+    else this.destroy();
+  }
+
+  private process(chunk: Buffer, from: number): void {
+    let bytes = chunk;
+    let at = from;
+    if (this.pending !== null) {
+      bytes =
+        chunk.length === from ? this.pending : Buffer.concat([this.pending, from === 0 ? chunk : chunk.subarray(from)]);
+      at = 0;
+      // Without a line end nothing new can be complete: don't read a slow sender's head over and over.
+      if (this.phase === "head" && chunk.length > 0 && bytes.length < maxPipelinedBytes && !chunk.includes(0x0a)) {
+        this.pending = bytes;
+        return;
+      }
+      this.pending = null;
+    }
+    this.processing = true;
+    while (at < bytes.length && this.exchange === null && this.isOpen) {
+      const next = head.parseRequest(bytes, at, bytes.length);
+      if (next === INCOMPLETE) {
+        if (this.phase === "idle") {
+          this.phase = "head";
+          this.deadline = performance.now() + this.host.settings.headTimeoutMs;
+        }
+        break;
+      }
+      if (next === REFUSED) {
+        this.requestId = createRequestId();
+        this.wantsHtml = false;
+        this.isHead = false;
+        this.refuse(head.error, head.detail);
+      } else {
+        this.routeRequest(bytes, at);
+        if (this.phase === "waiting") break;
+        at = this.feed(bytes, next);
+        if (at < 0) at = bytes.length;
+      }
+    }
+    this.processing = false;
+    if (this.isOpen) this.keep(bytes, at);
+  }
+
+  private routeRequest(bytes: Buffer, at: number): void {
+    const { settings } = this.host;
+    this.phase = "idle";
+    this.requestId = createRequestId();
+    this.minor = head.minor;
+    this.isHead = head.isHead;
+    this.keepAlive = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
+    this.wantsHtml = acceptsHtml();
+    if (head.chunked) this.body.startChunked();
+    else if (head.contentLength > 0) this.body.startLength(head.contentLength);
+    else this.body.startNone();
+    if (head.contentLength > settings.maxBodyBytes)
+      return this.refuse("payload_too_large", "Content-Length is larger than MAX_BODY_BYTES");
+    const hostValue = head.value(head.host);
+    if (hostValue !== this.hostBytes) {
+      this.hostVerdict = this.host.judgeHost(hostValue);
+      this.hostBytes = hostValue;
+    }
+    const verdict = this.hostVerdict;
+    if (verdict.kind === "malformed") return this.refuse("bad_request", "the Host header is not a host");
+    if (verdict.kind === "foreign") return this.refuse("misdirected", "the host is not served here");
+    this.routed = bytes;
+    this.routedAt = at;
+    this.host.route(this, head, verdict);
+    this.routed = empty;
+  }
+
+  /** Gives body bytes to the exchange; the offset behind them, -1 when the connection is done for. */
+  private feed(bytes: Buffer, at: number): number {
+    if (this.body.done || !this.isOpen) return at;
+    const next = this.body.read(bytes, at, bytes.length, this);
+    if (next >= 0) return next;
+    const { exchange } = this;
+    this.exchange = null;
+    exchange?.abort(this.body.detail);
+    if (this.isOpen) this.refuse("bad_request", this.body.detail);
+    return -1;
+  }
+
+  private keep(bytes: Buffer, at: number): void {
+    if (at >= bytes.length || !this.isOpen) return;
+    const rest = bytes.subarray(at);
+    this.pending = this.pending === null ? Buffer.from(rest) : Buffer.concat([this.pending, rest]);
+    if (this.exchange !== null && this.pending.length > maxPipelinedBytes) this.pause(2);
+  }
+
+  private refuse(code: ErrorCode, detail: string): void {
+    this.exchange = null;
+    if (code === "request_timeout") this.requestId = createRequestId();
+    this.host.refused(this, code, detail, this.requestId);
+    const { requestId, wantsHtml: html } = this;
+    const message = code === "bad_request" ? `The request is malformed: ${detail}.` : errorCatalogue[code].message;
+    const bytes = errorAnswer({ code, message, requestId, html, headOnly: this.isHead, close: true });
+    this.write(bytes, 0, bytes.length);
+    this.body.startUntilClose();
+    this.closeGracefully();
+  }
+
+  private leave(reason: string): void {
+    const { exchange } = this;
+    this.exchange = null;
+    exchange?.abort(reason);
+    if (exchange === null && this.isOpen) this.closeGracefully();
+    else this.destroy();
+  }
+
+  private checkProgress(now: number): void {
+    const { settings } = this.host;
+    this.deadline = now + this.progressWindowMs;
+    if (this.halfClosed && this.phase === "exchange") return this.leave("the visitor closed the connection");
+    const reading = this.phase === "exchange" && !this.body.done && (this.paused & 1) === 0;
+    const readStalled = reading && this.body.received - this.readMark < minProgressBytes;
+    const writeStalled = this.out.bytes > 0 && this.sentBytes - this.sentMark < minProgressBytes;
+    this.readMark = this.body.received;
+    this.sentMark = this.sentBytes;
+    if (!readStalled && !writeStalled) this.stalledSince = now;
+    else if (writeStalled && now - this.stalledSince >= settings.writeProgressTimeoutMs)
+      this.leave("the visitor stopped reading");
+    else if (readStalled && now - this.stalledSince >= settings.bodyProgressTimeoutMs)
+      this.leave("the request body stopped arriving");
+  }
+
+  private get progressWindowMs(): number {
+    return Math.min(this.host.settings.bodyProgressTimeoutMs, this.host.settings.writeProgressTimeoutMs);
+  }
+
+  private closeGracefully(): void {
+    flushCork();
+    this.phase = "closing";
+    this.unpause(1 | 2);
+    this.deadline = performance.now() + this.host.settings.writeProgressTimeoutMs;
+    if (this.out.bytes === 0) this.lingerOrEnd();
+  }
+
+  /** Closing with unread bytes would reset the connection and could take the answer with it: read on for a moment. */
+  private lingerOrEnd(): void {
+    if (this.socket === null) return;
+    if ((this.body.done && this.pending === null) || this.halfClosed) return void this.socket.end();
+    this.pending = null;
+    this.socket.shutdown();
+    this.deadline = performance.now() + lingerMs;
+  }
+
+  private discard(bytes: number): void {
+    this.discarded += bytes;
+    if (this.discarded > lingerBytes && this.out.bytes === 0) this.socket?.end();
+  }
+
+  private pause(reason: number): void {
+    if (this.paused === 0) this.socket?.pause();
+    this.paused |= reason;
+  }
+
+  private unpause(reasons: number): void {
+    if (this.paused === 0) return;
+    this.paused &= ~reasons;
+    if (this.paused === 0) this.socket?.resume();
+  }
+}
+
+function acceptsHtml(): boolean {
+  for (let i = 0; i < head.count; i++) {
+    if (head.id[i] !== ACCEPT || head.valueEnd[i]! - head.valueStart[i]! < 9) continue;
+    if (head.value(i).includes("text/html")) return true;
+  }
+  return false;
+}

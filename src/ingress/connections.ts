@@ -1,0 +1,88 @@
+// All visitor connections of one thread: accepted or adopted, counted, watched, and given to other threads.
+
+import type { Socket } from "bun";
+import { createAdopter } from "../handover/adopt.ts";
+import type { ConnectionCounts } from "../handover/counts.ts";
+import { giveAway, type PostConnection } from "../handover/give.ts";
+import type { Ledger } from "../handover/ledger.ts";
+import { pipeThrough } from "../handover/pipe.ts";
+import type { MovedConnection } from "../link/messages.ts";
+import { type ConnectionMeta, type MoveMeta, type SocketOwner, VisitorConnection } from "./connection.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { IngressHost } from "./exchange.ts";
+import { ownerHandlers, pipeOwner } from "./handlers.ts";
+
+export interface ConnectionsOptions {
+  ledger: Ledger;
+  counts: ConnectionCounts;
+  host: IngressHost;
+  /** How often deadlines are looked at. */
+  tickMs: number;
+}
+
+export class Connections {
+  readonly deadlines: Deadlines;
+  /** Sockets whose bytes this thread must go on pumping when they move. */
+  private readonly pumped = new WeakSet<object>();
+  private readonly adopter: (fd: number, data: SocketOwner) => void;
+
+  constructor(private readonly options: ConnectionsOptions) {
+    this.deadlines = new Deadlines(options.tickMs);
+    const handlers = {
+      ...ownerHandlers,
+      open: (socket: Socket<SocketOwner>) => (socket.data as VisitorConnection).opened(socket),
+    };
+    this.adopter = createAdopter<SocketOwner>(handlers, options.ledger, (owner) => owner.closed());
+  }
+
+  /** A socket of our own listener. `pump`: it can't be moved (TLS ends here), or shall not. */
+  accept(socket: Socket<SocketOwner>, meta: ConnectionMeta, pump: boolean): void {
+    const connection = this.create(meta);
+    socket.data = connection;
+    if (pump) this.pumped.add(socket);
+    connection.opened(socket);
+  }
+
+  /** A connection that another thread gave us. */
+  adopt(moved: MovedConnection): void {
+    const { fd, unread, ...meta } = moved;
+    const connection = this.create(meta);
+    this.adopter(fd, connection);
+    if (unread !== "") connection.received(Buffer.from(unread, "latin1"));
+  }
+
+  /** For `VisitorConnection.move`: gives the socket to whoever `post` reaches. */
+  give(socket: Socket<SocketOwner>, meta: MoveMeta, post: PostConnection): boolean | SocketOwner {
+    if (!this.pumped.has(socket)) return giveAway(socket, meta, this.options.ledger, post);
+    const end = pipeThrough(socket, meta, post);
+    return end === null ? false : pipeOwner(end);
+  }
+
+  /** For `IngressHost.released`. */
+  released(connection: VisitorConnection): void {
+    if (connection.countBucket < 0) return;
+    this.options.counts.closed(connection.countBucket);
+    connection.countBucket = -1;
+  }
+
+  /** Closes what is idle and lets the rest finish its request; those that are open afterwards are `size`. */
+  closeIdle(): void {
+    for (const member of this.deadlines.all()) (member as VisitorConnection).closeIfIdle();
+  }
+
+  get size(): number {
+    return this.deadlines.size;
+  }
+
+  /** Breaks every connection. */
+  close(): void {
+    for (const member of this.deadlines.all()) (member as VisitorConnection).destroy();
+    this.deadlines.close();
+  }
+
+  private create(meta: ConnectionMeta): VisitorConnection {
+    const connection = new VisitorConnection(this.options.host, this.deadlines, meta);
+    connection.countBucket = this.options.counts.opened(meta.address);
+    return connection;
+  }
+}

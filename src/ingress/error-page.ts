@@ -1,0 +1,107 @@
+// Our own answers to visitors: an error as a page for browsers or JSON for programs, never cached, nothing reflected.
+
+import { type ErrorBody, type ErrorCode, errorCatalogue } from "../lib/errors.ts";
+
+const reasons: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  426: "Upgrade Required",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+/** What may be added to an error. */
+export interface AnswerOptions {
+  /** Replaces the catalogue's sentence; ours, never a visitor's text. */
+  message?: string;
+  retryAfterSeconds?: number;
+  /** More header lines; printable ASCII of ours. */
+  headers?: readonly (readonly [string, string])[];
+}
+
+export interface ErrorAnswer extends AnswerOptions {
+  code: ErrorCode;
+  requestId: string;
+  html: boolean;
+  /** For HEAD: the head only. */
+  headOnly: boolean;
+  close: boolean;
+}
+
+/** An empty 302 to a path of ours. */
+export function redirectAnswer(location: string, requestId: string, close: boolean): Buffer {
+  const last = close ? "Connection: close\r\n" : "";
+  return Buffer.from(
+    `HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\nCache-Control: no-store\r\nX-Request-Id: ${requestId}\r\n${last}\r\n`,
+    "latin1",
+  );
+}
+
+/** The whole response as latin1 bytes. */
+export function errorAnswer(answer: ErrorAnswer): Buffer {
+  const { status, message: standard } = errorCatalogue[answer.code];
+  const message = answer.message ?? standard;
+  const body = answer.html ? page(status, message, answer.requestId) : json(answer.code, message, answer.requestId);
+  const bytes = Buffer.from(body);
+  const lines = [
+    `HTTP/1.1 ${status} ${reasons[status] ?? "Error"}`,
+    `Content-Type: ${answer.html ? "text/html; charset=utf-8" : "application/json; charset=utf-8"}`,
+    `Content-Length: ${bytes.length}`,
+    "Cache-Control: no-store",
+    "X-Content-Type-Options: nosniff",
+    `X-Request-Id: ${answer.requestId}`,
+  ];
+  if (answer.html)
+    lines.push(
+      "Content-Security-Policy: default-src 'none'; style-src 'sha256-" + styleHash + "'; frame-ancestors 'none'",
+    );
+  if (answer.retryAfterSeconds !== undefined) lines.push(`Retry-After: ${answer.retryAfterSeconds}`);
+  for (const [name, value] of answer.headers ?? []) lines.push(`${name}: ${value}`);
+  if (status === 405) lines.push("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  if (answer.close) lines.push("Connection: close");
+  const head = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+  return answer.headOnly ? head : Buffer.concat([head, bytes]);
+}
+
+function json(code: ErrorCode, message: string, requestId: string): string {
+  const body: ErrorBody = { error: { code, message, requestId } };
+  return `${JSON.stringify(body)}\n`;
+}
+
+const style = `:root{color-scheme:light dark;--ink:#1b1f24;--dim:#667085;--bg:#fafaf9;--line:#e4e4e0;--accent:#0f766e}
+@media(prefers-color-scheme:dark){:root{--ink:#ececea;--dim:#9a9a94;--bg:#151614;--line:#2b2d2a;--accent:#5eead4}}
+*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--bg);color:var(--ink);
+font:16px/1.55 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+main{width:min(34rem,100% - 3rem);padding:2rem 0}p{margin:0 0 1rem}h1{font-size:1.35rem;line-height:1.3;margin:0 0 .75rem;font-weight:600}
+.code{font:600 .8rem/1 ui-monospace,SFMono-Regular,Menlo,monospace;letter-spacing:.06em;color:var(--accent)}
+footer{margin-top:2rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--dim);font-size:.85rem}
+code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;user-select:all}`;
+const styleHash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
+
+function page(status: number, message: string, requestId: string): string {
+  const title = reasons[status] ?? "Error";
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
+<title>${status} ${title}</title><style>${style}</style></head>
+<body><main><p class="code">${status} ${title}</p><h1>${escapeHtml(message)}</h1>
+<footer>Served by digit-link &middot; request <code>${requestId}</code></footer></main></body></html>
+`;
+}
+
+/** Text made safe inside HTML elements and quoted attributes. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}

@@ -1,0 +1,47 @@
+// What a connection and the handler of one of its requests say to each other.
+
+import type { BodySink } from "../http1/body.ts";
+import type { Head } from "../http1/head.ts";
+import type { ErrorCode } from "../lib/errors.ts";
+import type { HostVerdict } from "./gate.ts";
+import type { VisitorConnection } from "./connection.ts";
+
+/**
+ * The handler of one request. Body bytes come by `bodyData`/`bodyEnd` (after `goRaw`: raw bytes and the visitor's
+ * half-close). It ends by `connection.finish()` or `connection.destroy()`; after `abort` it says nothing more.
+ */
+export interface Exchange extends BodySink {
+  /** The visitor has gone, broke the framing, or took too long. */
+  abort(reason: string): void;
+  /** Everything written has left. */
+  drained(): void;
+}
+
+/** What differs between the main thread and a shard. */
+export interface IngressHost {
+  readonly settings: IngressSettings;
+  /** Verdict for a Host value. */
+  judgeHost(value: string): HostVerdict;
+  /**
+   * Decides about a complete head: calls exactly one of `connection.begin`, `connection.answer`, `connection.move` (which
+   * may answer false when the receiver isn't there: then `answer`). `head` is valid during the call only.
+   */
+  route(
+    connection: VisitorConnection,
+    head: Head,
+    host: Extract<HostVerdict, { kind: "base" | "tunnel" | "probe" }>,
+  ): void;
+  /** A request was refused before it had a handler. */
+  refused(connection: VisitorConnection, code: ErrorCode, detail: string, requestId: string): void;
+  /** The connection is closed for good or has left this thread. */
+  released(connection: VisitorConnection): void;
+}
+
+/** Durations in ms, sizes in bytes; names as in ShardSettings. */
+export interface IngressSettings {
+  headTimeoutMs: number;
+  idleTimeoutMs: number;
+  bodyProgressTimeoutMs: number;
+  writeProgressTimeoutMs: number;
+  maxBodyBytes: number;
+}

@@ -1,0 +1,80 @@
+// Who the visitor is when proxies stand in between, and the forwarding headers that we write.
+
+import { FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO } from "../http1/fields.ts";
+import type { Head } from "../http1/head.ts";
+import { type CidrList, canonicalAddress } from "../lib/cidr.ts";
+
+/** A visitor as everything behind the ingress sees it. */
+export interface Visitor {
+  address: string;
+  scheme: "http" | "https";
+}
+
+/**
+ * The visitor behind `peer`. Forwarding headers count only when the peer is a trusted proxy: then the right-most
+ * address that isn't one itself (RFC 7239 5.2), and the scheme the proxy says. `scheme` is what holds otherwise.
+ */
+export function resolveVisitor(head: Head, peer: string, scheme: "http" | "https", trusted: CidrList): Visitor {
+  if (!trusted.matches(peer)) return { address: peer, scheme };
+  const forwarded = readForwarded(head);
+  let address = peer;
+  for (let i = forwarded.addresses.length - 1; i >= 0; i--) {
+    const hop = parseHop(forwarded.addresses[i]!);
+    // What can't be read isn't an address somebody trusted wrote: stop at the last good one.
+    if (hop === null) break;
+    address = hop;
+    if (!trusted.matches(hop)) break;
+  }
+  return { address, scheme: forwarded.scheme ?? scheme };
+}
+
+/** Whether a head carries forwarding headers at all (to warn an operator about an untrusted proxy). */
+export function carriesForwarding(head: Head): boolean {
+  return head.has(X_FORWARDED_FOR) || head.has(FORWARDED);
+}
+
+/** The lines that go to the local service in place of whatever the visitor sent under these names. */
+export function forwardedLines(visitor: Visitor, host: string): string {
+  const { address, scheme } = visitor;
+  const node = address.includes(":") ? `"[${address}]"` : address;
+  // A Host value that passed the gate needs quoting only for its colon.
+  const quoted = host.includes(":") ? `"${host}"` : host;
+  return (
+    `X-Forwarded-For: ${address}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Host: ${host}\r\n` +
+    `Forwarded: for=${node};host=${quoted};proto=${scheme}\r\n`
+  );
+}
+
+function readForwarded(head: Head): { addresses: string[]; scheme: "http" | "https" | null } {
+  const lists: string[] = [];
+  const standard: string[] = [];
+  let scheme: "http" | "https" | null = null;
+  for (let i = 0; i < head.count; i++) {
+    if (head.id[i] === X_FORWARDED_FOR) lists.push(head.value(i));
+    else if (head.id[i] === FORWARDED) standard.push(head.value(i));
+    else if (head.id[i] === X_FORWARDED_PROTO) scheme = readScheme(head.value(i).split(",").at(-1)!) ?? scheme;
+  }
+  if (lists.length > 0 || standard.length === 0) return { addresses: lists.join(",").split(","), scheme };
+  const elements = standard.join(",").split(",");
+  const part = (element: string, name: string): string =>
+    element
+      .split(";")
+      .map((pair) => pair.trim())
+      .find((pair) => pair.toLowerCase().startsWith(`${name}=`))
+      ?.slice(name.length + 1) ?? "";
+  scheme ??= readScheme(part(elements.at(-1)!, "proto"));
+  return { addresses: elements.map((element) => part(element, "for")), scheme };
+}
+
+function readScheme(text: string): "http" | "https" | null {
+  const scheme = text.trim().replaceAll('"', "").toLowerCase();
+  return scheme === "http" || scheme === "https" ? scheme : null;
+}
+
+/** One hop: an address, perhaps quoted, bracketed or with a port; null for anything else (`unknown`, names, rubbish). */
+function parseHop(text: string): string | null {
+  const bare = text.trim().replace(/^"(.*)"$/, "$1");
+  const bracketed = /^\[([0-9a-fA-F:.]+)\](?::\d{1,5})?$/.exec(bare);
+  const withPort = /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/.exec(bare);
+  return canonicalAddress(bracketed?.[1] ?? withPort?.[1] ?? bare);
+}

@@ -1,0 +1,24 @@
+// The socket handlers that every visitor connection shares, whoever owns it at the moment.
+
+import type { Socket } from "bun";
+import type { SocketOwner } from "./connection.ts";
+import type { PipeEnd } from "../handover/pipe.ts";
+
+/** For `Bun.listen` and for adopted sockets; `socket.data` is the owner. A throw costs that connection only. */
+export const ownerHandlers = {
+  data: (socket: Socket<SocketOwner>, chunk: Buffer) => socket.data.received(chunk),
+  drain: (socket: Socket<SocketOwner>) => socket.data.drain(),
+  end: (socket: Socket<SocketOwner>) => socket.data.ended(),
+  close: (socket: Socket<SocketOwner>, error?: Error) => socket.data.closed(error),
+  error: (socket: Socket<SocketOwner>) => void socket.terminate(),
+};
+
+/** A pipe's end as the owner of a socket. */
+export function pipeOwner(end: PipeEnd): SocketOwner {
+  return {
+    received: (chunk) => end.data(chunk),
+    drain: () => end.drain(),
+    ended: () => end.end(),
+    closed: (error) => end.close(error),
+  };
+}

@@ -1,0 +1,152 @@
+// Relays one exchange to the control plane's unix socket, with what we know of the visitor in headers of ours.
+
+import {
+  copy,
+  copyFields,
+  FRAMED_CHUNKED,
+  FRAMED_NOT,
+  putChunkSize,
+  putCrlf,
+  putText,
+  requestRules,
+} from "../http1/copy.ts";
+import type { ClientConnection, ClientHandler, ClientPool } from "../http1/client.ts";
+import { EXPECT } from "../http1/fields.ts";
+import { type Head, maxHeadBytes } from "../http1/head.ts";
+import type { VisitorConnection } from "./connection.ts";
+import { flushCork } from "./cork.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Visitor } from "./forwarded.ts";
+import { ResponseWriter } from "./response.ts";
+
+const scratch = Buffer.allocUnsafeSlow(maxHeadBytes + 4 * 1024);
+const chunkHead = Buffer.allocUnsafe(16);
+const crlf = Buffer.from("\r\n");
+const lastChunk = Buffer.from("0\r\n\r\n");
+const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const maxBacklogBytes = 256 * 1024;
+
+/** Begins the exchange on `connection` (being routed). `host`: the canonical host that the gate saw. */
+export function relay(
+  connection: VisitorConnection,
+  head: Head,
+  pool: ClientPool,
+  visitor: Visitor,
+  host: string,
+): void {
+  const exchange = new RelayExchange(connection, head.chunked);
+  connection.begin(exchange);
+  if (head.minor === 1 && head.has(EXPECT)) connection.write(goOn, 0, goOn.length);
+  for (let i = 0; i < head.count; i++) if (head.id[i] === EXPECT) head.hop[i] = 1;
+  let at = copy(head.bytes, head.start, head.targetEnd, scratch, 0);
+  at = putText(" HTTP/1.1\r\n", scratch, at);
+  const framing = head.chunked ? FRAMED_CHUNKED : head.contentLength >= 0 ? head.contentLength : FRAMED_NOT;
+  at = copyFields(head, requestRules, framing, scratch, at);
+  at = putText(
+    `X-Digit-Link-Address: ${visitor.address}\r\nX-Digit-Link-Host: ${host}\r\nX-Digit-Link-Scheme: ${visitor.scheme}\r\n` +
+      `X-Digit-Link-Request-Id: ${connection.requestId}\r\n`,
+    scratch,
+    at,
+  );
+  at = putCrlf(scratch, at);
+  exchange.start(pool, scratch, at, connection.body.done);
+}
+
+/** The visitor's half: request bytes on their way to the control plane. */
+class RelayExchange implements Exchange {
+  private client: ClientConnection | null = null;
+
+  constructor(
+    private readonly connection: VisitorConnection,
+    private readonly chunked: boolean,
+  ) {}
+
+  start(pool: ClientPool, head: Buffer, length: number, complete: boolean): void {
+    const client = pool.begin(new RelayAnswer(this.connection, () => (this.client = null)), this.connection.isHead);
+    this.client = client;
+    client.write(head, 0, length);
+    if (complete) client.requestEnd();
+  }
+
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
+    const { client } = this;
+    if (client === null) return;
+    if (this.chunked) client.write(chunkHead, 0, putChunkSize(end - start, chunkHead, 0));
+    client.write(bytes, start, end);
+    if (this.chunked) client.write(crlf, 0, 2);
+    if (client.backlogBytes > maxBacklogBytes) this.connection.pauseReading();
+  }
+
+  bodyEnd(): void {
+    if (this.chunked) this.client?.write(lastChunk, 0, lastChunk.length);
+    this.client?.requestEnd();
+  }
+
+  abort(): void {
+    this.client?.destroy();
+    this.client = null;
+  }
+
+  drained(): void {
+    this.client?.resume();
+  }
+
+  /** The control plane's socket has taken everything. */
+  clientDrained(): void {
+    this.connection.resumeReading();
+  }
+
+  pauseAnswer(): void {
+    this.client?.pause();
+  }
+}
+
+/** The control plane's half: its answer on the way to the visitor. */
+class RelayAnswer implements ClientHandler {
+  private readonly response: ResponseWriter;
+  private begun = false;
+
+  constructor(
+    private readonly connection: VisitorConnection,
+    private readonly over: () => void,
+  ) {
+    this.response = new ResponseWriter(connection);
+  }
+
+  head(head: Head): void {
+    if (head.status < 200) return;
+    this.begun = true;
+    this.response.begin(head, true, "");
+  }
+
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
+    this.response.data(bytes, start, end);
+    const { exchange, backlogBytes } = this.connection;
+    if (backlogBytes > maxBacklogBytes && exchange instanceof RelayExchange) exchange.pauseAnswer();
+    flushCork();
+  }
+
+  bodyEnd(trailers: Uint8Array | null): void {
+    if (!this.response.end(trailers)) this.failed();
+  }
+
+  finished(): void {
+    this.over();
+    if (this.connection.exchange === null) return;
+    this.connection.finish(this.response.keepAlive);
+    flushCork();
+  }
+
+  failed(): void {
+    this.over();
+    if (this.connection.exchange === null) return;
+    if (this.begun) this.connection.destroy();
+    else this.connection.answer("unavailable", { retryAfterSeconds: 2 });
+    flushCork();
+  }
+
+  drained(): void {
+    const { exchange } = this.connection;
+    if (exchange instanceof RelayExchange) exchange.clientDrained();
+  }
+}

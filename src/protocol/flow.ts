@@ -1,0 +1,142 @@
+// Flow control of one stream, the same on both ends: credit for what is sent, a growing window for what is received.
+
+import { DATA, END, FIN, maxPayloadBytes, maxWindowBytes, ProtocolError, sessionWindowBytes } from "./frames.ts";
+import type { Outbox } from "./outbox.ts";
+
+/** What a stream needs of its session. */
+export interface FlowSession {
+  readonly outbox: Outbox;
+  /** The socket can't take more for now: senders keep their bytes. */
+  readonly congested: boolean;
+  readonly budget: WindowBudget;
+}
+
+/** The receive windows of a session's streams, together at most `sessionWindowBytes`. */
+export class WindowBudget {
+  private used = 0;
+
+  /** `wanted` bytes, or `least` when that would be too much. Given back with `give`. */
+  take(wanted: number, least: number): number {
+    const granted = this.used + wanted <= sessionWindowBytes ? wanted : least;
+    this.used += granted;
+    return granted;
+  }
+
+  give(bytes: number): void {
+    this.used -= bytes;
+  }
+}
+
+/** The sending half of a stream. Bytes beyond the credit are kept; their source is to be paused until `flush` says true. */
+export class Outgoing {
+  private queue: Buffer[] = [];
+  private queuedEnd: Uint8Array | null | undefined;
+  /** END was sent. */
+  ended = false;
+
+  constructor(
+    private readonly session: FlowSession,
+    private readonly id: number,
+    public credit: number,
+  ) {}
+
+  /** Something waits for credit. */
+  get waits(): boolean {
+    return this.queue.length > 0 || this.queuedEnd !== undefined;
+  }
+
+  /** Sends a view; false when some of it had to be kept. */
+  send(bytes: Uint8Array, start: number, end: number): boolean {
+    const at = this.queue.length === 0 ? this.push(bytes, start, end) : start;
+    if (at === end) return true;
+    this.queue.push(Buffer.from(bytes.subarray(at, end)));
+    return false;
+  }
+
+  /** Ends the direction, behind what is kept. `trailers`: field lines, or null. */
+  end(trailers: Uint8Array | null): void {
+    if (this.queue.length > 0) this.queuedEnd = trailers === null ? null : Buffer.from(trailers);
+    else this.pushEnd(trailers);
+  }
+
+  /** More credit, from a WINDOW frame. */
+  grant(bytes: number): void {
+    this.credit += bytes;
+    if (this.credit > 4 * maxWindowBytes) throw new ProtocolError("a stream was granted more than it may hold");
+  }
+
+  /** Sends what is kept, as far as possible; true when nothing is left. */
+  flush(): boolean {
+    while (this.queue.length > 0) {
+      const part = this.queue[0]!;
+      const at = this.push(part, 0, part.length);
+      if (at < part.length) {
+        this.queue[0] = part.subarray(at);
+        return false;
+      }
+      this.queue.shift();
+    }
+    if (this.queuedEnd !== undefined) {
+      const trailers = this.queuedEnd;
+      this.queuedEnd = undefined;
+      this.pushEnd(trailers);
+    }
+    return true;
+  }
+
+  private push(bytes: Uint8Array, start: number, end: number): number {
+    const { session } = this;
+    let at = start;
+    while (at < end && this.credit > 0 && !session.congested) {
+      const stop = Math.min(end, at + this.credit, at + maxPayloadBytes);
+      session.outbox.frame(DATA, 0, this.id, bytes, at, stop);
+      this.credit -= stop - at;
+      at = stop;
+    }
+    return at;
+  }
+
+  private pushEnd(trailers: Uint8Array | null): void {
+    this.ended = true;
+    const { outbox } = this.session;
+    if (trailers === null) outbox.empty(END, FIN, this.id);
+    else outbox.frame(END, FIN, this.id, trailers, 0, trailers.length);
+  }
+}
+
+/** The receiving half of a stream: what the peer was granted, and when it gets more. */
+export class Incoming {
+  private owed = 0;
+
+  constructor(
+    private readonly session: FlowSession,
+    private readonly id: number,
+    private window: number,
+  ) {}
+
+  /** Bytes arrived and were passed on. `backlogBytes`: what the next hop hasn't taken yet. */
+  received(bytes: number, backlogBytes: number): void {
+    this.owed += bytes;
+    if (this.owed > this.window) throw new ProtocolError("a stream sent more than it was granted");
+    if (backlogBytes === 0 && this.owed >= this.window >>> 1) this.grant(true);
+  }
+
+  /** The next hop has taken everything. */
+  drained(): void {
+    if (this.owed > 0 && this.owed >= this.window >>> 2) this.grant(this.owed >= this.window >>> 1);
+  }
+
+  /** The stream is over. */
+  close(): void {
+    this.session.budget.give(this.window);
+    this.window = 0;
+  }
+
+  /** `grow`: the reader keeps up with the whole window, so a larger one lets it run faster. */
+  private grant(grow: boolean): void {
+    const more = grow && this.window < maxWindowBytes ? this.session.budget.take(this.window, 0) : 0;
+    this.window += more;
+    this.session.outbox.window(this.id, this.owed + more);
+    this.owed = 0;
+  }
+}

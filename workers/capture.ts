@@ -1,0 +1,200 @@
+// The last requests of a tunnel, kept as the bytes of their heads and read only when somebody asks.
+
+import { Head } from "../src/http1/head.ts";
+import type { CapturedRequest } from "../src/link/messages.ts";
+
+/** Memory for heads that all rings of a thread share. */
+export class CaptureBudget {
+  private used = 0;
+  constructor(private readonly maxBytes: number) {}
+
+  take(bytes: number): boolean {
+    if (this.used + bytes > this.maxBytes) return false;
+    this.used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.used -= bytes;
+  }
+}
+
+/** What is known of a request when its stream is made. */
+export interface CaptureMeta {
+  id: string;
+  tunnelId: string;
+  name: string;
+  appId: string | null;
+  orgId: string | null;
+  address: string;
+  principal: string | null;
+  repeatable: boolean;
+  startedAt: number;
+  judgedAt: number;
+}
+
+const firstArenaBytes = 32 * 1024;
+const maxArenaBytes = 512 * 1024;
+const secretName =
+  /^(?:authorization|proxy-authorization|cookie|set-cookie|x-api-key)$|token|secret|password|signature/i;
+const head = new Head();
+
+/** One request; its stream fills it in as it goes. */
+export class CaptureEntry {
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  openedAt = 0;
+  headAt = 0;
+  endedAt = 0;
+  localMs = 0;
+  error: string | null = null;
+  requestAt = -1;
+  requestBytes = 0;
+  responseAt = -1;
+  responseBytes = 0;
+
+  constructor(
+    private readonly ring: CaptureRing,
+    readonly meta: CaptureMeta,
+  ) {}
+
+  get repeatable(): boolean {
+    return this.meta.repeatable;
+  }
+
+  /** The response head arrived. */
+  head(bytes: Buffer, start: number, end: number, now: number, localMicros: number): void {
+    this.headAt = now;
+    this.localMs = localMicros / 1_000;
+    this.responseAt = this.ring.store(bytes, start, end);
+    this.responseBytes = end - start;
+  }
+
+  /** The request head as it went to the agent; null when it is no longer kept. */
+  requestHead(): Buffer | null {
+    return this.ring.load(this.requestAt, this.requestBytes);
+  }
+
+  /** What the dashboard shows. `logQuery`: with the query string. */
+  toRequest(logQuery: boolean): CapturedRequest {
+    const { meta } = this;
+    const end = this.endedAt || performance.now();
+    const opened = this.openedAt || end;
+    const headAt = this.headAt || opened;
+    const request = this.requestHead();
+    const response = this.ring.load(this.responseAt, this.responseBytes);
+    const line = { method: "", path: "" };
+    let requestHeaders: [string, string][] = [];
+    if (request !== null && head.parseRequest(request, 0, request.length) > 0) {
+      line.method = head.method;
+      line.path = logQuery ? head.target : head.target.split("?", 1)[0]!;
+      requestHeaders = headers();
+    }
+    const responseHeaders = response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers() : [];
+    const { id, tunnelId, name, appId, orgId, address, principal } = meta;
+    return {
+      ...{ id, tunnelId, name, appId, orgId, address, principal, ...line, requestHeaders, responseHeaders },
+      startedAtMs: Math.round(performance.timeOrigin + meta.startedAt),
+      status: this.status,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      totalMs: round(end - meta.startedAt),
+      policyMs: round(meta.judgedAt - meta.startedAt),
+      queueMs: round(opened - meta.judgedAt),
+      tunnelMs: round(Math.max(0, headAt - opened - this.localMs)),
+      localMs: round(this.localMs),
+      error: this.error,
+    };
+  }
+}
+
+/** A ring of entries and the arena that holds their heads. */
+export class CaptureRing {
+  private readonly entries: CaptureEntry[] = [];
+  private next = 0;
+  private arena: Buffer | null = null;
+  /** Bytes ever written; the arena holds the last of them. */
+  private written = 0;
+
+  constructor(
+    private readonly maxEntries: number,
+    private readonly budget: CaptureBudget,
+  ) {}
+
+  /** Starts an entry with the request head `bytes[0..length)`. */
+  begin(meta: CaptureMeta, bytes: Buffer, length: number): CaptureEntry {
+    const entry = new CaptureEntry(this, meta);
+    entry.requestAt = this.store(bytes, 0, length);
+    entry.requestBytes = length;
+    if (this.maxEntries > 0) {
+      this.entries[this.next] = entry;
+      this.next = (this.next + 1) % this.maxEntries;
+    }
+    return entry;
+  }
+
+  /** Newest first. */
+  newest(limit: number): CaptureEntry[] {
+    const count = this.entries.length;
+    const found: CaptureEntry[] = [];
+    for (let i = 1; i <= Math.min(limit, count); i++) found.push(this.entries[(this.next - i + count) % count]!);
+    return found;
+  }
+
+  /** Copies bytes in; -1 when they don't fit at all. */
+  store(bytes: Buffer, start: number, end: number): number {
+    const length = end - start;
+    let { arena } = this;
+    if (arena === null || (this.written + length > arena.length && arena.length < maxArenaBytes))
+      arena = this.grow(length);
+    if (arena === null || length > arena.length) return -1;
+    const offset = this.written % arena.length;
+    if (offset + length > arena.length) this.written += arena.length - offset;
+    const at = this.written;
+    bytes.copy(arena, at % arena.length, start, end);
+    this.written = at + length;
+    return at;
+  }
+
+  load(at: number, length: number): Buffer | null {
+    const { arena } = this;
+    if (arena === null || at < 0 || this.written - at > arena.length) return null;
+    const offset = at % arena.length;
+    return arena.subarray(offset, offset + length);
+  }
+
+  close(): void {
+    if (this.arena !== null) this.budget.give(this.arena.length);
+    this.arena = null;
+    this.entries.length = 0;
+  }
+
+  /** A larger arena with the same content; possible only while nothing has been overwritten. */
+  private grow(needed: number): Buffer | null {
+    const old = this.arena;
+    if (old !== null && this.written > old.length) return old;
+    let size = old === null ? firstArenaBytes : old.length * 2;
+    while (size < Math.min(needed + this.written, maxArenaBytes)) size *= 2;
+    if (!this.budget.take(size - (old?.length ?? 0))) return old;
+    const arena = Buffer.alloc(size);
+    old?.copy(arena, 0, 0, this.written);
+    this.arena = arena;
+    return arena;
+  }
+}
+
+function headers(): [string, string][] {
+  const list: [string, string][] = [];
+  for (let i = 0; i < head.count; i++) {
+    const name = head.bytes.subarray(head.nameStart[i]!, head.nameEnd[i]!);
+    const text = Buffer.from(name).toString("latin1");
+    const value = head.value(i);
+    list.push([text, secretName.test(text) ? `(hidden, ${value.length} characters)` : value]);
+  }
+  return list;
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

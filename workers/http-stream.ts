@@ -1,0 +1,215 @@
+// One visitor request through a session: from the routed head to the last byte of the answer.
+
+import { Head } from "../src/http1/head.ts";
+import type { VisitorConnection } from "../src/ingress/connection.ts";
+import { flushCork } from "../src/ingress/cork.ts";
+import type { Exchange } from "../src/ingress/exchange.ts";
+import { dropReserved, ResponseWriter } from "../src/ingress/response.ts";
+import type { ErrorCode } from "../src/lib/errors.ts";
+import { resetCode } from "../src/protocol/frames.ts";
+import type { CaptureEntry } from "./capture.ts";
+import { StreamFlow } from "./stream-flow.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+// One parser for all streams of a thread: parsing never yields.
+const head = new Head();
+
+/** What the stream's owner fixed before it was opened. */
+export interface HttpStreamOptions {
+  tunnel: Tunnel;
+  connection: VisitorConnection;
+  /** Flags of its OPEN frame. */
+  openFlags: number;
+  upgrade: boolean;
+  hasBody: boolean;
+  capture: CaptureEntry;
+  /** `performance.now()` when the head was routed, and when the policy had judged. */
+  startedAt: number;
+  judgedAt: number;
+  requestTimeoutMs: number;
+  serverTiming: boolean;
+}
+
+type State = "waiting" | "head" | "body" | "raw" | "done";
+
+/** The Exchange of a tunnelled request. Ends by itself; `tunnel.streamEnded` hears about it exactly once. */
+export class HttpStream extends StreamFlow implements Exchange {
+  private state: State = "waiting";
+  private readonly response: ResponseWriter;
+  private openedAt = 0;
+  private requestEnded: boolean;
+  private agentEnded = false;
+  status = 0;
+
+  constructor(readonly options: HttpStreamOptions) {
+    super(options.connection);
+    this.response = new ResponseWriter(options.connection);
+    this.requestEnded = !options.hasBody;
+  }
+
+  /** Nothing of the request's body has left, and asking twice is harmless (RFC 9110 9.2.1). */
+  get mayRepeat(): boolean {
+    return this.state === "head" && !this.options.upgrade && this.options.capture.repeatable;
+  }
+
+  /** OPEN was written. */
+  opened(): void {
+    this.state = "head";
+    this.openedAt = this.movedAt;
+    this.options.capture.openedAt = this.movedAt;
+    if (this.hasQueued) this.flushRequest();
+  }
+
+  /** Back to the tunnel's waiting room. */
+  waitAgain(): void {
+    this.state = "waiting";
+  }
+
+  // The visitor's side.
+
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
+    this.sendRequest(bytes, start, end);
+  }
+
+  bodyEnd(trailers: Uint8Array | null): void {
+    this.requestEnded = true;
+    this.sendRequestEnd(trailers);
+  }
+
+  protected requestSent(): void {
+    if (this.state === "raw" && this.agentEnded) this.finishRaw();
+  }
+
+  abort(reason: string): void {
+    if (this.state === "done") return;
+    this.end(reason);
+    this.session?.reset(this, resetCode.cancel, reason);
+  }
+
+  drained(): void {
+    this.visitorDrained();
+  }
+
+  // The agent's side.
+
+  onHead(bytes: Buffer, start: number, end: number, localMicros: number, fin: boolean): void {
+    if (head.parseResponse(bytes, start, end) !== end)
+      return this.broken(head.detail || "a response head has the wrong length");
+    if (this.state !== "head") return this.broken("a second response head");
+    const { tunnel, capture } = this.options;
+    if (head.status === 101) return this.switchProtocols();
+    if (head.status < 200) return this.response.interim(head);
+    if (fin && !this.response.isComplete(head)) return this.broken("a body that was announced never came");
+    const now = performance.now();
+    this.status = head.status;
+    this.state = "body";
+    tunnel.localAnswered();
+    capture.head(bytes, start, end, now, localMicros);
+    dropReserved(head);
+    this.response.begin(head, !tunnel.draining, this.options.serverTiming ? this.timing(now, localMicros) : "");
+    if (fin) this.finish(null);
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.state === "raw") this.options.connection.write(bytes, start, end);
+    else if (this.state !== "body") return this.broken("body bytes without a head");
+    else if (!this.response.data(bytes, start, end)) return this.broken("the body is longer than announced");
+    this.received(end - start);
+  }
+
+  onEnd(trailers: Buffer | null): void {
+    if (this.state === "raw") {
+      this.agentEnded = true;
+      if (this.requestEnded && !this.hasQueued) return this.finishRaw();
+      return this.options.connection.shutdown();
+    }
+    if (this.state !== "body") return this.broken("the answer ended before its head");
+    this.finish(trailers);
+  }
+
+  onReset(code: number, reason: string): void {
+    const { tunnel } = this.options;
+    if (code === resetCode.unreachable) tunnel.localFailed(reason);
+    else if (code === resetCode.localFailed) tunnel.localAnswered();
+    const answers: Record<number, ErrorCode> = {
+      [resetCode.unreachable]: "local_unreachable",
+      [resetCode.timeout]: "local_timeout",
+      [resetCode.refused]: "tunnel_overloaded",
+    };
+    this.fail(answers[code] ?? "local_failed", reason);
+  }
+
+  onSessionLost(): void {
+    if (this.mayRepeat && this.options.tunnel.repeat(this)) return;
+    this.fail("tunnel_offline", "the agent's connection was lost");
+  }
+
+  onTick(now: number): void {
+    if (this.state !== "head" || now - this.movedAt < this.options.requestTimeoutMs) return;
+    this.session?.reset(this, resetCode.timeout, "no answer in time");
+    this.fail("local_timeout", "no answer in time");
+  }
+
+  /** Ends the exchange with an error of ours, or, once a head was sent, by breaking the connection. */
+  fail(code: ErrorCode, reason: string): void {
+    if (this.state === "done") return;
+    const { connection } = this.options;
+    const sent = this.state === "body" || this.state === "raw";
+    this.end(reason);
+    if (sent) return connection.destroy();
+    const retryAfterSeconds = code === "tunnel_offline" || code === "tunnel_overloaded" ? 2 : undefined;
+    connection.answer(code, retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
+    flushCork();
+  }
+
+  /** The agent (or the local service through it) broke the rules of HTTP on this stream. */
+  private broken(detail: string): void {
+    this.session?.reset(this, resetCode.protocol, detail);
+    this.fail("local_failed", detail);
+  }
+
+  private switchProtocols(): void {
+    if (!this.options.upgrade || !head.wantsWebSocket) return this.broken("a 101 nobody asked for");
+    const { connection, tunnel, capture } = this.options;
+    tunnel.localAnswered();
+    this.status = 101;
+    this.state = "raw";
+    this.requestEnded = false;
+    capture.head(head.bytes as Buffer, head.start, head.end, performance.now(), 0);
+    this.response.interim(head, true);
+    connection.goRaw();
+  }
+
+  private finish(trailers: Buffer | null): void {
+    if (!this.response.end(trailers))
+      return this.broken("the body is shorter than announced, or its trailers are malformed");
+    // An answer that came before the upload ended: what is left of it interests nobody.
+    if (this.requestEnded && !this.hasQueued) this.session?.remove(this);
+    else this.session?.reset(this, resetCode.cancel, "the answer is complete");
+    this.end(null);
+    this.options.connection.finish(this.response.keepAlive);
+  }
+
+  private finishRaw(): void {
+    const { connection } = this.options;
+    this.session?.remove(this);
+    this.end(null);
+    connection.close();
+  }
+
+  private end(error: string | null): void {
+    if (this.state === "done") return;
+    this.state = "done";
+    this.options.tunnel.streamEnded(this, error);
+  }
+
+  private timing(now: number, localMicros: number): string {
+    const { startedAt, judgedAt } = this.options;
+    const local = Math.min(localMicros / 1_000, now - this.openedAt);
+    const ms = (value: number): string => (Math.round(Math.max(0, value) * 100) / 100).toString();
+    return (
+      `Server-Timing: edge;dur=${ms(now - startedAt)}, policy;dur=${ms(judgedAt - startedAt)}, ` +
+      `queue;dur=${ms(this.openedAt - judgedAt)}, tunnel;dur=${ms(now - this.openedAt - local)}, local;dur=${ms(local)}\r\n`
+    );
+  }
+}

@@ -1,0 +1,68 @@
+// Writes the head that the local service gets: the visitor's bytes without what may not pass, ours added.
+
+import { AUTHORIZATION, COOKIE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, X_API_KEY } from "../src/http1/fields.ts";
+import {
+  copy,
+  copyFields,
+  FRAMED_CHUNKED,
+  FRAMED_NOT,
+  putCrlf,
+  putText,
+  request10Rules,
+  requestRules,
+} from "../src/http1/copy.ts";
+import { type Head, latin1, maxHeadBytes } from "../src/http1/head.ts";
+import { forwardedValue } from "../src/policy/strip.ts";
+import type { Pass } from "./policy/verdict.ts";
+
+/** Where the last head was written. Valid until the next one. */
+export const requestScratch = Buffer.allocUnsafeSlow(maxHeadBytes + 8 * 1024);
+
+/** What we add. `lines`: whole header lines, each ending in CRLF. */
+export interface RequestAdditions {
+  lines: string;
+  requestId: string;
+  pass: Pass;
+  upgrade: boolean;
+}
+
+/** Whether the local service is to be asked for a WebSocket (RFC 6455 4.2.1); any other Upgrade is stripped. */
+export function isWebSocketUpgrade(head: Head): boolean {
+  return (
+    head.upgrade >= 0 &&
+    head.minor === 1 &&
+    head.contentLength <= 0 &&
+    !head.chunked &&
+    head.methodEnd - head.start === 3 &&
+    head.wantsWebSocket &&
+    latin1(head.bytes, head.start, head.methodEnd) === "GET" &&
+    head.only(SEC_WEBSOCKET_VERSION) === "13" &&
+    head.only(SEC_WEBSOCKET_KEY) !== null
+  );
+}
+
+/** Writes the head of `head`'s request into `requestScratch`; returns its length. */
+export function writeRequestHead(head: Head, additions: RequestAdditions): number {
+  const out = requestScratch;
+  let extra = "";
+  for (let i = 0; i < head.count; i++) {
+    const id = head.id[i]!;
+    if (id !== COOKIE && id !== AUTHORIZATION && id !== X_API_KEY) continue;
+    const value = head.value(i);
+    const name = id === COOKIE ? "cookie" : id === AUTHORIZATION ? "authorization" : "x-api-key";
+    const kept = forwardedValue(name, value, additions.pass.strip);
+    if (kept === value) continue;
+    head.hop[i] = 1;
+    if (kept !== null) extra += `${latin1(head.bytes, head.nameStart[i]!, head.nameEnd[i]!)}: ${kept}\r\n`;
+  }
+  let at = copy(head.bytes, head.start, head.targetEnd, out, 0);
+  at = putText(" HTTP/1.1\r\n", out, at);
+  const framing = head.chunked ? FRAMED_CHUNKED : head.contentLength >= 0 ? head.contentLength : FRAMED_NOT;
+  at = copyFields(head, head.minor === 0 ? request10Rules : requestRules, framing, out, at);
+  const { user, email } = additions.pass;
+  if (user !== null) extra += `X-Digit-Link-User: ${user}\r\n`;
+  if (email !== null) extra += `X-Digit-Link-Email: ${email}\r\n`;
+  if (additions.upgrade) extra += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+  at = putText(`${extra}${additions.lines}X-Request-Id: ${additions.requestId}\r\n`, out, at);
+  return putCrlf(out, at);
+}

@@ -1,0 +1,293 @@
+// One agent's WebSocket: frames in and out, its streams, liveness, and the credit they share.
+
+import type { ServerWebSocket } from "bun";
+import {
+  type Checked,
+  CHECK,
+  CHECKED,
+  closeCode,
+  DATA,
+  END,
+  FIN,
+  type FrameSink,
+  GO_AWAY,
+  type GoAway,
+  HEAD,
+  MORE,
+  MORE_HEAD,
+  maxPayloadBytes,
+  OPEN,
+  NOTICE,
+  type Notice,
+  PING,
+  PONG,
+  ProtocolError,
+  readFrames,
+  readJson,
+  readU32,
+  REGISTERED,
+  type Registered,
+  RESET,
+  sessionWindowBytes,
+  smallWindowBytes,
+  initialWindowBytes,
+  WINDOW,
+  writeU32,
+} from "../src/protocol/frames.ts";
+import { maxHeadBytes } from "../src/http1/head.ts";
+import { type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
+import { Outbox } from "../src/protocol/outbox.ts";
+import type { StreamFlow } from "./stream-flow.ts";
+
+/** What a session belongs to. */
+export interface SessionOwner {
+  sessionClosed(session: Session, reason: string): void;
+  checked(result: Checked, id: number): void;
+  /** A session that had no room may have some now. */
+  capacityFreed(): void;
+}
+
+export interface SessionOptions {
+  tunnelId: string;
+  agentId: string;
+  generation: number;
+  address: string;
+  maxStreams: number;
+  pingIntervalMs: number;
+  deadAfterMs: number;
+}
+
+/** Above this much unsent, streams keep their bytes until the socket drains. */
+const congestedBytes = 256 * 1024;
+
+/** Lives from the WebSocket's open to its close. */
+export class Session implements FrameSink, FlowSession {
+  readonly outbox = new Outbox((message) => this.send(message));
+  readonly streams = new Map<number, StreamFlow>();
+  readonly budget = new WindowBudget();
+  congested = false;
+  /** No new streams: the agent or the server is leaving. */
+  leaving = false;
+  /** Smallest of the last round trips in ms; null before the first. */
+  rttMs: number | null = null;
+  private lastId = 0;
+  private heardAt = performance.now();
+  private pingedAt = 0;
+  private ended = false;
+  private closeReason = "";
+  private partial: { id: number; micros: number; flags: number; bytes: Buffer } | null = null;
+
+  constructor(
+    private readonly ws: ServerWebSocket<unknown>,
+    private readonly owner: SessionOwner,
+    readonly options: SessionOptions,
+  ) {}
+
+  get hasRoom(): boolean {
+    return !this.leaving && !this.ended && this.streams.size < this.options.maxStreams;
+  }
+
+  /** Says hello. */
+  welcome(registered: Registered): void {
+    this.outbox.session(REGISTERED, registered);
+    this.outbox.flush();
+  }
+
+  /** Enters a stream in the table, binds it and writes its OPEN. `head`: what the payload ends with, `length` bytes of it. */
+  open(stream: StreamFlow, flags: number, head: Buffer, length: number): void {
+    const id = ++this.lastId;
+    this.streams.set(id, stream);
+    const { windowBytes, creditBytes } = stream.bind(this, id);
+    const { outbox } = this;
+    const first = Math.min(length, maxPayloadBytes - 8);
+    const at = outbox.reserve(8 + first);
+    writeU32(outbox.buffer, at, windowBytes);
+    writeU32(outbox.buffer, at + 4, creditBytes);
+    head.copy(outbox.buffer, at + 8, 0, first);
+    outbox.commit(OPEN, first < length ? flags | MORE : flags, id, 8 + first);
+    if (first < length) outbox.frame(MORE_HEAD, 0, id, head, first, length);
+  }
+
+  /** Takes a finished stream out. */
+  remove(stream: StreamFlow): void {
+    this.streams.delete(stream.id);
+    stream.unbind();
+    if (this.streams.size === this.options.maxStreams - 1) this.owner.capacityFreed();
+    if (this.leaving && this.streams.size === 0) this.close(closeCode.goingAway, "finished");
+  }
+
+  /** Tells the agent that a stream is over and takes it out. */
+  reset(stream: StreamFlow, code: number, reason: string): void {
+    this.outbox.reset(stream.id, code, reason);
+    this.remove(stream);
+  }
+
+  /** First request credit of the next stream: less when many are open, so that the agent's memory stays bounded. */
+  get requestCreditBytes(): number {
+    return this.streams.size <= sessionWindowBytes / initialWindowBytes ? initialWindowBytes : smallWindowBytes;
+  }
+
+  /** A sentence for the agent's user. */
+  notice(message: string): void {
+    this.outbox.session(NOTICE, { level: "warn", message } satisfies Notice);
+  }
+
+  check(id: number): void {
+    this.outbox.session(CHECK, Buffer.alloc(0), id);
+  }
+
+  /** No new streams; closes when the last one ends, or at the deadline. */
+  goAway(message: GoAway): void {
+    this.leaving = true;
+    this.outbox.session(GO_AWAY, message);
+    this.outbox.flush();
+    if (this.streams.size === 0) this.close(closeCode.goingAway, message.reason);
+  }
+
+  /** Closes the WebSocket; `closed` follows. The agent sees what was sent before. */
+  close(code: number, reason: string): void {
+    if (this.ended) return;
+    this.outbox.flush();
+    this.closeReason ||= reason;
+    this.ws.close(code, reason);
+  }
+
+  /** Called about once a second. */
+  tick(now: number): void {
+    const silence = now - this.heardAt;
+    if (silence >= this.options.deadAfterMs) {
+      this.closeReason = "the agent went silent";
+      this.ws.terminate();
+      return;
+    }
+    if (silence >= this.options.pingIntervalMs && now - this.pingedAt >= this.options.pingIntervalMs) this.ping(now);
+    for (const stream of this.streams.values()) stream.onTick(now);
+  }
+
+  /** A WebSocket message. A peer that breaks the protocol loses this session only. */
+  received(message: Buffer | string): void {
+    this.heardAt = performance.now();
+    try {
+      if (typeof message === "string") throw new ProtocolError("messages are binary");
+      readFrames(message, this);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close(closeCode.protocol, error.message);
+    }
+  }
+
+  drained(): void {
+    this.congested = false;
+    for (const stream of this.streams.values()) {
+      if (this.congested) return;
+      if (stream.hasQueued) stream.flushRequest();
+    }
+  }
+
+  /** The WebSocket is closed. */
+  closed(code: number, reason: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.leaving = true;
+    this.outbox.close();
+    const lost = [...this.streams.values()];
+    this.streams.clear();
+    for (const stream of lost) {
+      stream.unbind();
+      stream.onSessionLost();
+    }
+    this.owner.sessionClosed(this, this.closeReason || reason || `closed with ${code}`);
+  }
+
+  frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (this.ended) return;
+    if (id === 0 || type === CHECKED) return this.sessionFrame(type, id, bytes, start, end);
+    const stream = this.streams.get(id);
+    if (stream === undefined) {
+      if (id > this.lastId) throw new ProtocolError("a frame names a stream that never was");
+      if (this.partial?.id === id) this.partial = null;
+      return;
+    }
+    switch (type) {
+      case HEAD:
+        return this.head(stream, flags, bytes, start, end);
+      case MORE_HEAD:
+        return this.moreHead(stream, flags, bytes, start, end);
+      case DATA:
+        if (end > start) stream.onData(bytes, start, end);
+        if ((flags & FIN) !== 0 && this.streams.has(id)) stream.onEnd(null);
+        return;
+      case END:
+        return stream.onEnd(end > start ? bytes.subarray(start, end) : null);
+      case RESET:
+        if (end - start < 2) throw new ProtocolError("a reset has no code");
+        this.remove(stream);
+        return stream.onReset(
+          (bytes[start]! << 8) | bytes[start + 1]!,
+          bytes.toString("utf8", start + 2, Math.min(end, start + 202)),
+        );
+      case WINDOW:
+        if (end - start !== 4) throw new ProtocolError("a window update is not 4 bytes");
+        return stream.onWindow(readU32(bytes, start));
+      default:
+        throw new ProtocolError(`an agent doesn't send frame type ${type}`);
+    }
+  }
+
+  private head(stream: StreamFlow, flags: number, bytes: Buffer, start: number, end: number): void {
+    if (end - start < 4) throw new ProtocolError("a head has no timing");
+    const micros = readU32(bytes, start);
+    if ((flags & MORE) === 0) return stream.onHead(bytes, start + 4, end, micros, (flags & FIN) !== 0);
+    if (this.partial !== null) throw new ProtocolError("two heads are interleaved");
+    this.partial = { id: stream.id, micros, flags, bytes: Buffer.from(bytes.subarray(start + 4, end)) };
+  }
+
+  private moreHead(stream: StreamFlow, flags: number, bytes: Buffer, start: number, end: number): void {
+    const { partial } = this;
+    if (partial === null || partial.id !== stream.id) throw new ProtocolError("a head goes on that never began");
+    if (partial.bytes.length + end - start > maxHeadBytes) throw new ProtocolError("a head is too large");
+    partial.bytes = Buffer.concat([partial.bytes, bytes.subarray(start, end)]);
+    if ((flags & MORE) !== 0) return;
+    this.partial = null;
+    stream.onHead(partial.bytes, 0, partial.bytes.length, partial.micros, (partial.flags & FIN) !== 0);
+  }
+
+  private sessionFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {
+    switch (type) {
+      case PING:
+        return this.outbox.session(PONG, bytes.subarray(start, Math.min(end, start + 8)));
+      case PONG: {
+        if (end - start !== 8) throw new ProtocolError("a pong is not 8 bytes");
+        const rttMs = performance.now() - bytes.readDoubleBE(start);
+        if (rttMs >= 0 && rttMs < 60_000) this.rttMs = this.rttMs === null ? rttMs : Math.min(rttMs, this.rttMs * 1.5);
+        return;
+      }
+      case CHECKED:
+        return this.owner.checked(readJson<Checked>(bytes, start, end), id);
+      case GO_AWAY:
+        this.leaving = true;
+        if (this.streams.size === 0) this.close(closeCode.goingAway, "the agent is leaving");
+        return;
+      default:
+        throw new ProtocolError(`frame type ${type} doesn't belong to the session`);
+    }
+  }
+
+  /** Sends a ping now; its answer is a proof of life and a round trip. */
+  ping(now: number): void {
+    this.pingedAt = now;
+    const stamp = Buffer.allocUnsafe(8);
+    stamp.writeDoubleBE(now);
+    this.outbox.session(PING, stamp);
+  }
+
+  private send(message: Buffer): void {
+    if (this.ended) return;
+    const sent = this.ws.sendBinary(message);
+    if (sent > 0) return;
+    if (sent === 0) {
+      this.closeReason = "the agent doesn't read";
+      this.ws.terminate();
+    } else if (this.ws.getBufferedAmount() >= congestedBytes) this.congested = true;
+  }
+}

@@ -1,0 +1,249 @@
+// One shard put together: tables, session server, TCP ports, ingress; what main orders and what main hears.
+
+import type { ConnectionCounts } from "../src/handover/counts.ts";
+import type { Ledger } from "../src/handover/ledger.ts";
+import { pipeTo } from "../src/handover/pipe.ts";
+import { ClientPool } from "../src/http1/client.ts";
+import type { Head } from "../src/http1/head.ts";
+import type { VisitorConnection } from "../src/ingress/connection.ts";
+import { Connections } from "../src/ingress/connections.ts";
+import { pipeOwner } from "../src/ingress/handlers.ts";
+import { createCidrList } from "../src/lib/cidr.ts";
+import { createRequestId } from "../src/lib/request-id.ts";
+import type { Answer, Ask, LocalStatus, ShardSettings } from "../src/link/messages.ts";
+import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
+import { shardSocketPath } from "../src/link/socket-path.ts";
+import { CaptureBudget, type CaptureEntry } from "./capture.ts";
+import { Drain } from "./drain.ts";
+import type { HttpStream } from "./http-stream.ts";
+import { createPolicyState, type PolicyState } from "./policy/state.ts";
+import type { Session } from "./session.ts";
+import { serveSessions } from "./session-server.ts";
+import { sessionRequest } from "./session-request.ts";
+import { ShardIngress } from "./shard-ingress.ts";
+import { listenTcp } from "./tcp.ts";
+import type { Tunnel, TunnelHost } from "./tunnel.ts";
+import { Tunnels } from "./tunnels.ts";
+
+export class Shard implements TunnelHost {
+  readonly settings: ShardSettings;
+  readonly captureBudget: CaptureBudget;
+  readonly tunnels: Tunnels;
+  readonly connections: Connections;
+  private readonly policy: PolicyState;
+  private readonly drain: Drain;
+  private readonly asks = new Map<number, (answer: Answer) => void>();
+  private readonly ports = new Map<Tunnel, { stop(): void }>();
+  private readonly tcpPorts = new Map<string, number>();
+  private readonly socketPath: string;
+  private askId = 0;
+  private watched = false;
+
+  constructor(
+    private readonly side: ShardSide,
+    ledger: Ledger,
+    private readonly counts: ConnectionCounts,
+  ) {
+    const { start } = side;
+    const { settings, shard, shards } = start;
+    this.settings = settings;
+    this.captureBudget = new CaptureBudget(settings.captureBytes);
+    this.socketPath = shardSocketPath(start.socketDir, shard, start.incarnation);
+    this.tunnels = new Tunnels(this, (event) => side.event(event));
+    this.drain = new Drain(
+      () => this.streams(),
+      () => this.drained(),
+    );
+    this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
+    const trusted = createCidrList(settings.trustedProxies);
+    const tickMs = tickOf(settings);
+    const ingress = new ShardIngress({
+      ...{ shard, shards, settings, trusted },
+      tunnels: this.tunnels,
+      policy: this.policy,
+      control: new ClientPool({ unix: settings.controlSocket }, 64),
+      give: (owner, socket, meta) => this.connections.give(socket, meta, (moved) => side.sendConnection(owner, moved)),
+      pipeSession: (connection, head) => this.pipeSession(connection, head),
+      released: (connection) => this.connections.released(connection),
+      refusal: (entry, rule, address, requestId) =>
+        side.event({
+          type: "refusal",
+          name: entry.name,
+          appId: entry.appId,
+          orgId: entry.orgId,
+          rule,
+          address,
+          identity: null,
+          requestId,
+          atMs: Date.now(),
+        }),
+    });
+    this.connections = new Connections({ ledger, counts, host: ingress, tickMs });
+    serveSessions({
+      ...{ tunnels: this.tunnels, settings, shard, trusted },
+      socketPath: this.socketPath,
+      refused: (rule, address) =>
+        side.event({
+          type: "refusal",
+          name: "",
+          appId: null,
+          orgId: null,
+          rule,
+          address,
+          identity: null,
+          requestId: createRequestId(),
+          atMs: Date.now(),
+        }),
+    });
+    setInterval(() => this.tunnels.tick(performance.now()), tickMs);
+  }
+
+  get draining(): boolean {
+    return this.drain.began;
+  }
+
+  order(order: ShardOrder): void {
+    switch (order.type) {
+      case "ticket":
+        if (order.ticket.tcpPort !== null) this.tcpPorts.set(order.ticket.tunnelId, order.ticket.tcpPort);
+        return this.tunnels.addTicket(order.ticket);
+      case "names":
+        return this.tunnels.setNames(order.snapshot, order.set, order.remove);
+      case "agent-allow":
+        return this.tunnels.setAllow(order.tunnelId, order.allow);
+      case "disconnect":
+        return this.tunnels.disconnect(order.tunnelId, order.agentId, order.reason);
+      case "check":
+        return this.check(order.id, order.tunnelId);
+      case "requests":
+        return this.requests(order);
+      case "watch":
+        this.watched = order.on;
+        return;
+      case "answer": {
+        const settle = this.asks.get(order.id);
+        this.asks.delete(order.id);
+        return settle?.(order.answer);
+      }
+      case "block":
+        return this.policy.block(order.appId, order.address, order.untilMs);
+      case "drain":
+        this.connections.closeIdle();
+        return this.drain.begin(this.tunnels.all(), order.deadlineMs);
+    }
+  }
+
+  // TunnelHost
+
+  sessionOpened(tunnel: Tunnel, session: Session): void {
+    const port = this.tcpPorts.get(tunnel.ticket.tunnelId);
+    if (port !== undefined && !this.ports.has(tunnel)) this.listen(tunnel, session, port);
+    this.tunnels.opened(tunnel, session);
+  }
+
+  sessionClosed(tunnel: Tunnel, session: Session, reason: string): void {
+    const { tunnelId, agentId, generation } = session.options;
+    if (tunnel.sessions.length === 0) {
+      this.ports.get(tunnel)?.stop();
+      this.ports.delete(tunnel);
+    }
+    this.side.event({
+      type: "session.closed",
+      tunnelId,
+      agentId,
+      generation,
+      reason,
+      sessions: tunnel.sessions.length,
+      atMs: Date.now(),
+    });
+  }
+
+  tunnelDropped(tunnel: Tunnel): void {
+    this.tcpPorts.delete(tunnel.ticket.tunnelId);
+  }
+
+  localChanged(tunnel: Tunnel, status: LocalStatus): void {
+    this.side.event({ type: "local.status", tunnelId: tunnel.ticket.tunnelId, status });
+  }
+
+  streamEnded(_tunnel: Tunnel, stream: HttpStream): void {
+    if (this.watched) this.side.request(stream.options.capture.toRequest(this.settings.logQuery));
+  }
+
+  private ask(ask: Ask): Promise<Answer> {
+    const id = ++this.askId;
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    this.asks.set(id, resolve);
+    // The policy's own time limit settles the visitor; the entry goes with it.
+    setTimeout(() => this.asks.delete(id), 20_000);
+    this.side.send({ type: "ask", id, ask });
+    return promise;
+  }
+
+  private check(id: number, tunnelId: string): void {
+    const answer = (status: LocalStatus | null): void => this.side.send({ type: "checked", id, status });
+    const tunnel = this.tunnels.byTunnelId(tunnelId);
+    if (tunnel === undefined || !tunnel.checkNow(answer)) answer(null);
+  }
+
+  private requests(order: Extract<ShardOrder, { type: "requests" }>): void {
+    const found: CaptureEntry[] = [];
+    for (const tunnel of this.tunnels.all()) {
+      if (order.tunnelIds === null || order.tunnelIds.includes(tunnel.ticket.tunnelId))
+        found.push(...tunnel.captures.newest(order.limit));
+    }
+    const wanted = found
+      .filter((entry) => order.requestId === null || entry.meta.id === order.requestId)
+      .sort((a, b) => b.meta.startedAt - a.meta.startedAt)
+      .slice(0, order.limit);
+    this.side.send({
+      type: "requests",
+      id: order.id,
+      requests: wanted.map((entry) => entry.toRequest(this.settings.logQuery)),
+    });
+  }
+
+  private pipeSession(connection: VisitorConnection, head: Head): void {
+    const first = sessionRequest(head, connection.meta.address);
+    if (first === null) return connection.answer("bad_request");
+    connection.pipe((socket, rest) =>
+      pipeOwner(pipeTo(socket, { unix: this.socketPath }, Buffer.concat([first, rest]))),
+    );
+  }
+
+  private listen(tunnel: Tunnel, session: Session, port: number): void {
+    try {
+      this.ports.set(tunnel, listenTcp(tunnel, this.settings.host, port, { admit: (address) => this.admit(address) }));
+    } catch (error) {
+      session.notice(
+        `Port ${port} can't be opened on the server: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+
+  private admit(address: string): (() => void) | null {
+    const { maxConnections, maxConnectionsPerAddress } = this.settings;
+    if (this.counts.total() >= maxConnections || this.counts.ofAddress(address) >= maxConnectionsPerAddress)
+      return null;
+    const bucket = this.counts.opened(address);
+    return () => this.counts.closed(bucket);
+  }
+
+  private streams(): number {
+    let count = 0;
+    for (const tunnel of this.tunnels.all()) count += tunnel.streams;
+    return count;
+  }
+
+  private drained(): void {
+    this.side.flush();
+    this.side.send({ type: "drained" });
+  }
+}
+
+/** Deadlines are kept to about a quarter of the shortest of them, at most a second. */
+function tickOf(settings: ShardSettings): number {
+  const { headTimeoutMs, requestTimeoutMs, pingIntervalMs, idleTimeoutMs, holdMs } = settings;
+  const shortest = Math.min(headTimeoutMs, requestTimeoutMs, pingIntervalMs, idleTimeoutMs, Math.max(holdMs, 100));
+  return Math.max(10, Math.min(1_000, Math.floor(shortest / 4)));
+}

@@ -1,0 +1,268 @@
+// The ingress of a shard: whose request is this, may this visitor pass, and into which tunnel it goes.
+
+import type { CidrList } from "../src/lib/cidr.ts";
+import type { NameEntry, ShardSettings } from "../src/link/messages.ts";
+import { shardOf } from "../src/link/shard-of.ts";
+import type { ClientPool } from "../src/http1/client.ts";
+import { Head } from "../src/http1/head.ts";
+import type { MoveMeta, SocketOwner, VisitorConnection } from "../src/ingress/connection.ts";
+import type { Exchange, IngressHost, IngressSettings } from "../src/ingress/exchange.ts";
+import { forwardedLines, resolveVisitor, type Visitor } from "../src/ingress/forwarded.ts";
+import { type HostVerdict, judgeHost, sessionShard } from "../src/ingress/gate.ts";
+import { relay } from "../src/ingress/relay.ts";
+import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
+import { HttpStream } from "./http-stream.ts";
+import { isOpenToAll, judge, openPass } from "./policy/judge.ts";
+import type { PolicyState } from "./policy/state.ts";
+import type { Pass, Refusal, Verdict } from "./policy/verdict.ts";
+import { isWebSocketUpgrade, requestScratch, writeRequestHead } from "./request-head.ts";
+import type { Tunnels } from "./tunnels.ts";
+import type { Socket } from "bun";
+
+/** What the ingress of a shard needs of it. */
+export interface ShardIngressOptions {
+  shard: number;
+  shards: number;
+  settings: ShardSettings;
+  tunnels: Tunnels;
+  policy: PolicyState;
+  trusted: CidrList;
+  control: ClientPool;
+  /** Gives the connection to another thread. */
+  give(owner: number | "main", socket: Socket<SocketOwner>, meta: MoveMeta): boolean | SocketOwner;
+  /** Joins an agent's upgrade to the shard's own session server. */
+  pipeSession(connection: VisitorConnection, head: Head): void;
+  released(connection: VisitorConnection): void;
+  refusal(
+    entry: { name: string; appId: string | null; orgId: string | null },
+    rule: string,
+    address: string,
+    requestId: string,
+  ): void;
+}
+
+/** The `IngressHost` of shard k. */
+export class ShardIngress implements IngressHost {
+  readonly settings: IngressSettings;
+  private readonly domains: { domain: string; dashboardDomain: string };
+  /** For requests that waited for a verdict: their head is parsed once more. */
+  private readonly again = new Head();
+
+  constructor(private readonly options: ShardIngressOptions) {
+    const { settings } = options;
+    this.settings = { ...settings, maxBodyBytes: settings.maxBodyBytes === 0 ? Infinity : settings.maxBodyBytes };
+    this.domains = { domain: settings.domain, dashboardDomain: settings.dashboardDomain };
+  }
+
+  judgeHost(value: string): HostVerdict {
+    return judgeHost(value, this.domains);
+  }
+
+  route(
+    connection: VisitorConnection,
+    head: Head,
+    host: Extract<HostVerdict, { kind: "base" | "tunnel" | "probe" }>,
+  ): void {
+    const { options } = this;
+    if (host.kind === "tunnel") {
+      const owner = shardOf(host.name, options.shards);
+      if (owner === options.shard) this.visit(connection, head, host.name, host.host);
+      else this.move(connection, owner);
+    } else if (host.kind === "base" && sessionShard(head.target) === options.shard)
+      options.pipeSession(connection, head);
+    else this.move(connection, "main");
+  }
+
+  refused(): void {}
+
+  released(connection: VisitorConnection): void {
+    this.options.released(connection);
+  }
+
+  private move(connection: VisitorConnection, owner: number | "main"): void {
+    if (!connection.move((socket, meta) => this.options.give(owner, socket, meta))) {
+      connection.answer("unavailable", { retryAfterSeconds: 1 });
+    }
+  }
+
+  private visit(connection: VisitorConnection, head: Head, name: string, host: string): void {
+    const startedAt = performance.now();
+    const { options } = this;
+    const entry = options.tunnels.entry(name);
+    if (entry === undefined) return connection.answer("tunnel_not_found");
+    const peer = connection.meta;
+    const visitor = resolveVisitor(
+      head,
+      peer.address,
+      peer.secure ? "https" : options.settings.scheme,
+      options.trusted,
+    );
+    const verdict = isOpenToAll(entry.policy)
+      ? openPass
+      : judge(
+          {
+            method: head.method,
+            target: head.target,
+            header: headerReader(head),
+            address: visitor.address,
+            wantsHtml: connection.wantsHtml,
+          },
+          entry,
+          options.policy,
+        );
+    const visit = { entry, visitor, host, startedAt };
+    if (!(verdict instanceof Promise)) return this.act(connection, head, visit, verdict, null);
+    // The head is gone when the verdict comes: keep its bytes, and the body at the visitor.
+    const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
+    const pending = new PendingExchange(connection);
+    connection.begin(pending);
+    verdict.then(
+      (late) => {
+        if (pending.gone) return;
+        this.again.parseRequest(bytes, 0, bytes.length);
+        this.act(connection, this.again, visit, late, pending);
+      },
+      () => !pending.gone && connection.answer("internal"),
+    );
+  }
+
+  private act(
+    connection: VisitorConnection,
+    head: Head,
+    visit: Visit,
+    verdict: Verdict,
+    pending: PendingExchange | null,
+  ): void {
+    const { entry, visitor } = visit;
+    switch (verdict.kind) {
+      case "pass":
+        return this.open(connection, head, visit, verdict, pending);
+      case "relay":
+        relay(connection, head, this.options.control, visitor, visit.host);
+        return pending?.release(connection.exchange);
+      case "redirect":
+        return connection.redirect(verdict.location);
+      case "refuse":
+        this.report(connection, entry, verdict.refusal, visitor);
+        return connection.answer(verdict.code, { headers: verdict.headers });
+    }
+  }
+
+  private open(
+    connection: VisitorConnection,
+    head: Head,
+    visit: Visit,
+    pass: Pass,
+    pending: PendingExchange | null,
+  ): void {
+    const { options } = this;
+    const { entry, visitor, startedAt } = visit;
+    const held = entry.heldUntilMs > Date.now();
+    const tunnel = options.tunnels.tunnel(entry.name) ?? (held ? options.tunnels.expect(entry) : undefined);
+    if (tunnel === undefined) return connection.answer("tunnel_offline", { retryAfterSeconds: 5 });
+    if (tunnel.isFull) return connection.answer("tunnel_overloaded", { retryAfterSeconds: 1 });
+    const upgrade = isWebSocketUpgrade(head);
+    const hostValue = head.value(head.host);
+    const length = writeRequestHead(head, {
+      lines: forwardedLines(visitor, hostValue),
+      requestId: connection.requestId,
+      pass,
+      upgrade,
+    });
+    const hasBody = head.chunked || head.contentLength > 0;
+    const judgedAt = performance.now();
+    const meta = {
+      id: connection.requestId,
+      tunnelId: tunnel.ticket.tunnelId,
+      name: entry.name,
+      appId: entry.appId,
+      orgId: entry.orgId,
+      address: visitor.address,
+      principal: pass.user ?? pass.email,
+      repeatable: !hasBody && isSafe(head),
+      startedAt,
+      judgedAt,
+    };
+    const flags =
+      (hasBody ? 0 : FIN) | (upgrade ? UPGRADE : 0) | (head.isHead ? HEAD_METHOD : 0) | (head.chunked ? CHUNKED : 0);
+    const stream = new HttpStream({
+      tunnel,
+      connection,
+      openFlags: flags,
+      upgrade,
+      hasBody,
+      startedAt,
+      judgedAt,
+      capture: tunnel.captures.begin(meta, requestScratch, length),
+      requestTimeoutMs: options.settings.requestTimeoutMs,
+      serverTiming: options.settings.serverTiming,
+    });
+    connection.begin(stream);
+    if (tunnel.open(stream, requestScratch, length)) pending?.release(stream);
+    else connection.answer("tunnel_offline", { retryAfterSeconds: 2 });
+  }
+
+  private report(connection: VisitorConnection, entry: NameEntry, refusal: Refusal | null, visitor: Visitor): void {
+    if (refusal !== null) this.options.refusal(entry, refusal.rule, visitor.address, connection.requestId);
+  }
+}
+
+interface Visit {
+  entry: NameEntry;
+  visitor: Visitor;
+  host: string;
+  startedAt: number;
+}
+
+/** Stands in while main is asked: the body waits, at the visitor as far as possible. */
+class PendingExchange implements Exchange {
+  gone = false;
+  private readonly parts: Buffer[] = [];
+  private ended: { trailers: Uint8Array | null } | null = null;
+
+  constructor(private readonly connection: VisitorConnection) {}
+
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
+    this.parts.push(Buffer.from(bytes.subarray(start, end)));
+    this.connection.pauseReading();
+  }
+
+  bodyEnd(trailers: Uint8Array | null): void {
+    this.ended = { trailers: trailers === null ? null : Buffer.from(trailers) };
+  }
+
+  abort(): void {
+    this.gone = true;
+  }
+
+  drained(): void {}
+
+  /** The real exchange begins: it gets what came so far. */
+  release(exchange: Exchange | null): void {
+    if (exchange === null) return;
+    this.connection.resumeReading();
+    for (const part of this.parts) exchange.bodyData(part, 0, part.length);
+    if (this.ended !== null) exchange.bodyEnd(this.ended.trailers);
+  }
+}
+
+function isSafe(head: Head): boolean {
+  const { method } = head;
+  return method === "GET" || method === "HEAD" || method === "OPTIONS";
+}
+
+function headerReader(head: Head): (name: string) => string | null {
+  return (name) => {
+    let found: string | null = null;
+    for (let i = 0; i < head.count; i++) {
+      if (head.nameEnd[i]! - head.nameStart[i]! !== name.length) continue;
+      if (
+        Buffer.from(head.bytes.subarray(head.nameStart[i]!, head.nameEnd[i]!)).toString("latin1").toLowerCase() !== name
+      )
+        continue;
+      if (found !== null) return null;
+      found = head.value(i);
+    }
+    return found;
+  };
+}

@@ -1,0 +1,122 @@
+// One stream of a session, as the session sees it: flow control both ways and the agent's frames.
+
+import { initialWindowBytes, smallWindowBytes } from "../src/protocol/frames.ts";
+import { Incoming, Outgoing } from "../src/protocol/flow.ts";
+import type { Session } from "./session.ts";
+
+/** The visitor's side of a stream, as far as flow control needs it. */
+export interface VisitorSide {
+  /** Bytes written that the visitor's kernel hasn't taken. */
+  readonly backlogBytes: number;
+  pauseReading(): void;
+  resumeReading(): void;
+}
+
+/** Created unbound; `bind` gives it its session and id when it is opened. */
+export abstract class StreamFlow {
+  session: Session | null = null;
+  id = 0;
+  /** `performance.now()` when request bytes last moved (or the stream was opened). */
+  movedAt = 0;
+  /** Visitor -> agent bytes, agent -> visitor bytes. */
+  bytesIn = 0;
+  bytesOut = 0;
+  private outgoing: Outgoing | null = null;
+  private incoming: Incoming | null = null;
+  /** Request parts that came before there was a session. */
+  private early: Buffer[] = [];
+  private earlyEnd: Uint8Array | null | undefined;
+
+  constructor(protected readonly visitor: VisitorSide) {}
+
+  /** The agent broke the stream. */
+  abstract onReset(code: number, reason: string): void;
+  /** A response head is complete: `bytes[start..end)`. `fin`: no body follows. */
+  abstract onHead(bytes: Buffer, start: number, end: number, localMicros: number, fin: boolean): void;
+  abstract onData(bytes: Buffer, start: number, end: number): void;
+  abstract onEnd(trailers: Buffer | null): void;
+  /** The session is gone; the stream is already out of its table. */
+  abstract onSessionLost(): void;
+  /** Called about once a second; may time out. */
+  abstract onTick(now: number): void;
+  /** The end of the request has been sent to the agent. */
+  protected abstract requestSent(): void;
+
+  /** The session takes the stream. OPEN, which tells the agent both windows, must follow at once. */
+  bind(session: Session, id: number): { windowBytes: number; creditBytes: number } {
+    const windowBytes = session.budget.take(initialWindowBytes, smallWindowBytes);
+    const creditBytes = session.requestCreditBytes;
+    this.session = session;
+    this.id = id;
+    this.movedAt = performance.now();
+    this.outgoing = new Outgoing(session, id, creditBytes);
+    this.incoming = new Incoming(session, id, windowBytes);
+    return { windowBytes, creditBytes };
+  }
+
+  /** The stream is out of its session's table. */
+  unbind(): void {
+    this.incoming?.close();
+    this.session = null;
+    this.outgoing = null;
+    this.incoming = null;
+  }
+
+  /** Something of the request waits to be sent. */
+  get hasQueued(): boolean {
+    return this.early.length > 0 || this.earlyEnd !== undefined || (this.outgoing?.waits ?? false);
+  }
+
+  /** Sends request bytes as far as credit goes; the rest is kept, and the visitor is not read meanwhile. */
+  sendRequest(bytes: Uint8Array, start: number, end: number): void {
+    this.bytesIn += end - start;
+    if (this.outgoing === null) this.early.push(Buffer.from(bytes.subarray(start, end)));
+    else {
+      this.movedAt = performance.now();
+      if (this.outgoing.send(bytes, start, end)) return;
+    }
+    this.visitor.pauseReading();
+  }
+
+  /** The request ended cleanly. */
+  sendRequestEnd(trailers: Uint8Array | null): void {
+    if (this.outgoing === null) {
+      this.earlyEnd = trailers === null ? null : Buffer.from(trailers);
+      return;
+    }
+    this.outgoing.end(trailers);
+    if (this.outgoing.ended) this.requestSent();
+  }
+
+  /** OPEN was written, credit arrived, or the session can take more. */
+  flushRequest(): void {
+    const { outgoing } = this;
+    if (outgoing === null) return;
+    for (const part of this.early.splice(0)) outgoing.send(part, 0, part.length);
+    if (this.earlyEnd !== undefined) {
+      outgoing.end(this.earlyEnd);
+      this.earlyEnd = undefined;
+    }
+    if (!outgoing.flush()) return;
+    this.movedAt = performance.now();
+    this.visitor.resumeReading();
+    if (outgoing.ended) this.requestSent();
+  }
+
+  onWindow(bytes: number): void {
+    this.outgoing?.grant(bytes);
+    this.movedAt = performance.now();
+    if (this.hasQueued) this.flushRequest();
+  }
+
+  /** Response bytes arrived and were given to the visitor's socket. */
+  protected received(bytes: number): void {
+    this.bytesOut += bytes;
+    this.incoming?.received(bytes, this.visitor.backlogBytes);
+  }
+
+  /** The visitor's kernel has taken everything. */
+  protected visitorDrained(): void {
+    this.incoming?.drained();
+  }
+}

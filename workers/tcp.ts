@@ -1,0 +1,194 @@
+// TCP tunnels: the public port of one tunnel, and a stream per connection.
+
+import type { Socket, TCPSocketListener } from "bun";
+import { SendQueue } from "../src/http1/send-queue.ts";
+import { networkAddress } from "../src/ingress/address.ts";
+import { RAW, resetCode } from "../src/protocol/frames.ts";
+import { StreamFlow, type VisitorSide } from "./stream-flow.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+/** What a TCP port needs of its shard. */
+export interface TcpHost {
+  /** Whether one more connection from this address may be held; counts it if so. */
+  admit(address: string): (() => void) | null;
+}
+
+/** Listens for a tunnel until `stop`. Throws when the port can't be had. */
+export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: TcpHost): { stop(): void } {
+  const listener: TCPSocketListener<TcpConnection> = Bun.listen<TcpConnection>({
+    hostname,
+    port,
+    allowHalfOpen: true,
+    socket: {
+      open(socket) {
+        const address = networkAddress(socket.remoteAddress);
+        const release = host.admit(address);
+        const session = tunnel.isFull ? null : tunnel.pick();
+        if (release === null || session === null) {
+          release?.();
+          socket.data = closedConnection;
+          socket.terminate();
+          return;
+        }
+        const connection = new TcpConnection(socket, tunnel, release);
+        socket.data = connection;
+        socket.setNoDelay(true);
+        tunnel.streams++;
+        tunnel.connectionCame();
+        const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);
+        session.open(connection.stream, RAW, head, head.length);
+      },
+      data: (socket, chunk) => socket.data.received(chunk),
+      drain: (socket) => socket.data.drain(),
+      end: (socket) => socket.data.ended(),
+      close: (socket) => socket.data.closed(),
+      error: (socket) => void socket.terminate(),
+    },
+  });
+  return { stop: () => listener.stop(false) };
+}
+
+/** One connection to a public TCP port. */
+class TcpConnection implements VisitorSide {
+  readonly stream: TcpStream;
+  private readonly out = new SendQueue();
+  private paused = false;
+  private open = true;
+
+  constructor(
+    private readonly socket: Socket<TcpConnection> | null,
+    private readonly tunnel: Tunnel | null,
+    private readonly release: () => void,
+  ) {
+    this.stream = new TcpStream(this);
+  }
+
+  get backlogBytes(): number {
+    return this.out.bytes;
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): void {
+    if (this.open) this.out.write(this.socket, bytes, start, end);
+  }
+
+  /** Half-closes after the last byte. */
+  shutdown(): void {
+    if (this.open) this.out.shutdown(this.socket);
+  }
+
+  /** Both directions are done. */
+  finish(): void {
+    if (this.out.bytes === 0) this.socket?.end();
+  }
+
+  destroy(): void {
+    this.socket?.terminate();
+  }
+
+  pauseReading(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.socket?.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket?.resume();
+  }
+
+  received(chunk: Buffer): void {
+    this.stream.sendRequest(chunk, 0, chunk.length);
+  }
+
+  drain(): void {
+    if (this.socket !== null && this.out.flush(this.socket)) this.stream.drained();
+  }
+
+  ended(): void {
+    this.stream.visitorEnded();
+  }
+
+  closed(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.stream.visitorGone();
+    this.release();
+    if (this.tunnel === null) return;
+    this.tunnel.streams--;
+    this.tunnel.count(this.stream.bytesIn, this.stream.bytesOut, 0);
+  }
+}
+
+class TcpStream extends StreamFlow {
+  private visitorDone = false;
+  private agentDone = false;
+  private over = false;
+
+  constructor(private readonly connection: TcpConnection) {
+    super(connection);
+  }
+
+  visitorEnded(): void {
+    this.visitorDone = true;
+    this.sendRequestEnd(null);
+  }
+
+  visitorGone(): void {
+    if (this.over) return;
+    this.over = true;
+    this.session?.reset(this, resetCode.cancel, "the visitor closed the connection");
+  }
+
+  drained(): void {
+    this.visitorDrained();
+    this.finishIfDone();
+  }
+
+  protected requestSent(): void {
+    this.finishIfDone();
+  }
+
+  onHead(): void {
+    this.broken();
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.connection.write(bytes, start, end);
+    this.received(end - start);
+  }
+
+  onEnd(): void {
+    this.agentDone = true;
+    this.connection.shutdown();
+    this.finishIfDone();
+  }
+
+  onReset(): void {
+    this.over = true;
+    this.connection.destroy();
+  }
+
+  onSessionLost(): void {
+    this.over = true;
+    this.connection.destroy();
+  }
+
+  onTick(): void {}
+
+  private finishIfDone(): void {
+    if (this.over || !this.visitorDone || !this.agentDone || this.hasQueued || this.connection.backlogBytes > 0) return;
+    this.over = true;
+    this.session?.remove(this);
+    this.connection.finish();
+  }
+
+  private broken(): void {
+    this.over = true;
+    this.session?.reset(this, resetCode.protocol, "a response head on a TCP stream");
+    this.connection.destroy();
+  }
+}
+
+const closedConnection = new TcpConnection(null, null, () => {});
+closedConnection.closed();

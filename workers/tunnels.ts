@@ -1,0 +1,160 @@
+// Everything a shard knows by name: entries pushed by main, tickets, live tunnels.
+
+import type { NameEntry, ShardEvent, Ticket, TunnelCounters } from "../src/link/messages.ts";
+import { closeCode } from "../src/protocol/frames.ts";
+import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
+import type { Session } from "./session.ts";
+import { Tunnel, type TunnelHost } from "./tunnel.ts";
+
+const maxTickets = 20_000;
+
+/** The tables of one shard; `event` goes to main. */
+export class Tunnels {
+  private readonly names = new Map<string, NameEntry>();
+  private readonly tickets = new Map<string, Ticket>();
+  private readonly byName = new Map<string, Tunnel>();
+  private readonly byId = new Map<string, Tunnel>();
+  private readonly allow = new Map<string, CidrList>();
+
+  constructor(
+    private readonly host: TunnelHost,
+    private readonly event: (event: ShardEvent) => void,
+  ) {}
+
+  entry(name: string): NameEntry | undefined {
+    return this.names.get(name);
+  }
+
+  /** The tunnel of a name, live or waiting for its agent. */
+  tunnel(name: string): Tunnel | undefined {
+    return this.byName.get(name);
+  }
+
+  /** A tunnel without a registration, where visitors of a name that was live a moment ago wait. */
+  expect(entry: NameEntry): Tunnel {
+    const tunnel = new Tunnel(this.host, { tunnelId: "", name: entry.name });
+    this.byName.set(entry.name, tunnel);
+    return tunnel;
+  }
+
+  /** Called about once a second. */
+  tick(now: number): void {
+    for (const tunnel of this.byName.values()) {
+      tunnel.tick(now);
+      if (tunnel.isExpected && tunnel.streams === 0) this.byName.delete(tunnel.ticket.name);
+    }
+  }
+
+  byTunnelId(tunnelId: string): Tunnel | undefined {
+    return this.byId.get(tunnelId);
+  }
+
+  all(): IterableIterator<Tunnel> {
+    return this.byId.values();
+  }
+
+  setNames(snapshot: boolean, set: NameEntry[], remove: string[]): void {
+    if (snapshot) this.names.clear();
+    for (const entry of set) this.names.set(entry.name, entry);
+    for (const name of remove) {
+      this.names.delete(name);
+      const tunnel = this.byName.get(name);
+      if (tunnel !== undefined) this.drop(tunnel, closeCode.revoked, "the name was given up");
+    }
+  }
+
+  /** A registration was decided: older generations of its agent end at once. */
+  addTicket(ticket: Ticket): void {
+    const now = Date.now();
+    for (const [key, old] of this.tickets) {
+      if (old.expiresAtMs > now && this.tickets.size < maxTickets) break;
+      this.tickets.delete(key);
+    }
+    this.tickets.set(ticket.ticket, ticket);
+    let tunnel = this.byName.get(ticket.name);
+    if (tunnel?.isExpected === true) {
+      tunnel.adopt(ticket);
+      this.byId.set(ticket.tunnelId, tunnel);
+    } else if (tunnel !== undefined && tunnel.ticket.tunnelId !== ticket.tunnelId) {
+      this.drop(tunnel, closeCode.replaced, "the name is served by another registration");
+      tunnel = undefined;
+    }
+    for (const session of [...(tunnel?.sessions ?? [])]) {
+      const { agentId, generation } = session.options;
+      if (agentId === ticket.agentId && generation < ticket.generation)
+        session.close(closeCode.replaced, "a newer start of this agent took over");
+    }
+    if (tunnel === undefined) {
+      tunnel = new Tunnel(this.host, ticket);
+      this.byName.set(ticket.name, tunnel);
+      this.byId.set(ticket.tunnelId, tunnel);
+    }
+    this.allow.set(ticket.tunnelId, createCidrList(ticket.agentAllow));
+  }
+
+  /** Takes a ticket for a session from `address`; a string says why not. */
+  takeTicket(key: string, address: string): { ticket: Ticket; tunnel: Tunnel } | string {
+    const ticket = this.tickets.get(key);
+    this.tickets.delete(key);
+    if (ticket === undefined || ticket.expiresAtMs <= Date.now()) return "bad_ticket";
+    const tunnel = this.byId.get(ticket.tunnelId);
+    if (tunnel === undefined) return "bad_ticket";
+    const allow = this.allow.get(ticket.tunnelId);
+    if (allow === undefined || !allow.matches(address)) return "not_whitelisted";
+    const own = tunnel.sessions.filter((one) => one.options.agentId === ticket.agentId);
+    if (own.some((one) => one.options.generation > ticket.generation)) return "replaced";
+    // A half-open session may still be counted: the oldest makes room.
+    if (own.length >= ticket.maxSessions) own[0]!.close(closeCode.replaced, "more sessions than agreed");
+    return { ticket, tunnel };
+  }
+
+  setAllow(tunnelId: string, ranges: string[]): void {
+    const tunnel = this.byId.get(tunnelId);
+    if (tunnel === undefined) return;
+    const allow = createCidrList(ranges);
+    this.allow.set(tunnelId, allow);
+    for (const session of [...tunnel.sessions]) {
+      if (!allow.matches(session.options.address)) this.refuse(session, "not_whitelisted");
+    }
+  }
+
+  disconnect(tunnelId: string, agentId: string | null, reason: string): void {
+    for (const [key, ticket] of this.tickets) {
+      if (ticket.tunnelId === tunnelId && (agentId === null || ticket.agentId === agentId)) this.tickets.delete(key);
+    }
+    const tunnel = this.byId.get(tunnelId);
+    if (tunnel === undefined) return;
+    for (const session of [...tunnel.sessions]) {
+      if (agentId === null || session.options.agentId === agentId) this.refuse(session, reason);
+    }
+    if (agentId === null) this.drop(tunnel, closeCode.revoked, reason);
+  }
+
+  opened(tunnel: Tunnel, session: Session): void {
+    const { tunnelId, agentId, generation, address } = session.options;
+    const sessions = tunnel.sessions.length;
+    this.event({ type: "session.opened", tunnelId, agentId, generation, address, sessions, atMs: Date.now() });
+  }
+
+  takeCounters(): TunnelCounters[] {
+    const counters: TunnelCounters[] = [];
+    for (const tunnel of this.byId.values()) {
+      const taken = tunnel.takeCounters();
+      if (taken !== null) counters.push(taken);
+    }
+    return counters;
+  }
+
+  private refuse(session: Session, reason: string): void {
+    session.outbox.flush();
+    session.close(reason === "replaced" ? closeCode.replaced : closeCode.revoked, reason);
+  }
+
+  private drop(tunnel: Tunnel, code: number, reason: string): void {
+    for (const session of [...tunnel.sessions]) session.close(code, reason);
+    tunnel.close();
+    this.byId.delete(tunnel.ticket.tunnelId);
+    this.allow.delete(tunnel.ticket.tunnelId);
+    if (this.byName.get(tunnel.ticket.name) === tunnel) this.byName.delete(tunnel.ticket.name);
+  }
+}
