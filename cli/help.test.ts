@@ -45,6 +45,12 @@ test("every command is in the program's help or in its group's", () => {
   }
 });
 
+test.each(groups.map((group) => [group.name, group] as const))("the help of %s fits 80 columns", (_name, group) => {
+  const members = commands.filter((command) => command.name.startsWith(`${group.name} `));
+  expect(members.length).toBeGreaterThan(0);
+  for (const line of groupHelp(group, members, plain)) expect(Bun.stringWidth(line), line).toBeLessThanOrEqual(80);
+});
+
 test("docs/cli.md has every command, flag and exit code", async () => {
   const docs = await Bun.file(`${import.meta.dir}/../docs/cli.md`).text();
   for (const command of commands) {

@@ -43,6 +43,15 @@ export function parseFlags(argv: readonly string[], flags: FlagTable): Parsed {
   };
 }
 
+/** The one argument of a command that needs exactly one; `what` says what it is. Throws UsageError. */
+export function oneArgument(parsed: Parsed, what: string): string {
+  const [argument, extra] = parsed.positionals;
+  if (argument === undefined || argument === "") throw new UsageError(`Give ${what}.`);
+  // Without repeating it: what follows may be a password that does not belong there.
+  if (extra !== undefined) throw new UsageError(`One argument is enough here: give ${what}.`);
+  return argument;
+}
+
 function toOption(flag: Flag): { type: "string" | "boolean"; short?: string; multiple: boolean } {
   return { type: flag.type, multiple: true, ...(flag.short === undefined ? {} : { short: flag.short }) };
 }

@@ -21,7 +21,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     }
     if (error instanceof AppError) {
       io.problem(`digit-link: ${safe(error.message)}`);
-      return exitCodes.failure.exitCode;
+      return error.code === "validation" ? exitCodes.usage.exitCode : exitCodes.failure.exitCode;
     }
     io.problem(`digit-link: ${safe(error instanceof Error ? error.message : String(error))}`);
     if (io.env.DIGIT_LINK_DEBUG && error instanceof Error) io.problem(error.stack ?? "");

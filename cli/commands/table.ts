@@ -2,13 +2,23 @@
 
 import type { Command } from "../command.ts";
 import type { Group } from "../help.ts";
+import { adminCommands } from "./admin.ts";
 import { http } from "./http.ts";
 import { login } from "./login.ts";
-import { operatorCommands } from "./operator.ts";
 import { server } from "./server.ts";
 import { tcp } from "./tcp.ts";
+import { upkeepCommands } from "./upkeep.ts";
+import { whitelistCommands } from "./whitelist.ts";
 
-export const commands: readonly Command[] = [http, tcp, login, server, ...operatorCommands];
+export const commands: readonly Command[] = [
+  http,
+  tcp,
+  login,
+  server,
+  ...adminCommands,
+  ...whitelistCommands,
+  ...upkeepCommands,
+];
 
 export const groups: readonly Group[] = [
   { name: "admin", summary: "administrators of this server, when nobody can log in" },

@@ -107,6 +107,15 @@ test.each([
   expect(await digitLink(argv)).toEqual({ exitCode: 2, out: "", problems: `digit-link: ${sentence}\n` });
 });
 
+describe("security", () => {
+  test("a password given as an argument is refused and not repeated", async () => {
+    const { exitCode, out, problems } = await digitLink(["admin", "set-password", "alice", "hunter2"]);
+    expect([exitCode, out]).toEqual([2, ""]);
+    expect(problems).toContain("One argument is enough here");
+    expect(problems).not.toContain("hunter2");
+  });
+});
+
 describe("login", () => {
   const healthy = () => Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("{}") });
 
