@@ -21,6 +21,7 @@ import { createHealthRoutes } from "./health/routes.ts";
 import { createLoginRoutes } from "./login/routes.ts";
 import { createOpenApi } from "./openapi.ts";
 import { factsOf, pathOf } from "./request.ts";
+import { createSetupRoutes } from "./setup/routes.ts";
 import { createAdminSelfRoutes, createOrgSelfRoutes } from "./self/routes.ts";
 
 /** What describes and serves one feature. */
@@ -29,6 +30,7 @@ export type Feature = (deps: ApiDeps, guards: Guards) => AnyElysia;
 /** Every feature of the API, in the order in which the documentation lists them. */
 const features: readonly Feature[] = [
   createHealthRoutes,
+  createSetupRoutes,
   createLoginRoutes,
   createAdminSelfRoutes,
   createOrgSelfRoutes,
@@ -66,7 +68,8 @@ export function createApi(deps: ApiDeps, extra: readonly Feature[] = []) {
         ownCookies.some((name) => cookies.includes(`${name}=`)),
       );
     })
-    .onParse({ as: "global" }, ({ request }) => (formPaths.has(pathOf(request)) ? undefined : readJson(request)));
+    // null = parsed by the route itself; with undefined Elysia would read the form, and fail on an empty one.
+    .onParse({ as: "global" }, ({ request }) => (formPaths.has(pathOf(request)) ? null : readJson(request)));
   for (const plugin of routes) app.use(plugin);
   return app.use(createOpenApi(() => routes));
 }

@@ -296,9 +296,14 @@ function findOutbound(error: unknown): OutboundRefused | null {
   return null;
 }
 
+/** A word for the audit log: openid-client's code, and the claim where one was wrong. */
 function reasonOf(error: unknown): string {
   if (error instanceof client.AuthorizationResponseError) return "provider_error";
   if (error instanceof client.ResponseBodyError) return "token_refused";
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "failed";
+  for (let one: unknown = error, depth = 0; typeof one === "object" && one !== null && depth < 5; depth++) {
+    if ("claim" in one && typeof one.claim === "string") return `id_token_${one.claim}`;
+    one = "cause" in one ? one.cause : null;
+  }
   return code.replace(/^OAUTH_/, "").toLowerCase();
 }
