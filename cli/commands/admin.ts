@@ -55,7 +55,7 @@ const list: Command = {
 
 const resetTotp: Command = {
   name: "admin reset-totp",
-  summary: "remove an account's two-factor authentication",
+  summary: "remove two-factor authentication",
   usage: "NAME",
   flags: {},
   examples: [["digit-link admin reset-totp alice", "who lost the phone and the recovery codes"]],
