@@ -3,7 +3,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 
 /** What is sealed; each purpose has its own key, so that one kind of value can never be opened as another. */
-export type SealPurpose = "totp-seed" | "oidc-secret" | "oauth-state";
+export type SealPurpose = "totp-seed" | "oidc-secret" | "oauth-state" | "setup-draft";
 
 /** A sealed value is damaged, belongs elsewhere, or its key is gone. Whoever judges with it denies. */
 export class SealError extends Error {

@@ -36,6 +36,16 @@ export async function insertWhitelistEntry(trx: Trx, row: WhitelistRow): Promise
   await trx.insertInto("whitelist_entries").values(row).execute();
 }
 
+/** As insertWhitelistEntry, but a range that is there already stays as it is; false then. */
+export async function ensureWhitelistEntry(trx: Trx, row: WhitelistRow): Promise<boolean> {
+  const result = await trx
+    .insertInto("whitelist_entries")
+    .values(row)
+    .onConflict((conflict) => conflict.columns(["owner_id", "cidr"]).doNothing())
+    .executeTakeFirst();
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n;
+}
+
 /** Removes an entry of the owner's list; the removed row, or null. */
 export async function deleteWhitelistEntry(trx: Trx, ownerId: string, id: string): Promise<WhitelistRow | null> {
   const row = await trx

@@ -10,10 +10,11 @@ import { forgetTotpSteps, replaceRecoveryCodes } from "../../db/second-factors.t
 import { moveAccountWhitelist, type ListOwner } from "../../db/whitelist-entries.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import { canonicalUsername, isValidUsername } from "../../lib/usernames.ts";
+import { canonicalUsername } from "../../lib/usernames.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
+import { checkRoles, checkUsername } from "./rules.ts";
 import { createAccountChanges, type AccountEdit, type Actor } from "./change.ts";
 
 export interface ListQuery {
@@ -203,30 +204,6 @@ export function createAccounts(deps: ApiDeps) {
     /** The account as it is now, whoever asks. */
     find: (id: string) => findAccount(db.kysely, id),
   };
-}
-
-function checkUsername(input: string): { username: string; usernameKey: string } {
-  const usernameKey = canonicalUsername(input);
-  if (!isValidUsername(usernameKey)) {
-    throw new AppError(
-      "validation",
-      "username must have 2 to 64 letters, digits or . _ - @ + and start with a letter or digit.",
-      {
-        field: "username",
-      },
-    );
-  }
-  return { username: input.normalize("NFKC").trim(), usernameKey };
-}
-
-/** System admins are in no organization; organization admins are in one. */
-function checkRoles(isAdmin: boolean, isOrgAdmin: boolean, orgId: string | null): void {
-  if (isAdmin && (orgId !== null || isOrgAdmin)) {
-    throw new AppError("validation", "A system admin is in no organization.", { field: "orgId" });
-  }
-  if (isOrgAdmin && orgId === null) {
-    throw new AppError("validation", "isOrgAdmin needs an organization.", { field: "isOrgAdmin" });
-  }
 }
 
 function unknownOrganization(): AppError {

@@ -1,0 +1,306 @@
+// Logging in: passwords, second factors, half-done logins, sessions, on both engines.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { createTestApi, type TestApi } from "../../helpers/api.ts";
+import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
+import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
+
+const codeOf = (answer: { body: Record<string, unknown> }) =>
+  (answer.body["error"] as { code?: string } | undefined)?.code;
+
+describeEngines("login", (open) => {
+  let database: TestDatabase;
+  let api: TestApi;
+  let name = "";
+  let count = 0;
+  beforeAll(async () => {
+    database = await open();
+  });
+  afterAll(async () => database[Symbol.asyncDispose]());
+  beforeEach(() => {
+    // A new limiter and clock per test; the database stays, so every test has names of its own.
+    api = createTestApi(database);
+    name = `person${++count}`;
+  });
+
+  const tryLogin = (username: string, password: string, address?: string) =>
+    api.call("POST", "/auth/login", { body: { username, password }, ...(address === undefined ? {} : { address }) });
+
+  test("a member without second factor gets a session at once", async () => {
+    const orgId = await createOrganization(api, `Org ${name}`);
+    await createPerson(api, { username: name, orgId, login: false });
+    const answer = await tryLogin(name, goodPassword);
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({ success: true });
+    const cookie = answer.headers.get("set-cookie") ?? "";
+    expect(cookie).toMatch(/^__Host-dl_session=[\w.-]+; Path=\/; Max-Age=86400; HttpOnly; SameSite=Lax; Secure$/);
+    const me = await api.call("GET", "/auth/me", { session: answer.cookies["__Host-dl_session"]! });
+    expect(me.body).toMatchObject({
+      account: { username: name, orgId },
+      organization: { id: orgId },
+      mustEnrolTotp: false,
+    });
+    expect(me.text).not.toContain("$2b$");
+  });
+
+  test("a name is found in any spelling", async () => {
+    await createPerson(api, { username: `Ｍａｒｙ.${name}`, login: false });
+    expect((await tryLogin(`MARY.${name.toUpperCase()}`, goodPassword)).status).toBe(200);
+  });
+
+  test("an admin logs in with password and code", async () => {
+    const { session } = await createPerson(api, { username: name, isAdmin: true, totp: true });
+    const me = await api.call("GET", "/admin/me", { session });
+    expect(me.body).toMatchObject({ account: { username: name, isAdmin: true, totpEnabled: true } });
+  });
+
+  test("an admin without second factor enrols first, and gets recovery codes that work once", async () => {
+    await createPerson(api, { username: name, isAdmin: true, login: false });
+    const first = await tryLogin(name, goodPassword);
+    expect(first.body).toEqual({ success: true, needsSetup: true, pendingToken: expect.any(String) });
+    const pendingToken = first.body["pendingToken"] as string;
+    const setup = await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
+    const again = await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
+    expect(again.body).toEqual(setup.body);
+    expect(setup.body["qrSvg"]).toStartWith("<svg");
+    expect(setup.body["uri"]).toStartWith("otpauth://totp/tunnel.test");
+    const code = codeNow(api, setup.body["secret"] as string);
+    const done = await api.call("POST", "/auth/totp/setup", { body: { pendingToken, code } });
+    expect(done.status).toBe(200);
+    const codes = done.body["recoveryCodes"] as string[];
+    expect(codes).toHaveLength(10);
+    expect((await api.call("GET", "/admin/me", { session: done.cookies["__Host-dl_session"]! })).status).toBe(200);
+
+    for (const expected of [200, 401]) {
+      const next = (await tryLogin(name, goodPassword)).body["pendingToken"];
+      const answer = await api.call("POST", "/auth/totp/verify", {
+        body: { pendingToken: next, code: codes[0]!.toUpperCase() },
+      });
+      expect(answer.status).toBe(expected);
+    }
+  });
+
+  test("sessions are listed and ended", async () => {
+    const { session: one } = await createPerson(api, { username: name });
+    const two = await login(api, name);
+    const list = await api.call("GET", "/auth/sessions", { session: one });
+    const sessions = list.body["sessions"] as { id: string; current: boolean }[];
+    expect(sessions.map(({ current }) => current).sort()).toEqual([false, true]);
+    const other = sessions.find(({ current }) => !current)!;
+    expect((await api.call("DELETE", `/auth/sessions/${other.id}`, { session: one })).status).toBe(200);
+    expect((await api.call("GET", "/auth/me", { session: two })).status).toBe(401);
+    expect((await api.call("GET", "/auth/me", { session: one })).status).toBe(200);
+    const out = await api.call("POST", "/auth/logout", { session: one });
+    expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
+    expect((await api.call("GET", "/auth/me", { session: one })).status).toBe(401);
+  });
+
+  describe("security", () => {
+    test("unknown, wrong, password-less and inactive: one answer, one hash operation each", async () => {
+      await createPerson(api, { username: `${name}-known`, login: false });
+      await createPerson(api, { username: `${name}-nopass`, password: null, login: false });
+      const inactive = await createPerson(api, { username: `${name}-inactive`, login: false });
+      await api.deps.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", inactive.id).execute();
+      const bodies = new Set<string>();
+      for (const [user, password] of [
+        [`${name}-known`, "wrong password"],
+        [`${name}-nobody`, goodPassword],
+        [`${name}-nopass`, goodPassword],
+        [`${name}-inactive`, goodPassword],
+      ] as const) {
+        const before = { ...api.hashes };
+        const answer = await tryLogin(user, password);
+        expect(answer.status).toBe(401);
+        bodies.add(answer.text);
+        expect(api.hashes).toEqual({ hash: before.hash, verify: before.verify + 1 });
+      }
+      expect(bodies.size).toBe(1);
+    });
+
+    test("check-account says the same about everybody", async () => {
+      await createPerson(api, { username: name, login: false });
+      const known = await api.call("POST", "/auth/check-account", { body: { username: name } });
+      const unknown = await api.call("POST", "/auth/check-account", { body: { username: `${name}-x` } });
+      expect(known.text).toBe(unknown.text);
+      expect(api.hashes.verify).toBe(0);
+    });
+
+    test("ten failures block the address, and a block ends", async () => {
+      await createPerson(api, { username: name, login: false });
+      for (let i = 0; i < 10; i++) expect((await tryLogin(`${name}-${i}`, "wrong password")).status).toBe(401);
+      const blocked = await tryLogin(name, goodPassword);
+      expect(blocked.status).toBe(429);
+      expect(blocked.headers.get("retry-after")).toBe("1800");
+      expect(api.audited.at(-1)).toMatchObject({
+        action: "login.password",
+        success: false,
+        reason: "too many failed attempts",
+      });
+      expect((await tryLogin(name, goodPassword, "198.51.100.1")).status).toBe(200);
+      api.clock.nowMs += 30 * 60_000 + 1;
+      expect((await tryLogin(name, goodPassword)).status).toBe(200);
+    });
+
+    test("parallel guesses get no more tries than a sequence", async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 30 }, (_, i) => tryLogin(`${name}-${i}`, "wrong password")),
+      );
+      expect(answers.filter(({ status }) => status === 401).length).toBe(10);
+      expect(answers.filter(({ status }) => status === 429).length).toBe(20);
+    });
+
+    test("a block survives a restart", async () => {
+      for (let i = 0; i < 10; i++) await tryLogin(name, "wrong password", "192.0.2.200");
+      const next = createTestApi(database);
+      await next.deps.limiter.restore();
+      const body = { username: name, password: goodPassword };
+      expect((await next.call("POST", "/auth/login", { body, address: "192.0.2.200" })).status).toBe(429);
+      expect((await next.call("POST", "/auth/login", { body, address: "192.0.2.201" })).status).toBe(401);
+    });
+
+    test("a name under attack from many addresses is slowed, not locked", async () => {
+      await createPerson(api, { username: name, login: false });
+      for (let i = 0; i < 40; i++) await tryLogin(name, "wrong password", `198.51.100.${i + 10}`);
+      expect(api.delays.length).toBeGreaterThan(20);
+      expect(Math.max(...api.delays)).toBeLessThanOrEqual(5_000);
+      expect((await tryLogin(name, goodPassword, "192.0.2.1")).status).toBe(200);
+    });
+
+    test("one of twenty parallel uses of a code wins", async () => {
+      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      const pending = await Promise.all(
+        Array.from({ length: 4 }, async () => (await tryLogin(name, goodPassword)).body["pendingToken"]),
+      );
+      const code = codeNow(api);
+      const uses = Array.from({ length: 20 }, (_, i) =>
+        api.call("POST", "/auth/totp/verify", { body: { pendingToken: pending[i % 4], code } }),
+      );
+      const answers = await Promise.all(uses);
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+    });
+
+    test("a used code is refused, also in another login", async () => {
+      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      const code = codeNow(api);
+      for (const expected of [200, 401]) {
+        const { pendingToken } = (await tryLogin(name, goodPassword)).body;
+        expect((await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code } })).status).toBe(expected);
+      }
+    });
+
+    test("five wrong codes block the account's second factor across logins and addresses", async () => {
+      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      for (let i = 0; i < 5; i++) {
+        const { pendingToken } = (await tryLogin(name, goodPassword)).body;
+        const body = { pendingToken, code: "000000" };
+        const answer = await api.call("POST", "/auth/totp/verify", { body, address: `198.51.100.${i}` });
+        expect(codeOf(answer)).toBe("bad_code");
+      }
+      const { pendingToken } = (await tryLogin(name, goodPassword)).body;
+      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
+      expect(answer.status).toBe(429);
+    });
+
+    test("a half-done login is good for nothing but its step, once, for five minutes", async () => {
+      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      const first = (await tryLogin(name, goodPassword)).body["pendingToken"] as string;
+      for (const [method, path] of [
+        ["GET", "/auth/me"],
+        ["GET", "/admin/me"],
+        ["GET", "/admin/accounts"],
+      ] as const) {
+        expect((await api.call(method, path, { session: first })).status).toBe(401);
+        expect((await api.call(method, path, { headers: { authorization: `Bearer ${first}` } })).status).toBe(401);
+      }
+      // It cannot enrol an account that has a second factor.
+      expect((await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": first } })).status).toBe(401);
+      const enrol = await api.call("POST", "/auth/totp/setup", { body: { pendingToken: first, code: codeNow(api) } });
+      expect(enrol.status).toBe(401);
+
+      const verify = () => api.call("POST", "/auth/totp/verify", { body: { pendingToken: first, code: codeNow(api) } });
+      expect((await verify()).status).toBe(200);
+      api.clock.nowMs += 30_000;
+      expect((await verify()).status).toBe(401);
+
+      const late = (await tryLogin(name, goodPassword)).body["pendingToken"];
+      api.clock.nowMs += 5 * 60_000;
+      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken: late, code: codeNow(api) } });
+      expect(answer.status).toBe(401);
+    });
+
+    test("two enrolments in progress: the second cannot replace the first", async () => {
+      await createPerson(api, { username: name, isAdmin: true, login: false });
+      const tokens = [await tryLogin(name, goodPassword), await tryLogin(name, goodPassword)].map(
+        ({ body }) => body["pendingToken"] as string,
+      );
+      const seeds = await Promise.all(
+        tokens.map(
+          async (token) =>
+            (await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": token } })).body[
+              "secret"
+            ] as string,
+        ),
+      );
+      const finish = (i: number) =>
+        api.call("POST", "/auth/totp/setup", { body: { pendingToken: tokens[i], code: codeNow(api, seeds[i]!) } });
+      expect((await finish(0)).status).toBe(200);
+      expect((await finish(1)).status).toBe(401);
+    });
+
+    test("a session must be ours, alive, and of an active account", async () => {
+      const { id, session } = await createPerson(api, { username: name });
+      const me = (cookie: string) => api.call("GET", "/auth/me", { session: cookie }).then(({ status }) => status);
+      expect(await me(session)).toBe(200);
+      expect(await me(`${session.slice(0, -2)}xx`)).toBe(401);
+      const [, payload] = session.split(".");
+      const none = Buffer.from(JSON.stringify({ alg: "none", typ: "JWT" })).toString("base64url");
+      expect(await me(`${none}.${payload}.`)).toBe(401);
+      await api.deps.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", id).execute();
+      expect(await me(session)).toBe(401);
+      await api.deps.db.kysely.updateTable("accounts").set({ active: 1 }).where("id", "=", id).execute();
+      expect(await me(session)).toBe(200);
+      api.clock.nowMs += 24 * 3_600_000;
+      expect(await me(session)).toBe(401);
+    });
+
+    test("nobody ends another account's session", async () => {
+      const victim = await createPerson(api, { username: `${name}-victim` });
+      const other = await createPerson(api, { username: name });
+      const list = await api.call("GET", "/auth/sessions", { session: victim.session });
+      const [session] = list.body["sessions"] as { id: string }[];
+      const answer = await api.call("DELETE", `/auth/sessions/${session!.id}`, { session: other.session });
+      expect(answer.status).toBe(404);
+      expect((await api.call("GET", "/auth/me", { session: victim.session })).status).toBe(200);
+    });
+
+    test("an organization that requires a second factor lets its members do nothing before", async () => {
+      const orgId = await createOrganization(api, `Org ${name}`);
+      const { session } = await createPerson(api, { username: name, orgId, isOrgAdmin: true });
+      await api.deps.db.kysely.updateTable("organizations").set({ require_totp: 1 }).where("id", "=", orgId).execute();
+      expect(codeOf(await api.call("GET", "/org/me", { session }))).toBe("totp_required");
+      expect(codeOf(await api.call("GET", "/org/accounts", { session }))).toBe("totp_required");
+      const start = await api.call("POST", "/org/me/totp/start", { session, body: { currentPassword: goodPassword } });
+      const code = codeNow(api, start.body["secret"] as string);
+      const done = await api.call("POST", "/org/me/totp/setup", { session, body: { code } });
+      expect(done.status).toBe(200);
+      expect((await api.call("GET", "/org/accounts", { session })).status).toBe(401);
+      expect((await api.call("GET", "/org/accounts", { session: done.cookies["__Host-dl_session"]! })).status).toBe(
+        200,
+      );
+    });
+
+    test("passwords and codes appear in no log and no audit row", async () => {
+      await createPerson(api, { username: name, isAdmin: true, totp: true });
+      await tryLogin(name, "planted-wrong-password");
+      const everything = JSON.stringify([api.logs, api.audited]);
+      expect(everything).not.toContain("planted-wrong-password");
+      expect(everything).not.toContain(goodPassword);
+      const rows = JSON.stringify([
+        await api.deps.db.kysely.selectFrom("accounts").selectAll().execute(),
+        await api.deps.db.kysely.selectFrom("pending_logins").selectAll().execute(),
+      ]);
+      expect(rows).not.toContain("JBSWY3DPEHPK3PXP");
+      expect(rows).not.toContain(goodPassword);
+    });
+  });
+});
