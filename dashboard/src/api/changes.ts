@@ -1,0 +1,104 @@
+// Writing: every change a portal can make, each followed by fetching again what it touches.
+
+import { del, post, put } from "./client.ts";
+import { refresh } from "./query-client.ts";
+import { base } from "./session.ts";
+import type * as t from "./types.ts";
+
+/** Runs a change, then refreshes; a failed refresh shows at the list itself, never as a failed change. */
+async function then<T>(change: Promise<T>, ...resources: string[]): Promise<T> {
+  const answer = await change;
+  void refresh(...resources, "stats", "audit");
+  return answer;
+}
+
+export const createOrganization = (body: { name: string }) =>
+  then(post<{ organization: t.Organization }>(`${base()}/organizations`, body), "organizations");
+export const updateOrganization = (id: string, body: { name?: string; requireTotp?: boolean }) =>
+  then(put<void>(`${base()}/organizations/${id}`, body), "organizations");
+export const deleteOrganization = (id: string) => then(del<void>(`${base()}/organizations/${id}`), "organizations");
+export const saveSettings = (body: { name?: string; requireTotp?: boolean }) =>
+  then(put<void>("/org/settings", body), "settings");
+
+export interface AccountInput {
+  username: string;
+  password?: string;
+  isAdmin?: boolean;
+  isOrgAdmin?: boolean;
+  orgId?: string;
+}
+export const createAccount = (body: AccountInput) =>
+  then(post<{ account: t.Account; token: string }>(`${base()}/accounts`, body), "accounts");
+export const deactivateAccount = (id: string) => then(del<void>(`${base()}/accounts/${id}`), "accounts", "tunnels");
+export const deleteAccount = (id: string) => then(del<void>(`${base()}/accounts/${id}/hard`), "accounts", "tunnels");
+export const activateAccount = (id: string) => then(post<void>(`${base()}/accounts/${id}/activate`), "accounts");
+export const regenerateToken = (id: string) =>
+  then(post<{ token: string }>(`${base()}/accounts/${id}/regenerate`), "accounts", "tunnels");
+export const renameAccount = (id: string, username: string) =>
+  then(put<void>(`${base()}/accounts/${id}/username`, { username }), "accounts");
+export const setAccountPassword = (id: string, password: string) =>
+  then(put<void>(`${base()}/accounts/${id}/password`, { password }), "accounts");
+export const moveAccount = (id: string, orgId: string | null) =>
+  then(put<void>(`${base()}/accounts/${id}/organization`, { orgId }), "accounts", "tunnels");
+export const setOrgAdmin = (id: string, isOrgAdmin: boolean) =>
+  then(put<void>(`${base()}/accounts/${id}/org-admin`, { isOrgAdmin }), "accounts");
+export const resetTotp = (id: string) => then(del<void>(`${base()}/accounts/${id}/totp`), "accounts");
+
+export interface ApplicationInput {
+  orgId?: string;
+  subdomain: string;
+  name: string;
+  authMode?: t.AuthMode;
+}
+export const createApplication = (body: ApplicationInput) =>
+  then(post<{ application: t.Application }>(`${base()}/applications`, body), "applications");
+export const updateApplication = (id: string, body: Partial<Omit<ApplicationInput, "orgId">>) =>
+  then(put<void>(`${base()}/applications/${id}`, body), "applications", "tunnels", "policy");
+export const deleteApplication = (id: string) =>
+  then(del<void>(`${base()}/applications/${id}`), "applications", "tunnels");
+export const saveRateLimit = (id: string, body: t.RateLimit) =>
+  then(put<void>(`${base()}/applications/${id}/rate-limit`, body), "rate-limit");
+export const resetRateLimit = (id: string) => then(del<void>(`${base()}/applications/${id}/rate-limit`), "rate-limit");
+
+/** `owner` is `/applications/ID`, `/organizations/ID`, or empty for the caller's own organization. */
+export const savePolicy = (owner: string, body: t.PolicyInput) =>
+  then(put<void>(`${base()}${owner}/policy`, body), "policy", "applications", "organizations");
+export const deletePolicy = (owner: string) =>
+  then(del<void>(`${base()}${owner}/policy`), "policy", "applications", "organizations");
+
+/** Asks a provider for its configuration, from the server. */
+export const testProvider = (issuerUrl: string) => post<t.ProviderTest>(`${base()}/oidc/test`, { issuerUrl });
+
+export interface KeyInput {
+  orgId?: string;
+  appId?: string;
+  description: string;
+  scope: t.ApiKey["scope"];
+  expiresIn?: number;
+}
+export const createKey = (body: KeyInput) =>
+  then(post<{ key: t.ApiKey; rawKey: string }>(`${base()}/api-keys`, body), "keys");
+export const deleteKey = (id: string) => then(del<void>(`${base()}/api-keys/${id}`), "keys", "tunnels");
+
+/** `path` is the list's path below the portal's prefix, for example `/whitelist` or `/applications/ID/whitelist`. */
+export const addWhitelist = (path: string, body: { ipRange: string; description: string }) =>
+  then(post<{ warning?: string }>(base() + path, body), "whitelist");
+export const removeWhitelist = (path: string, id: string) =>
+  then(del<void>(`${base()}${path}/${id}`), "whitelist", "tunnels");
+
+export const disconnectTunnel = (id: string) => then(del<void>(`${base()}/tunnels/${id}`), "tunnels", "applications");
+export const checkTunnel = (id: string) =>
+  then(post<{ local?: t.LocalStatus }>(`${base()}/tunnels/${id}/check`), "tunnels");
+
+/** `currentPassword` is left out only by an account that has none. */
+export interface Proof {
+  currentPassword?: string;
+}
+export const changePassword = (body: Proof & { newPassword: string }) =>
+  then(put<void>(`${base()}/me/password`, body), "sessions");
+export const startTotp = (body: Proof) => post<t.TotpEnrolment>(`${base()}/me/totp/start`, body);
+export const finishTotp = (code: string) => post<{ recoveryCodes: string[] }>(`${base()}/me/totp/setup`, { code });
+export const removeTotp = (body: Proof & { code: string }) => del<void>(`${base()}/me/totp`, body);
+export const newRecoveryCodes = (code: string) => post<{ recoveryCodes: string[] }>("/auth/recovery-codes", { code });
+export const endSession = (id: string) => then(del<void>(`/auth/sessions/${id}`), "sessions");
+export const newOwnToken = (body: Proof) => then(post<{ token: string }>("/org/me/token", body), "tunnels");

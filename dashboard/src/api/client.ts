@@ -1,0 +1,141 @@
+// The one place that speaks HTTP: JSON calls, typed failures, and a pause for logging in again when the session ran out.
+
+/** A refusal or failure of a call. `code` is the server's, or `network` when no answer came, or `unreadable`. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly field: string | null;
+  readonly requestId: string | null;
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    extra: { field?: string | null; requestId?: string | null; retryAfterMs?: number | null } = {},
+  ) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = code;
+    this.field = extra.field ?? null;
+    this.requestId = extra.requestId ?? null;
+    this.retryAfterMs = extra.retryAfterMs ?? null;
+  }
+}
+
+export type Query = Record<string, string | number | boolean | null | undefined>;
+
+export interface CallOptions {
+  body?: unknown;
+  query?: Query;
+  signal?: AbortSignal;
+  headers?: Record<string, string>;
+  /** A 401 is an answer here (login, the first look at who is logged in), not an expired session. */
+  anonymous?: boolean;
+}
+
+let askToLogIn: (() => Promise<boolean>) | null = null;
+
+/** Registers what happens on a 401: resolves true once somebody logged in again, false when they declined. */
+export function onSessionExpired(handler: () => Promise<boolean>): void {
+  askToLogIn = handler;
+}
+
+/** Appends the parameters that have a value. */
+export function withQuery(path: string, query: Query = {}): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== "") params.set(name, String(value));
+  }
+  const text = params.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+/** Reads the error answer of any border of the server. */
+export async function readError(response: Response): Promise<ApiError> {
+  const retryAfter = Number(response.headers.get("retry-after"));
+  const retryAfterMs = Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter * 1000 : null;
+  const text = await response.text();
+  const error = parseJson(text)?.["error"];
+  if (typeof error === "object" && error !== null && "message" in error) {
+    const body = error as { code?: string; message: string; field?: string; requestId?: string };
+    return new ApiError(response.status, body.code ?? "unknown", body.message, { ...body, retryAfterMs });
+  }
+  return new ApiError(response.status, "unknown", `The server answered ${response.status} ${response.statusText}.`, {
+    requestId: response.headers.get("x-request-id"),
+    retryAfterMs,
+  });
+}
+
+function parseJson(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    // Not JSON: the caller describes the answer by its status.
+    return null;
+  }
+}
+
+/**
+ * Calls the API. Resolves with the parsed answer, rejects with ApiError (or the AbortError of `signal`). A 401 waits until
+ * somebody logged in again and then repeats the call once: the server refused it before doing anything.
+ */
+export async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
+  const send = () =>
+    fetch(withQuery(path, options.query), {
+      method,
+      credentials: "same-origin",
+      cache: "no-store",
+      headers: {
+        accept: "application/json",
+        ...options.headers,
+        ...(options.body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    }).catch((cause: unknown) => {
+      if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+      throw new ApiError(0, "network", "The server could not be reached. Check your connection and try again.");
+    });
+
+  let response = await send();
+  if (response.status === 401 && options.anonymous !== true && askToLogIn !== null && (await askToLogIn())) {
+    response = await send();
+  }
+  if (!response.ok) throw await readError(response);
+  if (response.status === 204) return undefined as T;
+  const text = await response.text();
+  if (text === "") return undefined as T;
+  const value = parseJson(text);
+  if (value === null) throw new ApiError(response.status, "unreadable", "The server sent an answer that is not JSON.");
+  return value as T;
+}
+
+export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>
+  call<T>("GET", path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) });
+/** POST with a JSON body; the server takes nothing but JSON, so an empty call sends `{}`. */
+export const post = <T>(path: string, body: unknown = {}): Promise<T> => call<T>("POST", path, { body });
+export const put = <T>(path: string, body: unknown = {}): Promise<T> => call<T>("PUT", path, { body });
+export const del = <T>(path: string, body?: unknown): Promise<T> =>
+  call<T>("DELETE", path, body === undefined ? {} : { body });
+
+/** One page of a list. */
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+/** Fetches one page of a list whose items stand under `key`. */
+export async function list<T>(path: string, key: string, query?: Query, signal?: AbortSignal): Promise<Page<T>> {
+  const body = await get<Record<string, unknown>>(path, query, signal);
+  const items = body[key];
+  if (!Array.isArray(items)) throw new ApiError(200, "unreadable", `The server's answer has no list "${key}".`);
+  return { items: items as T[], nextCursor: (body["nextCursor"] as string | null | undefined) ?? null };
+}
+
+/** Something to say about any failure, for a person. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,117 @@
+// The one live stream of this page: opened while somebody on screen listens, resumed where it broke, closed when hidden.
+
+import { createSignal, onCleanup } from "solid-js";
+import { readError } from "./client.ts";
+import { createEventParser } from "./event-stream.ts";
+import { base, loadMe } from "./session.ts";
+
+export type LiveState = "off" | "connecting" | "live" | "waiting";
+export interface LiveEvent {
+  type: string;
+  data: unknown;
+}
+type Listener = (event: LiveEvent) => void;
+
+const listeners = new Set<Listener>();
+const [state, setState] = createSignal<LiveState>("off");
+/** Whether what is on screen is being kept up to date. */
+export const liveState = state;
+
+let lastEventId = "";
+let abort: AbortController | null = null;
+let retryTimer: ReturnType<typeof setTimeout> | undefined;
+let failures = 0;
+
+/** No byte for this long means that the connection is dead: the server sends `stats` each second. */
+const silenceMs = 20_000;
+
+async function connect(): Promise<void> {
+  const controller = new AbortController();
+  abort = controller;
+  setState("connecting");
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => controller.abort(), silenceMs);
+  };
+  try {
+    const response = await fetch(`${base()}/events`, {
+      headers: { accept: "text/event-stream", ...(lastEventId === "" ? {} : { "last-event-id": lastEventId }) },
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: controller.signal,
+    });
+    if (response.status === 401) {
+      // Whether to log in again is asked by the next call of a person; the stream alone never interrupts.
+      await loadMe();
+    }
+    if (!response.ok || response.body === null) throw await readError(response);
+    failures = 0;
+    setState("live");
+    heard();
+    const parse = createEventParser((event) => {
+      if (event.id !== "") lastEventId = event.id;
+      const data: unknown = JSON.parse(event.data);
+      for (const listener of listeners) listener({ type: event.type, data });
+    });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      heard();
+      parse(value);
+    }
+  } catch {
+    // Every cause ends the same way: wait, then resume after the last event; `liveState` tells the reader meanwhile.
+    failures++;
+  } finally {
+    clearTimeout(silence);
+    if (abort === controller) {
+      abort = null;
+      schedule();
+    }
+  }
+}
+
+function schedule(): void {
+  clearTimeout(retryTimer);
+  if (listeners.size === 0 || document.hidden) {
+    setState("off");
+    return;
+  }
+  setState("waiting");
+  const limitMs = Math.min(15_000, 500 * 2 ** failures);
+  retryTimer = setTimeout(() => void connect(), 250 + Math.random() * limitMs);
+}
+
+function stop(): void {
+  clearTimeout(retryTimer);
+  const current = abort;
+  abort = null;
+  current?.abort();
+  setState("off");
+}
+
+function update(): void {
+  if (listeners.size > 0 && !document.hidden) {
+    if (abort === null) {
+      clearTimeout(retryTimer);
+      void connect();
+    }
+  } else {
+    stop();
+  }
+}
+
+document.addEventListener("visibilitychange", update);
+
+/** Calls `listener` for every event while the calling component is on screen. */
+export function listen(listener: Listener): void {
+  listeners.add(listener);
+  update();
+  onCleanup(() => {
+    listeners.delete(listener);
+    // The next page may listen as well: don't drop the connection in between.
+    setTimeout(update, 100);
+  });
+}

@@ -1,0 +1,63 @@
+// Logging in, enrolling in TOTP during a login, and setting up a fresh server.
+
+import { call } from "./client.ts";
+import type { TotpEnrolment } from "./types.ts";
+
+export interface LoginAnswer {
+  success: boolean;
+  needsTotp?: boolean;
+  needsSetup?: boolean;
+  pendingToken?: string;
+  recoveryCodes?: string[];
+}
+
+export interface Provider {
+  id: string;
+  name: string;
+}
+
+// A 401 here means "wrong", never "session expired".
+const send = <T>(path: string, body: unknown): Promise<T> => call<T>("POST", path, { body, anonymous: true });
+
+/** The first of the two steps. The server answers the same for any name: it reveals nothing. */
+export const checkAccount = (username: string): Promise<{ next: "password" }> =>
+  send("/auth/check-account", { username });
+export const logIn = (username: string, password: string): Promise<LoginAnswer> =>
+  send("/auth/login", { username, password });
+export const verifyTotp = (pendingToken: string, code: string): Promise<LoginAnswer> =>
+  send("/auth/totp/verify", { pendingToken, code });
+/** Starts enrolment of an account that must have TOTP before anything else. */
+export const startEnrolment = (pendingToken: string): Promise<TotpEnrolment> =>
+  call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken }, anonymous: true });
+export const finishEnrolment = (pendingToken: string, code: string): Promise<LoginAnswer> =>
+  send("/auth/totp/setup", { pendingToken, code });
+
+export interface SetupStatus {
+  needsSetup: boolean;
+  step?: "init" | "totp" | "complete" | "done";
+  address?: string | null;
+}
+
+export const setupStatus = (): Promise<SetupStatus> => call("GET", "/setup/status", { anonymous: true });
+export const setupInit = (body: {
+  code: string;
+  username: string;
+  password: string;
+}): Promise<Partial<TotpEnrolment> & { totp?: TotpEnrolment; setupToken?: string }> => send("/setup/init", body);
+export const setupTotp = (body: { code: string; setupToken?: string }): Promise<{ recoveryCodes: string[] }> =>
+  send("/setup/totp", body);
+export const setupComplete = (body: {
+  allowCurrentAddress: boolean;
+  setupToken?: string;
+}): Promise<{ success: boolean; token?: string }> => send("/setup/complete", body);
+
+/** Sign-in providers that the server has; none when it does not say. */
+export async function providers(): Promise<Provider[]> {
+  try {
+    const body = await call<{ providers: Provider[] }>("GET", "/auth/providers", { anonymous: true });
+    return body.providers;
+  } catch {
+    // Logging in by password works without them.
+    return [];
+  }
+}

@@ -1,0 +1,84 @@
+// Reading: one query description per resource of the portal; keys start with the resource's name, see query-client.
+
+import { queryOptions } from "@tanstack/solid-query";
+import { ApiError, get, list, type Page, type Query } from "./client.ts";
+import { base } from "./session.ts";
+import type * as t from "./types.ts";
+
+/**
+ * A page of a list: `resource` names it in the cache, `path` is below the portal's prefix. While another page or filter
+ * of the same list loads, the old rows stay (dimmed); rows of another list never do.
+ */
+function listOf<T>(resource: string, path: string, key: string, query: Query) {
+  return queryOptions<Page<T>, Error, Page<T>, ListKey>({
+    queryKey: [resource, base(), path, query],
+    queryFn: ({ signal }) => list<T>(base() + path, key, query, signal),
+    placeholderData: (previous, previousQuery) => (previousQuery?.queryKey[2] === path ? previous : undefined),
+  });
+}
+
+type ListKey = [resource: string, base: string, path: string, query: Query];
+
+function oneOf<T>(resource: string, path: string, key: string, query: Query = {}) {
+  return queryOptions({
+    queryKey: [resource, base(), path, query],
+    queryFn: async ({ signal }) => {
+      const body = await get<Record<string, unknown>>(base() + path, query, signal);
+      return (key === "" || body[key] === undefined ? body : body[key]) as T;
+    },
+  });
+}
+
+export const organizations = (query: Query) =>
+  listOf<t.Organization>("organizations", "/organizations", "organizations", query);
+export const organization = (id: string) =>
+  oneOf<t.Organization>("organizations", `/organizations/${id}`, "organization");
+export const accounts = (query: Query) => listOf<t.Account>("accounts", "/accounts", "accounts", query);
+export const account = (id: string) => oneOf<t.Account>("accounts", `/accounts/${id}`, "account");
+export const applications = (query: Query) =>
+  listOf<t.Application>("applications", "/applications", "applications", query);
+export const application = (id: string) => oneOf<t.Application>("applications", `/applications/${id}`, "application");
+export const applicationTunnels = (id: string) =>
+  listOf<t.Tunnel>("tunnels", `/applications/${id}/tunnels`, "tunnels", {});
+export const tunnels = (query: Query) => listOf<t.Tunnel>("tunnels", "/tunnels", "tunnels", query);
+export const apiKeys = (query: Query) => listOf<t.ApiKey>("keys", "/api-keys", "keys", query);
+export const auditEvents = (query: Query) => listOf<t.AuditEvent>("audit", "/audit", "events", query);
+export const requests = (query: Query) => listOf<t.CapturedRequest>("requests", "/requests", "requests", query);
+export const request = (id: string) => oneOf<t.CapturedRequest>("requests", `/requests/${id}`, "request");
+export const stats = () => oneOf<t.Stats>("stats", "/stats", "stats");
+export const overview = () => oneOf<t.Overview>("overview", "/overview", "overview");
+
+export type TrafficRange = "hour" | "day" | "month";
+export const traffic = (query: { range: TrafficRange; org?: string | undefined; app?: string | undefined }) =>
+  listOf<t.TrafficPoint>("traffic", "/traffic", "points", query);
+
+/** Entries of a whitelist; `path` is one of whitelist-paths. */
+export const whitelist = (path: string, query: Query = {}) =>
+  listOf<t.WhitelistEntry>("whitelist", path, "entries", query);
+
+/** The stored policy; null when there is none. */
+export const policy = (ownerPath: string) =>
+  queryOptions({
+    queryKey: ["policy", base(), ownerPath],
+    queryFn: async ({ signal }) => {
+      try {
+        const { policy: stored } = await get<{ policy: t.Policy | null }>(`${base()}${ownerPath}/policy`, {}, signal);
+        return stored;
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+  });
+export const effectivePolicy = (applicationId: string) =>
+  oneOf<t.EffectivePolicy>("policy", `/applications/${applicationId}/policy/effective`, "effective");
+export const rateLimit = (applicationId: string) =>
+  oneOf<t.RateLimit>("rate-limit", `/applications/${applicationId}/rate-limit`, "rateLimit");
+export const orgSettings = () => oneOf<{ name: string; requireTotp: boolean }>("settings", "/settings", "settings");
+
+/** The login sessions of whoever is logged in. */
+export const loginSessions = () =>
+  queryOptions({
+    queryKey: ["sessions"],
+    queryFn: ({ signal }) => list<t.LoginSession>("/auth/sessions", "sessions", {}, signal),
+  });

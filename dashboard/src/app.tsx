@@ -1,0 +1,87 @@
+// The routes. Every page is its own chunk; the API's paths (/admin, /org, /auth, /setup/…) are never used for pages.
+
+import { Navigate, Route, Router } from "@solidjs/router";
+import { QueryClientProvider } from "@tanstack/solid-query";
+import { ErrorBoundary, lazy, Suspense, type JSX, type ParentProps } from "solid-js";
+import { queryClient } from "./api/query-client.ts";
+import { isAdmin, portal } from "./api/session.ts";
+import { Frame } from "./shell/frame.tsx";
+import { NotFound } from "./shell/not-found.tsx";
+import { Start } from "./shell/start.tsx";
+import { Problem } from "./ui/note.tsx";
+import { ToastHost } from "./ui/toast.tsx";
+
+const page = (load: () => Promise<{ default: () => JSX.Element }>) => lazy(load);
+
+const Login = page(() => import("./pages/gate/login.tsx"));
+const Setup = page(() => import("./pages/gate/setup.tsx"));
+const Overview = page(() => import("./pages/overview/overview.tsx"));
+const Organizations = page(() => import("./pages/organizations/organizations.tsx"));
+const Organization = page(() => import("./pages/organizations/organization.tsx"));
+const Applications = page(() => import("./pages/applications/applications.tsx"));
+const Application = page(() => import("./pages/applications/application.tsx"));
+const Accounts = page(() => import("./pages/accounts/accounts.tsx"));
+const Account = page(() => import("./pages/accounts/account.tsx"));
+const Keys = page(() => import("./pages/keys/keys.tsx"));
+const Whitelists = page(() => import("./pages/whitelists/whitelists.tsx"));
+const Tunnels = page(() => import("./pages/tunnels/tunnels.tsx"));
+const Requests = page(() => import("./pages/requests/requests.tsx"));
+const Audit = page(() => import("./pages/audit/audit.tsx"));
+const Me = page(() => import("./pages/me/me.tsx"));
+const OrgPolicy = page(() => import("./pages/settings/policy.tsx"));
+const OrgSettings = page(() => import("./pages/settings/settings.tsx"));
+
+function Root(props: ParentProps): JSX.Element {
+  return (
+    <ErrorBoundary
+      fallback={(error: unknown) => (
+        <main class="gate-main">
+          <Problem title="This page broke" error={error} onRetry={() => location.reload()} />
+        </main>
+      )}
+    >
+      <Suspense>{props.children}</Suspense>
+      <ToastHost />
+    </ErrorBoundary>
+  );
+}
+
+/** A page that only some portals have; for others there is nothing here. */
+function only(allowed: () => boolean, Inner: () => JSX.Element): () => JSX.Element {
+  return () => <>{allowed() ? <Inner /> : <NotFound />}</>;
+}
+
+const hasPortal = () => portal() !== "none";
+const isOrg = () => portal() === "org";
+
+export function App(): JSX.Element {
+  return (
+    <QueryClientProvider client={queryClient}>
+      <Router root={Root}>
+        <Route path="/" component={Start} />
+        <Route path="/login" component={Login} />
+        <Route path="/setup" component={Setup} />
+        <Route path="/dashboard" component={Frame}>
+          <Route path="/" component={() => <Navigate href="/dashboard/overview" />} />
+          <Route path="/overview" component={Overview} />
+          <Route path="/organizations" component={only(isAdmin, Organizations)} />
+          <Route path="/organizations/:id/:tab?" component={only(isAdmin, Organization)} />
+          <Route path="/applications" component={only(hasPortal, Applications)} />
+          <Route path="/applications/:id/:tab?" component={only(hasPortal, Application)} />
+          <Route path="/accounts" component={only(hasPortal, Accounts)} />
+          <Route path="/accounts/:id" component={only(hasPortal, Account)} />
+          <Route path="/keys" component={only(hasPortal, Keys)} />
+          <Route path="/whitelists/:level?" component={only(hasPortal, Whitelists)} />
+          <Route path="/tunnels" component={only(hasPortal, Tunnels)} />
+          <Route path="/requests" component={only(hasPortal, Requests)} />
+          <Route path="/audit" component={only(hasPortal, Audit)} />
+          <Route path="/policy" component={only(isOrg, OrgPolicy)} />
+          <Route path="/settings" component={only(isOrg, OrgSettings)} />
+          <Route path="/me/:tab?" component={Me} />
+          <Route path="*" component={NotFound} />
+        </Route>
+        <Route path="*" component={NotFound} />
+      </Router>
+    </QueryClientProvider>
+  );
+}

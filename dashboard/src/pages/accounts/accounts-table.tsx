@@ -1,0 +1,119 @@
+// Accounts as a list: of the server, or of one organization.
+
+import { useQuery } from "@tanstack/solid-query";
+import { Show, type JSX } from "solid-js";
+import * as resources from "../../api/resources.ts";
+import { isAdmin } from "../../api/session.ts";
+import type { Account } from "../../api/types.ts";
+import { Select } from "../../ui/field.tsx";
+import { createListState } from "../../ui/list-state.ts";
+import { Empty } from "../../ui/note.tsx";
+import { Card } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
+import { Badge } from "../../ui/state.tsx";
+import { DataTable, type Column } from "../../ui/table.tsx";
+import { Ago } from "../../ui/time.tsx";
+
+/** What an account may do, in words. */
+export function roleOf(account: Account): string {
+  if (account.isAdmin) return "System admin";
+  if (account.isOrgAdmin) return "Organization admin";
+  return account.orgId === null ? "No organization" : "Member";
+}
+
+export function AccountState(props: { account: Account }): JSX.Element {
+  return (
+    <span class="row">
+      <Badge tone={props.account.active ? "good" : "bad"}>{props.account.active ? "Active" : "Deactivated"}</Badge>
+      <Show when={props.account.totpEnabled}>
+        <Badge>2FA</Badge>
+      </Show>
+      <Show when={props.account.isAdmin && !props.account.totpEnabled}>
+        <Badge tone="warn">No 2FA</Badge>
+      </Show>
+    </span>
+  );
+}
+
+/** `orgId` narrows to one organization; `actions` stand right of the filters. */
+export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; create?: JSX.Element }): JSX.Element {
+  const state = createListState(["q", "active"], {
+    fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }),
+  });
+  // The server sorts a search by username, and has no index for "active, by last use".
+  const asked = () => {
+    const { sort, ...rest } = state.query();
+    const sortable = state.value("q") === "" && !(state.value("active") !== "" && state.sort().endsWith("lastUsed"));
+    return sortable ? { ...rest, sort } : rest;
+  };
+  const query = useQuery(() => resources.accounts(asked()));
+  const columns: Column<Account>[] = [
+    {
+      title: "Username",
+      sort: "username",
+      wide: true,
+      cell: (account) => (
+        <span class="cell-main">
+          <a href={`/dashboard/accounts/${account.id}`}>{account.username}</a>
+          <span class="cell-sub">{roleOf(account)}</span>
+        </span>
+      ),
+    },
+    { title: "State", cell: (account) => <AccountState account={account} /> },
+    ...(isAdmin() && props.orgId === undefined
+      ? [
+          {
+            title: "Organization",
+            cell: (account: Account) => (
+              <Show when={account.orgId} fallback={<span class="muted">none</span>}>
+                <a href={`/dashboard/organizations/${account.orgId}`}>{account.orgName}</a>
+              </Show>
+            ),
+          },
+        ]
+      : []),
+    { title: "Last used", sort: "lastUsed", cell: (account) => <Ago time={account.lastUsed} /> },
+    { title: "Created", sort: "createdAt", cell: (account) => <Ago time={account.createdAt} /> },
+  ];
+  return (
+    <>
+      <div class="toolbar">
+        <Search
+          label="Search accounts"
+          value={state.value("q")}
+          onSearch={(q) => state.set({ q }, { replace: true })}
+        />
+        <Select
+          label="State"
+          value={state.value("active")}
+          onValue={(active) => state.set({ active })}
+          options={[
+            { value: "", label: "Any state" },
+            { value: "true", label: "Active" },
+            { value: "false", label: "Deactivated" },
+          ]}
+        />
+        <span class="grow" />
+        {props.actions}
+      </div>
+      <Card flush>
+        <DataTable
+          label="Accounts"
+          columns={columns}
+          query={query}
+          state={state}
+          dim={(account) => !account.active}
+          empty={
+            <Empty
+              icon="users"
+              title="No accounts yet"
+              text="An account gives a person or a machine a token to open tunnels with."
+            >
+              {props.create}
+            </Empty>
+          }
+        />
+      </Card>
+    </>
+  );
+}

@@ -1,0 +1,137 @@
+// Whether an application works right now: the way of a request, live agents, traffic.
+
+import { useQuery } from "@tanstack/solid-query";
+import { For, lazy, Show, type Accessor, type JSX } from "solid-js";
+import * as resources from "../../api/resources.ts";
+import { canManage } from "../../api/session.ts";
+import type { Application, Tunnel } from "../../api/types.ts";
+import { Button } from "../../ui/button.tsx";
+import { Command } from "../../ui/copy.tsx";
+import { formatBytes, formatCompact, formatDuration } from "../../ui/format.ts";
+import { Load } from "../../ui/load.tsx";
+import { Empty, Note } from "../../ui/note.tsx";
+import { Card, Stat } from "../../ui/page.tsx";
+import { policyWord, tunnelState } from "../../ui/state.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { PathStrip } from "../tunnels/path-strip.tsx";
+import { askDisconnect, checkNow } from "../tunnels/tunnel-actions.ts";
+
+const TrafficCard = lazy(() => import("../overview/traffic-card.tsx"));
+
+/** Where the application is reached; the server says so, or it is one label below this host. */
+export function applicationUrl(application: Application): string {
+  return application.url ?? `${location.protocol}//${application.subdomain}.${location.host}`;
+}
+
+/** Open to anybody, as far as the row tells. */
+export const isPublic = (application: Application): boolean =>
+  application.authMode === "disabled" || (application.authType === null && !application.hasPolicy);
+
+export function ApplicationOverview(props: { application: Accessor<Application> }): JSX.Element {
+  const application = props.application;
+  const tunnels = useQuery(() => ({ ...resources.applicationTunnels(application().id), refetchInterval: 3_000 }));
+  const access = () => (isPublic(application()) ? "Public" : policyWord(application().authType));
+  return (
+    <>
+      <Show when={isPublic(application())}>
+        <Note tone="warn" title="Open to the world">
+          <p>
+            No visitor policy applies: whoever knows the address may call it.{" "}
+            <a href={`/dashboard/applications/${application().id}/policy`}>Set a policy</a>
+          </p>
+        </Note>
+      </Show>
+      <Load query={tunnels}>
+        {(page) => (
+          <Show
+            when={page().items.length > 0}
+            fallback={
+              <Card>
+                <Empty
+                  icon="plug"
+                  title="No agent is connected"
+                  text="Visitors get an error page that says so. Connect an agent:"
+                >
+                  <Command
+                    text={`digit-link http 3000 --subdomain ${application().subdomain} --server ${location.origin}`}
+                  />
+                </Empty>
+              </Card>
+            }
+          >
+            <For each={page().items}>
+              {(tunnel) => <LiveTunnel tunnel={tunnel} access={access()} open={isPublic(application())} />}
+            </For>
+          </Show>
+        )}
+      </Load>
+      <dl class="stats">
+        <Stat name="Requests" value={formatCompact(application().stats.requestCount)} note="in all" />
+        <Stat name="Connections" value={formatCompact(application().stats.totalConnections)} note="in all" />
+        <Stat name="Sent to visitors" value={formatBytes(application().stats.bytesSent)} note="in all" />
+        <Stat name="Received from visitors" value={formatBytes(application().stats.bytesReceived)} note="in all" />
+      </dl>
+      <TrafficCard app={application().id} />
+    </>
+  );
+}
+
+function LiveTunnel(props: { tunnel: Tunnel; access: string; open: boolean }): JSX.Element {
+  return (
+    <Card
+      title={tunnelState(props.tunnel).word}
+      actions={
+        <Show when={props.tunnel.connected}>
+          <Button small icon="pulse" onClick={() => void checkNow(props.tunnel)}>
+            Check the service now
+          </Button>
+          <Show when={canManage()}>
+            <Button small kind="danger" onClick={() => askDisconnect(props.tunnel)}>
+              Disconnect…
+            </Button>
+          </Show>
+        </Show>
+      }
+    >
+      <div class="stack">
+        <PathStrip tunnel={props.tunnel} access={props.access} open={props.open} />
+        <Show when={(props.tunnel.agents ?? []).length > 0}>
+          <div class="table-wrap">
+            <table class="table" aria-label="Sessions">
+              <thead>
+                <tr>
+                  <th scope="col">Agent</th>
+                  <th scope="col">Address</th>
+                  <th scope="col">Opened</th>
+                  <th scope="col" class="align-end">
+                    Round trip
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                <For each={props.tunnel.agents}>
+                  {(session) => (
+                    <tr>
+                      <td>
+                        <code>{session.agentId}</code>
+                      </td>
+                      <td>
+                        <code>{session.address}</code>
+                      </td>
+                      <td>
+                        <Ago time={session.openedAt} never="unknown" />
+                      </td>
+                      <td class="align-end">
+                        {session.rttMs === null || session.rttMs === undefined ? "–" : formatDuration(session.rttMs)}
+                      </td>
+                    </tr>
+                  )}
+                </For>
+              </tbody>
+            </table>
+          </div>
+        </Show>
+      </div>
+    </Card>
+  );
+}

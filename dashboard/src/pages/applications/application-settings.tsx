@@ -1,0 +1,79 @@
+// Renaming and deleting an application.
+
+import { useNavigate } from "@solidjs/router";
+import type { Accessor, JSX } from "solid-js";
+import { deleteApplication, updateApplication } from "../../api/changes.ts";
+import type { Application } from "../../api/types.ts";
+import { Button } from "../../ui/button.tsx";
+import { confirm } from "../../ui/confirm.tsx";
+import { TextField } from "../../ui/field.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
+import { Card, DangerRow } from "../../ui/page.tsx";
+import { toast } from "../../ui/toast.tsx";
+
+export function ApplicationSettings(props: { application: Accessor<Application> }): JSX.Element {
+  const navigate = useNavigate();
+  const application = props.application;
+  const form = createForm({
+    initial: { name: application().name, subdomain: application().subdomain },
+    check: (values) => ({
+      ...(values.name.trim() === "" ? { name: "Give it a name." } : {}),
+      ...(values.subdomain.trim() === "" ? { subdomain: "Give it a subdomain." } : {}),
+    }),
+    submit: async ({ name, subdomain }) => {
+      await updateApplication(application().id, {
+        ...(name.trim() === application().name ? {} : { name: name.trim() }),
+        ...(subdomain.trim() === application().subdomain ? {} : { subdomain: subdomain.trim() }),
+      });
+      toast("Saved.");
+    },
+  });
+  const askDelete = () =>
+    confirm({
+      title: `Delete ${application().name}?`,
+      consequence: `Its tunnels close at once, its policy, keys and whitelist are deleted, and ${application().subdomain} becomes free for anybody. This can't be undone.`,
+      action: "Delete application",
+      typeName: application().subdomain,
+      done: `${application().name} was deleted.`,
+      run: () => deleteApplication(application().id),
+      after: () => navigate("/dashboard/applications"),
+    });
+  return (
+    <>
+      <Card title="Names">
+        <Form
+          form={form}
+          start
+          actions={
+            <Button kind="primary" type="submit" busy={form.busy()} disabled={!form.dirty()}>
+              Save
+            </Button>
+          }
+        >
+          <TextField
+            label="Name"
+            value={form.values.name}
+            onValue={(value) => form.set("name", value)}
+            error={form.error("name")}
+          />
+          <TextField
+            label="Subdomain"
+            mono
+            suffix={`.${location.hostname}`}
+            hint="A new subdomain closes the live tunnel: agents must ask for the new name, and old links stop working."
+            value={form.values.subdomain}
+            onValue={(value) => form.set("subdomain", value.toLowerCase())}
+            error={form.error("subdomain")}
+          />
+        </Form>
+      </Card>
+      <Card title="End" danger>
+        <DangerRow title="Delete this application" text="Closes its tunnels and frees its name.">
+          <Button kind="danger" onClick={askDelete}>
+            Delete…
+          </Button>
+        </DangerRow>
+      </Card>
+    </>
+  );
+}

@@ -1,0 +1,117 @@
+// One application: whether it works right now, who may visit, its keys, lists, limiter and settings.
+
+import { useParams } from "@solidjs/router";
+import { useQuery } from "@tanstack/solid-query";
+import { lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
+import { listen } from "../../api/live.ts";
+import { refresh } from "../../api/query-client.ts";
+import * as resources from "../../api/resources.ts";
+import { canManage } from "../../api/session.ts";
+import type { Application } from "../../api/types.ts";
+import { LinkButton } from "../../ui/button.tsx";
+import { CopyButton } from "../../ui/copy.tsx";
+import { Icon } from "../../ui/icon.tsx";
+import { Load } from "../../ui/load.tsx";
+import { Page, Tabs } from "../../ui/page.tsx";
+import { AccessBadge } from "../../ui/state.tsx";
+import { KeysPanel } from "../keys/keys-panel.tsx";
+import { WhitelistCard } from "../whitelists/whitelist-card.tsx";
+import { LimiterCard } from "./limiter-card.tsx";
+import { applicationUrl, ApplicationOverview } from "./application-overview.tsx";
+import { ApplicationSettings } from "./application-settings.tsx";
+
+const PolicyEditor = lazy(() => import("../policy/policy-editor.tsx"));
+
+export default function ApplicationPage(): JSX.Element {
+  const params = useParams<{ id: string; tab?: string }>();
+  const query = useQuery(() => resources.application(params.id));
+  const root = () => `/dashboard/applications/${params.id}`;
+  listen((event) => {
+    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("applications", "tunnels");
+  });
+  const loaded = (): Application | undefined => (query.isPending ? undefined : query.data);
+  return (
+    <Page
+      title={loaded()?.name ?? "Application"}
+      crumbs={[{ href: "/dashboard/applications", label: "Applications" }]}
+      aside={<Show when={loaded()}>{(application) => <AccessBadge application={application()} />}</Show>}
+      lead={
+        <Show when={loaded()}>
+          {(application) => (
+            <span class="row">
+              <a href={applicationUrl(application())} target="_blank" rel="noreferrer" class="break">
+                {applicationUrl(application())}
+              </a>
+              <CopyButton text={applicationUrl(application())} what="URL" />
+            </span>
+          )}
+        </Show>
+      }
+      actions={
+        <Show when={loaded()}>
+          {(application) => (
+            <>
+              <LinkButton href={`/dashboard/requests?app=${application().id}`} icon="requests">
+                Requests
+              </LinkButton>
+              <a class="button button-default" href={applicationUrl(application())} target="_blank" rel="noreferrer">
+                <Icon name="open" /> Open
+              </a>
+            </>
+          )}
+        </Show>
+      }
+    >
+      <Load query={query}>
+        {(application) => (
+          <>
+            <Tabs
+              label="Parts of the application"
+              tabs={[
+                { href: root(), label: "Now" },
+                { href: `${root()}/policy`, label: "Visitor policy" },
+                { href: `${root()}/keys`, label: "API keys" },
+                { href: `${root()}/whitelist`, label: "Agent whitelist" },
+                { href: `${root()}/limiter`, label: "Limiter" },
+                ...(canManage() ? [{ href: `${root()}/settings`, label: "Settings" }] : []),
+              ]}
+            />
+            <Suspense>
+              <Switch fallback={<ApplicationOverview application={application} />}>
+                <Match when={params.tab === "policy"}>
+                  <PolicyEditor
+                    owner={`/applications/${application().id}`}
+                    application={application()}
+                    mayChange={canManage()}
+                  />
+                </Match>
+                <Match when={params.tab === "keys"}>
+                  <KeysPanel
+                    orgId={application().orgId}
+                    appId={application().id}
+                    title="API keys of this application"
+                    lead="They open no other application. Keys of the whole organization work here, too."
+                  />
+                </Match>
+                <Match when={params.tab === "whitelist"}>
+                  <WhitelistCard
+                    path={`/applications/${application().id}/whitelist`}
+                    title="Agent whitelist"
+                    lead="Counts for keys that are bound to this application, besides the lists of the organization and the system."
+                    mayChange={canManage()}
+                  />
+                </Match>
+                <Match when={params.tab === "limiter"}>
+                  <LimiterCard applicationId={application().id} mayChange={canManage()} />
+                </Match>
+                <Match when={params.tab === "settings" && canManage()}>
+                  <ApplicationSettings application={application} />
+                </Match>
+              </Switch>
+            </Suspense>
+          </>
+        )}
+      </Load>
+    </Page>
+  );
+}

@@ -1,0 +1,108 @@
+// Applications as a list: of everything one may see, or of one organization.
+
+import { useQuery } from "@tanstack/solid-query";
+import { Show, type JSX } from "solid-js";
+import { listen } from "../../api/live.ts";
+import { refresh } from "../../api/query-client.ts";
+import * as resources from "../../api/resources.ts";
+import { isAdmin } from "../../api/session.ts";
+import type { Application } from "../../api/types.ts";
+import { formatBytes, formatCompact, plural } from "../../ui/format.ts";
+import { createListState } from "../../ui/list-state.ts";
+import { Empty } from "../../ui/note.tsx";
+import { Card } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
+import { AccessBadge, Dot } from "../../ui/state.tsx";
+import { DataTable, type Column } from "../../ui/table.tsx";
+import { Ago } from "../../ui/time.tsx";
+
+/** `orgId` narrows to one organization. */
+export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element; create?: JSX.Element }): JSX.Element {
+  const state = createListState(["q"], { fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }) });
+  const query = useQuery(() => resources.applications(state.query()));
+  listen((event) => {
+    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("applications");
+  });
+  const columns: Column<Application>[] = [
+    {
+      title: "Application",
+      sort: "name",
+      wide: true,
+      cell: (application) => (
+        <span class="cell-main">
+          <a href={`/dashboard/applications/${application.id}`} class="break">
+            {application.name}
+          </a>
+          <code class="cell-sub">{application.subdomain}</code>
+        </span>
+      ),
+    },
+    { title: "Agents", cell: (application) => <Connected application={application} /> },
+    { title: "Visitors", cell: (application) => <AccessBadge application={application} /> },
+    ...(isAdmin() && props.orgId === undefined
+      ? [
+          {
+            title: "Organization",
+            cell: (application: Application) => (
+              <a href={`/dashboard/organizations/${application.orgId}`}>{application.orgName}</a>
+            ),
+          },
+        ]
+      : []),
+    { title: "Requests", end: true, cell: (application) => formatCompact(application.stats.requestCount) },
+    {
+      title: "Traffic",
+      end: true,
+      cell: (application) => formatBytes(application.stats.bytesSent + application.stats.bytesReceived),
+    },
+    { title: "Created", sort: "createdAt", cell: (application) => <Ago time={application.createdAt} /> },
+  ];
+  return (
+    <>
+      <div class="toolbar">
+        <Search
+          label="Search applications"
+          value={state.value("q")}
+          onSearch={(q) => state.set({ q }, { replace: true })}
+        />
+        <span class="grow" />
+        {props.actions}
+      </div>
+      <Card flush>
+        <DataTable
+          label="Applications"
+          columns={columns}
+          query={query}
+          state={state}
+          empty={
+            <Empty
+              icon="app"
+              title="No applications yet"
+              text="An application is a name that belongs to an organization for good, with its own policy, keys and lists."
+            >
+              {props.create}
+            </Empty>
+          }
+        />
+      </Card>
+    </>
+  );
+}
+
+/** Only "connected" can be told from this row; whether the service answers is on the application's page. */
+function Connected(props: { application: Application }): JSX.Element {
+  return (
+    <Show
+      when={props.application.activeTunnelCount > 0}
+      fallback={
+        <span class="state-main muted">
+          <Dot tone="idle" /> Offline
+        </span>
+      }
+    >
+      <span class="state-main">
+        <Dot tone="accent" /> {plural(props.application.activeTunnelCount, "tunnel")} connected
+      </span>
+    </Show>
+  );
+}

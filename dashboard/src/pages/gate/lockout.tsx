@@ -1,0 +1,20 @@
+// Too many failures: says until when, counting down, and what still works.
+
+import { Show, type JSX } from "solid-js";
+import { formatClock, formatDuration } from "../../ui/format.ts";
+import { Note } from "../../ui/note.tsx";
+import { now } from "../../ui/time.tsx";
+
+export function Lockout(props: { untilMs: number }): JSX.Element {
+  const leftMs = () => props.untilMs - now();
+  return (
+    <Show when={leftMs() > 0}>
+      <Note tone="warn" title="Too many failed attempts">
+        <p>
+          Try again in <strong class="num">{formatDuration(Math.ceil(leftMs() / 1000) * 1000)}</strong>, at{" "}
+          {formatClock(props.untilMs)}. Sessions that are already logged in go on working.
+        </p>
+      </Note>
+    </Show>
+  );
+}

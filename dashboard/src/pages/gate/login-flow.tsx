@@ -1,0 +1,175 @@
+// Logging in step by step: name, password, then a TOTP code, a recovery code, or enrolment in TOTP.
+
+import { createSignal, Match, Show, Switch, type JSX } from "solid-js";
+import { ApiError } from "../../api/client.ts";
+import { checkAccount, logIn, verifyTotp, type LoginAnswer } from "../../api/login.ts";
+import { Button } from "../../ui/button.tsx";
+import { TextField } from "../../ui/field.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
+import { EnrolStep } from "./enrol-step.tsx";
+import { Lockout } from "./lockout.tsx";
+
+type Step = "name" | "password" | "totp" | "enrol";
+
+/** With `username` the name is fixed and the flow starts at the password. `onDone` runs once a session exists. */
+export function LoginFlow(props: { username?: string; onDone: () => void; providers?: JSX.Element }): JSX.Element {
+  const [step, setStep] = createSignal<Step>(props.username ? "password" : "name");
+  const [pending, setPending] = createSignal("");
+  const [lockedUntilMs, setLockedUntilMs] = createSignal(0);
+
+  const advance = (answer: LoginAnswer) => {
+    setPending(answer.pendingToken ?? "");
+    if (answer.needsTotp) setStep("totp");
+    else if (answer.needsSetup) setStep("enrol");
+    else props.onDone();
+  };
+  /** A lock-out is told with its end instead of as one more error; anything else goes on to the form. */
+  const orLockout = async <T,>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "rate_limited") {
+        setLockedUntilMs(Date.now() + (error.retryAfterMs ?? 60_000));
+      }
+      throw error;
+    }
+  };
+
+  const login = createForm({
+    initial: { username: props.username ?? "", password: "" },
+    codes: { bad_credentials: "password" },
+    check: (values) =>
+      values.username.trim() === ""
+        ? { username: "Enter your username." }
+        : step() === "password" && values.password === ""
+          ? { password: "Enter your password." }
+          : {},
+    submit: async (values) => {
+      if (step() === "name") {
+        await checkAccount(values.username.trim());
+        setStep("password");
+        return;
+      }
+      advance(await orLockout(logIn(values.username.trim(), values.password)));
+    },
+  });
+
+  return (
+    <Switch>
+      <Match when={step() === "name" || step() === "password"}>
+        <Form
+          form={login}
+          actions={
+            <Button kind="primary" wide type="submit" busy={login.busy()}>
+              {step() === "name" ? "Continue" : "Log in"}
+            </Button>
+          }
+        >
+          <Lockout untilMs={lockedUntilMs()} />
+          <TextField
+            label="Username"
+            name="username"
+            autocomplete="username"
+            autocapitalize="none"
+            value={login.values.username}
+            onValue={(value) => login.set("username", value)}
+            error={login.error("username")}
+            readonly={props.username !== undefined && props.username !== ""}
+            data-autofocus={step() === "name" ? "" : undefined}
+            autofocus={step() === "name"}
+          />
+          <Show when={step() === "password"}>
+            <TextField
+              label="Password"
+              type="password"
+              name="password"
+              autocomplete="current-password"
+              value={login.values.password}
+              onValue={(value) => login.set("password", value)}
+              error={login.error("password")}
+              data-autofocus=""
+              ref={(element) => queueMicrotask(() => element.focus())}
+            />
+          </Show>
+        </Form>
+        <Show when={step() === "name"}>{props.providers}</Show>
+      </Match>
+      <Match when={step() === "totp"}>
+        <TotpStep
+          pendingToken={pending()}
+          lockedUntilMs={lockedUntilMs()}
+          verify={(token, code) => orLockout(verifyTotp(token, code))}
+          onDone={advance}
+          onRestart={() => {
+            login.set("password", "");
+            setStep("password");
+          }}
+        />
+      </Match>
+      <Match when={step() === "enrol"}>
+        <EnrolStep pendingToken={pending()} onDone={props.onDone} onRestart={() => setStep("password")} />
+      </Match>
+    </Switch>
+  );
+}
+
+function TotpStep(props: {
+  pendingToken: string;
+  lockedUntilMs: number;
+  verify: (pendingToken: string, code: string) => Promise<LoginAnswer>;
+  onDone: (answer: LoginAnswer) => void;
+  onRestart: () => void;
+}): JSX.Element {
+  const [recovery, setRecovery] = createSignal(false);
+  const form = createForm({
+    initial: { code: "" },
+    codes: { bad_code: "code" },
+    check: (values) =>
+      values.code.trim() === "" ? { code: recovery() ? "Enter a recovery code." : "Enter the 6-digit code." } : {},
+    submit: async (values) => {
+      const code = recovery() ? values.code.trim() : values.code.replace(/\s/g, "");
+      props.onDone(await props.verify(props.pendingToken, code));
+    },
+  });
+  return (
+    <Form
+      form={form}
+      actions={
+        <Button kind="primary" wide type="submit" busy={form.busy()}>
+          Verify
+        </Button>
+      }
+    >
+      <Lockout untilMs={props.lockedUntilMs} />
+      <TextField
+        label={recovery() ? "Recovery code" : "Code from your authenticator"}
+        hint={recovery() ? "Each recovery code works once." : "6 digits; each code works once."}
+        name="code"
+        inputmode={recovery() ? "text" : "numeric"}
+        autocomplete="one-time-code"
+        code={!recovery()}
+        mono={recovery()}
+        maxlength={recovery() ? 40 : 7}
+        value={form.values.code}
+        onValue={(value) => form.set("code", value)}
+        error={form.error("code")}
+        ref={(element) => queueMicrotask(() => element.focus())}
+      />
+      <div class="row row-between">
+        <button
+          type="button"
+          class="more"
+          onClick={() => {
+            setRecovery(!recovery());
+            form.reset({ code: "" });
+          }}
+        >
+          {recovery() ? "Use the authenticator" : "Use a recovery code"}
+        </button>
+        <button type="button" class="more" onClick={() => props.onRestart()}>
+          Start over
+        </button>
+      </div>
+    </Form>
+  );
+}

@@ -1,0 +1,210 @@
+// The set-up wizard of a fresh server: one-time code and credentials, TOTP, recovery codes, first allowed address.
+
+import { useNavigate, useSearchParams } from "@solidjs/router";
+import { createResource, createSignal, For, Match, onMount, Show, Switch, type JSX } from "solid-js";
+import { setupComplete, setupInit, setupStatus, setupTotp } from "../../api/login.ts";
+import { loadMe } from "../../api/session.ts";
+import type { TotpEnrolment } from "../../api/types.ts";
+import { Gate } from "../../shell/gate.tsx";
+import { Button, LinkButton } from "../../ui/button.tsx";
+import { CheckBox } from "../../ui/choice.tsx";
+import { Command, SecretOnce } from "../../ui/copy.tsx";
+import { TextField } from "../../ui/field.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
+import { Note, Problem } from "../../ui/note.tsx";
+import { TotpEnrolForm } from "./enrol-step.tsx";
+
+type Step = "credentials" | "totp" | "finish" | "done";
+const steps: { id: Step; label: string }[] = [
+  { id: "credentials", label: "Administrator" },
+  { id: "totp", label: "Two-factor" },
+  { id: "finish", label: "First agent" },
+];
+
+export default function Setup(): JSX.Element {
+  const navigate = useNavigate();
+  const [params] = useSearchParams<{ code: string }>();
+  const [status, { refetch }] = createResource(() =>
+    setupStatus().then(
+      (value) => ({ value, error: null }),
+      (error: unknown) => ({ value: null, error }),
+    ),
+  );
+  const [step, setStep] = createSignal<Step>("credentials");
+  const [enrolment, setEnrolment] = createSignal<TotpEnrolment | null>(null);
+  const [setupToken, setSetupToken] = createSignal<string | undefined>();
+  const [token, setToken] = createSignal<string | null>(null);
+  const withToken = () => (setupToken() === undefined ? {} : { setupToken: setupToken()! });
+  onMount(() => {
+    document.title = "Set up · digit-link";
+  });
+
+  const credentials = createForm({
+    initial: { code: params.code ?? "", username: "admin", password: "", repeated: "" },
+    check: (values) => ({
+      ...(values.code.trim() === "" ? { code: "Enter the code from the server's log." } : {}),
+      ...(values.username.trim() === "" ? { username: "Choose a username." } : {}),
+      ...(values.password.length < 10 ? { password: "At least 10 characters." } : {}),
+      ...(values.password !== values.repeated ? { repeated: "The two passwords differ." } : {}),
+    }),
+    submit: async ({ code, username, password }) => {
+      const answer = await setupInit({ code: code.trim(), username: username.trim(), password });
+      setSetupToken(answer.setupToken);
+      setEnrolment(answer.totp ?? (answer as TotpEnrolment));
+      setStep("totp");
+    },
+  });
+  const finish = createForm({
+    initial: { allowCurrentAddress: true },
+    submit: async ({ allowCurrentAddress }) => {
+      const answer = await setupComplete({ allowCurrentAddress, ...withToken() });
+      setToken(answer.token ?? null);
+      setStep("done");
+    },
+  });
+
+  return (
+    <Gate wide>
+      <Show when={status.latest} fallback={<p role="status">Asking the server…</p>}>
+        {(latest) => (
+          <Switch>
+            <Match when={latest().error !== null}>
+              <Problem error={latest().error} onRetry={() => void refetch()} />
+            </Match>
+            <Match when={step() === "credentials" && latest().value?.needsSetup === false}>
+              <h1>This server is set up</h1>
+              <p>Somebody has finished the set-up. If it was not you, check the server's log now.</p>
+              <LinkButton href="/login" kind="primary">
+                Log in
+              </LinkButton>
+            </Match>
+            <Match when={true}>
+              <Show when={step() !== "done"}>
+                <ol class="steps" aria-label="Steps">
+                  <For each={steps}>
+                    {(one, index) => (
+                      <li
+                        class="step"
+                        aria-current={one.id === step() ? "step" : undefined}
+                        data-state={index() < steps.findIndex((other) => other.id === step()) ? "done" : "open"}
+                      >
+                        {one.label}
+                      </li>
+                    )}
+                  </For>
+                </ol>
+              </Show>
+              <Switch>
+                <Match when={step() === "credentials"}>
+                  <h1>Set up this server</h1>
+                  <Form
+                    form={credentials}
+                    actions={
+                      <Button kind="primary" wide type="submit" busy={credentials.busy()}>
+                        Continue
+                      </Button>
+                    }
+                  >
+                    <TextField
+                      label="One-time code"
+                      hint="The server printed it on its log when it started: who can read the log may own the server."
+                      mono
+                      value={credentials.values.code}
+                      onValue={(value) => credentials.set("code", value)}
+                      error={credentials.error("code")}
+                      autofocus
+                    />
+                    <TextField
+                      label="Username"
+                      autocomplete="username"
+                      autocapitalize="none"
+                      value={credentials.values.username}
+                      onValue={(value) => credentials.set("username", value)}
+                      error={credentials.error("username")}
+                    />
+                    <TextField
+                      label="Password"
+                      type="password"
+                      autocomplete="new-password"
+                      hint="At least 10 characters."
+                      value={credentials.values.password}
+                      onValue={(value) => credentials.set("password", value)}
+                      error={credentials.error("password")}
+                    />
+                    <TextField
+                      label="Password, once more"
+                      type="password"
+                      autocomplete="new-password"
+                      value={credentials.values.repeated}
+                      onValue={(value) => credentials.set("repeated", value)}
+                      error={credentials.error("repeated")}
+                    />
+                  </Form>
+                </Match>
+                <Match when={step() === "totp" && enrolment()}>
+                  {(value) => (
+                    <>
+                      <h1>Two-factor authentication</h1>
+                      <p>System administrators always log in with a second factor.</p>
+                      <TotpEnrolForm
+                        enrolment={value()}
+                        verify={async (code) => (await setupTotp({ code, ...withToken() })).recoveryCodes}
+                        onDone={() => setStep("finish")}
+                      />
+                    </>
+                  )}
+                </Match>
+                <Match when={step() === "finish"}>
+                  <h1>Your first agent</h1>
+                  <p>Only agents from allowed addresses may open tunnels. Nothing is allowed yet.</p>
+                  <Form
+                    form={finish}
+                    actions={
+                      <Button kind="primary" wide type="submit" busy={finish.busy()}>
+                        Finish
+                      </Button>
+                    }
+                  >
+                    <CheckBox
+                      label="Allow agents from my current address"
+                      hint={
+                        latest().value?.address
+                          ? `Adds ${latest().value?.address} to the system's whitelist.`
+                          : "Adds the address you are connecting from to the system's whitelist."
+                      }
+                      checked={finish.values.allowCurrentAddress}
+                      onChecked={(checked) => finish.set("allowCurrentAddress", checked)}
+                    />
+                  </Form>
+                </Match>
+                <Match when={step() === "done"}>
+                  <h1>The server is yours</h1>
+                  <Show when={token()}>
+                    {(secret) => (
+                      <SecretOnce
+                        secret={secret()}
+                        what="API token"
+                        note="Agents log in with it. You can make a new one at any time."
+                      />
+                    )}
+                  </Show>
+                  <Note title="Open a tunnel">
+                    <p>Run this beside something that listens on port 3000:</p>
+                  </Note>
+                  <Command text={`digit-link http 3000 --server ${location.origin}`} />
+                  <Button
+                    kind="primary"
+                    wide
+                    onClick={() => void loadMe().then((who) => navigate(who ? "/dashboard/overview" : "/login"))}
+                  >
+                    Go to the dashboard
+                  </Button>
+                </Match>
+              </Switch>
+            </Match>
+          </Switch>
+        )}
+      </Show>
+    </Gate>
+  );
+}

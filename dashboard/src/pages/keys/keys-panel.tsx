@@ -1,0 +1,123 @@
+// API keys as a list, with making and revoking; of everything, of an organization, or of one application.
+
+import { useQuery } from "@tanstack/solid-query";
+import { createSignal, Show, type JSX } from "solid-js";
+import { deleteKey } from "../../api/changes.ts";
+import * as resources from "../../api/resources.ts";
+import { canManage, isAdmin } from "../../api/session.ts";
+import type { ApiKey } from "../../api/types.ts";
+import { Button, IconButton } from "../../ui/button.tsx";
+import { confirm } from "../../ui/confirm.tsx";
+import { createListState } from "../../ui/list-state.ts";
+import { Empty } from "../../ui/note.tsx";
+import { Card } from "../../ui/page.tsx";
+import { Badge } from "../../ui/state.tsx";
+import { DataTable, type Column } from "../../ui/table.tsx";
+import { Ago, now } from "../../ui/time.tsx";
+import { CreateKey } from "./create-key.tsx";
+
+const scopeWords: Record<ApiKey["scope"], string> = {
+  tunnel: "Opens tunnels",
+  visitor: "Visits",
+  both: "Opens and visits",
+};
+
+function askRevoke(key: ApiKey): void {
+  confirm({
+    title: `Revoke ${key.description || key.prefix}?`,
+    consequence:
+      "Agents and visitors that use it are refused at once and tunnels opened with it are closed. This can't be undone.",
+    action: "Revoke",
+    done: "The key was revoked.",
+    run: () => deleteKey(key.id),
+  });
+}
+
+/** `orgId` and `appId` narrow the list and are given to new keys. */
+export function KeysPanel(props: { orgId?: string; appId?: string; title: string; lead: string }): JSX.Element {
+  const [creating, setCreating] = createSignal(false);
+  const state = createListState([], {
+    prefix: "key-",
+    fixed: () => ({ org: isAdmin() ? props.orgId : undefined, app: props.appId }),
+  });
+  const query = useQuery(() => resources.apiKeys(state.query()));
+  const expired = (key: ApiKey) => key.expiresAt !== null && Date.parse(key.expiresAt) < now();
+  const columns: Column<ApiKey>[] = [
+    {
+      title: "Key",
+      wide: true,
+      cell: (key) => (
+        <span class="cell-main">
+          <span class="cell-title break">{key.description || "No description"}</span>
+          <code class="cell-sub">{key.prefix}…</code>
+        </span>
+      ),
+    },
+    { title: "May", cell: (key) => <Badge tone="accent">{scopeWords[key.scope]}</Badge> },
+    {
+      title: "For",
+      cell: (key) => (
+        <Show when={key.appId} fallback={<span>all of {key.orgName ?? "the organization"}</span>}>
+          <a href={`/dashboard/applications/${key.appId}`}>{key.appName ?? "one application"}</a>
+        </Show>
+      ),
+    },
+    { title: "Last used", cell: (key) => <Ago time={key.lastUsed} /> },
+    {
+      title: "Expires",
+      cell: (key) => (
+        <Show when={!expired(key)} fallback={<Badge tone="bad">Expired</Badge>}>
+          <Ago time={key.expiresAt} never="never" />
+        </Show>
+      ),
+    },
+    {
+      title: "",
+      shrink: true,
+      cell: (key) => (
+        <Show when={canManage()}>
+          <span class="cell-actions">
+            <IconButton
+              small
+              icon="trash"
+              label={`Revoke ${key.description || key.prefix}`}
+              onClick={() => askRevoke(key)}
+            />
+          </span>
+        </Show>
+      ),
+    },
+  ];
+  const button = () => (
+    <Show when={canManage()}>
+      <Button icon="plus" kind="primary" onClick={() => setCreating(true)}>
+        New key
+      </Button>
+    </Show>
+  );
+  return (
+    <Card title={props.title} lead={props.lead} flush actions={button()}>
+      <DataTable
+        label={props.title}
+        columns={columns}
+        query={query}
+        state={state}
+        dim={expired}
+        empty={
+          <Empty
+            icon="key"
+            title="No keys yet"
+            text="A key lets a machine open a tunnel, or pass an API key policy, without anybody's account."
+          />
+        }
+      />
+      <Show when={creating()}>
+        <CreateKey
+          {...(props.orgId === undefined ? {} : { orgId: props.orgId })}
+          {...(props.appId === undefined ? {} : { appId: props.appId })}
+          onClose={() => setCreating(false)}
+        />
+      </Show>
+    </Card>
+  );
+}

@@ -1,0 +1,59 @@
+// The own account: password, second factor, sessions, token, appearance.
+
+import { useParams } from "@solidjs/router";
+import { Match, Show, Switch, type JSX } from "solid-js";
+import { me, portal } from "../../api/session.ts";
+import { Card, Fact, Page, Tabs } from "../../ui/page.tsx";
+import { Moment } from "../../ui/time.tsx";
+import { roleOf } from "../accounts/accounts-table.tsx";
+import { AppearanceCard } from "./appearance-card.tsx";
+import { PasswordCard } from "./password-card.tsx";
+import { SessionsCard } from "./sessions-card.tsx";
+import { TokenCard } from "./token-card.tsx";
+import { TotpCard } from "./totp-card.tsx";
+
+export default function MePage(): JSX.Element {
+  const params = useParams<{ tab?: string }>();
+  return (
+    <Page title="My account" narrow>
+      <Tabs
+        label="Parts of my account"
+        tabs={[
+          { href: "/dashboard/me", label: "Security" },
+          { href: "/dashboard/me/sessions", label: "Sessions" },
+          ...(portal() === "org" ? [{ href: "/dashboard/me/token", label: "API token" }] : []),
+          { href: "/dashboard/me/appearance", label: "Appearance" },
+        ]}
+      />
+      <Switch>
+        <Match when={params.tab === "sessions"}>
+          <SessionsCard />
+        </Match>
+        <Match when={params.tab === "token" && portal() === "org"}>
+          <TokenCard />
+        </Match>
+        <Match when={params.tab === "appearance"}>
+          <AppearanceCard />
+        </Match>
+        <Match when={true}>
+          <Show when={me()}>
+            {(self) => (
+              <Card>
+                <dl class="facts">
+                  <Fact name="Username">{self().account.username}</Fact>
+                  <Fact name="Role">{roleOf(self().account)}</Fact>
+                  <Fact name="Organization">{self().organization?.name ?? <span class="muted">none</span>}</Fact>
+                  <Fact name="Created">
+                    <Moment time={self().account.createdAt} />
+                  </Fact>
+                </dl>
+              </Card>
+            )}
+          </Show>
+          <PasswordCard />
+          <TotpCard />
+        </Match>
+      </Switch>
+    </Page>
+  );
+}

@@ -1,0 +1,99 @@
+// The own login sessions: which there are, ending one, ending all.
+
+import { useQuery } from "@tanstack/solid-query";
+import { Show, type JSX } from "solid-js";
+import { endSession } from "../../api/changes.ts";
+import * as resources from "../../api/resources.ts";
+import { logOut } from "../../api/session.ts";
+import type { LoginSession } from "../../api/types.ts";
+import { Button } from "../../ui/button.tsx";
+import { confirm } from "../../ui/confirm.tsx";
+import { Empty } from "../../ui/note.tsx";
+import { Card } from "../../ui/page.tsx";
+import { Badge } from "../../ui/state.tsx";
+import { DataTable, type Column } from "../../ui/table.tsx";
+import { Ago } from "../../ui/time.tsx";
+
+/** "Firefox on Linux" from a User-Agent, as far as it tells. */
+function deviceOf(userAgent: string): string {
+  const browser = /(Firefox|Edg|OPR|Chrome|Safari|curl)\//.exec(userAgent)?.[1] ?? "Unknown browser";
+  const system = /(Windows|Android|iPhone|iPad|Mac OS X|Linux)/.exec(userAgent)?.[1];
+  const names: Record<string, string> = { Edg: "Edge", OPR: "Opera", "Mac OS X": "macOS" };
+  return `${names[browser] ?? browser}${system ? ` on ${names[system] ?? system}` : ""}`;
+}
+
+function askEnd(session: LoginSession): void {
+  confirm({
+    title: "End this session?",
+    consequence: `${deviceOf(session.userAgent)} at ${session.address} is logged out at once.`,
+    action: "End session",
+    done: "The session was ended.",
+    run: () => endSession(session.id),
+  });
+}
+
+function askEndAll(): void {
+  confirm({
+    title: "Sign out everywhere?",
+    consequence: "Every session of your account ends at once, this one included. Tunnels stay open.",
+    action: "Sign out everywhere",
+    done: "You are signed out everywhere.",
+    run: () => logOut(true),
+  });
+}
+
+export function SessionsCard(): JSX.Element {
+  const query = useQuery(() => resources.loginSessions());
+  const columns: Column<LoginSession>[] = [
+    {
+      title: "Device",
+      wide: true,
+      cell: (session) => (
+        <span class="cell-main" title={session.userAgent}>
+          <span class="row">
+            <span class="cell-title">{deviceOf(session.userAgent)}</span>
+            <Show when={session.current}>
+              <Badge tone="accent">This one</Badge>
+            </Show>
+          </span>
+          <code class="cell-sub">{session.address}</code>
+        </span>
+      ),
+    },
+    { title: "Last seen", cell: (session) => <Ago time={session.lastSeen} /> },
+    { title: "Logged in", cell: (session) => <Ago time={session.createdAt} /> },
+    { title: "Ends", cell: (session) => <Ago time={session.expiresAt} /> },
+    {
+      title: "",
+      shrink: true,
+      cell: (session) => (
+        <Show when={!session.current}>
+          <span class="cell-actions">
+            <Button small kind="danger" onClick={() => askEnd(session)}>
+              End…
+            </Button>
+          </span>
+        </Show>
+      ),
+    },
+  ];
+  return (
+    <Card
+      title="Sessions"
+      lead="Where your account is logged in to this dashboard."
+      flush
+      actions={
+        <Button kind="danger" onClick={askEndAll}>
+          Sign out everywhere…
+        </Button>
+      }
+    >
+      <DataTable
+        label="Sessions"
+        columns={columns}
+        query={query}
+        empty={<Empty icon="user" title="No sessions" text="You are using a token, not a browser session." />}
+      />
+    </Card>
+  );
+}

@@ -1,0 +1,215 @@
+// The own second factor: enrolling, replacing, removing, new recovery codes.
+
+import { createSignal, Match, Show, Switch, type JSX } from "solid-js";
+import { finishTotp, newRecoveryCodes, removeTotp, startTotp } from "../../api/changes.ts";
+import { loadMe, me } from "../../api/session.ts";
+import type { TotpEnrolment } from "../../api/types.ts";
+import { Button } from "../../ui/button.tsx";
+import { RecoveryCodes } from "../../ui/copy.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { TextField } from "../../ui/field.tsx";
+import { plural } from "../../ui/format.ts";
+import { createForm, Form } from "../../ui/form.tsx";
+import { Note } from "../../ui/note.tsx";
+import { Card } from "../../ui/page.tsx";
+import { Badge } from "../../ui/state.tsx";
+import { toast } from "../../ui/toast.tsx";
+import { TotpEnrolForm } from "../gate/enrol-step.tsx";
+
+type Doing = "nothing" | "enrol" | "codes" | "remove";
+
+export function TotpCard(): JSX.Element {
+  const [doing, setDoing] = createSignal<Doing>("nothing");
+  const enabled = () => me()?.account.totpEnabled ?? false;
+  const forced = () => me()?.account.isAdmin || me()?.organization?.requireTotp || false;
+  const close = () => {
+    setDoing("nothing");
+    void loadMe();
+  };
+  return (
+    <Card
+      title="Two-factor authentication"
+      lead="A code from an authenticator app besides your password."
+      actions={<Badge tone={enabled() ? "good" : "warn"}>{enabled() ? "On" : "Off"}</Badge>}
+    >
+      <div class="stack">
+        <Show when={enabled() && (me()?.recoveryCodesLeft ?? 10) <= 3}>
+          <Note tone="warn" title={`${plural(me()?.recoveryCodesLeft ?? 0, "recovery code")} left`}>
+            <p>Make new ones before you run out.</p>
+          </Note>
+        </Show>
+        <div class="row">
+          <Button kind={enabled() ? "default" : "primary"} onClick={() => setDoing("enrol")}>
+            {enabled() ? "Change the authenticator…" : "Turn on…"}
+          </Button>
+          <Show when={enabled()}>
+            <Button onClick={() => setDoing("codes")}>New recovery codes…</Button>
+            <Show
+              when={!forced()}
+              fallback={<span class="small muted">Your role requires it, so it can't be turned off.</span>}
+            >
+              <Button kind="danger" onClick={() => setDoing("remove")}>
+                Turn off…
+              </Button>
+            </Show>
+          </Show>
+        </div>
+      </div>
+      <Switch>
+        <Match when={doing() === "enrol"}>
+          <EnrolDialog onClose={close} />
+        </Match>
+        <Match when={doing() === "codes"}>
+          <CodesDialog onClose={close} />
+        </Match>
+        <Match when={doing() === "remove"}>
+          <RemoveDialog onClose={close} />
+        </Match>
+      </Switch>
+    </Card>
+  );
+}
+
+function EnrolDialog(props: { onClose: () => void }): JSX.Element {
+  const [enrolment, setEnrolment] = createSignal<TotpEnrolment | null>(null);
+  const form = createForm({
+    initial: { currentPassword: "" },
+    codes: { bad_credentials: "currentPassword" },
+    check: (values) => (values.currentPassword === "" ? { currentPassword: "Enter your password." } : {}),
+    submit: async ({ currentPassword }) => setEnrolment(await startTotp({ currentPassword })),
+  });
+  return (
+    <Dialog title="Two-factor authentication" onClose={props.onClose}>
+      <Show
+        when={enrolment()}
+        fallback={
+          <Form
+            form={form}
+            actions={
+              <Button kind="primary" type="submit" busy={form.busy()}>
+                Continue
+              </Button>
+            }
+          >
+            <TextField
+              label="Current password"
+              type="password"
+              autocomplete="current-password"
+              hint="So that nobody else at this screen can do this. Your present authenticator works until the new one is proven."
+              value={form.values.currentPassword}
+              onValue={(value) => form.set("currentPassword", value)}
+              error={form.error("currentPassword")}
+              data-autofocus=""
+            />
+          </Form>
+        }
+      >
+        {(value) => (
+          <TotpEnrolForm
+            enrolment={value()}
+            verify={async (code) => (await finishTotp(code)).recoveryCodes}
+            onDone={props.onClose}
+            doneLabel="I have kept them"
+          />
+        )}
+      </Show>
+    </Dialog>
+  );
+}
+
+function CodesDialog(props: { onClose: () => void }): JSX.Element {
+  const [codes, setCodes] = createSignal<string[] | null>(null);
+  const form = createForm({
+    initial: { code: "" },
+    codes: { bad_code: "code" },
+    check: (values) => (values.code.trim() === "" ? { code: "Enter the code that the app shows." } : {}),
+    submit: async ({ code }) => setCodes((await newRecoveryCodes(code.trim())).recoveryCodes),
+  });
+  return (
+    <Dialog title="New recovery codes" locked={codes() !== null} onClose={props.onClose}>
+      <Show
+        when={codes()}
+        fallback={
+          <Form
+            form={form}
+            actions={
+              <Button kind="primary" type="submit" busy={form.busy()}>
+                Make new codes
+              </Button>
+            }
+          >
+            <p>The old codes stop working.</p>
+            <TextField
+              label="Code from your authenticator"
+              inputmode="numeric"
+              autocomplete="one-time-code"
+              code
+              maxlength={7}
+              value={form.values.code}
+              onValue={(value) => form.set("code", value)}
+              error={form.error("code")}
+              data-autofocus=""
+            />
+          </Form>
+        }
+      >
+        {(list) => (
+          <>
+            <RecoveryCodes codes={list()} />
+            <div class="form-actions">
+              <Button kind="primary" onClick={props.onClose}>
+                I have kept them
+              </Button>
+            </div>
+          </>
+        )}
+      </Show>
+    </Dialog>
+  );
+}
+
+function RemoveDialog(props: { onClose: () => void }): JSX.Element {
+  const form = createForm({
+    initial: { currentPassword: "", code: "" },
+    codes: { bad_credentials: "currentPassword", bad_code: "code" },
+    submit: async ({ currentPassword, code }) => {
+      await removeTotp({ currentPassword, code: code.trim() });
+      toast("Two-factor authentication is off. All sessions were logged out.");
+      props.onClose();
+    },
+  });
+  return (
+    <Dialog title="Turn off two-factor authentication?" onClose={props.onClose}>
+      <Form
+        form={form}
+        actions={
+          <>
+            <Button onClick={props.onClose}>Cancel</Button>
+            <Button kind="danger-solid" type="submit" busy={form.busy()}>
+              Turn off
+            </Button>
+          </>
+        }
+      >
+        <p>Your password alone will then be enough to log in. All sessions end, this one included.</p>
+        <TextField
+          label="Current password"
+          type="password"
+          autocomplete="current-password"
+          value={form.values.currentPassword}
+          onValue={(value) => form.set("currentPassword", value)}
+          error={form.error("currentPassword")}
+          data-autofocus=""
+        />
+        <TextField
+          label="Code from your authenticator, or a recovery code"
+          mono
+          autocomplete="one-time-code"
+          value={form.values.code}
+          onValue={(value) => form.set("code", value)}
+          error={form.error("code")}
+        />
+      </Form>
+    </Dialog>
+  );
+}

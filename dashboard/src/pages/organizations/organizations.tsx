@@ -1,0 +1,133 @@
+// All organizations of the server.
+
+import { useNavigate } from "@solidjs/router";
+import { useQuery } from "@tanstack/solid-query";
+import { createSignal, Show, type JSX } from "solid-js";
+import { createOrganization } from "../../api/changes.ts";
+import * as resources from "../../api/resources.ts";
+import type { Organization } from "../../api/types.ts";
+import { Button } from "../../ui/button.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { TextField } from "../../ui/field.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
+import { formatCount } from "../../ui/format.ts";
+import { createListState } from "../../ui/list-state.ts";
+import { Empty } from "../../ui/note.tsx";
+import { Card, Page } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
+import { Badge, policyWord } from "../../ui/state.tsx";
+import { DataTable, type Column } from "../../ui/table.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { toast } from "../../ui/toast.tsx";
+
+const count = (value: number | undefined) => (value === undefined ? <span class="muted">–</span> : formatCount(value));
+
+const columns: Column<Organization>[] = [
+  {
+    title: "Name",
+    sort: "name",
+    wide: true,
+    cell: (one) => (
+      <span class="cell-main">
+        <a href={`/dashboard/organizations/${one.id}`} class="break">
+          {one.name}
+        </a>
+      </span>
+    ),
+  },
+  {
+    title: "Visitor policy",
+    cell: (one) =>
+      one.hasPolicy ? <Badge tone="good">{policyWord(one.authType)}</Badge> : <Badge tone="warn">None: public</Badge>,
+  },
+  {
+    title: "2FA",
+    cell: (one) => (one.requireTotp ? <Badge tone="good">Required</Badge> : <span class="muted">optional</span>),
+  },
+  { title: "Members", end: true, cell: (one) => count(one.accountCount) },
+  { title: "Applications", end: true, cell: (one) => count(one.applicationCount) },
+  { title: "Created", sort: "createdAt", cell: (one) => <Ago time={one.createdAt} /> },
+];
+
+export default function Organizations(): JSX.Element {
+  const [creating, setCreating] = createSignal(false);
+  const state = createListState(["q"]);
+  const query = useQuery(() => resources.organizations(state.query()));
+  const button = () => (
+    <Button kind="primary" icon="plus" onClick={() => setCreating(true)}>
+      New organization
+    </Button>
+  );
+  return (
+    <Page
+      title="Organizations"
+      lead="Each has its own members, applications, policy, keys and lists, and sees nothing of the others."
+      actions={button()}
+    >
+      <div class="toolbar">
+        <Search
+          label="Search organizations"
+          value={state.value("q")}
+          onSearch={(q) => state.set({ q }, { replace: true })}
+        />
+      </div>
+      <Card flush>
+        <DataTable
+          label="Organizations"
+          columns={columns}
+          query={query}
+          state={state}
+          empty={
+            <Empty
+              icon="building"
+              title="No organizations yet"
+              text="Make one to give a team its own applications, policy and members."
+            >
+              {button()}
+            </Empty>
+          }
+        />
+      </Card>
+      <Show when={creating()}>
+        <CreateOrganization onClose={() => setCreating(false)} />
+      </Show>
+    </Page>
+  );
+}
+
+function CreateOrganization(props: { onClose: () => void }): JSX.Element {
+  const navigate = useNavigate();
+  const form = createForm({
+    initial: { name: "" },
+    check: (values) => (values.name.trim() === "" ? { name: "Give it a name." } : {}),
+    submit: async ({ name }) => {
+      const { organization } = await createOrganization({ name: name.trim() });
+      toast(`${organization.name} was created.`);
+      props.onClose();
+      navigate(`/dashboard/organizations/${organization.id}`);
+    },
+  });
+  return (
+    <Dialog title="New organization" onClose={props.onClose}>
+      <Form
+        form={form}
+        actions={
+          <>
+            <Button onClick={props.onClose}>Cancel</Button>
+            <Button kind="primary" type="submit" busy={form.busy()}>
+              Create organization
+            </Button>
+          </>
+        }
+      >
+        <TextField
+          label="Name"
+          value={form.values.name}
+          onValue={(value) => form.set("name", value)}
+          error={form.error("name")}
+          data-autofocus=""
+        />
+      </Form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,86 @@
+// Traffic of the last hour, day or month as a chart: requests with errors, or bytes both ways.
+
+import { useQuery } from "@tanstack/solid-query";
+import { createSignal, Show, type JSX } from "solid-js";
+import * as resources from "../../api/resources.ts";
+import type { TrafficPoint } from "../../api/types.ts";
+import { Chart, type Series } from "../../ui/chart.tsx";
+import { Segmented } from "../../ui/choice.tsx";
+import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
+import { Load } from "../../ui/load.tsx";
+import { Note } from "../../ui/note.tsx";
+import { Card } from "../../ui/page.tsx";
+
+type Shown = "requests" | "bytes";
+const stepNames: Record<resources.TrafficRange, string> = {
+  hour: "per minute",
+  day: "per 15 minutes",
+  month: "per day",
+};
+
+export default function TrafficCard(props: { app?: string; org?: string }): JSX.Element {
+  const [range, setRange] = createSignal<resources.TrafficRange>("hour");
+  const [shown, setShown] = createSignal<Shown>("requests");
+  const traffic = useQuery(() => ({
+    ...resources.traffic({ range: range(), app: props.app, org: props.org }),
+    refetchInterval: range() === "hour" ? 15_000 : 60_000,
+  }));
+  const series = (points: TrafficPoint[]): Series[] =>
+    shown() === "requests"
+      ? [
+          { label: "Requests", color: "--accent", values: points.map((point) => point.requests) },
+          { label: "Errors (5xx)", color: "--bad", values: points.map((point) => point.errors) },
+        ]
+      : [
+          { label: "Sent to visitors", color: "--part-tunnel", values: points.map((point) => point.bytesOut) },
+          { label: "Received from visitors", color: "--part-local", values: points.map((point) => point.bytesIn) },
+        ];
+  return (
+    <Card
+      title="Traffic"
+      lead={`${shown() === "requests" ? "Requests" : "Bytes"} ${stepNames[range()]}, in your time zone.`}
+      actions={
+        <>
+          <Segmented
+            label="What is shown"
+            value={shown()}
+            onValue={setShown}
+            options={[
+              { value: "requests", label: "Requests" },
+              { value: "bytes", label: "Bytes" },
+            ]}
+          />
+          <Segmented
+            label="Time range"
+            value={range()}
+            onValue={setRange}
+            options={[
+              { value: "hour", label: "Hour" },
+              { value: "day", label: "Day" },
+              { value: "month", label: "Month" },
+            ]}
+          />
+        </>
+      }
+    >
+      <Load query={traffic} lines={6}>
+        {(page) => (
+          <>
+            <Show when={page().items.every((point) => point.requests === 0)}>
+              <Note>
+                <p>No request in this time.</p>
+              </Note>
+            </Show>
+            <Chart
+              label={`Traffic of the last ${range()}`}
+              timesMs={page().items.map((point) => Date.parse(point.time))}
+              series={series(page().items)}
+              format={shown() === "requests" ? formatCount : formatBytes}
+              formatAxis={shown() === "requests" ? formatCompact : formatBytes}
+            />
+          </>
+        )}
+      </Load>
+    </Card>
+  );
+}

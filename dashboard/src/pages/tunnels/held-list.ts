@@ -1,0 +1,55 @@
+// A live list that does not move under the reader: values change in place, rows come and go only when following.
+
+import { createEffect, createMemo, createSignal, on, type Accessor } from "solid-js";
+
+export interface HeldList<T> {
+  rows: Accessor<T[]>;
+  /** Rows that the server has and the reader does not see yet. */
+  waiting: Accessor<number>;
+  /** Rows that are shown and gone on the server. */
+  isGone: (id: string) => boolean;
+  following: Accessor<boolean>;
+  setFollowing: (on: boolean) => void;
+  catchUp: () => void;
+}
+
+/** `latest` is what the server has now (undefined until known); `key` starts afresh when it changes (filter, page). */
+export function createHeldList<T extends { id: string }>(
+  latest: Accessor<T[] | undefined>,
+  key: Accessor<string>,
+): HeldList<T> {
+  const [following, setFollowing] = createSignal(false);
+  const [order, setOrder] = createSignal<string[] | null>(null);
+  const known = new Map<string, T>();
+  const catchUp = () => {
+    const rows = latest();
+    if (rows !== undefined) setOrder(rows.map((row) => row.id));
+  };
+  createEffect(on(key, () => setOrder(null), { defer: true }));
+  createEffect(() => {
+    const rows = latest();
+    if (rows === undefined) return;
+    if (order() === null || following() || order()?.length === 0) catchUp();
+  });
+  const byId = createMemo(() => new Map((latest() ?? []).map((row) => [row.id, row])));
+  const rows = createMemo(() => {
+    const ids = order() ?? (latest() ?? []).map((row) => row.id);
+    return ids.flatMap((id) => {
+      const row = byId().get(id) ?? known.get(id);
+      if (row === undefined) return [];
+      known.set(id, row);
+      return [row];
+    });
+  });
+  return {
+    rows,
+    waiting: () => (order() === null ? 0 : [...byId().keys()].filter((id) => !order()?.includes(id)).length),
+    isGone: (id) => latest() !== undefined && !byId().has(id),
+    following,
+    setFollowing: (on) => {
+      setFollowing(on);
+      if (on) catchUp();
+    },
+    catchUp,
+  };
+}

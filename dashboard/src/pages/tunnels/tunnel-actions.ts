@@ -1,0 +1,66 @@
+// What can be done to a tunnel, wherever it is shown.
+
+import { checkTunnel, disconnectTunnel } from "../../api/changes.ts";
+import type { Tunnel } from "../../api/types.ts";
+import { confirm } from "../../ui/confirm.tsx";
+import type { MenuItem } from "../../ui/menu.tsx";
+import { attempt, toast } from "../../ui/toast.tsx";
+
+/** Asks the agent to try its local service now, and tells the answer. */
+export async function checkNow(tunnel: Tunnel): Promise<void> {
+  await attempt(async () => {
+    const { local } = await checkTunnel(tunnel.id);
+    if (local?.state === "up") {
+      toast(`The local service of ${tunnel.subdomain} answered${local.connectMs ? ` in ${local.connectMs} ms` : ""}.`);
+    } else if (local?.state === "down") {
+      toast(`The local service of ${tunnel.subdomain} does not answer: ${local.why ?? "no reason given"}.`);
+    } else {
+      toast("The agent did not answer the check.");
+    }
+  });
+}
+
+export function askDisconnect(tunnel: Tunnel): void {
+  confirm({
+    title: `Disconnect ${tunnel.subdomain}?`,
+    consequence:
+      "All its sessions are closed at once and requests in flight are cut. The agent is told why and may connect again unless its credential or whitelist no longer allows it.",
+    action: "Disconnect",
+    done: `${tunnel.subdomain} was disconnected.`,
+    run: () => disconnectTunnel(tunnel.id),
+  });
+}
+
+/** The menu of one tunnel. An offline one can only be cleared away. */
+export function tunnelMenu(tunnel: Tunnel, mayManage: boolean): MenuItem[] {
+  if (!tunnel.connected) {
+    return mayManage
+      ? [
+          {
+            label: "Clear this row",
+            icon: "trash",
+            onSelect: () => void attempt(() => disconnectTunnel(tunnel.id), "Cleared."),
+          },
+        ]
+      : [];
+  }
+  return [
+    { label: "Check the service now", icon: "pulse", onSelect: () => void checkNow(tunnel) },
+    {
+      label: "Copy the URL",
+      icon: "copy",
+      onSelect: () => void attempt(() => navigator.clipboard.writeText(tunnel.url), "Copied."),
+    },
+    ...(mayManage
+      ? [
+          {
+            label: "Disconnect",
+            icon: "plug" as const,
+            danger: true,
+            apart: true,
+            onSelect: () => askDisconnect(tunnel),
+          },
+        ]
+      : []),
+  ];
+}

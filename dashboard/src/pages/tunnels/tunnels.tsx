@@ -1,0 +1,177 @@
+// All tunnels, live: state with proof, agent, round trip, rate and bytes; offline ones keep when they were last seen.
+
+import { useQuery } from "@tanstack/solid-query";
+import { Show, type JSX } from "solid-js";
+import { listen } from "../../api/live.ts";
+import { refresh } from "../../api/query-client.ts";
+import * as resources from "../../api/resources.ts";
+import { canManage, isAdmin } from "../../api/session.ts";
+import type { Tunnel } from "../../api/types.ts";
+import { Button } from "../../ui/button.tsx";
+import { Switch } from "../../ui/choice.tsx";
+import { Command } from "../../ui/copy.tsx";
+import { Select } from "../../ui/field.tsx";
+import { formatBytes, formatDuration, formatCompact, plural } from "../../ui/format.ts";
+import { createListState } from "../../ui/list-state.ts";
+import { RowMenu } from "../../ui/menu.tsx";
+import { Empty } from "../../ui/note.tsx";
+import { Card, Page } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
+import { TunnelState } from "../../ui/state.tsx";
+import { DataTable, type Column } from "../../ui/table.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { createHeldList } from "./held-list.ts";
+import { createRates } from "./rates.ts";
+import { tunnelMenu } from "./tunnel-actions.ts";
+
+export default function Tunnels(): JSX.Element {
+  const state = createListState(["q", "state", "app", "org"]);
+  const query = useQuery(() => ({ ...resources.tunnels(state.query()), refetchInterval: 3_000 }));
+  const latest = () => (query.isPending || query.isPlaceholderData ? undefined : query.data?.items);
+  const held = createHeldList<Tunnel>(latest, () => JSON.stringify(state.query()));
+  const rate = createRates(latest, () => query.dataUpdatedAt);
+  listen((event) => {
+    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("tunnels");
+  });
+
+  const shown = {
+    get isPending() {
+      return query.isPending;
+    },
+    get isError() {
+      return query.isError;
+    },
+    get isPlaceholderData() {
+      return query.isPlaceholderData;
+    },
+    get error() {
+      return query.error;
+    },
+    get data() {
+      return query.data === undefined ? undefined : { items: held.rows(), nextCursor: query.data.nextCursor };
+    },
+    refetch: () => query.refetch(),
+  };
+
+  const columns: Column<Tunnel>[] = [
+    {
+      title: "Tunnel",
+      wide: true,
+      cell: (tunnel) => (
+        <span class="cell-main">
+          <Show when={tunnel.appId} fallback={<span class="cell-title break">{tunnel.subdomain}</span>}>
+            <a href={`/dashboard/applications/${tunnel.appId}`} class="break">
+              {tunnel.subdomain}
+            </a>
+          </Show>
+          <span class="cell-sub">
+            <Show when={tunnel.connected && tunnel.protocol === "http"} fallback={tunnel.url}>
+              <a href={tunnel.url} target="_blank" rel="noreferrer">
+                {tunnel.url}
+              </a>
+            </Show>
+          </span>
+        </span>
+      ),
+    },
+    {
+      title: "State",
+      wide: true,
+      cell: (tunnel) => <TunnelState tunnel={held.isGone(tunnel.id) ? { ...tunnel, connected: false } : tunnel} />,
+    },
+    {
+      title: "Agent",
+      cell: (tunnel) => (
+        <span class="cell-main">
+          <code>{tunnel.address ?? "unknown"}</code>
+          <span class="cell-sub">
+            {tunnel.localTarget ? `to ${tunnel.localTarget}` : plural(tunnel.sessions, "session")}
+            <Show when={tunnel.username}> · {tunnel.username}</Show>
+          </span>
+        </span>
+      ),
+    },
+    ...(isAdmin()
+      ? [{ title: "Organization", cell: (tunnel: Tunnel) => tunnel.orgName ?? <span class="muted">none</span> }]
+      : []),
+    {
+      title: "Round trip",
+      end: true,
+      cell: (tunnel) => (tunnel.rttMs === null ? <span class="muted">–</span> : formatDuration(tunnel.rttMs)),
+    },
+    {
+      title: "Requests",
+      end: true,
+      cell: (tunnel) => (
+        <span class="cell-main">
+          {formatCompact(tunnel.requests)}
+          <span class="cell-sub">
+            {rate(tunnel.id) === null ? "–" : `${formatCompact(Math.round((rate(tunnel.id) ?? 0) * 10) / 10)}/s`}
+          </span>
+        </span>
+      ),
+    },
+    {
+      title: "Out / in",
+      end: true,
+      cell: (tunnel) => (
+        <span class="cell-main">
+          {formatBytes(tunnel.bytesOut)}
+          <span class="cell-sub">{formatBytes(tunnel.bytesIn)}</span>
+        </span>
+      ),
+    },
+    { title: "Opened", cell: (tunnel) => <Ago time={tunnel.openedAt} /> },
+    {
+      title: "",
+      shrink: true,
+      cell: (tunnel) => (
+        <span class="cell-actions">
+          <RowMenu label={`Actions for ${tunnel.subdomain}`} items={tunnelMenu(tunnel, canManage())} />
+        </span>
+      ),
+    },
+  ];
+
+  return (
+    <Page
+      title="Tunnels"
+      lead="Up means: an agent is connected and its local service has answered. Anything less is said as it is."
+    >
+      <div class="toolbar">
+        <Search label="Search tunnels" value={state.value("q")} onSearch={(q) => state.set({ q }, { replace: true })} />
+        <Select
+          label="State"
+          value={state.value("state")}
+          onValue={(value) => state.set({ state: value })}
+          options={[
+            { value: "", label: "Any state" },
+            { value: "connected", label: "Connected" },
+            { value: "offline", label: "Offline" },
+          ]}
+        />
+        <span class="grow" />
+        <Show when={held.waiting() > 0}>
+          <Button small icon="down" onClick={held.catchUp}>
+            Show {plural(held.waiting(), "new tunnel")}
+          </Button>
+        </Show>
+        <Switch label="Follow" checked={held.following()} onChecked={held.setFollowing} />
+      </div>
+      <Card flush>
+        <DataTable
+          label="Tunnels"
+          columns={columns}
+          query={shown}
+          state={state}
+          dim={(tunnel) => !tunnel.connected}
+          empty={
+            <Empty icon="tunnel" title="No tunnels yet" text="A tunnel shows up here the moment an agent opens it.">
+              <Command text={`digit-link http 3000 --server ${location.origin}`} />
+            </Empty>
+          }
+        />
+      </Card>
+    </Page>
+  );
+}

@@ -1,0 +1,164 @@
+// One whitelist of agents: entries, adding, removing.
+
+import { useQuery } from "@tanstack/solid-query";
+import { createSignal, Show, type JSX } from "solid-js";
+import { addWhitelist, removeWhitelist } from "../../api/changes.ts";
+import * as resources from "../../api/resources.ts";
+import type { WhitelistEntry } from "../../api/types.ts";
+import { Button, IconButton } from "../../ui/button.tsx";
+import { confirm } from "../../ui/confirm.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { TextField } from "../../ui/field.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
+import { createListState } from "../../ui/list-state.ts";
+import { Empty, Note } from "../../ui/note.tsx";
+import { Card } from "../../ui/page.tsx";
+import { Badge } from "../../ui/state.tsx";
+import { DataTable, type Column } from "../../ui/table.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { toast } from "../../ui/toast.tsx";
+
+interface WhitelistProps {
+  /** Path of the list below the portal's prefix. */
+  path: string;
+  title: string;
+  lead: string;
+  mayChange: boolean;
+}
+
+/** Asks, then removes; agents that no longer pass are closed by the server. */
+export function askRemove(path: string, entry: WhitelistEntry): void {
+  confirm({
+    title: `Remove ${entry.ipRange}?`,
+    consequence: "Agents that connect from there and pass no other list are disconnected within seconds.",
+    action: "Remove",
+    done: `${entry.ipRange} was removed.`,
+    run: () => removeWhitelist(path, entry.id),
+  });
+}
+
+export function WhitelistCard(props: WhitelistProps): JSX.Element {
+  const [adding, setAdding] = createSignal(false);
+  const state = createListState([], { prefix: "wl-" });
+  const query = useQuery(() => resources.whitelist(props.path, state.query()));
+  const columns: Column<WhitelistEntry>[] = [
+    { title: "Address or range", cell: (entry) => <RangeCell entry={entry} /> },
+    {
+      title: "Description",
+      cell: (entry) => <span class="break">{entry.description || <span class="muted">none</span>}</span>,
+    },
+    { title: "Added", cell: (entry) => <Ago time={entry.createdAt} never="at start" /> },
+    {
+      title: "",
+      shrink: true,
+      cell: (entry) => (
+        <Show when={props.mayChange && entry.source !== "env"}>
+          <span class="cell-actions">
+            <IconButton
+              small
+              icon="trash"
+              label={`Remove ${entry.ipRange}`}
+              onClick={() => askRemove(props.path, entry)}
+            />
+          </span>
+        </Show>
+      ),
+    },
+  ];
+  const addButton = () => (
+    <Show when={props.mayChange}>
+      <Button icon="plus" onClick={() => setAdding(true)}>
+        Add a range
+      </Button>
+    </Show>
+  );
+  return (
+    <Card title={props.title} lead={props.lead} flush actions={addButton()}>
+      <DataTable
+        label={props.title}
+        columns={columns}
+        query={query}
+        state={state}
+        empty={
+          <Empty
+            icon="shield"
+            title="This list is empty"
+            text="It lets no agent in by itself. An agent passes when any list that applies to its credential contains its address."
+          />
+        }
+      />
+      <Show when={adding()}>
+        <AddRange path={props.path} onClose={() => setAdding(false)} />
+      </Show>
+    </Card>
+  );
+}
+
+export function RangeCell(props: { entry: WhitelistEntry }): JSX.Element {
+  const everything = () => props.entry.ipRange === "0.0.0.0/0" || props.entry.ipRange === "::/0";
+  return (
+    <span class="row">
+      <code class="strong">{props.entry.ipRange}</code>
+      <Show when={everything()}>
+        <Badge tone="warn">Everybody</Badge>
+      </Show>
+      <Show when={props.entry.source === "env"}>
+        <Badge>set by AGENT_WHITELIST</Badge>
+      </Show>
+    </span>
+  );
+}
+
+function AddRange(props: { path: string; onClose: () => void }): JSX.Element {
+  const form = createForm({
+    initial: { ipRange: "", description: "" },
+    check: (values) => (values.ipRange.trim() === "" ? { ipRange: "Enter an address or a range." } : {}),
+    submit: async ({ ipRange, description }) => {
+      await addWhitelist(props.path, { ipRange: ipRange.trim(), description: description.trim() });
+      toast(`Agents from ${ipRange.trim()} may connect.`);
+      props.onClose();
+    },
+  });
+  const everything = () => ["0.0.0.0/0", "::/0"].includes(form.values.ipRange.trim());
+  return (
+    <Dialog title="Allow agents from a range" onClose={props.onClose}>
+      <Form
+        form={form}
+        actions={
+          <>
+            <Button onClick={props.onClose}>Cancel</Button>
+            <Button kind="primary" type="submit" busy={form.busy()}>
+              Add
+            </Button>
+          </>
+        }
+      >
+        <TextField
+          label="Address or range"
+          mono
+          placeholder="203.0.113.7 or 2001:db8::/48"
+          hint="IPv4 or IPv6, a single address or CIDR."
+          value={form.values.ipRange}
+          onValue={(value) => form.set("ipRange", value)}
+          error={form.error("ipRange")}
+          data-autofocus=""
+        />
+        <TextField
+          label="Description"
+          optional
+          placeholder="Office, CI runners, …"
+          value={form.values.description}
+          onValue={(value) => form.set("description", value)}
+          error={form.error("description")}
+        />
+        <Show when={everything()}>
+          <Note tone="warn" title="This allows everybody">
+            <p>
+              Any agent in the world that has a token may then connect. Its token is the only thing left to guard you.
+            </p>
+          </Note>
+        </Show>
+      </Form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,97 @@
+// The frame of every page behind the log-in: who it is, the side bar, the hosts of dialogs, and the expired session.
+
+import { useLocation, useNavigate } from "@solidjs/router";
+import { createEffect, createSignal, on, onMount, Show, Suspense, type JSX, type ParentProps } from "solid-js";
+import { expired, loadMe, me } from "../api/session.ts";
+import { ConfirmHost } from "../ui/confirm.tsx";
+import { IconButton } from "../ui/button.tsx";
+import { Problem } from "../ui/note.tsx";
+import { Shortcuts } from "../ui/shortcuts.tsx";
+import { BrandMark } from "./brand.tsx";
+import { LogInAgain } from "./log-in-again.tsx";
+import { Sidebar } from "./sidebar.tsx";
+
+export function Frame(props: ParentProps): JSX.Element {
+  const navigate = useNavigate();
+  const location = useLocation();
+  const [problem, setProblem] = createSignal<unknown>(null);
+
+  const look = async () => {
+    setProblem(null);
+    try {
+      if (me() === null && (await loadMe()) === null) {
+        navigate(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
+      }
+    } catch (error) {
+      setProblem(() => error);
+    }
+  };
+  onMount(() => void look());
+
+  return (
+    <Show
+      when={me()}
+      fallback={
+        <main class="gate-main">
+          <Show when={problem()}>{(error) => <Problem error={error()} onRetry={() => void look()} />}</Show>
+        </main>
+      }
+    >
+      <Inside>{props.children}</Inside>
+    </Show>
+  );
+}
+
+function Inside(props: ParentProps): JSX.Element {
+  const location = useLocation();
+  const [menu, setMenu] = createSignal(false);
+  let main!: HTMLElement;
+  createEffect(
+    on(
+      () => location.pathname,
+      () => {
+        setMenu(false);
+        // A new page starts at its top for keyboard and screen reader, too.
+        main.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
+      },
+      { defer: true },
+    ),
+  );
+  return (
+    <div
+      class="shell"
+      onKeyDown={(event) => {
+        if (event.key === "Escape") setMenu(false);
+      }}
+    >
+      <a class="skip-link" href="#content">
+        Skip to the content
+      </a>
+      <div class="topbar">
+        <a class="brand" href="/dashboard/overview">
+          <BrandMark />
+          <span>digit-link</span>
+        </a>
+        <IconButton
+          icon="menu"
+          label="Menu"
+          aria-expanded={menu()}
+          aria-controls="sidebar"
+          onClick={() => setMenu(!menu())}
+        />
+      </div>
+      <Show when={menu()}>
+        <div class="scrim" onClick={() => setMenu(false)} />
+      </Show>
+      <Sidebar open={menu()} />
+      <main class="content" id="content" tabindex="-1" ref={main}>
+        <Suspense>{props.children}</Suspense>
+      </main>
+      <Shortcuts />
+      <ConfirmHost />
+      <Show when={expired()}>
+        <LogInAgain />
+      </Show>
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+// The session ran out: log in again over the page, which keeps everything that was typed.
+
+import type { JSX } from "solid-js";
+import { loadMe, me, settleExpired } from "../api/session.ts";
+import { LoginFlow } from "../pages/gate/login-flow.tsx";
+import { Button } from "../ui/button.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+
+export function LogInAgain(): JSX.Element {
+  const before = me()?.account;
+  const done = async () => {
+    const now = await loadMe();
+    // Somebody else's data must not stay on screen.
+    if (now?.account.id !== before?.id) location.assign("/dashboard/overview");
+    else settleExpired(now !== null);
+  };
+  return (
+    <Dialog title="Log in again" onClose={() => settleExpired(false)}>
+      <p>Your session ended. Log in to go on: what you typed on this page is kept.</p>
+      <LoginFlow username={before?.username ?? ""} onDone={() => void done()} />
+      <div class="row">
+        <Button kind="ghost" small onClick={() => settleExpired(false)}>
+          Not now
+        </Button>
+      </div>
+    </Dialog>
+  );
+}

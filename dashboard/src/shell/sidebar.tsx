@@ -1,0 +1,149 @@
+// The side bar: where one may go, whether what is shown is live, and who is logged in.
+
+import { A, useLocation, useNavigate } from "@solidjs/router";
+import { For, Show, type JSX } from "solid-js";
+import { liveState } from "../api/live.ts";
+import { canManage, isAdmin, logOut, me, portal } from "../api/session.ts";
+import { Icon, type IconName } from "../ui/icon.tsx";
+import { Menu } from "../ui/menu.tsx";
+import { showShortcuts } from "../ui/shortcuts.tsx";
+import { Dot } from "../ui/state.tsx";
+import { attempt } from "../ui/toast.tsx";
+import { BrandMark } from "./brand.tsx";
+
+interface Link {
+  path: string;
+  label: string;
+  icon: IconName;
+  shown?: () => boolean;
+}
+
+const inPortal = () => portal() !== "none";
+const isOrg = () => portal() === "org";
+
+const groups: { title: string; links: Link[] }[] = [
+  {
+    title: "Live",
+    links: [
+      { path: "overview", label: "Overview", icon: "overview" },
+      { path: "tunnels", label: "Tunnels", icon: "tunnel", shown: inPortal },
+      { path: "requests", label: "Requests", icon: "requests", shown: inPortal },
+    ],
+  },
+  {
+    title: "Manage",
+    links: [
+      { path: "organizations", label: "Organizations", icon: "building", shown: isAdmin },
+      { path: "applications", label: "Applications", icon: "app", shown: inPortal },
+      { path: "accounts", label: "Accounts", icon: "users", shown: () => isAdmin() || (isOrg() && canManage()) },
+    ],
+  },
+  {
+    title: "Access",
+    links: [
+      { path: "policy", label: "Visitor policy", icon: "lock", shown: isOrg },
+      { path: "keys", label: "API keys", icon: "key", shown: inPortal },
+      { path: "whitelists", label: "Agent whitelists", icon: "shield", shown: inPortal },
+    ],
+  },
+  {
+    title: "Record",
+    links: [
+      { path: "audit", label: "Audit log", icon: "audit", shown: () => isAdmin() || (isOrg() && canManage()) },
+      { path: "settings", label: "Settings", icon: "settings", shown: () => isOrg() && canManage() },
+    ],
+  },
+];
+
+export function Sidebar(props: { open: boolean }): JSX.Element {
+  const location = useLocation();
+  const account = () => me()?.account;
+  const current = (path: string) => location.pathname.split("/")[2] === path;
+  const shown = (links: Link[]) => links.filter((link) => link.shown?.() ?? true);
+  return (
+    <aside class="sidebar" id="sidebar" data-open={props.open}>
+      <A class="brand" href="/dashboard/overview">
+        <BrandMark />
+        <span>
+          digit-link
+          <small>{isAdmin() ? "Server administration" : (me()?.organization?.name ?? "No organization")}</small>
+        </span>
+      </A>
+      <nav class="nav" aria-label="Main">
+        <For each={groups}>
+          {(group) => (
+            <Show when={shown(group.links).length > 0}>
+              <div>
+                <p class="nav-title">{group.title}</p>
+                <ul>
+                  <For each={shown(group.links)}>
+                    {(link) => (
+                      <li>
+                        <a
+                          class="nav-link"
+                          href={`/dashboard/${link.path}`}
+                          aria-current={current(link.path) ? "page" : undefined}
+                        >
+                          <Icon name={link.icon} />
+                          {link.label}
+                        </a>
+                      </li>
+                    )}
+                  </For>
+                </ul>
+              </div>
+            </Show>
+          )}
+        </For>
+      </nav>
+      <div class="sidebar-foot">
+        <LiveNote />
+        <AccountMenu name={account()?.username ?? ""} />
+      </div>
+    </aside>
+  );
+}
+
+function LiveNote(): JSX.Element {
+  return (
+    <Show when={liveState() !== "off"}>
+      <p class="live-note" role="status">
+        <Dot tone={liveState() === "live" ? "good" : "warn"} />
+        {liveState() === "live" ? "Live" : "Connection lost, trying again"}
+      </p>
+    </Show>
+  );
+}
+
+function AccountMenu(props: { name: string }): JSX.Element {
+  const navigate = useNavigate();
+  const role = () => {
+    if (isAdmin()) return "System admin";
+    if (portal() === "none") return "No organization";
+    return canManage() ? "Organization admin" : "Member";
+  };
+  return (
+    <Menu
+      label={`Account: ${props.name}, ${role()}`}
+      class="who"
+      above
+      trigger={
+        <>
+          <span class="avatar" aria-hidden="true">
+            {props.name.slice(0, 1)}
+          </span>
+          <span class="grow">
+            <span class="who-name">{props.name}</span>
+            <span class="who-role">{role()}</span>
+          </span>
+        </>
+      }
+      items={[
+        { label: "My account", icon: "user", onSelect: () => navigate("/dashboard/me") },
+        { label: "Appearance", icon: "settings", onSelect: () => navigate("/dashboard/me/appearance") },
+        { label: "Keyboard shortcuts", icon: "info", onSelect: showShortcuts },
+        { label: "Log out", icon: "logout", apart: true, onSelect: () => void attempt(() => logOut()) },
+      ]}
+    />
+  );
+}

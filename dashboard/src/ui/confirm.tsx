@@ -1,0 +1,77 @@
+// One question before anything is destroyed: says what will happen, asks once, reports.
+
+import { createSignal, Show, type JSX } from "solid-js";
+import { Button } from "./button.tsx";
+import { Dialog } from "./dialog.tsx";
+import { ProblemNote } from "./form.tsx";
+import { TextField } from "./field.tsx";
+import { toast } from "./toast.tsx";
+
+export interface Question {
+  title: string;
+  /** What will happen, in full sentences. */
+  consequence: JSX.Element;
+  /** The verb on the button. */
+  action: string;
+  /** What is reported when it worked. */
+  done: string;
+  run: () => Promise<unknown>;
+  /** To be typed before the button works; for what can't be undone. */
+  typeName?: string;
+  after?: () => void;
+}
+
+const [question, setQuestion] = createSignal<Question | null>(null);
+
+/** Asks; the dialog runs the action itself and stays open with the reason when it fails. */
+export function confirm(ask: Question): void {
+  setQuestion(ask);
+}
+
+/** Mounted once, in the frame of the application. */
+export function ConfirmHost(): JSX.Element {
+  return <Show when={question()}>{(current) => <ConfirmDialog question={current()} />}</Show>;
+}
+
+function ConfirmDialog(props: { question: Question }): JSX.Element {
+  const [busy, setBusy] = createSignal(false);
+  const [problem, setProblem] = createSignal<unknown>(null);
+  const [typed, setTyped] = createSignal("");
+  const ready = () => props.question.typeName === undefined || typed() === props.question.typeName;
+
+  const run = async () => {
+    if (busy() || !ready()) return;
+    setBusy(true);
+    setProblem(null);
+    const asked = props.question;
+    try {
+      await asked.run();
+      setQuestion(null);
+      toast(asked.done);
+      asked.after?.();
+    } catch (error) {
+      setProblem(() => error);
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Dialog title={props.question.title} onClose={() => setQuestion(null)}>
+      <div class="stack-tight">{props.question.consequence}</div>
+      <Show when={props.question.typeName}>
+        {(name) => (
+          <TextField label={`Type "${name()}" to confirm`} value={typed()} onValue={setTyped} data-autofocus="" />
+        )}
+      </Show>
+      <Show when={problem()}>{(error) => <ProblemNote error={error()} />}</Show>
+      <div class="form-actions">
+        <Button onClick={() => setQuestion(null)} data-autofocus={props.question.typeName ? undefined : ""}>
+          Cancel
+        </Button>
+        <Button kind="danger-solid" busy={busy()} disabled={!ready()} onClick={() => void run()}>
+          {props.question.action}
+        </Button>
+      </div>
+    </Dialog>
+  );
+}

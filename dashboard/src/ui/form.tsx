@@ -1,0 +1,122 @@
+// A form that keeps what was typed, shows the server's refusal at the field it names, and never submits twice.
+
+import { createSignal, Show, type Accessor, type JSX } from "solid-js";
+import { createStore, reconcile, unwrap } from "solid-js/store";
+import { ApiError, messageOf } from "../api/client.ts";
+import { Note } from "./note.tsx";
+
+export interface FormState<T extends object> {
+  values: T;
+  set: <K extends keyof T>(key: K, value: T[K]) => void;
+  /** What is wrong with this field, as the server or `check` said. */
+  error: (key: keyof T & string) => string | null;
+  /** What is wrong with the form as a whole. */
+  problem: Accessor<unknown>;
+  busy: Accessor<boolean>;
+  dirty: Accessor<boolean>;
+  submit: (event?: Event) => void;
+  reset: (values: T) => void;
+}
+
+/**
+ * State of one form. `check` may refuse before anything is sent (a field -> sentence map); `submit` sends. A refusal that
+ * names a field is shown there, any other as the form's problem.
+ */
+export function createForm<T extends object>(options: {
+  initial: T;
+  check?: (values: T) => Partial<Record<keyof T & string, string>>;
+  submit: (values: T) => Promise<unknown>;
+  /** Refusals that name no field and belong to one all the same: code -> field. */
+  codes?: Partial<Record<string, keyof T & string>>;
+}): FormState<T> {
+  const [values, setValues] = createStore<T>(structuredClone(options.initial));
+  const [errors, setErrors] = createSignal<Partial<Record<string, string>>>({});
+  const [problem, setProblem] = createSignal<unknown>(null);
+  const [busy, setBusy] = createSignal(false);
+  const [dirty, setDirty] = createSignal(false);
+  let form: HTMLFormElement | null = null;
+
+  /** Dotted paths (`oidcScopes.0`) belong to the field that they start with. */
+  const fieldOf = (error: ApiError) => error.field?.split(/[./]/).find(Boolean) ?? options.codes?.[error.code];
+
+  const focusFirstError = () =>
+    queueMicrotask(() => form?.querySelector<HTMLElement>('[aria-invalid="true"], [role="alert"]')?.focus());
+
+  const send = async () => {
+    setProblem(null);
+    const found = options.check?.(values) ?? {};
+    setErrors(found);
+    if (Object.keys(found).length > 0) {
+      focusFirstError();
+      return;
+    }
+    setBusy(true);
+    try {
+      await options.submit(structuredClone(unwrap(values)));
+      setDirty(false);
+    } catch (error) {
+      const field = error instanceof ApiError ? fieldOf(error) : undefined;
+      if (field !== undefined && field in values) setErrors({ [field]: messageOf(error) });
+      else setProblem(() => error);
+      focusFirstError();
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return {
+    values,
+    set: (key, value) => {
+      setDirty(true);
+      setErrors((old) => ({ ...old, [key]: undefined }));
+      setValues((old) => ({ ...old, [key]: value }));
+    },
+    error: (key) => errors()[key] ?? null,
+    problem,
+    busy,
+    dirty,
+    submit: (event) => {
+      event?.preventDefault();
+      if (event?.currentTarget instanceof HTMLFormElement) form = event.currentTarget;
+      if (!busy()) void send();
+    },
+    reset: (next) => {
+      setDirty(false);
+      setErrors({});
+      setProblem(null);
+      setValues(reconcile(structuredClone(next)));
+    },
+  };
+}
+
+/** The form element; its problem (if any) stands above the actions. */
+export function Form<T extends object>(props: {
+  form: FormState<T>;
+  children: JSX.Element;
+  actions: JSX.Element;
+  start?: boolean;
+}): JSX.Element {
+  return (
+    <form class="form" novalidate onSubmit={(event) => props.form.submit(event)}>
+      {props.children}
+      <Show when={props.form.problem()}>{(problem) => <ProblemNote error={problem()} />}</Show>
+      <div class={props.start ? "form-actions form-actions-start" : "form-actions"}>{props.actions}</div>
+    </form>
+  );
+}
+
+/** A failure in words, with the id that leads the operator to the log. */
+export function ProblemNote(props: { error: unknown }): JSX.Element {
+  return (
+    <Note tone="bad" alert>
+      <p>{messageOf(props.error)}</p>
+      <Show when={props.error instanceof ApiError && props.error.requestId}>
+        {(id) => (
+          <p class="small">
+            Request id <code>{id()}</code>
+          </p>
+        )}
+      </Show>
+    </Note>
+  );
+}

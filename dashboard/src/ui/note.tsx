@@ -1,0 +1,82 @@
+// Notes in the page, empty states, and failures with a way to try again.
+
+import { Show, type JSX } from "solid-js";
+import { ApiError, messageOf } from "../api/client.ts";
+import { Button } from "./button.tsx";
+import { Icon, type IconName } from "./icon.tsx";
+
+export type Tone = "good" | "warn" | "bad" | "idle" | "accent";
+
+const noteIcons: Record<Tone, IconName> = { good: "check", warn: "warn", bad: "warn", idle: "info", accent: "info" };
+
+/** Something to know. `alert` announces it at once. */
+export function Note(props: { tone?: Tone; title?: string; alert?: boolean; children?: JSX.Element }): JSX.Element {
+  return (
+    <div
+      class="note"
+      data-tone={props.tone ?? "idle"}
+      role={props.alert ? "alert" : undefined}
+      tabindex={props.alert ? "-1" : undefined}
+    >
+      <Icon name={noteIcons[props.tone ?? "idle"]} />
+      <div class="note-body">
+        <Show when={props.title}>
+          <p class="note-title">{props.title}</p>
+        </Show>
+        {props.children}
+      </div>
+    </div>
+  );
+}
+
+/** Nothing here yet, why, and what to do next. */
+export function Empty(props: {
+  icon: IconName;
+  title: string;
+  text: JSX.Element;
+  children?: JSX.Element;
+}): JSX.Element {
+  return (
+    <div class="empty">
+      <span class="empty-art">
+        <Icon name={props.icon} />
+      </span>
+      <h2>{props.title}</h2>
+      <p>{props.text}</p>
+      <Show when={props.children}>
+        <div class="row">{props.children}</div>
+      </Show>
+    </div>
+  );
+}
+
+/** Loading failed: what happened, and a button that tries again. */
+export function Problem(props: { error: unknown; onRetry?: () => void; title?: string }): JSX.Element {
+  const missing = () => props.error instanceof ApiError && props.error.status === 404;
+  return (
+    <div class="empty" role="alert">
+      <span class="empty-art">
+        <Icon name={missing() ? "search" : "warn"} />
+      </span>
+      <h2>{props.title ?? (missing() ? "There is nothing here" : "This could not be loaded")}</h2>
+      <p>
+        {missing() ? "It was deleted, or it belongs to somebody else." : messageOf(props.error)}
+        <Show when={props.error instanceof ApiError && props.error.requestId}>
+          {(id) => (
+            <span class="small muted">
+              {" "}
+              Request id <code>{id()}</code>
+            </span>
+          )}
+        </Show>
+      </p>
+      <Show when={props.onRetry}>
+        {(retry) => (
+          <Button icon="refresh" onClick={() => retry()()}>
+            Try again
+          </Button>
+        )}
+      </Show>
+    </div>
+  );
+}

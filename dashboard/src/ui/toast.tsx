@@ -1,0 +1,61 @@
+// Short reports in the corner: what just worked, or why it did not.
+
+import { createEffect, createSignal, For, type JSX } from "solid-js";
+import { messageOf } from "../api/client.ts";
+import { IconButton } from "./button.tsx";
+
+interface Toast {
+  id: number;
+  text: string;
+  tone: "good" | "bad";
+}
+
+const [toasts, setToasts] = createSignal<Toast[]>([]);
+let nextId = 1;
+
+const dismiss = (id: number) => setToasts((all) => all.filter((one) => one.id !== id));
+
+/** Reports something that worked; leaves by itself. */
+export function toast(text: string): void {
+  const id = nextId++;
+  setToasts((all) => [...all.slice(-3), { id, text, tone: "good" }]);
+  setTimeout(() => dismiss(id), 6_000);
+}
+
+/** Reports a failure; stays until it is closed. */
+export function toastProblem(error: unknown): void {
+  setToasts((all) => [...all.slice(-3), { id: nextId++, text: messageOf(error), tone: "bad" }]);
+}
+
+/** Runs a small action that has no form of its own, and reports either way. */
+export async function attempt(action: () => Promise<unknown>, done?: string): Promise<void> {
+  try {
+    await action();
+    if (done !== undefined) toast(done);
+  } catch (error) {
+    toastProblem(error);
+  }
+}
+
+/** Mounted once. A popover, so that it stands above dialogs. */
+export function ToastHost(): JSX.Element {
+  let host!: HTMLDivElement;
+  createEffect(() => {
+    const any = toasts().length > 0;
+    if (host.matches(":popover-open")) host.hidePopover();
+    // Shown anew each time: the newest thing in the top layer wins over a dialog opened meanwhile.
+    if (any) host.showPopover();
+  });
+  return (
+    <div ref={host} class="toasts" popover="manual" role="status" aria-live="polite">
+      <For each={toasts()}>
+        {(one) => (
+          <div class="toast" data-tone={one.tone}>
+            <span class="toast-text">{one.text}</span>
+            <IconButton icon="close" small label="Dismiss" onClick={() => dismiss(one.id)} />
+          </div>
+        )}
+      </For>
+    </div>
+  );
+}
