@@ -1,0 +1,63 @@
+// GET /auth/oauth, /auth/oauth/{provider} and /auth/oauth/{provider}/callback: signing in to the dashboard at a provider.
+
+import { t } from "elysia";
+import type { SignInProvider } from "../../auth/oauth.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { ApiDeps } from "../deps.ts";
+import type { Guards } from "../guards.ts";
+import { newRoutes } from "../routes.ts";
+import { answers, closed, text } from "../schemas.ts";
+import { createSignIn } from "./service.ts";
+
+const params = closed({ provider: t.Union([t.Literal("github"), t.Literal("google"), t.Literal("oidc")]) });
+const providersAnswer = closed({ providers: t.Array(closed({ name: t.String(), label: t.String() })) });
+const beginQuery = closed({
+  to: t.Optional(text(2_048, { description: "Path of the dashboard to go back to." })),
+  link: t.Optional(t.Literal("1", { description: "Add the identity to the account that is logged in." })),
+});
+
+/** A feature of the API, for the providers that are configured. `origin`: where the dashboard is. */
+export function createOauthRoutes(options: { providers: readonly SignInProvider[]; origin: string }) {
+  return (deps: ApiDeps, guards: Guards) => {
+    const signIn = createSignIn(deps, options.origin);
+    const providerOf = (name: string): SignInProvider => {
+      const found = options.providers.find((provider) => provider.name === name);
+      if (found === undefined) throw new AppError("not_found");
+      return found;
+    };
+    return newRoutes("/auth/oauth", "auth")
+      .get("", () => ({ providers: options.providers.map(({ name, label }) => ({ name, label })) }), {
+        response: answers({ 200: providersAnswer }),
+        detail: { summary: "Which sign-in providers are configured" },
+      })
+      .get(
+        "/:provider",
+        async ({ params: { provider }, query, request }) => {
+          const chosen = providerOf(provider);
+          // Another site must not begin to add identities to somebody's account.
+          const site = request.headers.get("sec-fetch-site");
+          if (query.link !== undefined && site !== null && site !== "same-origin") throw new AppError("csrf");
+          const caller = query.link === undefined ? null : await guards.callers.session(request);
+          const { location, setCookie } = await signIn.begin(chosen, request, caller);
+          return redirect(location, [setCookie]);
+        },
+        { params, query: beginQuery, detail: { summary: "Begin to sign in at a provider (303)" } },
+      )
+      .get(
+        "/:provider/callback",
+        async ({ params: { provider }, request }) => {
+          const { location, setCookies } = await signIn.finish(providerOf(provider), request, () =>
+            guards.callers.session(request),
+          );
+          return redirect(location, setCookies);
+        },
+        { params, detail: { summary: "Where the provider sends people back to (303)" } },
+      );
+  };
+}
+
+function redirect(location: string, cookies: string[]): Response {
+  const headers = new Headers({ location, "cache-control": "no-store", "referrer-policy": "no-referrer" });
+  for (const cookie of cookies) headers.append("set-cookie", cookie);
+  return new Response(null, { status: 303, headers });
+}

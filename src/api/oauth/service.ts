@@ -1,0 +1,230 @@
+// Signing in to the dashboard at a provider: to the account that the identity belongs to, and never to a new one.
+
+import type { SignInIdentity, SignInProvider } from "../../auth/oauth.ts";
+import { SignInRefused } from "../../auth/oauth.ts";
+import { OidcRefused } from "../../auth/oidc.ts";
+import { createSecret, hashSecret } from "../../auth/secrets.ts";
+import type { Account } from "../../db/accounts.ts";
+import { isUniqueViolation } from "../../db/engine.ts";
+import {
+  findAccountByEmail,
+  findLinkedAccount,
+  insertSignInLink,
+  insertSignInState,
+  takeSignInState,
+  type SignInState,
+} from "../../db/sign-ins.ts";
+import { AppError } from "../../lib/errors.ts";
+import { newId } from "../../lib/ids.ts";
+import { safeReturnPath } from "../../policy/paths.ts";
+import { limiterSubject } from "../addresses.ts";
+import type { Caller } from "../callers.ts";
+import { cookieName, readCookie, writeCookie } from "../cookies.ts";
+import type { ApiDeps } from "../deps.ts";
+import { createLogins } from "../login/service.ts";
+import { factsOf } from "../request.ts";
+
+export interface SignIn {
+  /** Where to send the browser. `link`: the session that an identity shall be added to. Throws `rate_limited`, `unavailable`. */
+  begin(
+    provider: SignInProvider,
+    request: Request,
+    link: Caller | null,
+  ): Promise<{ location: string; setCookie: string }>;
+  /** What came back; always an address of the dashboard. `session` is asked for when an identity is being linked. */
+  finish(
+    provider: SignInProvider,
+    request: Request,
+    session: () => Promise<Caller>,
+  ): Promise<{ location: string; setCookies: string[] }>;
+}
+
+const stateTtlMs = 600_000;
+
+/** `origin` is where the dashboard is (`https://example.com`): the redirect URIs are below it. */
+export function createSignIn(deps: ApiDeps, origin: string): SignIn {
+  const { db, sealer, nowMs } = deps;
+  const { scheme } = deps.settings;
+  const logins = createLogins(deps);
+  const redirectUri = (provider: SignInProvider) => `${origin}/auth/oauth/${provider.name}/callback`;
+
+  function beginAttempt(request: Request) {
+    const subject = limiterSubject(factsOf(request).address);
+    const limit = deps.limiter.begin([{ scope: "login", subject, rule: deps.settings.loginLimit }]);
+    if (!limit.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: limit.retryAfterMs });
+    return limit.attempt;
+  }
+
+  function note(
+    provider: SignInProvider,
+    request: Request,
+    success: boolean,
+    reason: string | null,
+    account: Account | null,
+  ): void {
+    const { address, requestId } = factsOf(request);
+    deps.audit.record({
+      action: "login.oauth",
+      authType: provider.name,
+      success,
+      reason,
+      orgId: account?.orgId ?? null,
+      actorId: success ? (account?.id ?? null) : null,
+      actorName: success ? (account?.username ?? null) : null,
+      identity: account?.username ?? null,
+      address,
+      requestId,
+    });
+  }
+
+  async function identify(
+    provider: SignInProvider,
+    params: URLSearchParams,
+    given: string,
+    row: SignInState,
+  ): Promise<SignInIdentity> {
+    const verifier = sealer.open("oauth-state", stateRow(row.state_hash), row.verifier);
+    const answer = { redirectUri: redirectUri(provider), params, state: given, verifier, nonce: row.nonce };
+    return await provider.finish(answer);
+  }
+
+  /** The account of an identity; a first sign-in by verified address links it from then on. */
+  async function accountOf(provider: SignInProvider, identity: SignInIdentity, request: Request): Promise<Account> {
+    const linked = await findLinkedAccount(db.kysely, provider.name, identity.subject);
+    const account = linked ?? (identity.email === null ? null : await findAccountByEmail(db.kysely, identity.email));
+    if (account === null) throw new SignInRefused("unknown_account");
+    if (!account.active) throw new SignInRefused("inactive_account");
+    // Who controls a mailbox is not yet an admin of this server: admins link while they are logged in.
+    if (linked === null && account.isAdmin) throw new SignInRefused("admin_not_linked");
+    if (linked === null) await link(provider, identity, account, request);
+    return account;
+  }
+
+  async function link(
+    provider: SignInProvider,
+    identity: SignInIdentity,
+    account: Account,
+    request: Request,
+  ): Promise<void> {
+    const { address, requestId } = factsOf(request);
+    const row = {
+      id: newId("oal"),
+      account_id: account.id,
+      provider: provider.name,
+      subject: identity.subject,
+      email: identity.email,
+      created_at: nowMs(),
+    };
+    try {
+      await db.transaction(async (trx) => {
+        await insertSignInLink(trx, row);
+        await deps.audit.within(trx, {
+          action: "account.linked",
+          authType: provider.name,
+          success: true,
+          orgId: account.orgId,
+          actorId: account.id,
+          actorName: account.username,
+          address,
+          requestId,
+          details: { provider: provider.name, email: identity.email },
+        });
+      });
+    } catch (error) {
+      if (isUniqueViolation(error)) throw new SignInRefused("linked_already", { cause: error });
+      throw error;
+    }
+  }
+
+  return {
+    async begin(provider, request, linkTo) {
+      beginAttempt(request).abandon();
+      const state = createSecret();
+      const stateHash = hashSecret(state);
+      const browser = createSecret();
+      let challenge;
+      try {
+        challenge = await provider.begin(redirectUri(provider), state);
+      } catch (error) {
+        if (!(error instanceof OidcRefused)) throw error;
+        deps.log.warn("a sign-in provider can't be used", {
+          provider: provider.name,
+          reason: error.reason,
+          cause: error.message,
+        });
+        throw new AppError(
+          "unavailable",
+          `${provider.label} can't be reached. Log in with your password, or try again.`,
+        );
+      }
+      await insertSignInState(db.kysely, {
+        state_hash: stateHash,
+        browser_hash: hashSecret(browser),
+        provider: provider.name,
+        verifier: sealer.seal("oauth-state", stateRow(stateHash), challenge.verifier),
+        nonce: challenge.nonce,
+        account_id: linkTo?.account.id ?? null,
+        return_path: safeReturnPath(new URL(request.url).searchParams.get("to")),
+        created_at: nowMs(),
+        expires_at: nowMs() + stateTtlMs,
+      });
+      return { location: challenge.url, setCookie: writeCookie("oauth", scheme, browser, stateTtlMs / 1_000) };
+    },
+    async finish(provider, request, session) {
+      const attempt = beginAttempt(request);
+      const params = new URL(request.url).searchParams;
+      const clear = writeCookie("oauth", scheme, "", 0);
+      let account: Account | null = null;
+      try {
+        const given = params.getAll("state");
+        const stateHash = hashSecret(given[0] ?? "");
+        const row = given.length === 1 ? await takeSignInState(db.kysely, stateHash, provider.name, nowMs()) : null;
+        if (row === null) throw new SignInRefused("unknown_state");
+        const browser = readCookie(request.headers.get("cookie"), cookieName("oauth", scheme));
+        if (browser === null || hashSecret(browser) !== row.browser_hash) throw new SignInRefused("other_browser");
+        const identity = await identify(provider, params, given[0] ?? "", row);
+        const back = safeReturnPath(row.return_path);
+        if (row.account_id !== null) {
+          ({ account } = await session());
+          if (account.id !== row.account_id) throw new SignInRefused("other_account");
+          await link(provider, identity, account, request);
+          await attempt.succeed();
+          return { location: back, setCookies: [clear] };
+        }
+        account = await accountOf(provider, identity, request);
+        const step = await logins.afterFirstFactor(account, request);
+        await attempt.succeed();
+        note(provider, request, true, null, account);
+        if (step.kind === "session") return { location: back, setCookies: [clear, step.setCookie] };
+        // In the fragment, which reaches no server and no log.
+        const next = new URLSearchParams({ step: step.kind, pendingToken: step.pendingToken, to: back });
+        return { location: `/login#${next.toString()}`, setCookies: [clear] };
+      } catch (error) {
+        const reason = reasonOf(error);
+        await attempt.fail();
+        note(provider, request, false, reason, account);
+        deps.log.info("a sign-in was refused", { provider: provider.name, reason });
+        return {
+          location: `/login?error=${publicReasons.has(reason) ? reason : "sign_in_failed"}`,
+          setCookies: [clear],
+        };
+      } finally {
+        attempt.abandon();
+      }
+    },
+  };
+}
+
+/** What the login page may explain; the rest is for the log. */
+const publicReasons: ReadonlySet<string> = new Set(["unknown_account", "admin_not_linked", "linked_already"]);
+
+/** Throws what is nobody's refusal. */
+function reasonOf(error: unknown): string {
+  if (error instanceof SignInRefused || error instanceof OidcRefused) return error.reason;
+  if (error instanceof AppError && error.code === "unauthorized") return "no_session";
+  throw error;
+}
+
+function stateRow(stateHash: string): string {
+  return `oauth_states/${stateHash}`;
+}
