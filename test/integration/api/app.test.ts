@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import SwaggerParser from "@apidevtools/swagger-parser";
 import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { openTestSqlite, type TestDatabase } from "../../helpers/databases.ts";
+import { createPerson } from "../../helpers/people.ts";
 
 let database: TestDatabase;
 let api: TestApi;
@@ -89,5 +90,133 @@ describe("security", () => {
     expect(answer.body).toEqual({
       error: { code: "not_found", message: "There is nothing here.", requestId: "req-1" },
     });
+  });
+});
+
+describe("security of the frame", () => {
+  const login = { username: "somebody", password: "planted-secret-value" };
+
+  test("a browser's request must come from our own pages", async () => {
+    const cases: [Record<string, string>, number][] = [
+      [{}, 401],
+      [{ origin: "https://tunnel.test" }, 401],
+      [{ origin: "https://tunnel.test", "sec-fetch-site": "same-origin" }, 401],
+      [{ origin: "https://evil.tunnel.test" }, 403],
+      [{ origin: "https://tunnel.test.evil.example" }, 403],
+      [{ origin: "http://tunnel.test" }, 403],
+      [{ origin: "null" }, 403],
+      [{ origin: "" }, 403],
+      [{ origin: "https://tunnel.test", "sec-fetch-site": "same-site" }, 403],
+      [{ "sec-fetch-site": "cross-site" }, 403],
+      [{ "sec-fetch-site": "none" }, 403],
+      // With a cookie of ours, a browser says where it comes from; who doesn't is no browser.
+      [{ cookie: "__Host-dl_session=x" }, 403],
+      [{ cookie: "a=b; __Host-dl_setup=x" }, 403],
+      [{ cookie: "__Host-dl_session=x", origin: "https://tunnel.test" }, 401],
+    ];
+    for (const [headers, status] of cases) {
+      const answer = await api.call("POST", "/auth/login", { body: login, headers });
+      expect({ headers, status: answer.status }).toEqual({ headers, status });
+      expect(answer.headers.has("access-control-allow-origin")).toBe(false);
+    }
+  });
+
+  test("reading needs no origin", async () => {
+    const answer = await api.call("GET", "/live", {
+      headers: { origin: "https://evil.example", "sec-fetch-site": "cross-site" },
+    });
+    expect(answer.status).toBe(200);
+  });
+
+  test("bodies are JSON only", async () => {
+    for (const type of [
+      "text/plain",
+      "application/x-www-form-urlencoded",
+      "multipart/form-data; boundary=x",
+      "application/json; charset=latin1",
+      "application/jsonp",
+      "",
+    ]) {
+      const answer = await api.call("POST", "/auth/login", { body: login, headers: { "content-type": type } });
+      expect({ type, status: answer.status }).toEqual({ type, status: 415 });
+    }
+    const fine = await api.call("POST", "/auth/login", {
+      body: login,
+      headers: { "content-type": 'Application/JSON; charset="UTF-8"' },
+    });
+    expect(fine.status).toBe(401);
+  });
+
+  test("large, deep, broken and dangerous bodies", async () => {
+    const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    const cases: [string, number][] = [
+      [`{"username":"${"x".repeat(1024 * 1024)}","password":"y"}`, 413],
+      [deep, 400],
+      [`{"username":${"[".repeat(20)}${"]".repeat(20)},"password":"y"}`, 400],
+      ["{", 400],
+      ["[]", 422],
+      ["null", 422],
+      ['"text"', 422],
+      ['{"username":"a","password":"b","extra":1}', 422],
+      ['{"username":"a","password":"b","__proto__":{"isAdmin":true}}', 400],
+      ['{"username":"a","password":"b","constructor":{"prototype":{"isAdmin":true}}}', 400],
+      ['{"username":["a"],"password":"b"}', 422],
+      [`{"username":"${"x".repeat(129)}","password":"b"}`, 422],
+      ['{"username":"a"}', 422],
+    ];
+    for (const [body, status] of cases) {
+      const answer = await api.call("POST", "/auth/login", { body });
+      expect({ body: body.slice(0, 60), status: answer.status }).toEqual({ body: body.slice(0, 60), status });
+    }
+    expect(({} as Record<string, unknown>)["isAdmin"]).toBeUndefined();
+  });
+
+  test("a refusal names field and rule and repeats nothing", async () => {
+    const answer = await api.call("POST", "/auth/login", {
+      body: { ...login, password: 5, username: "planted-secret-value" },
+    });
+    expect(answer.body).toEqual({
+      error: { code: "validation", message: "password must be a string.", field: "password", requestId: "req-1" },
+    });
+    const extra = await api.call("POST", "/auth/login", { body: { ...login, planted: 1 } });
+    expect(extra.body["error"]).toMatchObject({ field: "planted", message: "planted is not a known field." });
+    const long = await api.call("POST", "/auth/login", { body: { username: "planted-".repeat(20), password: "x" } });
+    expect(long.body["error"]).toMatchObject({
+      field: "username",
+      message: "username must have at most 128 characters.",
+    });
+    expect(long.text).not.toContain("planted-");
+  });
+
+  test("an unexpected error shows nothing of itself", async () => {
+    await using broken = await openTestSqlite();
+    const failing = createTestApi(broken);
+    await failing.deps.db.kysely.schema.dropTable("limiter_failures").execute();
+    await failing.deps.db.kysely.schema.dropTable("pending_logins").execute();
+    const answer = await failing.call("POST", "/auth/totp/verify", { body: { pendingToken: "x", code: "000000" } });
+    expect(answer.status).toBe(500);
+    expect(answer.text).not.toContain("pending_logins");
+    expect(answer.text).not.toContain("at ");
+    expect(answer.headers.get("content-security-policy")).toContain("default-src");
+    expect(failing.logs.join("\n")).toContain("pending_logins");
+  });
+
+  test("two cookies of one name are none", async () => {
+    const answer = await api.call("GET", "/auth/me", {
+      headers: { cookie: "__Host-dl_session=a; __Host-dl_session=b" },
+    });
+    expect(answer.status).toBe(401);
+  });
+
+  test("a cookie without its prefix is not read under https", async () => {
+    const { session } = await createPerson(api, { username: "prefix" });
+    expect((await api.call("GET", "/auth/me", { cookies: { dl_session: session } })).status).toBe(401);
+    expect((await api.call("GET", "/auth/me", { session })).status).toBe(200);
+    expect((await api.call("GET", "/auth/me", { headers: { authorization: `Bearer ${session}` } })).status).toBe(200);
+  });
+
+  test("forwarding headers of the visitor's making are not believed", async () => {
+    const headers = { "x-forwarded-for": "127.0.0.1", forwarded: "for=127.0.0.1", "x-real-ip": "127.0.0.1" };
+    expect((await api.call("GET", "/health", { headers })).body).toEqual({ status: "ok" });
   });
 });
