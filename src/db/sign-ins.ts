@@ -38,11 +38,10 @@ export async function findLinkedAccount(db: Queryable, provider: string, subject
   return row === undefined ? null : toAccount(row);
 }
 
-/** The one account with this address; null when there is none, or more than one. */
+/** The account with this address, which is unique; null when there is none. */
 export async function findAccountByEmail(db: Queryable, email: string): Promise<Account | null> {
-  const rows = await accountsWithOrganization(db).where("a.email", "=", email).limit(2).execute();
-  const [row] = rows;
-  return rows.length === 1 && row !== undefined ? toAccount(row) : null;
+  const row = await accountsWithOrganization(db).where("a.email", "=", email).executeTakeFirst();
+  return row === undefined ? null : toAccount(row);
 }
 
 /** Throws a unique violation when the identity belongs to an account already. */

@@ -1,0 +1,340 @@
+// Signing in to the dashboard at providers: a GitHub and a Google of our own on loopback, and a real OpenID provider.
+
+import { describe, expect, test } from "bun:test";
+import { createApi } from "../../src/api/app.ts";
+import { createOauthRoutes } from "../../src/api/oauth/routes.ts";
+import { createGitHubSignIn, createGoogleSignIn, createOidcSignIn } from "../../src/auth/oauth.ts";
+import { createOidcClient } from "../../src/auth/oidc.ts";
+import { createOutboundFetch } from "../../src/auth/outbound.ts";
+import { createTestApi } from "../helpers/api.ts";
+import { openTestSqlite } from "../helpers/databases.ts";
+import { startProvider } from "../helpers/oidc-provider.ts";
+
+const origin = "http://tunnel.test";
+
+interface Person {
+  github: { user: unknown; emails: unknown };
+  google: unknown;
+}
+
+const ada: Person = {
+  github: { user: { id: 7, login: "ada" }, emails: [{ email: "Ada@Example.com", primary: true, verified: true }] },
+  google: { sub: "g-7", email: "ada@example.com", email_verified: true },
+};
+
+describe("sign-in at a provider", () => {
+  test.each(["github", "google", "oidc"] as const)("%s: an account with this verified address", async (name) => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const browser = world.browser();
+    const done = await world.signIn(browser, name, "/overview");
+    expect(done).toMatchObject({ status: 303, location: "/overview" });
+    const me = await browser.send("/auth/me");
+    expect(me.status).toBe(200);
+    expect(me.text).toContain("acc_1");
+    expect(world.outcomes()).toEqual([{ success: true, reason: null, authType: name }]);
+    // From now on by the identity itself, whatever the address.
+    await world.test.deps.db.kysely.updateTable("accounts").set({ email: null }).execute();
+    expect(await world.signIn(world.browser(), name)).toMatchObject({ location: "/" });
+  });
+
+  test("says which providers there are", async () => {
+    await using world = await setUp();
+    const { text } = await world.browser().send("/auth/oauth");
+    expect(JSON.parse(text)).toEqual({
+      providers: [
+        { name: "github", label: "GitHub" },
+        { name: "google", label: "Google" },
+        { name: "oidc", label: "Example SSO" },
+      ],
+    });
+  });
+
+  test("an account that is logged in links an identity, and signs in by it", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    await world.addAccount("acc_2", {});
+    const browser = world.browser();
+    await world.signIn(browser, "github");
+    await world.test.deps.db.kysely.updateTable("accounts").set({ email: null }).execute();
+    expect(await world.signIn(browser, "google", "/account", { link: true })).toMatchObject({ location: "/account" });
+    const other = world.browser();
+    expect(await world.signIn(other, "google")).toMatchObject({ location: "/" });
+    expect((await other.send("/auth/me")).text).toContain("acc_1");
+  });
+});
+
+describe("security", () => {
+  test("no account is ever created", async () => {
+    await using world = await setUp();
+    for (const name of ["github", "google", "oidc"] as const) {
+      expect(await world.signIn(world.browser(), name)).toMatchObject({ location: "/login?error=unknown_account" });
+    }
+    expect(await world.test.deps.db.kysely.selectFrom("accounts").select("id").execute()).toEqual([]);
+  });
+
+  test("an address alone opens no admin's account; a link does, and still asks for the second factor", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com", is_admin: 1 });
+    expect(await world.signIn(world.browser(), "github")).toMatchObject({ location: "/login?error=admin_not_linked" });
+    const link = { id: "oal_1", account_id: "acc_1", provider: "github", subject: "7", email: null, created_at: 0 };
+    await world.test.deps.db.kysely.insertInto("oauth_links").values(link).execute();
+    const browser = world.browser();
+    const done = await world.signIn(browser, "github");
+    expect(done.location).toMatch(/^\/login#step=enrol&pendingToken=[\w-]+&to=%2F$/);
+    expect((await browser.send("/auth/me")).status).toBe(401);
+  });
+
+  const untrusted: [string, "github" | "google", Partial<Person>][] = [
+    [
+      "an address that isn't verified",
+      "github",
+      { github: { ...ada.github, emails: [{ email: "ada@example.com", primary: true, verified: false }] } },
+    ],
+    ["verified as text", "google", { google: { sub: "g", email: "ada@example.com", email_verified: "true" } }],
+    [
+      "an address that isn't primary",
+      "github",
+      { github: { ...ada.github, emails: [{ email: "ada@example.com", primary: false, verified: true }] } },
+    ],
+    ["no id", "github", { github: { ...ada.github, user: { login: "ada" } } }],
+    ["an id that is text", "github", { github: { ...ada.github, user: { id: "7" } } }],
+    ["no subject", "google", { google: { email: "ada@example.com", email_verified: true } }],
+    ["another address", "google", { google: { sub: "g", email: "ada@example.com.evil.test", email_verified: true } }],
+    ["a list for an identity", "google", { google: [] }],
+  ];
+  test.each(untrusted)("%s signs nobody in", async (_what, name, person) => {
+    await using world = await setUp({ ...ada, ...person });
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const browser = world.browser();
+    expect((await world.signIn(browser, name)).location).toStartWith("/login?error=");
+    expect((await browser.send("/auth/me")).status).toBe(401);
+    expect(world.outcomes()).toMatchObject([{ success: false }]);
+    expect(await world.test.deps.db.kysely.selectFrom("oauth_links").selectAll().execute()).toEqual([]);
+  });
+
+  test("a deactivated account stays out", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com", active: 0 });
+    expect(await world.signIn(world.browser(), "github")).toMatchObject({ location: "/login?error=sign_in_failed" });
+  });
+
+  test("state works once, in its browser, for its provider, in its time", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const attacker = world.browser();
+    const failed = { location: "/login?error=sign_in_failed" };
+    expect(await world.browser().send(await world.answerOf(attacker, "github"))).toMatchObject(failed);
+
+    const used = await world.answerOf(attacker, "github");
+    expect(await attacker.send(used)).toMatchObject({ location: "/" });
+    expect(await attacker.send(used)).toMatchObject(failed);
+
+    const browser = world.browser();
+    const other = (await world.answerOf(browser, "github")).replace("/github/", "/google/");
+    expect(await browser.send(other)).toMatchObject(failed);
+
+    const late = await world.answerOf(browser, "github");
+    world.test.clock.nowMs += 600_001;
+    expect(await browser.send(late)).toMatchObject(failed);
+    expect(world.outcomes().map(({ reason }) => reason)).toEqual([
+      "other_browser",
+      null,
+      "unknown_state",
+      "unknown_state",
+      "unknown_state",
+    ]);
+  });
+
+  test("linking needs the session that began it, and doesn't begin from another site", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const browser = world.browser();
+    expect((await browser.send("/auth/oauth/google?link=1")).status).toBe(401);
+    await world.signIn(browser, "github");
+    expect((await browser.send("/auth/oauth/google?link=1", { "sec-fetch-site": "cross-site" })).status).toBe(403);
+    const answer = await world.answerOf(browser, "google", "/", { link: true });
+    await world.test.deps.db.kysely.updateTable("dashboard_sessions").set({ revoked_at: 1 }).execute();
+    expect((await browser.send(answer)).location).toStartWith("/login?error=");
+  });
+
+  test("an identity belongs to one account", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    await world.signIn(world.browser(), "google");
+    await world.test.deps.db.kysely.updateTable("accounts").set({ email: null }).execute();
+    await world.addAccount("acc_2", { email: "ada@example.com" });
+    const browser = world.browser();
+    await world.signIn(browser, "github");
+    expect(await world.signIn(browser, "google", "/", { link: true })).toMatchObject({
+      location: "/login?error=linked_already",
+    });
+  });
+
+  test("leads to a path of the dashboard only", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    for (const to of ["//evil.example", "https://evil.example", "/\\evil.example"]) {
+      expect(await world.signIn(world.browser(), "github", to)).toMatchObject({ location: "/" });
+    }
+  });
+
+  test("tokens, codes and states are in neither logs nor audit", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const browser = world.browser();
+    const answer = await world.answerOf(browser, "github");
+    await browser.send(answer);
+    await browser.send(answer);
+    const said = JSON.stringify([world.test.logs, world.test.audited]);
+    for (const secret of [
+      "planted-access-token",
+      "planted-code",
+      "planted-client-secret",
+      new URL(answer, origin).searchParams.get("state") ?? "?",
+    ]) {
+      expect(said).not.toContain(secret);
+    }
+  });
+
+  test("failures are limited per address", async () => {
+    await using world = await setUp();
+    for (let i = 0; i < 10; i++) await world.signIn(world.browser(), "github");
+    expect((await world.browser().send("/auth/oauth/github")).status).toBe(429);
+  });
+});
+
+async function setUp(person: Person = ada) {
+  const database = await openTestSqlite();
+  const idp = await startProvider([`${origin}/auth/oauth/oidc/callback`]);
+  const fake = startFakes(person);
+  const test = createTestApi(database, { settings: { scheme: "http" } });
+  test.clock.nowMs = Date.now();
+  const fetch = createOutboundFetch({ allowPrivate: [], allowLoopback: true });
+  const client = { clientId: "client", clientSecret: "planted-client-secret" };
+  const base = `http://127.0.0.1:${fake.port}`;
+  const endpoints = (name: string) => ({
+    authorize: `${base}/${name}/authorize`,
+    token: `${base}/${name}/token`,
+    user: `${base}/${name}/user`,
+    emails: `${base}/${name}/emails`,
+  });
+  const providers = [
+    createGitHubSignIn(client, fetch, endpoints("github")),
+    createGoogleSignIn(client, fetch, endpoints("google")),
+    createOidcSignIn(
+      { label: "Example SSO", issuerUrl: idp.issuer, clientId: idp.clientId, clientSecret: idp.clientSecret },
+      createOidcClient({ fetch, allowHttp: true }),
+    ),
+  ];
+  const api = createApi(test.deps, [createOauthRoutes({ providers, origin })]);
+
+  function browser() {
+    const jar = new Map<string, string>();
+    return {
+      async send(path: string, extra: Record<string, string> = {}) {
+        const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+        const headers = { "x-digit-link-address": "203.0.113.7", "x-digit-link-host": "tunnel.test", cookie, ...extra };
+        const response = await api.handle(new Request(new URL(path, "http://localhost").href, { headers }));
+        for (const line of response.headers.getSetCookie()) {
+          const [name = "", value = ""] = (line.split(";", 1)[0] ?? "").split("=");
+          if (line.includes("Max-Age=0")) jar.delete(name);
+          else jar.set(name, value);
+        }
+        return { status: response.status, location: response.headers.get("location"), text: await response.text() };
+      },
+    };
+  }
+  type Browser = ReturnType<typeof browser>;
+  type Name = "github" | "google" | "oidc";
+
+  /** Begins, plays the provider, and returns the path that the browser is sent back to. */
+  async function answerOf(from: Browser, name: Name, to = "/", options: { link?: boolean } = {}): Promise<string> {
+    const begun = await from.send(
+      `/auth/oauth/${name}?to=${encodeURIComponent(to)}${options.link === true ? "&link=1" : ""}`,
+    );
+    const url = new URL(begun.location ?? "");
+    expect(url.searchParams.get("code_challenge_method")).toBe("S256");
+    if (name === "oidc") {
+      const back = await idp.authorize(url.href);
+      return back.pathname + back.search;
+    }
+    fake.challenge = url.searchParams.get("code_challenge") ?? "";
+    return `/auth/oauth/${name}/callback?code=planted-code&state=${url.searchParams.get("state")}`;
+  }
+
+  return {
+    test,
+    browser,
+    answerOf,
+    signIn: async (from: Browser, name: Name, to = "/", options: { link?: boolean } = {}) =>
+      await from.send(await answerOf(from, name, to, options)),
+    outcomes: () =>
+      test.audited
+        .filter(({ action }) => action === "login.oauth")
+        .map(({ success, reason, authType }) => ({ success, reason, authType })),
+    async addAccount(id: string, row: { email?: string; is_admin?: 0 | 1; active?: 0 | 1 }) {
+      await database.db.kysely
+        .insertInto("accounts")
+        .values({
+          id,
+          username: id,
+          username_key: id,
+          email: null,
+          password_hash: null,
+          password_changed_at: null,
+          token_hash: null,
+          is_admin: 0,
+          is_org_admin: 0,
+          org_id: null,
+          active: 1,
+          totp_secret: null,
+          totp_enrolled_at: null,
+          created_at: Date.now(),
+          last_used_at: 0,
+          ...row,
+        })
+        .execute();
+    },
+    async [Symbol.asyncDispose]() {
+      await fake.stop();
+      await idp.stop();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Token and identity endpoints that check what they are sent, as the real ones do. */
+function startFakes(person: Person) {
+  const state = { challenge: "" };
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname.endsWith("/token")) {
+        const form = new URLSearchParams(await request.text());
+        const hash = new Bun.CryptoHasher("sha256").update(form.get("code_verifier") ?? "").digest("base64url");
+        const isRight =
+          form.get("code") === "planted-code" &&
+          hash === state.challenge &&
+          request.headers.get("authorization") === `Basic ${btoa("client:planted-client-secret")}`;
+        return isRight
+          ? Response.json({ access_token: "planted-access-token", token_type: "bearer" })
+          : Response.json({ error: "invalid_grant" }, { status: 400 });
+      }
+      if (request.headers.get("authorization") !== "Bearer planted-access-token")
+        return new Response(null, { status: 401 });
+      if (pathname === "/github/user") return Response.json(person.github.user);
+      if (pathname === "/github/emails") return Response.json(person.github.emails);
+      return Response.json(person.google);
+    },
+  });
+  return {
+    port: server.port ?? 0,
+    stop: () => server.stop(true),
+    set challenge(value: string) {
+      state.challenge = value;
+    },
+  };
+}
