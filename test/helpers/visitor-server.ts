@@ -13,6 +13,7 @@ import { redirectUri, type VisitorBlock, type VisitorDeps, type VisitorSettings 
 import { createVisitorRoutes } from "../../src/api/visitor/routes.ts";
 import { createApi } from "../../src/api/app.ts";
 import { createLimiterStore } from "../../src/db/limiter.ts";
+import { AppError } from "../../src/lib/errors.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import type { AuditEntry } from "../../src/observe/audit.ts";
 import { createTestApi } from "./api.ts";
@@ -56,7 +57,10 @@ export async function startVisitorServer(
   const oidc = createOidcClient({ fetch, allowHttp: isDevelopment, nowMs });
   const audit = {
     record: (entry: AuditEntry) => void audited.push(entry),
-    within: async (_trx: unknown, ...entries: AuditEntry[]) => void audited.push(...entries),
+    within: async (_trx: unknown, ...entries: AuditEntry[]) => {
+      if (server.failAudit) throw new AppError("audit_unavailable");
+      audited.push(...entries);
+    },
   };
   const limiter = createLimiter({ store: createLimiterStore(db.kysely), nowMs });
   const onBlock = (block: VisitorBlock) => void blocks.push(block);
@@ -87,14 +91,6 @@ export async function startVisitorServer(
   const api = createApi(test.deps, [() => createVisitorRoutes(deps)]);
   const now = Date.now();
 
-  for (const id of [orgId, "org_b"]) {
-    await db.kysely
-      .insertInto("organizations")
-      .values({ id, name: id, name_key: id, require_totp: 0, created_at: now })
-      .execute();
-  }
-  for (const name of options.apps ?? ["app"]) await addApplication(name, orgId);
-
   async function addApplication(
     subdomain: string,
     org: string,
@@ -116,7 +112,9 @@ export async function startVisitorServer(
       .execute();
   }
 
-  return {
+  const server = {
+    /** Makes every change's audit row fail from now on. */
+    failAudit: false,
     db,
     deps,
     api,
@@ -136,6 +134,14 @@ export async function startVisitorServer(
     sessions: () => db.kysely.selectFrom("visitor_sessions").selectAll().execute(),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };
+  for (const id of [orgId, "org_b"]) {
+    await db.kysely
+      .insertInto("organizations")
+      .values({ id, name: id, name_key: id, require_totp: 0, created_at: now })
+      .execute();
+  }
+  for (const name of options.apps ?? ["app"]) await addApplication(name, orgId);
+  return server;
 }
 
 export type Browser = ReturnType<typeof createBrowser>;
