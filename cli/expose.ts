@@ -50,6 +50,7 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
     connections,
     pool: parsed.on("pool"),
     version,
+    requests: !parsed.on("quiet"),
     onEvent(event) {
       progress.event(event);
       reporter.event(event);

@@ -27,19 +27,56 @@ export interface AgentOptions {
   /** Program version, sent at registration. */
   version: string;
   onEvent(event: AgentEvent): void;
+  /** Whether single requests are reported; true when left out. */
+  requests?: boolean;
 }
 
 /** Every event is one line of `--json` as it is. Times are ISO 8601. */
 export type AgentEvent =
-  | { event: "tunnel.ready"; time: string; url: string; subdomain: string; tunnelId: string; local: string; port: number | null }
+  | {
+      event: "tunnel.ready";
+      time: string;
+      url: string;
+      subdomain: string;
+      tunnelId: string;
+      local: string;
+      port: number | null;
+    }
   /** All sessions of a tunnel are gone; the agent is already trying again. */
   | { event: "tunnel.lost"; time: string; url: string | null; local: string; reason: string }
   | { event: "tunnel.retry"; time: string; local: string; inMs: number; reason: string }
   /** One of several sessions went or came; traffic is not affected. */
   | { event: "session"; time: string; url: string; open: number; wanted: number }
-  | { event: "request"; time: string; url: string; method: string; path: string; status: number; durationMs: number; bytesIn: number; bytesOut: number; error: string | null }
-  | { event: "connection"; time: string; url: string; address: string; durationMs: number; bytesIn: number; bytesOut: number; error: string | null }
-  | { event: "local.status"; time: string; local: string; state: "up" | "down"; why: string | null; connectMs: number | null }
+  | {
+      event: "request";
+      time: string;
+      url: string;
+      method: string;
+      path: string;
+      status: number;
+      durationMs: number;
+      bytesIn: number;
+      bytesOut: number;
+      error: string | null;
+    }
+  | {
+      event: "connection";
+      time: string;
+      url: string;
+      address: string;
+      durationMs: number;
+      bytesIn: number;
+      bytesOut: number;
+      error: string | null;
+    }
+  | {
+      event: "local.status";
+      time: string;
+      local: string;
+      state: "up" | "down";
+      why: string | null;
+      connectMs: number | null;
+    }
   | { event: "notice"; time: string; message: string }
   /** Permanent: the agent gives up this tunnel. */
   | { event: "refused"; time: string; local: string; code: string; message: string };

@@ -1,0 +1,20 @@
+// Another Host for the local service: dev servers refuse names they don't know.
+
+import { Head, latin1 } from "../../src/http1/head.ts";
+
+const head = new Head();
+
+/** `bytes` with the value of its Host header replaced. The head was written by the server, so it parses; else it stays as it is. */
+export function replaceHost(bytes: Buffer, host: string): Buffer {
+  if (head.parseRequest(bytes, 0, bytes.length) <= 0 || head.host < 0) return bytes;
+  const from = head.valueStart[head.host]!;
+  const to = head.valueEnd[head.host]!;
+  return Buffer.concat([bytes.subarray(0, from), Buffer.from(host, "latin1"), bytes.subarray(to)]);
+}
+
+/** Method and target of a request head, for people. */
+export function requestLine(bytes: Buffer): { method: string; path: string } {
+  const lineEnd = bytes.indexOf(0x0d);
+  const [method = "", path = ""] = latin1(bytes, 0, lineEnd < 0 ? 0 : lineEnd).split(" ", 2);
+  return { method, path };
+}

@@ -1,0 +1,74 @@
+// The one local service behind a tunnel: its pool of connections, and whether it answers.
+
+import { ClientPool } from "../../src/http1/client.ts";
+import type { Checked } from "../../src/protocol/frames.ts";
+import type { TunnelSpec } from "./types.ts";
+
+const checkTimeoutMs = 5_000;
+
+/** The target is fixed by the command line; nothing that a server sends can change it. */
+export class LocalService {
+  readonly pool: ClientPool;
+  /** For people: `http://localhost:3000`. */
+  readonly label: string;
+  /** What the Host header becomes; null keeps the visitor's. */
+  readonly host: string | null;
+  private state: "up" | "down" | null = null;
+
+  constructor(
+    private readonly spec: TunnelSpec,
+    private readonly changed: (state: "up" | "down", why: string | null, connectMs: number | null) => void,
+  ) {
+    const { localHost, localPort, hostHeader } = spec;
+    const bracketed = localHost.includes(":") ? `[${localHost}]` : localHost;
+    const scheme = spec.protocol === "tcp" ? "tcp" : spec.localHttps ? "https" : "http";
+    this.label = `${scheme}://${bracketed}:${localPort}`;
+    const local = localPort === (spec.localHttps ? 443 : 80) ? bracketed : `${bracketed}:${localPort}`;
+    this.host = hostHeader === "preserve" ? null : hostHeader === "rewrite" ? local : hostHeader;
+    const tls = spec.localHttps ? { rejectUnauthorized: !spec.insecureLocal, serverName: localHost } : undefined;
+    this.pool = new ClientPool({ hostname: localHost, port: localPort, tls });
+  }
+
+  up(connectMs: number | null = null): void {
+    if (this.state === "up") return;
+    this.state = "up";
+    this.changed("up", null, connectMs);
+  }
+
+  down(why: string): void {
+    if (this.state === "down") return;
+    this.state = "down";
+    this.changed("down", why, null);
+  }
+
+  /** Tries a TCP connection now. Never rejects. */
+  async check(): Promise<Checked> {
+    const startedAt = performance.now();
+    const { promise, resolve } = Promise.withResolvers<Checked>();
+    const timer = setTimeout(() => resolve({ ok: false, error: "the connection took too long" }), checkTimeoutMs);
+    Bun.connect({
+      hostname: this.spec.localHost,
+      port: this.spec.localPort,
+      socket: {
+        open(socket) {
+          resolve({ ok: true, ms: Math.round((performance.now() - startedAt) * 100) / 100 });
+          socket.end();
+        },
+        data() {},
+        error() {},
+        connectError: (_socket, error) => resolve({ ok: false, error: describe(error) }),
+      },
+    }).catch((error: unknown) => resolve({ ok: false, error: describe(error) }));
+    const checked = await promise;
+    clearTimeout(timer);
+    if (checked.ok) this.up(checked.ms ?? null);
+    else this.down(checked.error ?? "no connection");
+    return checked;
+  }
+}
+
+function describe(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (code === "ECONNREFUSED") return "connection refused: nothing listens there";
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,25 @@
+// Which HTTP proxy stands between the agent and its server (never between the agent and the local service).
+
+/**
+ * The proxy for `url` by HTTPS_PROXY/HTTP_PROXY/ALL_PROXY and NO_PROXY (either case), or undefined. NO_PROXY entries are
+ * hosts, domains with or without a leading dot, `host:port`, or `*`.
+ */
+export function proxyFor(url: URL, env: Record<string, string | undefined>): string | undefined {
+  const read = (name: string): string | undefined => env[name] || env[name.toLowerCase()] || undefined;
+  const secure = url.protocol === "https:" || url.protocol === "wss:";
+  const proxy = read(secure ? "HTTPS_PROXY" : "HTTP_PROXY") ?? read("ALL_PROXY");
+  if (proxy === undefined || isLoopback(url.hostname)) return undefined;
+  const port = url.port || (secure ? "443" : "80");
+  for (const entry of (read("NO_PROXY") ?? "").split(",")) {
+    const [host = "", only] = entry.trim().toLowerCase().split(":");
+    if (host === "*") return undefined;
+    if (host === "" || (only !== undefined && only !== port)) continue;
+    const bare = host.replace(/^\*?\./, "");
+    if (url.hostname === bare || url.hostname.endsWith(`.${bare}`)) return undefined;
+  }
+  return proxy;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host.endsWith(".localhost") || host === "[::1]" || /^127\./.test(host);
+}

@@ -1,0 +1,118 @@
+// The registration call: asks the server for a tunnel, and says plainly why there is none.
+
+import type { AgentOptions, TunnelSpec } from "./types.ts";
+import { proxyFor } from "./proxy-env.ts";
+
+/** What a granted registration says. */
+export interface Registration {
+  subdomain: string;
+  url: string;
+  tunnelId: string;
+  port: number | null;
+  /** One per session that may be opened now; each works once, for a minute. */
+  tickets: string[];
+  /** Path of the session's WebSocket, `/_tunnel/s/<shard>`; the ticket is added as a query. */
+  sessionPath: string;
+  /** Most sessions that the server wants of this agent. */
+  connections: number;
+}
+
+/** Why there is no tunnel. */
+export interface Refusal {
+  code: string;
+  message: string;
+  retryable: boolean;
+  retryAfterMs: number | null;
+}
+
+export interface RegisterRequest {
+  agentId: string;
+  generation: number;
+  /** The name of the last registration when the server chose it, so that it is kept. */
+  subdomain: string | null;
+  spec: TunnelSpec;
+  connections: number;
+}
+
+const timeoutMs = 15_000;
+
+/** Registers once. Never rejects: no server, a proxy's page and rubbish are retryable refusals. */
+export async function register(options: AgentOptions, request: RegisterRequest): Promise<Registration | Refusal> {
+  const url = new URL("/_tunnel/register", options.server);
+  const proxy = proxyFor(url, process.env);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method: "POST",
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+      headers: {
+        authorization: `Bearer ${options.token}`,
+        "content-type": "application/json",
+        accept: "application/json",
+      },
+      body: JSON.stringify({
+        ...(request.subdomain === null ? {} : { subdomain: request.subdomain }),
+        agentId: request.agentId,
+        generation: request.generation,
+        version: options.version,
+        capabilities: [],
+        pool: options.pool,
+        protocol: request.spec.protocol,
+        connections: request.connections,
+      }),
+      ...(proxy === undefined ? {} : { proxy }),
+    });
+  } catch (error) {
+    return unreachable(`${url.host} can't be reached (${error instanceof Error ? error.message : String(error)})`);
+  }
+  const body: unknown = await response.json().catch(() => null);
+  return response.ok ? granted(body, url) : refused(response, body, url);
+}
+
+function granted(body: unknown, url: URL): Registration | Refusal {
+  if (
+    isObject(body) &&
+    typeof body["url"] === "string" &&
+    typeof body["tunnelId"] === "string" &&
+    isObject(body["session"])
+  ) {
+    const session = body["session"];
+    const path = session["path"];
+    const tickets = Array.isArray(body["tickets"]) ? body["tickets"].filter((one) => typeof one === "string") : [];
+    if (typeof path === "string" && /^\/_tunnel\/s\/\d+(?:\?|$)/.test(path)) {
+      return {
+        subdomain: typeof body["subdomain"] === "string" ? body["subdomain"] : "",
+        url: body["url"],
+        tunnelId: body["tunnelId"],
+        port: typeof body["port"] === "number" ? body["port"] : null,
+        tickets,
+        sessionPath: path.split("?", 1)[0]!,
+        connections: typeof session["connections"] === "number" ? session["connections"] : 1,
+      };
+    }
+  }
+  return unreachable(`${url.host} answered, but not like a digit-link server`);
+}
+
+function refused(response: Response, body: unknown, url: URL): Refusal {
+  const error = isObject(body) && isObject(body["error"]) ? body["error"] : null;
+  if (error === null || typeof error["code"] !== "string" || typeof error["message"] !== "string") {
+    return unreachable(`${url.host} answered ${response.status}, but not like a digit-link server`);
+  }
+  const after =
+    typeof error["retryAfterMs"] === "number"
+      ? error["retryAfterMs"]
+      : Number(response.headers.get("retry-after")) * 1_000 || null;
+  const retryable =
+    typeof error["retryable"] === "boolean" ? error["retryable"] : response.status >= 500 || response.status === 429;
+  return { code: error["code"], message: error["message"], retryable, retryAfterMs: after };
+}
+
+function unreachable(message: string): Refusal {
+  return { code: "unreachable", message: `${message}.`, retryable: true, retryAfterMs: null };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,279 @@
+// One WebSocket to the server, from the agent's side: frames, liveness, and its streams.
+
+import {
+  CHECK,
+  CHECKED,
+  type Checked,
+  DATA,
+  END,
+  FIN,
+  type FrameSink,
+  GO_AWAY,
+  type GoAway,
+  maxMessageBytes,
+  MORE,
+  MORE_HEAD,
+  NOTICE,
+  type Notice,
+  OPEN,
+  PING,
+  PONG,
+  ProtocolError,
+  readFrames,
+  readJson,
+  readU32,
+  REGISTERED,
+  type Registered,
+  RESET,
+  resetCode,
+  subprotocol,
+  WINDOW,
+} from "../../src/protocol/frames.ts";
+import { type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
+import { Outbox } from "../../src/protocol/outbox.ts";
+import { proxyFor } from "./proxy-env.ts";
+
+/** One stream as the session sees it. */
+export interface AgentStream {
+  onData(bytes: Buffer, start: number, end: number): void;
+  onEnd(trailers: Buffer | null): void;
+  onReset(): void;
+  onWindow(bytes: number): void;
+  /** The session can take bytes again. */
+  flush(): void;
+}
+
+/** What a session belongs to. */
+export interface SessionOwner {
+  /** The server is ready for streams on this session. */
+  ready(session: AgentSession, registered: Registered): void;
+  /** Makes the stream of an OPEN frame; it ends by `session.remove`. */
+  open(
+    session: AgentSession,
+    id: number,
+    flags: number,
+    head: Buffer,
+    responseWindow: number,
+    requestWindow: number,
+  ): AgentStream;
+  check(): Promise<Checked>;
+  notice(message: string): void;
+  /** The server wants this session to end; `retryable` false: registering again is pointless. */
+  goAway(session: AgentSession, message: GoAway): void;
+  closed(session: AgentSession, code: number, reason: string): void;
+}
+
+const congestedBytes = 1024 * 1024;
+const openTimeoutMs = 15_000;
+const maxStreams = 10_000;
+
+export class AgentSession implements FrameSink, FlowSession {
+  readonly outbox = new Outbox((message) => this.send(message));
+  readonly budget = new WindowBudget();
+  readonly streams = new Map<number, AgentStream>();
+  congested = false;
+  isReady = false;
+  private readonly ws: WebSocket;
+  private leaving = false;
+  private over = false;
+  private lastId = 0;
+  private heardAt = performance.now();
+  private pingedAt = 0;
+  private pingIntervalMs = 10_000;
+  private deadAfterMs = 25_000;
+  private timer: ReturnType<typeof setInterval>;
+  private partial: { id: number; flags: number; responseWindow: number; requestWindow: number; head: Buffer } | null =
+    null;
+
+  constructor(
+    private readonly owner: SessionOwner,
+    url: URL,
+  ) {
+    const proxy = proxyFor(url, process.env);
+    this.ws = new WebSocket(url.href, {
+      protocols: [subprotocol],
+      perMessageDeflate: false,
+      ...(proxy === undefined ? {} : { proxy }),
+    });
+    this.ws.binaryType = "nodebuffer";
+    this.ws.onmessage = (event) => this.received(event.data as unknown as Buffer | string);
+    this.ws.onclose = (event) => this.end(event.code, event.reason);
+    // `close` follows and says what is known.
+    this.ws.onerror = () => {};
+    this.timer = setInterval(() => this.tick(performance.now()), 1_000);
+  }
+
+  /** A stream is over. */
+  remove(id: number): void {
+    this.streams.delete(id);
+    if (this.leaving && this.streams.size === 0) this.close(1000, "finished");
+  }
+
+  /** No new streams are wanted; closes when the last one ends. */
+  leave(deadlineMs: number): void {
+    if (this.leaving || this.over) return;
+    this.leaving = true;
+    if (this.ws.readyState !== WebSocket.OPEN) return this.close(1000, "stopped");
+    this.outbox.session(GO_AWAY, { reason: "the agent stops", deadlineMs, retryable: false } satisfies GoAway);
+    this.outbox.flush();
+    if (this.streams.size === 0) this.close(1000, "stopped");
+  }
+
+  close(code: number, reason: string): void {
+    if (this.over) return;
+    this.outbox.flush();
+    this.ws.close(code, reason);
+    // A dead peer never completes the closing handshake.
+    setTimeout(() => this.ws.terminate(), 1_000).unref();
+  }
+
+  frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (this.over) return;
+    if (id === 0 || type === CHECK) return this.sessionFrame(type, id, bytes, start, end);
+    if (type === OPEN) return this.open(flags, id, bytes, start, end);
+    if (type === MORE_HEAD) return this.moreHead(flags, id, bytes, start, end);
+    const stream = this.streams.get(id);
+    if (stream === undefined) {
+      if (id > this.lastId) throw new ProtocolError("a frame names a stream that never was");
+      return;
+    }
+    switch (type) {
+      case DATA:
+        if (end > start) stream.onData(bytes, start, end);
+        if ((flags & FIN) !== 0) stream.onEnd(null);
+        return;
+      case END:
+        return stream.onEnd(end > start ? bytes.subarray(start, end) : null);
+      case RESET:
+        return stream.onReset();
+      case WINDOW:
+        if (end - start !== 4) throw new ProtocolError("a window update is not 4 bytes");
+        return stream.onWindow(readU32(bytes, start));
+      default:
+        throw new ProtocolError(`a server doesn't send frame type ${type}`);
+    }
+  }
+
+  private open(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    if (id <= this.lastId || this.partial !== null) throw new ProtocolError("stream ids must rise");
+    if (end - start < 8) throw new ProtocolError("an OPEN frame has no windows");
+    this.lastId = id;
+    const responseWindow = readU32(bytes, start);
+    const requestWindow = readU32(bytes, start + 4);
+    if ((flags & MORE) !== 0) {
+      this.partial = { id, flags, responseWindow, requestWindow, head: Buffer.from(bytes.subarray(start + 8, end)) };
+    } else this.begin(id, flags, bytes.subarray(start + 8, end), responseWindow, requestWindow);
+  }
+
+  private moreHead(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    const { partial } = this;
+    if (partial === null || partial.id !== id) throw new ProtocolError("a head goes on that never began");
+    partial.head = Buffer.concat([partial.head, bytes.subarray(start, end)]);
+    if (partial.head.length > 128 * 1024) throw new ProtocolError("a head is too large");
+    if ((flags & MORE) !== 0) return;
+    this.partial = null;
+    this.begin(id, partial.flags, partial.head, partial.responseWindow, partial.requestWindow);
+  }
+
+  private begin(id: number, flags: number, head: Buffer, responseWindow: number, requestWindow: number): void {
+    if (this.streams.size >= maxStreams)
+      return this.outbox.reset(id, resetCode.refused, "the agent holds as many streams as it can");
+    // The stream may end while it is made: then `remove` found nothing, and it must not be entered.
+    const stream = this.owner.open(this, id, flags & ~MORE, head, responseWindow, requestWindow);
+    if ((stream as { over?: boolean }).over !== true) this.streams.set(id, stream);
+  }
+
+  private sessionFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {
+    switch (type) {
+      case PING:
+        return this.outbox.session(PONG, bytes.subarray(start, Math.min(end, start + 8)));
+      case PONG:
+        return;
+      case REGISTERED: {
+        const registered = readJson<Registered>(bytes, start, end);
+        this.pingIntervalMs = clampMs(registered.pingIntervalMs, this.pingIntervalMs);
+        this.deadAfterMs = Math.max(clampMs(registered.deadAfterMs, this.deadAfterMs), this.pingIntervalMs * 1.5);
+        this.isReady = true;
+        return this.owner.ready(this, registered);
+      }
+      case NOTICE: {
+        const notice = readJson<Notice>(bytes, start, end);
+        return this.owner.notice(String(notice.message).slice(0, 500));
+      }
+      case GO_AWAY: {
+        const message = readJson<GoAway>(bytes, start, end);
+        this.leaving = true;
+        this.owner.goAway(this, message);
+        if (this.streams.size === 0) this.close(1000, "going away");
+        return;
+      }
+      case CHECK:
+        void this.owner.check().then((checked) => {
+          if (!this.over) this.outbox.session(CHECKED, checked, id);
+        });
+        return;
+      default:
+        throw new ProtocolError(`frame type ${type} doesn't belong to the session`);
+    }
+  }
+
+  private received(message: Buffer | string): void {
+    this.heardAt = performance.now();
+    try {
+      if (typeof message === "string") throw new ProtocolError("messages are binary");
+      if (message.length > maxMessageBytes) throw new ProtocolError("a message is too large");
+      readFrames(message, this);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close(4001, error.message);
+    }
+  }
+
+  private tick(now: number): void {
+    if (this.ws.readyState === WebSocket.CONNECTING) {
+      if (now - this.heardAt > openTimeoutMs) this.ws.terminate();
+      return;
+    }
+    const silence = now - this.heardAt;
+    if (silence >= this.deadAfterMs) return this.ws.terminate();
+    if (silence < this.pingIntervalMs || now - this.pingedAt < this.pingIntervalMs) return;
+    this.pingedAt = now;
+    this.outbox.session(PING, Buffer.alloc(8));
+  }
+
+  private send(message: Buffer): void {
+    if (this.over || this.ws.readyState !== WebSocket.OPEN) return;
+    this.ws.send(message);
+    if (this.congested || this.ws.bufferedAmount < congestedBytes) return;
+    this.congested = true;
+    this.awaitDrain();
+  }
+
+  /** Bun's client WebSocket says nothing when it drains: look again soon. */
+  private awaitDrain(): void {
+    setTimeout(() => {
+      if (this.over) return;
+      if (this.ws.bufferedAmount >= congestedBytes / 2) return this.awaitDrain();
+      this.congested = false;
+      for (const stream of this.streams.values()) {
+        if (this.congested) return;
+        stream.flush();
+      }
+    }, 1);
+  }
+
+  private end(code: number, reason: string): void {
+    if (this.over) return;
+    this.over = true;
+    clearInterval(this.timer);
+    this.outbox.close();
+    const lost = [...this.streams.values()];
+    this.streams.clear();
+    for (const stream of lost) stream.onReset();
+    this.owner.closed(this, code, reason);
+  }
+}
+
+function clampMs(value: unknown, otherwise: number): number {
+  return typeof value === "number" && value >= 10 && value <= 600_000 ? value : otherwise;
+}

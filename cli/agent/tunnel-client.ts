@@ -1,0 +1,208 @@
+// Keeps one tunnel up: registers, opens its sessions, replaces lost ones, and tries again for as long as that can help.
+
+import { createBackoff } from "../../src/lib/backoff.ts";
+import type { GoAway } from "../../src/protocol/frames.ts";
+import { replaceHost } from "./host-header.ts";
+import { type ExchangeReport, LocalExchange } from "./local-exchange.ts";
+import { LocalService } from "./local-service.ts";
+import { register, type Registration, type Refusal } from "./register.ts";
+import { AgentSession, type AgentStream, type SessionOwner } from "./session.ts";
+import type { AgentEnd, AgentEvent, AgentOptions, TunnelSpec } from "./types.ts";
+
+/** Identity of this agent process. */
+export interface AgentIdentity {
+  agentId: string;
+  /** A number higher than any before it from this agent. */
+  nextGeneration(): number;
+}
+
+export class TunnelClient implements SessionOwner {
+  /** Resolves when the tunnel is given up or stopped. */
+  readonly done: Promise<AgentEnd>;
+  private readonly local: LocalService;
+  private readonly sessions = new Set<AgentSession>();
+  private readonly backoff = createBackoff({ minMs: 250, maxMs: 30_000 });
+  private readonly finish: (end: AgentEnd) => void;
+  private registration: Registration | null = null;
+  private generation = 0;
+  private announced = false;
+  private stopping = false;
+  private working = false;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private lostReason = "";
+
+  constructor(
+    private readonly options: AgentOptions,
+    private readonly spec: TunnelSpec,
+    private readonly identity: AgentIdentity,
+  ) {
+    const { promise, resolve } = Promise.withResolvers<AgentEnd>();
+    this.done = promise;
+    this.finish = resolve;
+    this.local = new LocalService(spec, (state, why, connectMs) =>
+      this.emit({ event: "local.status", time: now(), local: this.local.label, state, why, connectMs }),
+    );
+    void this.connect();
+  }
+
+  /** Says good-bye; streams get `graceMs` to finish. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    if (this.timer !== null) clearTimeout(this.timer);
+    for (const session of this.sessions) session.leave(graceMs);
+    const deadline = performance.now() + graceMs;
+    while (this.sessions.size > 0 && performance.now() < deadline) await Bun.sleep(10);
+    for (const session of this.sessions) session.close(1000, "stopped");
+    this.local.pool.close();
+    this.finish({ reason: "stopped" });
+  }
+
+  // SessionOwner
+
+  ready(): void {
+    this.backoff.reset();
+    const { registration } = this;
+    if (registration === null) return;
+    const open = this.openSessions();
+    if (!this.announced) {
+      this.announced = true;
+      const { url, subdomain, tunnelId, port } = registration;
+      this.emit({ event: "tunnel.ready", time: now(), url, subdomain, tunnelId, local: this.local.label, port });
+    } else this.emit({ event: "session", time: now(), url: registration.url, open, wanted: registration.connections });
+  }
+
+  open(
+    session: AgentSession,
+    id: number,
+    flags: number,
+    head: Buffer,
+    responseWindow: number,
+    requestWindow: number,
+  ): AgentStream {
+    const { local } = this;
+    return new LocalExchange({
+      ...{ session, id, flags, responseWindow, requestWindow },
+      head: local.host === null || this.spec.protocol === "tcp" ? head : replaceHost(head, local.host),
+      pool: local.pool,
+      report: this.options.requests === false ? null : (report) => this.report(report),
+      localUp: () => local.up(),
+      localDown: (why) => local.down(why),
+    });
+  }
+
+  check() {
+    return this.local.check();
+  }
+
+  notice(message: string): void {
+    this.emit({ event: "notice", time: now(), message });
+  }
+
+  goAway(session: AgentSession, message: GoAway): void {
+    // What runs on it may finish; new streams need a session elsewhere (or the server's next start).
+    this.sessions.delete(session);
+    this.lostReason = message.reason === "drain" ? "the server is restarting" : message.reason;
+    this.sessionGone(message.retryable);
+  }
+
+  closed(session: AgentSession, code: number, reason: string): void {
+    if (!this.sessions.delete(session)) return;
+    this.lostReason = reason || `the connection closed (${code})`;
+    this.sessionGone(true);
+  }
+
+  private sessionGone(retryable: boolean): void {
+    const { registration } = this;
+    if (this.stopping || registration === null) return;
+    if (this.sessions.size === 0 && this.announced) {
+      this.announced = false;
+      // The next registration is a new start: it takes over from whatever the server still believes to be alive.
+      this.generation = 0;
+      this.emit({
+        event: "tunnel.lost",
+        time: now(),
+        url: registration.url,
+        local: this.local.label,
+        reason: this.lostReason,
+      });
+    } else if (this.announced) {
+      this.emit({
+        event: "session",
+        time: now(),
+        url: registration.url,
+        open: this.openSessions(),
+        wanted: registration.connections,
+      });
+    }
+    this.retry(retryable ? this.backoff.next() : 5_000, this.lostReason);
+  }
+
+  private retry(inMs: number, reason: string): void {
+    if (this.stopping || this.working || this.timer !== null) return;
+    if (this.sessions.size === 0)
+      this.emit({ event: "tunnel.retry", time: now(), local: this.local.label, inMs, reason });
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      void this.connect();
+    }, inMs);
+  }
+
+  private async connect(): Promise<void> {
+    if (this.working || this.stopping) return;
+    this.working = true;
+    this.generation ||= this.identity.nextGeneration();
+    const { agentId } = this.identity;
+    const subdomain = this.spec.subdomain ?? this.registration?.subdomain ?? null;
+    const wanted = this.options.connections - this.sessions.size;
+    const answer = await register(this.options, {
+      agentId,
+      generation: this.generation,
+      subdomain,
+      spec: this.spec,
+      connections: Math.max(1, wanted),
+    });
+    this.working = false;
+    if (this.stopping) return;
+    if ("code" in answer) return this.refused(answer);
+    this.registration = answer;
+    for (const ticket of answer.tickets.slice(0, Math.max(0, wanted))) {
+      const url = new URL(answer.sessionPath, this.options.server.replace(/^http/, "ws"));
+      url.searchParams.set("ticket", ticket);
+      this.sessions.add(new AgentSession(this, url));
+    }
+    if (this.sessions.size === 0) this.retry(this.backoff.next(), "the server gave no session");
+  }
+
+  private refused(refusal: Refusal): void {
+    if (refusal.retryable) return this.retry(Math.max(refusal.retryAfterMs ?? 0, this.backoff.next()), refusal.message);
+    this.stopping = true;
+    for (const session of this.sessions) session.leave(0);
+    this.local.pool.close();
+    this.emit({ event: "refused", time: now(), local: this.local.label, code: refusal.code, message: refusal.message });
+    this.finish({ reason: "refused", code: refusal.code, message: refusal.message });
+  }
+
+  private report(report: ExchangeReport): void {
+    const url = this.registration?.url ?? "";
+    const { method, path, status, bytesIn, bytesOut, error } = report;
+    const durationMs = Math.round(report.durationMs * 100) / 100;
+    if (method === "TCP")
+      this.emit({ event: "connection", time: now(), url, address: path, durationMs, bytesIn, bytesOut, error });
+    else this.emit({ event: "request", time: now(), url, method, path, status, durationMs, bytesIn, bytesOut, error });
+  }
+
+  private openSessions(): number {
+    let count = 0;
+    for (const session of this.sessions) if (session.isReady) count++;
+    return count;
+  }
+
+  private emit(event: AgentEvent): void {
+    this.options.onEvent(event);
+  }
+}
+
+function now(): string {
+  return new Date().toISOString();
+}

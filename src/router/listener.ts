@@ -1,0 +1,128 @@
+// The public port: accepts connections, counts them, and makes them visitor connections of the main thread.
+
+import type { Socket, TCPSocketListener, TLSOptions } from "bun";
+import type { ConnectionCounts } from "../handover/counts.ts";
+import { canMove, descriptorOf, duplicate, widenBacklog } from "../handover/descriptor.ts";
+import type { Ledger } from "../handover/ledger.ts";
+import { networkAddress } from "../ingress/address.ts";
+import type { SocketOwner } from "../ingress/connection.ts";
+import type { Connections } from "../ingress/connections.ts";
+import { errorAnswer } from "../ingress/error-page.ts";
+import { ownerHandlers } from "../ingress/handlers.ts";
+import type { CidrList } from "../lib/cidr.ts";
+import { createRequestId } from "../lib/request-id.ts";
+
+export interface ListenerOptions {
+  hostname: string;
+  port: number;
+  /** An inherited listening descriptor instead of `hostname` and `port`. */
+  fd: number | null;
+  tls: TLSOptions | null;
+  /** Bytes are pumped instead of handing descriptors over. */
+  pump: boolean;
+  maxConnections: number;
+  maxConnectionsPerAddress: number;
+  trusted: CidrList;
+  counts: ConnectionCounts;
+  ledger: Ledger;
+  connections: Connections;
+}
+
+export interface PublicListener {
+  readonly port: number;
+  /** New certificates: connections that stand keep the old ones (RFC 8446 has no other way). */
+  reloadTls(tls: TLSOptions): void;
+  /** Takes no new connections; those that stand go on. */
+  stop(): void;
+}
+
+const backlog = 4_096;
+const handshakeTimeoutMs = 10_000;
+const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, closed() {} };
+
+/** Listens. Throws what `Bun.listen` throws (EADDRINUSE, EACCES). */
+export function listenPublic(options: ListenerOptions): PublicListener {
+  let listener = open(options, options.tls, options.fd);
+  return {
+    get port() {
+      return listener.port;
+    },
+    reloadTls(tls) {
+      const old = listener;
+      listener = open(options, tls, duplicate(descriptorOf(old)));
+      old.stop(false);
+    },
+    stop: () => listener.stop(false),
+  };
+}
+
+function open(options: ListenerOptions, tls: TLSOptions | null, fd: number | null): TCPSocketListener<SocketOwner> {
+  const secure = tls !== null;
+  const pump = secure || options.pump || !canMove;
+  const start = (socket: Socket<SocketOwner>): void => accept(options, socket, secure, pump);
+  const socket = {
+    ...ownerHandlers,
+    // With TLS a connection begins when the handshake is done; until then it has a deadline of its own.
+    open: secure ? (opened: Socket<SocketOwner>) => awaitHandshake(options, opened) : start,
+    ...(secure
+      ? { handshake: (opened: Socket<SocketOwner>, ok: boolean) => (ok ? start(opened) : void opened.terminate()) }
+      : {}),
+  };
+  const address = fd === null ? { hostname: options.hostname, port: options.port } : { fd };
+  const listener = Bun.listen<SocketOwner>({
+    ...(address as { hostname: string; port: number }),
+    allowHalfOpen: true,
+    socket,
+    ...(tls === null ? {} : { tls }),
+  });
+  widenBacklog(descriptorOf(listener), backlog);
+  return listener;
+}
+
+function accept(options: ListenerOptions, socket: Socket<SocketOwner>, secure: boolean, pump: boolean): void {
+  (socket.data as Partial<PendingHandshake> | undefined)?.done?.();
+  const address = networkAddress(socket.remoteAddress);
+  if (isFull(options, address)) {
+    socket.data = nobody;
+    const answer = {
+      code: "too_many_connections",
+      requestId: createRequestId(),
+      html: false,
+      headOnly: false,
+      close: true,
+      retryAfterSeconds: 1,
+    } as const;
+    socket.end(errorAnswer(answer));
+    return;
+  }
+  options.connections.accept(socket, { address, secure, acceptedAtMs: Date.now(), last: false }, pump);
+}
+
+function isFull(options: ListenerOptions, address: string): boolean {
+  const { counts, ledger } = options;
+  if (counts.total() + ledger.inFlight() >= options.maxConnections) return true;
+  return counts.ofAddress(address) >= options.maxConnectionsPerAddress && !options.trusted.matches(address);
+}
+
+interface PendingHandshake extends SocketOwner {
+  done(): void;
+}
+
+function awaitHandshake(options: ListenerOptions, socket: Socket<SocketOwner>): void {
+  const address = networkAddress(socket.remoteAddress);
+  if (isFull(options, address)) {
+    socket.data = nobody;
+    return void socket.terminate();
+  }
+  const bucket = options.counts.opened(address);
+  const timer = setTimeout(() => socket.terminate(), handshakeTimeoutMs);
+  let pending = true;
+  const done = (): void => {
+    if (!pending) return;
+    pending = false;
+    clearTimeout(timer);
+    options.counts.closed(bucket);
+  };
+  const handshake: PendingHandshake = { ...nobody, closed: done, done };
+  socket.data = handshake;
+}
