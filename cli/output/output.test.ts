@@ -107,7 +107,7 @@ test("the block says link and local service apart", () => {
   const block = (nowMs = 0) => statusBlock(view, plain, 100, 24, nowMs, "Ctrl-C stops").join("\n");
   expect(block()).toContain("○ myapp → localhost:3000\n    connecting…");
   applyEvent(view, { event: "tunnel.retry", time, local, inMs: 3000, reason: "connection refused" }, 0);
-  expect(block(500)).toContain("connecting in 3 s (connection refused)");
+  expect(block(500)).toContain("connecting in 3 s: connection refused");
   applyEvent(view, ready, 0);
   expect(block()).toContain("● https://myapp.example.com → localhost:3000\n    online · local service not checked yet");
   applyEvent(view, { event: "session", time, url, open: 2, wanted: 2 }, 0);
@@ -122,7 +122,7 @@ test("the block says link and local service apart", () => {
   expect(block()).toContain("online, 1 of 2 connections · local service down: connection refused");
   applyEvent(view, { event: "tunnel.lost", time, url, local, reason: "the server restarts" }, 0);
   expect(block()).toContain(
-    "○ https://myapp.example.com → localhost:3000\n    reconnecting… (the server restarts) · local service down",
+    "○ https://myapp.example.com → localhost:3000\n    reconnecting: the server restarts · local service down",
   );
   applyEvent(view, { event: "refused", time, local, code: "name_taken", message: "No." }, 0);
   expect(block()).toContain("✕ https://myapp.example.com");

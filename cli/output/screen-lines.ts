@@ -99,8 +99,8 @@ function linkText(tunnel: TunnelView, style: Style, nowMs: number): string {
     case "lost": {
       const what = tunnel.link === "lost" ? "reconnecting" : "connecting";
       const leftMs = tunnel.retryAtMs === null ? 0 : tunnel.retryAtMs - nowMs;
-      const when = leftMs > 0 ? ` in ${Math.ceil(leftMs / 1000)} s` : "…";
-      return `${style.yellow(`${what}${when}`)}${tunnel.reason === null ? "" : style.dim(` (${safe(tunnel.reason)})`)}`;
+      const when = leftMs > 0 ? ` in ${Math.ceil(leftMs / 1000)} s` : tunnel.reason === null ? "…" : "";
+      return `${style.yellow(`${what}${when}`)}${tunnel.reason === null ? "" : style.dim(`: ${safe(tunnel.reason)}`)}`;
     }
   }
 }

@@ -35,6 +35,8 @@ export function createScreen(options: {
   let drawn: string[] = [];
   let timer: Timer | null = null;
   let closed = false;
+  /** No line has scrolled yet; the first one keeps a distance from the title. */
+  let untouched = true;
 
   const frame = (): void => {
     timer = null;
@@ -46,6 +48,10 @@ export function createScreen(options: {
     if (skipped > 0) lines.push(style.dim(`  … ${formatCount(skipped, "more request")}`));
     pending = [];
     skipped = 0;
+    if (lines.length > 0 && untouched) {
+      untouched = false;
+      lines.unshift("");
+    }
     const block = closed ? [] : statusBlock(view, style, columns, rows, Date.now(), hint);
     const all = [...lines, ...block];
     // Synchronized output (mode 2026) keeps terminals that know it from showing a half-drawn frame.
@@ -69,7 +75,7 @@ export function createScreen(options: {
   };
   const onResize = (): void => redraw();
   process.stdout.on("resize", onResize);
-  sink.raw(`\n  ${options.title}\n\n`);
+  sink.raw(`\n  ${options.title}\n`);
   frame();
 
   return {

@@ -273,7 +273,7 @@ describe("security", () => {
     const path = "/\r\n2026-11-23T00:00:00Z online forged\u001b[2J\u009b2J";
     const { out } = await finish(["3000"], play([request(path)], { end: { reason: "stopped" } }));
     expect(out.trimEnd().split("\n")).toHaveLength(1);
-    expect(out).not.toMatch(/[\u001b\u009b\r]/);
+    for (const control of ["\u001b", "\u009b", "\r"]) expect(out).not.toContain(control);
     const { screen } = await onTerminal(["3000"], play([request(path)]), [["forged", "\u0003"]], { NO_COLOR: "1" });
     expect(screen).toContain("\\u000d\\u000a");
     expect(screen).not.toContain("\u001b[2J");
