@@ -16,6 +16,7 @@ import { checkCsrf } from "./csrf.ts";
 import type { ApiDeps } from "./deps.ts";
 import { retryAfterSeconds, toAppError } from "./errors.ts";
 import { createGuards, type Guards } from "./guards.ts";
+import { checkHost } from "./hosts.ts";
 import { securityHeaders } from "./headers.ts";
 import { createHealthRoutes } from "./health/routes.ts";
 import { createLoginRoutes } from "./login/routes.ts";
@@ -61,6 +62,7 @@ export function createApi(deps: ApiDeps, extra: readonly Feature[] = []) {
     .onRequest(({ request, set }) => {
       Object.assign(set.headers, ownHeaders);
       set.headers["x-request-id"] = factsOf(request).requestId;
+      checkHost(request, deps.settings);
       if (!formPaths.has(pathOf(request))) checkBodyHeaders(request);
       const cookies = request.headers.get("cookie") ?? "";
       checkCsrf(

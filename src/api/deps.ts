@@ -30,6 +30,8 @@ export interface LiveTunnels {
 /** The part of the configuration that the API reads. */
 export interface ApiSettings {
   domain: string;
+  /** Host of the dashboard and of everything it calls; `domain` unless it has one of its own. */
+  dashboardDomain: string;
   scheme: "http" | "https";
   sessionTtlMs: number;
   /** How long a half-done login may take. */

@@ -8,7 +8,7 @@ export const bcryptCost = 12;
 const minLength = 10;
 /** What bcrypt reads; anything longer would be cut or pre-hashed. */
 const maxBytes = 72;
-const queueLimit = 32;
+const defaultQueueLimit = 32;
 
 /** The two slow operations, injectable so that tests can count them. */
 export interface PasswordHasher {
@@ -32,9 +32,12 @@ const bunHasher: PasswordHasher = {
   verify: (password, hash) => Bun.password.verify(password, hash, "bcrypt"),
 };
 
-/** Runs one operation at a time and lets 32 wait; the next one is refused at once. */
-export function createPasswords(options: { cost?: number; hasher?: PasswordHasher } = {}): Passwords {
+/** Runs one operation at a time; `queueLimit` (32) may run or wait, the next one is refused at once. */
+export function createPasswords(
+  options: { cost?: number; queueLimit?: number; hasher?: PasswordHasher } = {},
+): Passwords {
   const cost = options.cost ?? bcryptCost;
+  const queueLimit = options.queueLimit ?? defaultQueueLimit;
   const hasher = options.hasher ?? bunHasher;
   const dummy = dummyHash(cost);
   let tail: Promise<unknown> = Promise.resolve();

@@ -48,6 +48,7 @@ export interface CallOptions {
 
 const settings: ApiSettings = {
   domain: "tunnel.test",
+  dashboardDomain: "tunnel.test",
   scheme: "https",
   sessionTtlMs: 24 * 3_600_000,
   pendingLoginTtlMs: 5 * 60_000,
@@ -80,7 +81,7 @@ export function createTestApi(
   const nowMs = () => clock.nowMs;
   const deps: ApiDeps = {
     db: database.db,
-    settings: { ...settings, ...options.settings },
+    settings: { ...settings, dashboardDomain: options.settings?.domain ?? settings.domain, ...options.settings },
     passwords: createPasswords({ cost: 4, hasher }),
     sealer: createSealer(["test encryption key of 32 bytes and more"]),
     sessionTokens: createSessionTokens({ secret: "x".repeat(32), issuer: "https://tunnel.test", nowMs }),

@@ -1,7 +1,12 @@
 // The frame around every route: errors, headers, bodies, CSRF, the OpenAPI document.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import SwaggerParser from "@apidevtools/swagger-parser";
+import { createApi } from "../../../src/api/app.ts";
+import { serveApi } from "../../../src/api/serve.ts";
 import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { openTestSqlite, type TestDatabase } from "../../helpers/databases.ts";
 import { createPerson } from "../../helpers/people.ts";
@@ -220,3 +225,59 @@ describe("security of the frame", () => {
     expect((await api.call("GET", "/health", { headers })).body).toEqual({ status: "ok" });
   });
 });
+
+describe("security of hosts", () => {
+  test("each path exists under its own host only", async () => {
+    const apart = createTestApi(database, { settings: { dashboardDomain: "panel.example" } });
+    const cases: [TestApi, string, string, number][] = [
+      [api, "tunnel.test", "/auth/me", 401],
+      [api, "tunnel.test:8443", "/auth/me", 401],
+      [api, "app.tunnel.test", "/auth/me", 404],
+      [api, "app.tunnel.test", "/admin/accounts", 404],
+      [api, "app.tunnel.test", "/live", 404],
+      [api, "tunnel.test", "/__auth/login", 404],
+      [api, "127.0.0.1", "/live", 200],
+      [api, "127.0.0.1", "/admin/me", 421],
+      [api, "evil.example", "/admin/me", 421],
+      [api, "", "/admin/me", 421],
+      [apart, "panel.example", "/admin/me", 401],
+      [apart, "tunnel.test", "/admin/me", 421],
+      [apart, "tunnel.test", "/live", 200],
+      [apart, "tunnel.test", "/auth/visitor/callback", 404],
+    ];
+    for (const [of, host, path, status] of cases) {
+      const answer = await of.call("GET", path, { headers: { "x-digit-link-host": host } });
+      expect({ host, path, status: answer.status }).toEqual({ host, path, status });
+    }
+  });
+});
+
+describe("served on a unix socket", () => {
+  test("answers and refuses large bodies", async () => {
+    await using folder = createFolder();
+    const socket = join(folder.path, "api.sock");
+    const server = serveApi(createApi(api.deps), socket, { https: true, log: api.deps.log });
+    try {
+      const call = (path: string, init: RequestInit = {}) =>
+        fetch(`http://tunnel.test${path}`, {
+          ...init,
+          unix: socket,
+          headers: { "x-digit-link-host": "tunnel.test", "content-type": "application/json" },
+        });
+      const live = await call("/live");
+      expect(await live.json()).toEqual({ status: "ok" });
+      expect(live.headers.get("x-content-type-options")).toBe("nosniff");
+      const large = await call("/auth/login", { method: "POST", body: "x".repeat(1024 * 1024 + 1) });
+      expect(large.status).toBe(413);
+      expect(await large.json()).toMatchObject({ error: { code: "payload_too_large" } });
+      expect((await call("/auth/login", { method: "POST", body: "x".repeat(2 * 1024 * 1024) })).status).toBe(413);
+    } finally {
+      await server.stop(true);
+    }
+  });
+});
+
+function createFolder() {
+  const path = mkdtempSync(join(tmpdir(), "digit-link-api-"));
+  return { path, [Symbol.asyncDispose]: async () => rmSync(path, { recursive: true, force: true }) };
+}

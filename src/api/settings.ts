@@ -1,0 +1,26 @@
+// The part of the configuration that the API reads.
+
+import type { Config } from "../config/config.ts";
+import type { ApiSettings } from "./deps.ts";
+
+/** For server.ts. The second factor is blocked for as long as wrong codes count. */
+export function apiSettingsOf(config: Config): ApiSettings {
+  return {
+    domain: config.domain,
+    dashboardDomain: config.dashboardDomain,
+    scheme: config.scheme,
+    sessionTtlMs: config.sessionTtlMs,
+    pendingLoginTtlMs: config.pendingLoginTtlMs,
+    adminApiTokens: config.adminApiTokens,
+    loginLimit: {
+      maxAttempts: config.limiterMaxFailures,
+      windowMs: config.limiterWindowMs,
+      blockMs: config.limiterBlockMs,
+    },
+    totpLimit: {
+      maxAttempts: config.totpMaxFailures,
+      windowMs: config.limiterWindowMs,
+      blockMs: config.limiterWindowMs,
+    },
+  };
+}
