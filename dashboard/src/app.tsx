@@ -36,6 +36,7 @@ function Root(props: ParentProps): JSX.Element {
     <ErrorBoundary
       fallback={(error: unknown) => (
         <main class="gate-main">
+          <h1 class="visually-hidden">digit-link</h1>
           <Problem title="This page broke" error={error} onRetry={() => location.reload()} />
         </main>
       )}

@@ -101,10 +101,14 @@ export async function call<T>(method: string, path: string, options: CallOptions
     });
 
   let response = await send();
-  if (response.status === 401 && options.anonymous !== true && askToLogIn !== null && (await askToLogIn())) {
+  if (!response.ok) {
+    const refusal = await readError(response);
+    // Wrong passwords and codes are 401 as well; only this code says that nobody is logged in.
+    const expired = refusal.code === "unauthorized" && options.anonymous !== true;
+    if (!expired || askToLogIn === null || !(await askToLogIn())) throw refusal;
     response = await send();
+    if (!response.ok) throw await readError(response);
   }
-  if (!response.ok) throw await readError(response);
   if (response.status === 204) return undefined as T;
   const text = await response.text();
   if (text === "") return undefined as T;

@@ -32,24 +32,13 @@ export const startEnrolment = (pendingToken: string): Promise<TotpEnrolment> =>
 export const finishEnrolment = (pendingToken: string, code: string): Promise<LoginAnswer> =>
   send("/auth/totp/setup", { pendingToken, code });
 
-export interface SetupStatus {
-  needsSetup: boolean;
-  step?: "init" | "totp" | "complete" | "done";
-  address?: string | null;
-}
-
-export const setupStatus = (): Promise<SetupStatus> => call("GET", "/setup/status", { anonymous: true });
-export const setupInit = (body: {
-  code: string;
-  username: string;
-  password: string;
-}): Promise<Partial<TotpEnrolment> & { totp?: TotpEnrolment; setupToken?: string }> => send("/setup/init", body);
-export const setupTotp = (body: { code: string; setupToken?: string }): Promise<{ recoveryCodes: string[] }> =>
-  send("/setup/totp", body);
-export const setupComplete = (body: {
-  allowCurrentAddress: boolean;
-  setupToken?: string;
-}): Promise<{ success: boolean; token?: string }> => send("/setup/complete", body);
+export const setupStatus = (): Promise<{ needsSetup: boolean }> => call("GET", "/setup/status", { anonymous: true });
+/** The steps of the wizard; a cookie ties them together. */
+export const setupInit = (body: { code: string; username: string; password: string }): Promise<TotpEnrolment> =>
+  send("/setup/init", body);
+export const setupTotp = (code: string): Promise<{ recoveryCodes: string[] }> => send("/setup/totp", { code });
+export const setupComplete = (allowCurrentAddress: boolean): Promise<void> =>
+  send("/setup/complete", { allowCurrentAddress });
 
 /** Sign-in providers that the server has; none when it does not say. */
 export async function providers(): Promise<Provider[]> {

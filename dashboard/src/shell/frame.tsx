@@ -33,6 +33,7 @@ export function Frame(props: ParentProps): JSX.Element {
       when={me()}
       fallback={
         <main class="gate-main">
+          <h1 class="visually-hidden">digit-link</h1>
           <Show when={problem()}>{(error) => <Problem error={error()} onRetry={() => void look()} />}</Show>
         </main>
       }
@@ -67,7 +68,7 @@ function Inside(props: ParentProps): JSX.Element {
       <a class="skip-link" href="#content">
         Skip to the content
       </a>
-      <div class="topbar">
+      <header class="topbar">
         <a class="brand" href="/dashboard/overview">
           <BrandMark />
           <span>digit-link</span>
@@ -79,7 +80,7 @@ function Inside(props: ParentProps): JSX.Element {
           aria-controls="sidebar"
           onClick={() => setMenu(!menu())}
         />
-      </div>
+      </header>
       <Show when={menu()}>
         <div class="scrim" onClick={() => setMenu(false)} />
       </Show>

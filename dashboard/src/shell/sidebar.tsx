@@ -109,7 +109,7 @@ function LiveNote(): JSX.Element {
     <Show when={liveState() !== "off"}>
       <p class="live-note" role="status">
         <Dot tone={liveState() === "live" ? "good" : "warn"} />
-        {liveState() === "live" ? "Live" : "Connection lost, trying again"}
+        {{ live: "Live", connecting: "Connecting…", waiting: "Connection lost, trying again", off: "" }[liveState()]}
       </p>
     </Show>
   );
@@ -124,7 +124,7 @@ function AccountMenu(props: { name: string }): JSX.Element {
   };
   return (
     <Menu
-      label={`Account: ${props.name}, ${role()}`}
+      label="Account"
       class="who"
       above
       trigger={
@@ -133,6 +133,7 @@ function AccountMenu(props: { name: string }): JSX.Element {
             {props.name.slice(0, 1)}
           </span>
           <span class="grow">
+            <span class="visually-hidden">Account: </span>
             <span class="who-name">{props.name}</span>
             <span class="who-role">{role()}</span>
           </span>

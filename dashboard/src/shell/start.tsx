@@ -21,6 +21,7 @@ export function Start(): JSX.Element {
   onMount(() => void look());
   return (
     <main class="gate-main">
+      <h1 class="visually-hidden">digit-link</h1>
       <Show when={problem()}>{(error) => <Problem error={error()} onRetry={() => void look()} />}</Show>
     </main>
   );

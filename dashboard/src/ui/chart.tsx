@@ -3,7 +3,7 @@
 import { createEffect, createSignal, For, onCleanup, onMount, Show, type JSX } from "solid-js";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { formatAbsolute } from "./format.ts";
+import { formatAbsolute, formatTick } from "./format.ts";
 import { accent, scheme } from "./theme.ts";
 
 export interface Series {
@@ -39,6 +39,7 @@ export function Chart(props: ChartProps): JSX.Element {
   const [hover, setHover] = createSignal<{ index: number; left: number } | null>(null);
   const [asTable, setAsTable] = createSignal(false);
 
+  const spanMs = () => (props.timesMs.at(-1) ?? 0) - (props.timesMs[0] ?? 0);
   const data = (): uPlot.AlignedData => [
     props.timesMs.map((ms) => ms / 1000),
     ...props.series.map((one) => one.values),
@@ -55,12 +56,17 @@ export function Chart(props: ChartProps): JSX.Element {
       {
         width: host.clientWidth,
         height: 240,
-        padding: [12, 8, 0, 0],
+        padding: [12, 24, 0, 0],
         cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
         legend: { show: false },
         scales: { y: { range: (_, __, max) => [0, max <= 0 ? 1 : max * 1.1] } },
         axes: [
-          { ...axis, font: "12px system-ui", space: 70 },
+          {
+            ...axis,
+            font: "12px system-ui",
+            space: 80,
+            values: (_, ticks) => ticks.map((tick) => formatTick(tick * 1000, spanMs())),
+          },
           {
             ...axis,
             font: "12px system-ui",

@@ -5,6 +5,9 @@ import { createStore, reconcile, unwrap } from "solid-js/store";
 import { ApiError, messageOf } from "../api/client.ts";
 import { Note } from "./note.tsx";
 
+/** A copy of its own, free of the store's proxies (which can't be cloned). */
+const plain = <T extends object>(values: T): T => structuredClone(unwrap(values));
+
 export interface FormState<T extends object> {
   values: T;
   set: <K extends keyof T>(key: K, value: T[K]) => void;
@@ -29,7 +32,7 @@ export function createForm<T extends object>(options: {
   /** Refusals that name no field and belong to one all the same: code -> field. */
   codes?: Partial<Record<string, keyof T & string>>;
 }): FormState<T> {
-  const [values, setValues] = createStore<T>(structuredClone(options.initial));
+  const [values, setValues] = createStore<T>(plain(options.initial));
   const [errors, setErrors] = createSignal<Partial<Record<string, string>>>({});
   const [problem, setProblem] = createSignal<unknown>(null);
   const [busy, setBusy] = createSignal(false);
@@ -52,7 +55,7 @@ export function createForm<T extends object>(options: {
     }
     setBusy(true);
     try {
-      await options.submit(structuredClone(unwrap(values)));
+      await options.submit(plain(values));
       setDirty(false);
     } catch (error) {
       const field = error instanceof ApiError ? fieldOf(error) : undefined;
@@ -84,7 +87,7 @@ export function createForm<T extends object>(options: {
       setDirty(false);
       setErrors({});
       setProblem(null);
-      setValues(reconcile(structuredClone(next)));
+      setValues(reconcile(plain(next)));
     },
   };
 }

@@ -81,6 +81,13 @@ export const formatAbsolute = (timeMs: number): string => absolute.format(timeMs
 /** Time of day in the reader's zone. */
 export const formatClock = (timeMs: number): string => clock.format(timeMs);
 
+const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+
+/** A mark of a time axis: time of day, or the day when the axis is longer than two of them. */
+export const formatTick = (timeMs: number, spanMs: number): string =>
+  (spanMs > 2 * 86_400_000 ? day : minute).format(timeMs);
+
 /** 3, "agent" -> "3 agents". */
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${formatCount(count)} ${count === 1 ? one : many}`;

@@ -12,13 +12,15 @@ export interface MenuItem {
   onSelect: () => void;
 }
 
-/** `trigger` is drawn inside the button; `label` names it when it shows only an icon. */
+/** `trigger` is drawn inside the button; `label` names the menu. */
 export function Menu(props: {
   label: string;
   trigger: JSX.Element;
   class: string;
   items: MenuItem[];
   above?: boolean;
+  /** The trigger shows no words, so the button needs the label itself. */
+  bare?: boolean;
 }): JSX.Element {
   const id = createUniqueId();
   const [open, setOpen] = createSignal(false);
@@ -60,7 +62,7 @@ export function Menu(props: {
         ref={button}
         type="button"
         class={props.class}
-        aria-label={props.label}
+        aria-label={props.bare ? props.label : undefined}
         aria-haspopup="menu"
         aria-expanded={open()}
         popovertarget={id}
@@ -122,6 +124,7 @@ export function RowMenu(props: { label: string; items: MenuItem[] }): JSX.Elemen
     <Menu
       label={props.label}
       class="button button-ghost button-small button-icon"
+      bare
       trigger={<Icon name="more" />}
       items={props.items}
     />

@@ -8,7 +8,7 @@ import type { TotpEnrolment } from "../../api/types.ts";
 import { Gate } from "../../shell/gate.tsx";
 import { Button, LinkButton } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
-import { Command, SecretOnce } from "../../ui/copy.tsx";
+import { Command } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
 import { Note, Problem } from "../../ui/note.tsx";
@@ -32,14 +32,12 @@ export default function Setup(): JSX.Element {
   );
   const [step, setStep] = createSignal<Step>("credentials");
   const [enrolment, setEnrolment] = createSignal<TotpEnrolment | null>(null);
-  const [setupToken, setSetupToken] = createSignal<string | undefined>();
-  const [token, setToken] = createSignal<string | null>(null);
-  const withToken = () => (setupToken() === undefined ? {} : { setupToken: setupToken()! });
   onMount(() => {
     document.title = "Set up · digit-link";
   });
 
   const credentials = createForm({
+    codes: { bad_code: "code" },
     initial: { code: params.code ?? "", username: "admin", password: "", repeated: "" },
     check: (values) => ({
       ...(values.code.trim() === "" ? { code: "Enter the code from the server's log." } : {}),
@@ -48,17 +46,14 @@ export default function Setup(): JSX.Element {
       ...(values.password !== values.repeated ? { repeated: "The two passwords differ." } : {}),
     }),
     submit: async ({ code, username, password }) => {
-      const answer = await setupInit({ code: code.trim(), username: username.trim(), password });
-      setSetupToken(answer.setupToken);
-      setEnrolment(answer.totp ?? (answer as TotpEnrolment));
+      setEnrolment(await setupInit({ code: code.trim(), username: username.trim(), password }));
       setStep("totp");
     },
   });
   const finish = createForm({
     initial: { allowCurrentAddress: true },
     submit: async ({ allowCurrentAddress }) => {
-      const answer = await setupComplete({ allowCurrentAddress, ...withToken() });
-      setToken(answer.token ?? null);
+      await setupComplete(allowCurrentAddress);
       setStep("done");
     },
   });
@@ -148,7 +143,7 @@ export default function Setup(): JSX.Element {
                       <p>System administrators always log in with a second factor.</p>
                       <TotpEnrolForm
                         enrolment={value()}
-                        verify={async (code) => (await setupTotp({ code, ...withToken() })).recoveryCodes}
+                        verify={async (code) => (await setupTotp(code)).recoveryCodes}
                         onDone={() => setStep("finish")}
                       />
                     </>
@@ -167,11 +162,7 @@ export default function Setup(): JSX.Element {
                   >
                     <CheckBox
                       label="Allow agents from my current address"
-                      hint={
-                        latest().value?.address
-                          ? `Adds ${latest().value?.address} to the system's whitelist.`
-                          : "Adds the address you are connecting from to the system's whitelist."
-                      }
+                      hint="Adds the address you are connecting from to the system's whitelist."
                       checked={finish.values.allowCurrentAddress}
                       onChecked={(checked) => finish.set("allowCurrentAddress", checked)}
                     />
@@ -179,17 +170,11 @@ export default function Setup(): JSX.Element {
                 </Match>
                 <Match when={step() === "done"}>
                   <h1>The server is yours</h1>
-                  <Show when={token()}>
-                    {(secret) => (
-                      <SecretOnce
-                        secret={secret()}
-                        what="API token"
-                        note="Agents log in with it. You can make a new one at any time."
-                      />
-                    )}
-                  </Show>
                   <Note title="Open a tunnel">
-                    <p>Run this beside something that listens on port 3000:</p>
+                    <p>
+                      Make an account for your agents first: it has the token that they log in with. Then run this
+                      beside something that listens on port 3000:
+                    </p>
                   </Note>
                   <Command text={`digit-link http 3000 --server ${location.origin}`} />
                   <Button

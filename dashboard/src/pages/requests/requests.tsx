@@ -2,7 +2,18 @@
 
 import { useSearchParams } from "@solidjs/router";
 import { useQuery } from "@tanstack/solid-query";
-import { createEffect, createMemo, createUniqueId, For, Match, onCleanup, Show, Switch, type JSX } from "solid-js";
+import {
+  createEffect,
+  createMemo,
+  createUniqueId,
+  For,
+  Match,
+  onCleanup,
+  Show,
+  Switch,
+  untrack,
+  type JSX,
+} from "solid-js";
 import { filterFields, parseRequestFilter } from "../../api/request-filter.ts";
 import * as resources from "../../api/resources.ts";
 import type { CapturedRequest } from "../../api/types.ts";
@@ -31,11 +42,13 @@ export default function Requests(): JSX.Element {
   }));
   const tunnels = useQuery(() => resources.tunnels({ limit: 200 }));
   createEffect(() => {
-    if (!remembered.isPending && !remembered.isPlaceholderData) feed.seed(remembered.data?.items ?? []);
+    if (remembered.isPending || remembered.isPlaceholderData) return;
+    const items = remembered.data?.items ?? [];
+    untrack(() => feed.seed(items));
   });
   createEffect((before: string | undefined) => {
     const scope = `${params.app ?? ""} ${params.tunnel ?? ""}`;
-    if (before !== undefined && before !== scope) feed.clear();
+    if (before !== undefined && before !== scope) untrack(feed.clear);
     return scope;
   }, undefined);
 
