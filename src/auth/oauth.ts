@@ -1,7 +1,7 @@
 // Signing in to the dashboard at GitHub, Google or an OIDC provider: where to send people, and who came back. The one user of arctic.
 
 import { ArcticFetchError, CodeChallengeMethod, generateCodeVerifier, OAuth2Client, OAuth2RequestError } from "arctic";
-import type { OidcClient } from "./oidc.ts";
+import type { OidcClient } from "./oidc-types.ts";
 import { parseEmail } from "./oidc-claims.ts";
 import type { OutboundFetch } from "./outbound.ts";
 

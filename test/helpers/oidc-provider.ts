@@ -79,7 +79,12 @@ export async function startProvider(redirectUris: string[], misbehaviour: Misbeh
   };
 }
 
-function createProvider(issuer: string, redirectUris: string[], keys: Keys, { claims = {}, userInfoOnly = false }: Misbehaviour): Provider {
+function createProvider(
+  issuer: string,
+  redirectUris: string[],
+  keys: Keys,
+  { claims = {}, userInfoOnly = false }: Misbehaviour,
+): Provider {
   const account = { email: "ada@example.com", email_verified: true, ...claims };
   const configuration: Configuration = {
     clients: [

@@ -1,16 +1,8 @@
 // Tests of the judge of visitors: the order of its steps, what it remembers, what it asks, and what it never lets through.
 
 import { describe, expect, test } from "bun:test";
-import type { Answer, Ask, NameEntry } from "../../src/link/messages.ts";
-import type { CompiledPolicy, ProtectedPolicy } from "../../src/policy/types.ts";
-import { judge } from "./judge.ts";
-import { createPolicyState, type PolicyStateOptions } from "./state.ts";
-import type { Verdict, VisitorRequest } from "./verdict.ts";
-
-const session = "s".repeat(43);
-const allow: Answer = { kind: "allow", user: "ada", email: "ada@example.com", keyId: null, cacheMs: 60_000 };
-const deny: Answer = { kind: "deny", reason: "wrong", cacheMs: 60_000 };
-const basicAuth = `Basic ${Buffer.from("ada:secret").toString("base64")}`;
+import type { Answer } from "../../src/link/messages.ts";
+import { allow, basicAuth, deny, protectedPolicy, session, setUp } from "../../test/helpers/policy-judge.ts";
 
 describe("judge", () => {
   test("an open name passes without a promise and without a question", () => {
@@ -268,54 +260,3 @@ describe("security", () => {
     }
   });
 });
-
-function protectedPolicy(kind: ProtectedPolicy["kind"]): ProtectedPolicy {
-  return {
-    kind,
-    version: "v1",
-    allowIps: [],
-    denyIps: [],
-    apiKeys: kind === "api_key",
-    allowPreflight: false,
-    limiter: { maxAttempts: 10, windowMs: 60_000, blockMs: 60_000 },
-  };
-}
-
-interface SetUp extends Partial<Omit<PolicyStateOptions, "ask">> {
-  answer?: Answer;
-  reply?: () => Promise<Answer>;
-}
-
-interface TestRequest extends Partial<Omit<VisitorRequest, "header">> {
-  headers?: Record<string, string>;
-}
-
-function setUp(policy: CompiledPolicy, options: SetUp = {}) {
-  const { answer = allow, reply = () => Promise.resolve(answer), ...rest } = options;
-  const ask: Ask[] = [];
-  const clock = { ms: 1_000_000 };
-  const state = createPolicyState({
-    scheme: "http",
-    nowMs: () => clock.ms,
-    ask: (one) => {
-      ask.push(one);
-      return reply();
-    },
-    ...rest,
-  });
-  const entry: NameEntry = { name: "app", appId: "app_1", orgId: "org_1", policy, heldUntilMs: 0 };
-  const run = ({ headers = {}, ...request }: TestRequest): Verdict | Promise<Verdict> =>
-    judge(
-      {
-        method: "GET",
-        target: "/",
-        address: "192.0.2.1",
-        wantsHtml: false,
-        header: (name) => headers[name] ?? null,
-        ...request,
-      },
-      entry,
-      state,
-    );
-  return { ask, run, entry, clock, state };
-}

@@ -2,7 +2,7 @@
 
 import type { SignInIdentity, SignInProvider } from "../../auth/oauth.ts";
 import { SignInRefused } from "../../auth/oauth.ts";
-import { OidcRefused } from "../../auth/oidc.ts";
+import { OidcRefused } from "../../auth/oidc-types.ts";
 import { createSecret, hashSecret } from "../../auth/secrets.ts";
 import type { Account } from "../../db/accounts.ts";
 import { isUniqueViolation } from "../../db/engine.ts";

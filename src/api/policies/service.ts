@@ -1,7 +1,6 @@
 // Reading and changing the visitor policies of organizations and applications.
 
-import type { OidcClient } from "../../auth/oidc.ts";
-import { OidcRefused } from "../../auth/oidc.ts";
+import { OidcRefused, type OidcClient } from "../../auth/oidc-types.ts";
 import type { Passwords } from "../../auth/passwords.ts";
 import type { Sealer } from "../../auth/sealing.ts";
 import { createSecret } from "../../auth/secrets.ts";

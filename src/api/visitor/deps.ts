@@ -1,7 +1,7 @@
 // What visitors' logins need from the rest of the program, and the few facts they share.
 
 import type { Limiter } from "../../auth/limiter.ts";
-import type { OidcClient } from "../../auth/oidc.ts";
+import type { OidcClient } from "../../auth/oidc-types.ts";
 import type { Passwords } from "../../auth/passwords.ts";
 import type { Sealer } from "../../auth/sealing.ts";
 import type { Database } from "../../db/database.ts";

@@ -1,6 +1,6 @@
 // Ending a visitor's session: ours at once, and the provider's when it has a place for that.
 
-import { OidcRefused } from "../../auth/oidc.ts";
+import { OidcRefused } from "../../auth/oidc-types.ts";
 import { SealError } from "../../auth/sealing.ts";
 import { hashSecret } from "../../auth/secrets.ts";
 import { takeVisitorSession, type VisitorSession } from "../../db/visitor-logins.ts";

@@ -1,7 +1,7 @@
 // A visitor's login at the identity provider: from the tunnel's host to the provider, by our one redirect URI, and back.
 
 import { createSecret, hashSecret } from "../../auth/secrets.ts";
-import { OidcRefused } from "../../auth/oidc.ts";
+import { OidcRefused } from "../../auth/oidc-types.ts";
 import type { NameOwner } from "../../db/policies.ts";
 import {
   claimVisitorState,

@@ -1,0 +1,182 @@
+// Guessing at a visitor policy, and policies and databases that fail: counted, blocked, denied.
+
+import { describe, expect, test } from "bun:test";
+import { createLimiter } from "../../src/auth/limiter.ts";
+import { createLimiterStore } from "../../src/db/limiter.ts";
+import type { Ask } from "../../src/link/messages.ts";
+import { addKey, askBasic, askSession, basic, right } from "../helpers/visitor-asks.ts";
+import { orgId, startVisitorServer } from "../helpers/visitor-server.ts";
+
+const app = "http://app.tunnel.localhost";
+
+describe("security", () => {
+  test("the limiter: ten failures block the address, wherever they happen, and only that one", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    const browser = server.browser("203.0.113.5");
+    for (let i = 0; i < 5; i++)
+      expect(await askBasic(server, { ...right, password: `${i}` }, "203.0.113.5")).toMatchObject({ kind: "deny" });
+    for (let i = 0; i < 4; i++)
+      expect(await browser.send(`${app}/__auth/basic`, { form: { ...right, password: "x" } })).toMatchObject({
+        status: 401,
+      });
+    const last = await browser.send(`${app}/__auth/basic`, { form: { ...right, password: "x" } });
+    expect(last.status).toBe(429);
+    expect(last.headers.get("retry-after")).toBe("1800");
+    expect(await askBasic(server, right, "203.0.113.5")).toMatchObject({ kind: "blocked" });
+    expect(await browser.send(`${app}/__auth/basic`, { form: { ...right } })).toMatchObject({ status: 429 });
+    expect(await askBasic(server, right, "203.0.113.6")).toMatchObject({ kind: "allow" });
+    expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", address: "203.0.113.5" }]);
+    server.clock.offsetMs += 30 * 60_000 + 1;
+    expect(await askBasic(server, right, "203.0.113.5")).toMatchObject({ kind: "allow" });
+  });
+
+  test("blocks and counts survive a restart", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    for (let i = 0; i < 10; i++) await askBasic(server, { ...right, password: `${i}` }, "203.0.113.5");
+    const nowMs = () => Date.now();
+    server.deps.limiter = createLimiter({ store: createLimiterStore(server.db.kysely), nowMs });
+    await server.deps.limiter.restore();
+    const limit = server.deps.limiter.begin([
+      {
+        scope: "visitor:app_app",
+        subject: "203.0.113.5",
+        rule: { maxAttempts: 10, windowMs: 900_000, blockMs: 1_800_000 },
+      },
+    ]);
+    expect(limit.allowed).toBe(false);
+  });
+
+  test("repeats of a wrong credential that a shard remembers count as well", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    await askBasic(server, { ...right, password: "x" });
+    const failure: Ask = { kind: "failure", of: "basic", name: "app", appId: "app_app", address: "127.0.0.1" };
+    for (let i = 0; i < 8; i++) expect(await server.auth.answer(failure)).toMatchObject({ kind: "deny" });
+    expect(await server.auth.answer(failure)).toMatchObject({ kind: "blocked", retryAfterMs: 1_800_000 });
+  });
+
+  test("an application's own limiter, and none", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    const limits = { max_attempts: 2, window_seconds: 60, block_seconds: 60, updated_at: 0 };
+    await server.db.kysely
+      .insertInto("rate_limits")
+      .values({ app_id: "app_app", enabled: 1, ...limits })
+      .execute();
+    await askBasic(server, { ...right, password: "x" });
+    expect(await askBasic(server, { ...right, password: "y" })).toEqual({ kind: "blocked", retryAfterMs: 60_000 });
+    await server.db.kysely.updateTable("rate_limits").set({ enabled: 0 }).execute();
+    for (let i = 0; i < 5; i++)
+      expect(await askBasic(server, { ...right, password: `${i}` })).toMatchObject({ kind: "deny" });
+    expect(await askBasic(server, right)).toMatchObject({ kind: "allow" });
+  });
+
+  test("a wrong user costs the same hash as a wrong password", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    const hashes: (string | null)[] = [];
+    const { verify } = server.deps.passwords;
+    server.deps.passwords.verify = (password, hash) => {
+      hashes.push(hash);
+      return verify(password, hash);
+    };
+    await askBasic(server, { ...right, username: "bob" });
+    await askBasic(server, { ...right, password: "x" });
+    await askBasic(server, { ...right, password: `${right.password}${"x".repeat(100)}` });
+    expect(hashes.map((hash) => hash !== null)).toEqual([false, true, false]);
+  });
+
+  test("a session of the form ends with the policy, and is none of a sibling's", async () => {
+    await using server = await startVisitorServer({ apps: ["app", "two"] });
+    await server.setPolicy("app", basic);
+    await server.setPolicy("two", basic);
+    const browser = server.browser();
+    await browser.send(`${app}/__auth/basic`, { form: { ...right } });
+    const session = browser.cookies("app.tunnel.localhost")["dl_visitor"] ?? "";
+    expect(await askSession(server, session)).toMatchObject({ kind: "allow" });
+    expect(await askSession(server, session, "two")).toMatchObject({ kind: "deny" });
+    await server.policies.putPolicy({ orgId, appId: "app_app" }, { authType: "basic", basicUsername: "ada" }, {});
+    expect(await askSession(server, session)).toMatchObject({ kind: "deny" });
+  });
+
+  test("a broken, unknown or unreadable policy denies, whatever is stored beside it", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", {
+      authType: "oidc",
+      oidcIssuerUrl: "http://127.0.0.1:1",
+      oidcClientId: "a",
+      oidcClientSecret: "planted-secret",
+    });
+    expect((await server.inForce.compileForName("app")).kind).toBe("oidc");
+    const breakages: Record<string, string | null>[] = [
+      { oidc_client_secret: "v1.000000000000.AAAA" },
+      { auth_type: "none" },
+      { auth_type: "" },
+      { allow_ips_json: "{" },
+      { deny_ips_json: '["not an address"]' },
+      { oidc_required_claims_json: '{"a":{"b":1}}' },
+      { oidc_issuer_url: null },
+    ];
+    const [stored] = await server.db.kysely.selectFrom("policies").selectAll().execute();
+    if (stored === undefined) throw new Error("no policy");
+    for (const breakage of breakages) {
+      await server.db.kysely
+        .updateTable("policies")
+        .set({ ...stored, ...breakage })
+        .execute();
+      expect({ breakage, kind: (await server.inForce.compileForName("app")).kind }).toEqual({ breakage, kind: "deny" });
+      expect(
+        await server.auth.answer({
+          kind: "api_key",
+          name: "app",
+          appId: "app_app",
+          orgId,
+          key: "dlk_x",
+          address: "127.0.0.1",
+        }),
+      ).toMatchObject({ kind: "deny" });
+    }
+    await server.db.kysely.deleteFrom("policies").execute();
+    expect((await server.inForce.compileForName("app")).kind).toBe("deny");
+    expect((await server.inForce.compileForName("nobody")).kind).toBe("deny");
+    await server.db.kysely.updateTable("applications").set({ auth_mode: "disabled" }).execute();
+    expect((await server.inForce.compileForName("app")).kind).toBe("open");
+    await server.db.kysely.updateTable("applications").set({ is_active: 0 }).execute();
+    expect((await server.inForce.compileForName("app")).kind).toBe("deny");
+  });
+
+  test("a database that fails denies and lets nobody in", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    server.deps.policies.find = () => Promise.reject(new Error("disk full"));
+    expect(await askBasic(server, right)).toEqual({ kind: "unavailable" });
+  });
+
+  test("a new or revoked key changes the compiled version", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", { authType: "api_key" });
+    const version = async () => {
+      const compiled = await server.inForce.compileForName("app");
+      return "version" in compiled ? compiled.version : "";
+    };
+    const first = await version();
+    await addKey(server, {});
+    const second = await version();
+    await server.db.kysely.deleteFrom("api_keys").execute();
+    expect(new Set([first, second, await version()]).size).toBe(2);
+    expect(second).not.toBe(first);
+  });
+
+  test("passwords are in neither logs nor audit", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    await askBasic(server, right);
+    await askBasic(server, { username: "ada", password: "planted-guess" });
+    const said = JSON.stringify([server.audited, server.logs]);
+    expect(said).not.toContain("planted-guess");
+    expect(said).not.toContain("visitor-secret");
+    expect(said).not.toContain("$2b$");
+  });
+});
