@@ -228,6 +228,13 @@ describeEngines("login", (open) => {
       expect(answer.status).toBe(401);
     });
 
+    test("a login that has to enrol cannot pass as one that has a code", async () => {
+      await createPerson(api, { username: name, isAdmin: true, login: false });
+      const { pendingToken } = (await tryLogin(name, goodPassword)).body;
+      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
+      expect(codeOf(answer)).toBe("unauthorized");
+    });
+
     test("two enrolments in progress: the second cannot replace the first", async () => {
       await createPerson(api, { username: name, isAdmin: true, login: false });
       const tokens = [await tryLogin(name, goodPassword), await tryLogin(name, goodPassword)].map(

@@ -135,7 +135,7 @@ describeEngines("self", (open) => {
         .execute();
       for (const guess of [`${id}\n${sessions[0]!.id}`, `self:${id}`, stored[0]!.token_hash]) {
         const body = { pendingToken: guess, code: "000000" };
-        expect((await api.call("POST", "/auth/totp/setup", { body })).status).toBe(401);
+        expect(codeOf(await api.call("POST", "/auth/totp/setup", { body }))).toBe("unauthorized");
       }
       const colleague = await createPerson(api, { username: `${name}-b`, orgId });
       const answer = await api.call("POST", "/org/me/totp/setup", {
