@@ -27,7 +27,7 @@ const typeRequest = 1;
 const typeResponse = 2;
 const pausedUpgrade = 22;
 const closedConnection = 5;
-const inputBytes = 256 * 1024;
+const inputBytes = 2 * 1024 * 1024;
 
 /** Methods that llhttp knows; it refuses all others. */
 export const llhttpMethods: readonly string[] = Object.keys(METHODS);
@@ -81,7 +81,7 @@ const imports = {
 const llhttp = new WebAssembly.Instance(wasm, { env: imports }).exports as unknown as LlhttpExports;
 const input = llhttp.malloc(inputBytes);
 
-/** Reads `bytes` (at most 256 KiB) with llhttp; the connection ends cleanly behind them. */
+/** Reads `bytes` (at most 2 MiB) with llhttp; the connection ends cleanly behind them. */
 export function parseWithLlhttp(bytes: Buffer, kind: MessageKind): ParseResult {
   if (bytes.length > inputBytes) throw new RangeError("the input is larger than the parser's buffer");
   const parser = llhttp.llhttp_alloc(kind === "request" ? typeRequest : typeResponse);
