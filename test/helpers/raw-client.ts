@@ -161,8 +161,8 @@ export class RawClient implements Disposable {
       () => reject(new Error(`no response in ${timeoutMs} ms; so far: ${this.excerpt()}`)),
       timeoutMs,
     );
-    const done = (): void => clearTimeout(timer);
-    promise.then(done, done);
+    const stopWaiting = (): void => clearTimeout(timer);
+    promise.then(stopWaiting, stopWaiting);
     this.wanted.push({ options, resolve, reject });
     this.reader.paused = false;
     this.reader.push(Buffer.alloc(0));

@@ -49,15 +49,15 @@ describe("raw requests", () => {
       } else expect(judged(bytes)).toBe(one.expect);
       return;
     }
-    const { forwarded, then } = one.expect;
+    const { forwarded, next } = one.expect;
     expect(judged(bytes)).toBe("tunnel demo.localhost");
     const wanted: Forwarded[] = [forwarded];
-    if (typeof then === "object") wanted.push(then);
+    if (typeof next === "object") wanted.push(next);
     expect(ours.messages.slice(0, wanted.length).map(({ method, target, body }) => [method, target, body])).toEqual(
       wanted.map(({ method, target, body }) => [method, target, body]),
     );
     if (forwarded.trailers !== undefined) expect(ours.messages[0]!.trailers).toEqual(forwarded.trailers);
-    expect([ours.refused !== null, ours.open]).toEqual([then === "400", false]);
-    if (then === undefined) expect(ours.closed).toBe(one.closes);
+    expect([ours.refused !== null, ours.open]).toEqual([next === "400", false]);
+    if (next === undefined) expect(ours.closed).toBe(one.closes);
   });
 });

@@ -32,7 +32,7 @@ export interface RawRequestCase {
   name: string;
   /** Latin1 with placeholders: {HOST} the tunnel's host without port, {HOST_UPPER} the same in capitals, {DOMAIN} the base domain. */
   bytes: string;
-  expect: Refusal | { forwarded: Forwarded; then?: Forwarded | Refusal };
+  expect: Refusal | { forwarded: Forwarded; next?: Forwarded | Refusal };
   /** Refused in its body: the local service may see the request begin, but never complete. */
   begins: boolean;
   /** The server closes the connection behind its last answer; otherwise it serves one more request. */
@@ -220,35 +220,35 @@ const pipelined: RawRequestCase[] = [
   {
     name: "pipelined: two requests",
     bytes: `${simple}GET /n HTTP/1.1\r\n${H}\r\n`,
-    expect: { forwarded: get("/m"), then: get("/n") },
+    expect: { forwarded: get("/m"), next: get("/n") },
     begins: false,
     closes: false,
   },
   {
     name: "pipelined: a chunked body, then a request",
     bytes: `POST /m HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n${inner}`,
-    expect: { forwarded: post("hi", "chunked"), then: get("/smuggled") },
+    expect: { forwarded: post("hi", "chunked"), next: get("/smuggled") },
     begins: false,
     closes: false,
   },
   {
     name: "pipelined: a request, then rubbish",
     bytes: `${simple}\0\0\0\0`,
-    expect: { forwarded: get("/m"), then: "400" },
+    expect: { forwarded: get("/m"), next: "400" },
     begins: false,
     closes: true,
   },
   {
     name: "pipelined: a length that is too short",
     bytes: `POST /m HTTP/1.1\r\n${H}Content-Length: 2\r\n\r\nhi there\r\n\r\n`,
-    expect: { forwarded: post("hi", "length"), then: "400" },
+    expect: { forwarded: post("hi", "length"), next: "400" },
     begins: false,
     closes: true,
   },
   {
     name: "pipelined: two empty lines between",
     bytes: `${simple}\r\n\r\n${simple}`,
-    expect: { forwarded: get("/m"), then: "400" },
+    expect: { forwarded: get("/m"), next: "400" },
     begins: false,
     closes: true,
   },
@@ -269,7 +269,7 @@ const pipelined: RawRequestCase[] = [
   {
     name: "pipelined: an unknown host second",
     bytes: `${simple}GET /m HTTP/1.1\r\nHost: evil.example\r\n\r\n`,
-    expect: { forwarded: get("/m"), then: "421" },
+    expect: { forwarded: get("/m"), next: "421" },
     begins: false,
     closes: true,
   },
