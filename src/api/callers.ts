@@ -6,6 +6,7 @@ import { findAccount, findAccountByTokenHash, type Account } from "../db/account
 import { findLiveSession, touchSession } from "../db/sessions.ts";
 import { AppError } from "../lib/errors.ts";
 import { cookieName, readCookie } from "./cookies.ts";
+import { limiterSubject } from "./addresses.ts";
 import type { ApiDeps } from "./deps.ts";
 import { factsOf } from "./request.ts";
 
@@ -53,8 +54,9 @@ export function createCallers(deps: ApiDeps): Callers {
 
   async function byAdminToken(request: Request, token: string): Promise<Caller> {
     const { address, requestId } = factsOf(request);
-    const verdict = deps.limiter.begin([{ scope: "admin-token", subject: address, rule: deps.settings.loginLimit }]);
-    if (!verdict.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
+    const key = { scope: "admin-token", subject: limiterSubject(address), rule: deps.settings.loginLimit };
+    const retryAfterMs = deps.limiter.blockedForMs(key);
+    if (retryAfterMs > 0) throw new AppError("rate_limited", undefined, { retryAfterMs });
     const found = deps.settings.adminApiTokens ? await findAccountByTokenHash(deps.db.kysely, hashToken(token)) : null;
     const account = found !== null && found.active && found.isAdmin ? found : null;
     deps.audit.record({
@@ -69,10 +71,11 @@ export function createCallers(deps: ApiDeps): Callers {
       details: { method: request.method },
     });
     if (account === null) {
-      await verdict.attempt.fail();
+      // Counted afterwards: scripts may call many at a time, and 256 random bits are not guessed in parallel.
+      const verdict = deps.limiter.begin([key]);
+      if (verdict.allowed) await verdict.attempt.fail();
       throw new AppError("bad_token");
     }
-    await verdict.attempt.succeed();
     return { account, sessionId: null };
   }
 

@@ -59,6 +59,8 @@ export interface Limiter {
    * a burst of parallel guesses gets no more tries than a sequence.
    */
   begin(keys: readonly LimitedKey[]): AttemptVerdict;
+  /** Milliseconds until the block of a subject ends; 0 when it is not blocked. For secrets that nobody can guess in parallel. */
+  blockedForMs(key: Pick<LimitedKey, "scope" | "subject">): number;
   /** Failures of a subject inside its window, for slowing down without blocking. */
   failures(key: Pick<LimitedKey, "scope" | "subject">): number;
   /** Lifts a block and forgets the failures. */
@@ -177,6 +179,10 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
         abandon: () => void close(),
       };
       return { allowed: true, attempt };
+    },
+    blockedForMs(key) {
+      const entry = entries.get(`${key.scope}\n${key.subject}`);
+      return entry === undefined ? 0 : Math.max(0, entry.blockedUntilMs - nowMs());
     },
     failures(key) {
       const entry = entries.get(`${key.scope}\n${key.subject}`);
