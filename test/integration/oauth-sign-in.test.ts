@@ -139,6 +139,20 @@ describe("security", () => {
     expect((await browser.send(answer)).location).toStartWith("/login?error=");
   });
 
+  test("an identity is added to the account that asked for it, not to who is logged in by then", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const browser = world.browser();
+    await world.signIn(browser, "github");
+    await world.addAccount("acc_2", {});
+    const answer = await world.answerOf(browser, "google", "/", { link: true });
+    await world.test.deps.db.kysely.updateTable("oauth_states").set({ account_id: "acc_2" }).execute();
+    expect(await browser.send(answer)).toMatchObject({ location: "/login?error=sign_in_failed" });
+    expect(await world.test.deps.db.kysely.selectFrom("oauth_links").select("provider").execute()).toEqual([
+      { provider: "github" },
+    ]);
+  });
+
   test("an identity belongs to one account", async () => {
     await using world = await setUp();
     await world.addAccount("acc_1", { email: "ada@example.com" });

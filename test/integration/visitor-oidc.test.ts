@@ -200,6 +200,46 @@ describe("security", () => {
     expect(await server.sessions()).toEqual([]);
   });
 
+  test("a policy that changed at the provider's side of a login stops it before its code is redeemed", async () => {
+    await using world = await setUp();
+    const { server, provider } = world;
+    const browser = server.browser();
+    const begun = await browser.send(`${app}/__auth/login`);
+    const answer = await provider.authorize(begun.location ?? "");
+    await server.db.kysely.updateTable("policies").set({ version: "another" }).execute();
+    expect(await browser.send(answer)).toMatchObject({ status: 403 });
+    expect(provider.hits["/token"]).toBeUndefined();
+    expect(outcomes(server)).toMatchObject([{ reason: "policy_changed" }]);
+  });
+
+  test("every part of what a session is for counts", async () => {
+    await using world = await setUp({ apps: ["app", "two"] });
+    const { server } = world;
+    const browser = server.browser();
+    await login(world, browser);
+    const session = browser.cookies("app.tunnel.localhost")["dl_visitor"] ?? "";
+    const [row] = await server.sessions();
+    if (row === undefined) throw new Error("no session");
+    const others = [
+      { name: "two" },
+      { app_id: "app_two" },
+      { app_id: null },
+      { org_id: "org_b" },
+      { org_id: null },
+      { policy_version: "x" },
+      { kind: "basic" as const },
+    ];
+    for (const other of others) {
+      await server.db.kysely
+        .updateTable("visitor_sessions")
+        .set({ ...row, ...other })
+        .execute();
+      expect({ other, kind: (await ask(server, session)).kind }).toEqual({ other, kind: "deny" });
+    }
+    await server.db.kysely.updateTable("visitor_sessions").set(row).execute();
+    expect(await ask(server, session)).toMatchObject({ kind: "allow" });
+  });
+
   test("sessions end by the clock", async () => {
     await using world = await setUp({ policy: { sessionHours: 1 } });
     const browser = world.server.browser();

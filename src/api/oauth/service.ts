@@ -183,7 +183,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
         const browser = readCookie(request.headers.get("cookie"), cookieName("oauth", scheme));
         if (browser === null || hashSecret(browser) !== row.browser_hash) throw new SignInRefused("other_browser");
         const identity = await identify(provider, params, given[0] ?? "", row);
-        const back = safeReturnPath(row.return_path);
+        const back = row.return_path;
         if (row.account_id !== null) {
           ({ account } = await session());
           if (account.id !== row.account_id) throw new SignInRefused("other_account");

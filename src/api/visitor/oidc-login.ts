@@ -131,7 +131,7 @@ export async function finishLogin(deps: VisitorDeps, visit: Visit, request: Requ
     success: true,
     identity: state.email ?? state.subject,
   });
-  return redirect(safeReturnPath(state.return_path), [cookie]);
+  return redirect(state.return_path, [cookie]);
 }
 
 /** Why a completed login is not finished here: everything it was begun for must still hold. */
