@@ -46,6 +46,8 @@ export interface CallOptions {
   address?: string;
 }
 
+export const testEncryptionKey = "test encryption key of 32 bytes and more";
+
 const settings: ApiSettings = {
   domain: "tunnel.test",
   dashboardDomain: "tunnel.test",
@@ -60,7 +62,7 @@ const settings: ApiSettings = {
 /** Creates the API; `auditFails` makes the audit log unwritable. The caller disposes of the database. */
 export function createTestApi(
   database: TestDatabase,
-  options: { settings?: Partial<ApiSettings>; auditFails?: () => boolean } = {},
+  options: { settings?: Partial<ApiSettings>; auditFails?: () => boolean; encryptionKeys?: string[] } = {},
 ): TestApi {
   const clock = { nowMs: Date.UTC(2030, 0, 1) };
   const audited: AuditEntry[] = [];
@@ -83,7 +85,7 @@ export function createTestApi(
     db: database.db,
     settings: { ...settings, dashboardDomain: options.settings?.domain ?? settings.domain, ...options.settings },
     passwords: createPasswords({ cost: 4, hasher }),
-    sealer: createSealer(["test encryption key of 32 bytes and more"]),
+    sealer: createSealer(options.encryptionKeys ?? [testEncryptionKey]),
     sessionTokens: createSessionTokens({ secret: "x".repeat(32), issuer: "https://tunnel.test", nowMs }),
     limiter: createLimiter({ store: createLimiterStore(database.db.kysely), nowMs }),
     audit: {

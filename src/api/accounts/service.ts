@@ -3,7 +3,7 @@
 import { checkPassword } from "../../auth/passwords.ts";
 import { createToken, hashToken } from "../../auth/tokens.ts";
 import { accountSorts, accountSortValue, listAccounts } from "../../db/account-lists.ts";
-import { findAccount, findAccountWithin, insertAccount, type Account } from "../../db/accounts.ts";
+import { findAccountWithin, insertAccount, type Account } from "../../db/accounts.ts";
 import { isUniqueViolation } from "../../db/engine.ts";
 import { findOrganization } from "../../db/organizations.ts";
 import { forgetTotpSteps, replaceRecoveryCodes } from "../../db/second-factors.ts";
@@ -201,8 +201,6 @@ export function createAccounts(deps: ApiDeps) {
       const account = await get(orgId, id);
       return { level: "account", ownerId: id, orgId: account.orgId, appId: null, accountId: id };
     },
-    /** The account as it is now, whoever asks. */
-    find: (id: string) => findAccount(db.kysely, id),
   };
 }
 

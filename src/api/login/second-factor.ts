@@ -91,6 +91,14 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
     return { kind: "totp", step };
   }
 
+  /** After a rotation of ENCRYPTION_KEY each seed moves to the new key when it is used. */
+  async function reseal(trx: Trx, account: Account): Promise<void> {
+    if (account.totpSecret === null || !sealer.isStale(account.totpSecret)) return;
+    const row = seedRow.account(account.id);
+    const seed = sealer.open("totp-seed", row, account.totpSecret);
+    await updateAccount(trx, account.id, { totp_secret: sealer.seal("totp-seed", row, seed) });
+  }
+
   async function spend(trx: Trx, accountId: string, proof: Proof): Promise<void> {
     const won =
       proof.kind === "totp"
@@ -105,6 +113,7 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
         const proof = proofOf(account, code);
         return db.transaction(async (trx) => {
           await spend(trx, account.id, proof);
+          await reseal(trx, account);
           return work(trx);
         });
       }),

@@ -2,7 +2,7 @@
 
 import { t } from "elysia";
 import { accountSchema, passwordSchema } from "../accounts/model.ts";
-import { codeSchema, enrolmentAnswer, recoveryCodesAnswer } from "../login/model.ts";
+import { codeSchema } from "../login/model.ts";
 import { closed, idSchema, text } from "../schemas.ts";
 
 /** Left out only by accounts that have no password yet. */
@@ -19,4 +19,3 @@ export const orgMeAnswer = closed({
   account: accountSchema,
   organization: closed({ id: idSchema, name: t.String(), requireTotp: t.Boolean() }),
 });
-export { enrolmentAnswer, recoveryCodesAnswer };

@@ -4,6 +4,7 @@ import type { Caller } from "../callers.ts";
 import type { ApiDeps } from "../deps.ts";
 import { adminSecurity, sessionSecurity, type Guards } from "../guards.ts";
 import { toAccountAnswer } from "../accounts/model.ts";
+import { enrolmentAnswer, recoveryCodesAnswer } from "../login/model.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, successSchema } from "../schemas.ts";
 import * as model from "./model.ts";
@@ -55,7 +56,7 @@ const routes = {
   },
   totpStart: {
     body: model.totpStartBody,
-    response: answers({ 200: model.enrolmentAnswer }, ...proofErrors),
+    response: answers({ 200: enrolmentAnswer }, ...proofErrors),
     detail: {
       summary: "Begin to enrol an authenticator",
       description: "The old one stays until the new one has proven itself.",
@@ -63,7 +64,7 @@ const routes = {
   },
   totpSetup: {
     body: model.totpSetupBody,
-    response: answers({ 200: model.recoveryCodesAnswer }, ...proofErrors, "bad_code", "not_found", "audit_unavailable"),
+    response: answers({ 200: recoveryCodesAnswer }, ...proofErrors, "bad_code", "not_found", "audit_unavailable"),
     detail: { summary: "Finish enrolling with a code of the new authenticator" },
   },
   totpRemove: {

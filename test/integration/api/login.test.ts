@@ -1,7 +1,8 @@
 // Logging in: passwords, second factors, half-done logins, sessions, on both engines.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createTestApi, type TestApi } from "../../helpers/api.ts";
+import { pruneLogins } from "../../../src/api/housekeeping.ts";
+import { createTestApi, testEncryptionKey, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
 
@@ -93,6 +94,52 @@ describeEngines("login", (open) => {
     const out = await api.call("POST", "/auth/logout", { session: one });
     expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
     expect((await api.call("GET", "/auth/me", { session: one })).status).toBe(401);
+  });
+
+  test("a rotated encryption key: seeds move to the new one when they are used", async () => {
+    await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+    const newKey = "a newer encryption key of 32 bytes and more";
+    const rotated = createTestApi(database, { encryptionKeys: [newKey, testEncryptionKey] });
+    expect(await login(rotated, name)).not.toBe("");
+    const without = createTestApi(database, { encryptionKeys: [newKey] });
+    without.clock.nowMs = rotated.clock.nowMs;
+    expect(await login(without, name)).not.toBe("");
+  });
+
+  test("housekeeping removes what has ended, and only that", async () => {
+    const { id, session } = await createPerson(api, { username: name });
+    await createPerson(api, { username: `${name}-admin`, isAdmin: true, totp: true, login: false });
+    await tryLogin(`${name}-admin`, goodPassword);
+    await tryLogin(name, "wrong password");
+    const left = async () => {
+      const { db } = api.deps;
+      const sessions = await db.kysely
+        .selectFrom("dashboard_sessions")
+        .select("id")
+        .where("account_id", "=", id)
+        .execute();
+      const pending = await db.kysely.selectFrom("pending_logins").select("token_hash").execute();
+      const failures = await db.kysely.selectFrom("limiter_failures").select("subject").execute();
+      return [sessions.length, pending.length > 0, failures.length > 0];
+    };
+    await pruneLogins(api.deps);
+    expect(await left()).toEqual([1, true, true]);
+    expect((await api.call("GET", "/auth/me", { session })).status).toBe(200);
+    api.clock.nowMs += 9 * 24 * 3_600_000;
+    await pruneLogins(api.deps);
+    expect(await left()).toEqual([0, false, false]);
+  });
+
+  test("a storm of logins: what doesn't fit in the queue is told to come back, and counts as no failure", async () => {
+    await createPerson(api, { username: name, login: false });
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, i) => tryLogin(name, goodPassword, `198.51.100.${i + 1}`)),
+    );
+    const busy = answers.filter(({ status }) => status === 503);
+    expect(answers.filter(({ status }) => status === 200).length).toBe(50 - busy.length);
+    expect(busy.length).toBeGreaterThan(0);
+    expect(busy[0]!.headers.get("retry-after")).toBe("2");
+    expect(api.deps.limiter.failures({ scope: "login-name", subject: name })).toBe(0);
   });
 
   describe("security", () => {

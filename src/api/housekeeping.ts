@@ -1,0 +1,17 @@
+// Removes what logins leave behind: ended sessions, expired half-done logins, used codes, failures in nobody's window.
+
+import { createLimiterStore } from "../db/limiter.ts";
+import { pruneSecondFactors } from "../db/second-factors.ts";
+import { pruneSessions } from "../db/sessions.ts";
+import type { ApiDeps } from "./deps.ts";
+
+/** Ended sessions are kept this long, for whoever looks at the database after an incident. */
+const sessionsKeptMs = 7 * 24 * 3_600_000;
+
+/** Call it at the start and every hour. Throws when the database fails; the next call makes up for it. */
+export async function pruneLogins(deps: Pick<ApiDeps, "db" | "nowMs">): Promise<void> {
+  const nowMs = deps.nowMs();
+  await pruneSessions(deps.db.kysely, nowMs - sessionsKeptMs);
+  await pruneSecondFactors(deps.db.kysely, nowMs);
+  await createLimiterStore(deps.db.kysely).prune(nowMs);
+}
