@@ -1,0 +1,129 @@
+// What a logged-in person does about own sessions and recovery codes.
+
+import { createRecoveryCodes, hashRecoveryCode } from "../../auth/recovery.ts";
+import { countRecoveryCodes, replaceRecoveryCodes } from "../../db/second-factors.ts";
+import { listLiveSessions, revokeSession, revokeSessions } from "../../db/sessions.ts";
+import { AppError } from "../../lib/errors.ts";
+import { toAccountAnswer } from "../accounts/model.ts";
+import { owesSecondFactor } from "../callers.ts";
+import { changeBy } from "../changes.ts";
+import type { ApiDeps } from "../deps.ts";
+import { sessionSecurity, type Guards } from "../guards.ts";
+import { newRoutes } from "../routes.ts";
+import { answers, bodyErrors, idParams, noBody, successSchema } from "../schemas.ts";
+import * as model from "./model.ts";
+import { createSecondFactor } from "./second-factor.ts";
+import { clearSessionCookie } from "./sessions.ts";
+
+/** The part of /auth that needs a session. */
+export function createOwnSessions(deps: ApiDeps, guards: Guards) {
+  const { db, nowMs } = deps;
+  const secondFactor = createSecondFactor(deps);
+  return newRoutes("", "auth", sessionSecurity)
+    .use(guards.session)
+    .get(
+      "/me",
+      async ({ caller: { account } }) => ({
+        account: toAccountAnswer(account),
+        organization:
+          account.orgId === null
+            ? null
+            : { id: account.orgId, name: account.orgName ?? "", requireTotp: account.orgRequiresTotp },
+        mustEnrolTotp: owesSecondFactor(account),
+        recoveryCodesLeft: await countRecoveryCodes(db.kysely, account.id),
+      }),
+      { response: answers({ 200: model.meAnswer }, "unauthorized"), detail: { summary: "Who is logged in" } },
+    )
+    .post(
+      "/logout",
+      async ({ caller, request, set }) => {
+        if (caller.sessionId !== null) await revokeSession(db.kysely, caller.account.id, caller.sessionId, nowMs());
+        deps.audit.record({ ...changeBy(caller, request), action: "session.ended", success: true });
+        set.headers["set-cookie"] = clearSessionCookie(deps);
+        return { success: true as const };
+      },
+      {
+        body: noBody,
+        response: answers({ 200: successSchema }, ...bodyErrors, "unauthorized"),
+        detail: { summary: "End this session" },
+      },
+    )
+    .post(
+      "/logout-all",
+      async ({ caller, request, set }) => {
+        await db.transaction(async (trx) => {
+          await revokeSessions(trx, caller.account.id, nowMs());
+          await deps.audit.within(trx, { ...changeBy(caller, request), action: "session.all_ended", success: true });
+        });
+        set.headers["set-cookie"] = clearSessionCookie(deps);
+        return { success: true as const };
+      },
+      {
+        body: noBody,
+        response: answers({ 200: successSchema }, ...bodyErrors, "unauthorized", "audit_unavailable"),
+        detail: { summary: "End every session of this account" },
+      },
+    )
+    .get(
+      "/sessions",
+      async ({ caller }) => {
+        const rows = await listLiveSessions(db.kysely, caller.account.id, nowMs());
+        return { sessions: rows.map((row) => model.toSessionAnswer(row, caller.sessionId)), nextCursor: null };
+      },
+      {
+        response: answers({ 200: model.sessionsAnswer }, "unauthorized"),
+        detail: { summary: "Own live sessions, newest first, at most 100" },
+      },
+    )
+    .delete(
+      "/sessions/:id",
+      async ({ caller, params, request }) => {
+        await db.transaction(async (trx) => {
+          if (!(await revokeSession(trx, caller.account.id, params.id, nowMs()))) throw new AppError("not_found");
+          await deps.audit.within(trx, {
+            ...changeBy(caller, request),
+            action: "session.revoked",
+            success: true,
+            details: { session: params.id },
+          });
+        });
+        return { success: true as const };
+      },
+      {
+        params: idParams,
+        body: noBody,
+        response: answers({ 200: successSchema }, ...bodyErrors, "unauthorized", "not_found", "audit_unavailable"),
+        detail: { summary: "End one of the own sessions" },
+      },
+    )
+    .post(
+      "/recovery-codes",
+      async ({ caller, body, request }) => {
+        const { account } = caller;
+        const recoveryCodes = createRecoveryCodes();
+        const hashes = recoveryCodes.map((code) => hashRecoveryCode(account.id, code));
+        await secondFactor.check(account, body.code, request, async (trx) => {
+          await replaceRecoveryCodes(trx, account.id, hashes, nowMs());
+          await deps.audit.within(trx, {
+            ...changeBy(caller, request),
+            action: "account.recovery_codes",
+            success: true,
+          });
+        });
+        return { success: true as const, recoveryCodes };
+      },
+      {
+        body: model.codeBody,
+        response: answers(
+          { 200: model.recoveryCodesAnswer },
+          ...bodyErrors,
+          "unauthorized",
+          "bad_code",
+          "totp_required",
+          "rate_limited",
+          "audit_unavailable",
+        ),
+        detail: { summary: "New recovery codes; the old ones end", description: "Needs a code of the authenticator." },
+      },
+    );
+}
