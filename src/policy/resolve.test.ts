@@ -1,7 +1,7 @@
 // Table tests of the decision which policy is in force.
 
 import { describe, expect, test } from "bun:test";
-import { defaultLimiter, resolvePolicy, type PolicyInput } from "./resolve.ts";
+import { resolvePolicy, type PolicyInput } from "./resolve.ts";
 import type { LoadedPolicy, Policy } from "./types.ts";
 
 const policy: Policy = {
@@ -13,6 +13,7 @@ const policy: Policy = {
   allowPreflight: false,
   sessionHours: 24,
 };
+const usualLimiter = { maxAttempts: 10, windowMs: 900_000, blockMs: 1_800_000 };
 const loaded: LoadedPolicy = { state: "loaded", policy };
 const absent: LoadedPolicy = { state: "absent" };
 const broken: LoadedPolicy = { state: "broken", reason: "unreadable" };
@@ -40,7 +41,7 @@ describe("resolvePolicy", () => {
   test("the limiter is the application's, the default, or off", () => {
     const own = { maxAttempts: 3, windowMs: 60_000, blockMs: 60_000 };
     const base = inputOf("custom", loaded, null);
-    expect(resolvePolicy(base)).toMatchObject({ limiter: defaultLimiter, sources: { limiter: "default" } });
+    expect(resolvePolicy(base)).toMatchObject({ limiter: usualLimiter, sources: { limiter: "default" } });
     expect(resolvePolicy({ ...base, limiter: own })).toMatchObject({
       limiter: own,
       sources: { limiter: "application" },
@@ -68,5 +69,6 @@ function inputOf(authMode: string | null, own: LoadedPolicy, org: LoadedPolicy |
     application: authMode === null ? null : { authMode, policy: own },
     organization: org === null ? null : { policy: org },
     limiter: null,
+    usualLimiter,
   };
 }

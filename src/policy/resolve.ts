@@ -2,9 +2,6 @@
 
 import type { AuthMode, EffectivePolicy, LimiterSettings, LoadedPolicy, PolicySource } from "./types.ts";
 
-/** 10 failures in 15 minutes block an address for 30 minutes. */
-export const defaultLimiter: LimiterSettings = { maxAttempts: 10, windowMs: 15 * 60_000, blockMs: 30 * 60_000 };
-
 /** Everything the decision depends on, loaded by the caller. */
 export interface PolicyInput {
   /** The application that owns the name; null for an ad-hoc tunnel. */
@@ -13,6 +10,8 @@ export interface PolicyInput {
   organization: { policy: LoadedPolicy } | null;
   /** The application's own limiter: settings, switched off, or null for the default. */
   limiter: LimiterSettings | "off" | null;
+  /** What counts when the application has none of its own. */
+  usualLimiter: LimiterSettings;
 }
 
 const authModes: readonly string[] = ["inherit", "disabled", "custom"] satisfies AuthMode[];
@@ -63,7 +62,7 @@ function sameSource(input: PolicyInput, source: PolicySource): EffectivePolicy["
 }
 
 function limiterOf(input: PolicyInput): { limiter: LimiterSettings | null } {
-  return { limiter: input.limiter === "off" ? null : (input.limiter ?? defaultLimiter) };
+  return { limiter: input.limiter === "off" ? null : (input.limiter ?? input.usualLimiter) };
 }
 
 function limiterSource(input: PolicyInput): PolicySource {

@@ -49,11 +49,12 @@ export async function startVisitorServer(
   const logs: string[] = [];
   const blocks: VisitorBlock[] = [];
   const log = createLogger({ level: "debug", format: "json", write: (line) => void logs.push(line) });
+  const usualLimiter = { maxAttempts: 10, windowMs: 900_000, blockMs: 1_800_000 };
   const isDevelopment = settings.scheme === "http";
   const fetch = createOutboundFetch({ allowPrivate: [], allowLoopback: isDevelopment, ...options.outbound });
   const sealer = createSealer(["test encryption key of 32 bytes and more"]);
   const passwords = createPasswords({ cost: 4 });
-  const inForce = createPoliciesInForce({ kysely: db.kysely, sealer, log });
+  const inForce = createPoliciesInForce({ kysely: db.kysely, sealer, log, usualLimiter });
   const oidc = createOidcClient({ fetch, allowHttp: isDevelopment, nowMs });
   const audit = {
     record: (entry: AuditEntry) => void audited.push(entry),
@@ -86,6 +87,7 @@ export async function startVisitorServer(
     nowMs,
     allowHttp: isDevelopment,
     redirectUri: redirectUri(settings),
+    usualLimiter,
   });
   const test = createTestApi(database, { settings: { domain, scheme: settings.scheme } });
   const api = createApi(test.deps, [() => createVisitorRoutes(deps)]);

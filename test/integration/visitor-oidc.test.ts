@@ -249,6 +249,14 @@ describe("security", () => {
     expect(await ask(world.server, session)).toMatchObject({ kind: "deny" });
   });
 
+  test("one address begins only so many logins in a minute", async () => {
+    await using world = await setUp();
+    const begin = async (address: string) => (await world.server.browser(address).send(`${app}/__auth/login`)).status;
+    for (let i = 0; i < 120; i++) expect(await begin("203.0.113.1")).toBe(303);
+    expect(await begin("203.0.113.1")).toBe(429);
+    expect(await begin("203.0.113.2")).toBe(303);
+  });
+
   test("each login has a new session id", async () => {
     await using world = await setUp();
     const browser = world.server.browser();

@@ -16,6 +16,12 @@ const beginQuery = closed({
   link: t.Optional(t.Literal("1", { description: "Add the identity to the account that is logged in." })),
 });
 
+const toProvider = { 303: { description: "To the provider." }, 404: { description: "It is not configured." } };
+const toDashboard = {
+  303: { description: "To the dashboard: signed in, to the second factor, or to the login page with `error`." },
+  404: { description: "It is not configured." },
+};
+
 /** A feature of the API, for the providers that are configured. `origin`: where the dashboard is. */
 export function createOauthRoutes(options: { providers: readonly SignInProvider[]; origin: string }) {
   return (deps: ApiDeps, guards: Guards) => {
@@ -41,7 +47,7 @@ export function createOauthRoutes(options: { providers: readonly SignInProvider[
           const { location, setCookie } = await signIn.begin(chosen, request, caller);
           return redirect(location, [setCookie]);
         },
-        { params, query: beginQuery, detail: { summary: "Begin to sign in at a provider (303)" } },
+        { params, query: beginQuery, detail: { summary: "Begin to sign in at a provider", responses: toProvider } },
       )
       .get(
         "/:provider/callback",
@@ -51,7 +57,7 @@ export function createOauthRoutes(options: { providers: readonly SignInProvider[
           );
           return redirect(location, setCookies);
         },
-        { params, detail: { summary: "Where the provider sends people back to (303)" } },
+        { params, detail: { summary: "Where the provider sends people back to", responses: toDashboard } },
       );
   };
 }

@@ -16,45 +16,63 @@ export interface NameInForce {
 }
 
 export interface PoliciesInForce {
+  /** As `compileForName`, for an owner that is known already (a lease that is not stored yet). */
+  compileForOwner(owner: NameOwner): Promise<CompiledPolicy>;
   /** The compiled policy of a name for its shard. Never throws, and denies when anything about it can't be read. */
   compileForName(name: string): Promise<CompiledPolicy>;
   /** The owner and policy of a name; null when nobody has it. Throws what the database throws: the caller refuses. */
   find(name: string): Promise<NameInForce | null>;
 }
 
-export function createPoliciesInForce(deps: { kysely: Queryable; sealer: Sealer; log: Logger }): PoliciesInForce {
-  const { kysely, sealer, log } = deps;
+export interface PoliciesInForceDeps {
+  kysely: Queryable;
+  sealer: Sealer;
+  log: Logger;
+  /** The limiter of applications that have none of their own. */
+  usualLimiter: LimiterSettings;
+}
+
+export function createPoliciesInForce(deps: PoliciesInForceDeps): PoliciesInForce {
+  const { kysely, log } = deps;
 
   async function find(name: string): Promise<NameInForce | null> {
     const owner = await findNameOwner(kysely, name);
     if (owner === null) return null;
-    return { owner, effective: await effectiveOf(kysely, sealer, owner) };
+    return { owner, effective: await effectiveOf(deps, owner) };
+  }
+
+  /** Whatever fails on the way denies everybody. */
+  async function compile(name: string, load: () => Promise<NameInForce | null>): Promise<CompiledPolicy> {
+    try {
+      const found = await load();
+      if (found === null) return { kind: "deny", reason: "nobody has this name" };
+      const { orgId, appId } = found.owner;
+      const keysVersion = orgId === null ? "" : await findKeysVersion(kysely, orgId, appId);
+      return compilePolicy(found.effective, keysVersion);
+    } catch (error) {
+      log.error("a policy could not be compiled; its name denies everybody", { name, error: String(error) });
+      return { kind: "deny", reason: "the policy can't be loaded" };
+    }
   }
 
   return {
     find,
-    async compileForName(name) {
-      try {
-        const found = await find(name);
-        if (found === null) return { kind: "deny", reason: "nobody has this name" };
-        const { orgId, appId } = found.owner;
-        const keysVersion = orgId === null ? "" : await findKeysVersion(kysely, orgId, appId);
-        return compilePolicy(found.effective, keysVersion);
-      } catch (error) {
-        log.error("a policy could not be compiled; its name denies everybody", { name, error: String(error) });
-        return { kind: "deny", reason: "the policy can't be loaded" };
-      }
-    },
+    compileForName: (name) => compile(name, () => find(name)),
+    compileForOwner: (owner) => compile(owner.name, async () => ({ owner, effective: await effectiveOf(deps, owner) })),
   };
 }
 
 /** The effective policy of an owner. */
-export async function effectiveOf(db: Queryable, sealer: Sealer, owner: NameOwner): Promise<EffectivePolicy> {
+export async function effectiveOf(
+  deps: Pick<PoliciesInForceDeps, "kysely" | "sealer" | "usualLimiter">,
+  owner: NameOwner,
+): Promise<EffectivePolicy> {
+  const { kysely: db, sealer, usualLimiter } = deps;
   const { appId, orgId, authMode, isActive } = owner;
   const application =
     appId === null ? null : { authMode: authMode ?? "", policy: loadPolicy(await findPolicy(db, appId), sealer) };
   const organization = orgId === null ? null : { policy: loadPolicy(await findPolicy(db, orgId), sealer) };
-  const effective = resolvePolicy({ application, organization, limiter: await limiterOf(db, appId) });
+  const effective = resolvePolicy({ application, organization, limiter: await limiterOf(db, appId), usualLimiter });
   if (isActive) return effective;
   const { sources, limiter } = effective;
   return { kind: "deny", reason: "the application or account is deactivated", sources, limiter };

@@ -10,6 +10,7 @@ import { removeVisitorSessions } from "../../db/visitor-logins.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Audit, AuditEntry } from "../deps.ts";
+import type { LimiterSettings } from "../../policy/types.ts";
 import { effectiveOf } from "./in-force.ts";
 import type { EffectiveView, OidcTestView, PolicyBody, PolicyView } from "./model.ts";
 import { loadPolicy, secretRow } from "./stored.ts";
@@ -49,6 +50,7 @@ export interface PoliciesDeps {
   allowHttp: boolean;
   /** What operators register at a provider. */
   redirectUri: string;
+  usualLimiter: LimiterSettings;
 }
 
 export function createPolicies(deps: PoliciesDeps): Policies {
@@ -133,7 +135,7 @@ export function createPolicies(deps: PoliciesDeps): Policies {
     async effectiveView(appId) {
       const owner = await findPolicyOwner(db.kysely, appId);
       if (owner === null) throw new AppError("not_found");
-      return effectiveView(await effectiveOf(db.kysely, sealer, owner));
+      return effectiveView(await effectiveOf({ kysely: db.kysely, sealer, usualLimiter: deps.usualLimiter }, owner));
     },
     async testProvider(issuerUrl) {
       const url = checkIssuer(issuerUrl, deps.allowHttp, "issuerUrl");

@@ -211,7 +211,7 @@ function failurePage(host: string, retry: string | null): Response {
 /** The page of an address that failed too often. */
 export function tooMany(host: string, retryAfterMs: number): Response {
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
-  const body = html`<p class="bad">Too many failed attempts from your address.</p>
+  const body = html`<p class="bad">Too many attempts from your address.</p>
     <p>Try again in ${seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`}.</p>`;
   return renderPage({ status: 429, title: "Please wait", host, body, headers: [["retry-after", String(seconds)]] });
 }

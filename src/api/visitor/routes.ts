@@ -7,29 +7,67 @@ import { newRoutes } from "../routes.ts";
 import { showBasicForm, submitBasicForm } from "./basic-login.ts";
 import type { VisitorDeps } from "./deps.ts";
 import { askLogout, logout } from "./logout.ts";
-import { beginLogin, finishLogin, receiveAnswer } from "./oidc-login.ts";
+import { beginLogin, finishLogin, receiveAnswer, tooMany } from "./oidc-login.ts";
 import { redirect } from "./page.ts";
+import { createStartBudget, type StartBudget } from "./start-budget.ts";
 import { visitOf } from "./visit.ts";
+
+/** A route whose answers are pages and redirects, as the documentation shows it. */
+function page(summary: string, statuses: Partial<Record<200 | 303 | 401 | 403 | 429, string>>) {
+  const html = { "text/html": { schema: { type: "string" as const } } };
+  const shown = Object.entries(statuses).map(([status, description]) => [status, { description, content: html }]);
+  const missing = { description: "Not a tunnel's host, or its policy has no use for this path." };
+  const responses = Object.fromEntries([...shown, ["404", missing]]) as Record<string, { description: string }>;
+  return { detail: { summary, responses }, parse: "none" as const };
+}
+
+const refused = { 403: "The login did not succeed.", 429: "Too many attempts from this address." };
+
+/** Logins that one address may begin in a minute. */
+const startsPerMinute = 120;
 
 /** Joins the API like any feature: `createVisitorRoutes(visitorDeps)` is its Feature. */
 export function createVisitorRoutes(deps: VisitorDeps) {
-  const onTunnel = ({ request }: { request: Request }): Promise<Response> => answerVisitor(deps, request);
-  const page = (summary: string) => ({ detail: { summary, tags: ["visitors"] }, parse: "none" as const });
+  const budget = createStartBudget({ perMinute: startsPerMinute, nowMs: deps.nowMs });
+  const onTunnel = ({ request }: { request: Request }): Promise<Response> => answerVisitor(deps, budget, request);
   return newRoutes("", "visitors")
-    .get(authPaths.health, onTunnel, page("Tunnel host: says ok"))
-    .get(authPaths.login, onTunnel, page("Tunnel host: begin a login"))
-    .get(authPaths.callback, onTunnel, page("Tunnel host: finish a login at an identity provider"))
-    .get(authPaths.basic, onTunnel, page("Tunnel host: the login form of a basic policy"))
-    .post(authPaths.basic, onTunnel, page("Tunnel host: send the login form"))
-    .get(authPaths.logout, onTunnel, page("Tunnel host: ask whether to log out"))
-    .post(authPaths.logout, onTunnel, page("Tunnel host: log out"))
+    .get(authPaths.health, onTunnel, page("Tunnel host: says ok, nothing else", { 200: "ok" }))
+    .get(
+      authPaths.login,
+      onTunnel,
+      page("Tunnel host: begin a login", { 303: "To the provider, or to the form.", ...refused }),
+    )
+    .get(
+      authPaths.callback,
+      onTunnel,
+      page("Tunnel host: finish a login at an identity provider", {
+        303: "Where the visitor wanted to go.",
+        ...refused,
+      }),
+    )
+    .get(authPaths.basic, onTunnel, page("Tunnel host: the login form of a basic policy", { 200: "The form." }))
+    .post(
+      authPaths.basic,
+      onTunnel,
+      page("Tunnel host: send the login form", {
+        303: "Where the visitor wanted to go.",
+        401: "The form again.",
+        ...refused,
+      }),
+    )
+    .get(authPaths.logout, onTunnel, page("Tunnel host: ask whether to log out", { 200: "The question." }))
+    .post(
+      authPaths.logout,
+      onTunnel,
+      page("Tunnel host: log out", { 200: "Logged out.", 303: "To the provider, to log out there." }),
+    )
     .get(
       "/auth/visitor/callback",
       ({ request }) => {
         if (factsOf(request).host.replace(/:\d*$/, "") !== deps.settings.domain) throw new AppError("not_found");
         return receiveAnswer(deps, request);
       },
-      page("Where identity providers send visitors back to"),
+      page("Where identity providers send visitors back to", { 303: "To the tunnel's host.", ...refused }),
     );
 }
 
@@ -37,7 +75,7 @@ export function createVisitorRoutes(deps: VisitorDeps) {
  * Answers one of our paths on a tunnel's host; 404 where the policy in force has no use for it. That a form comes from
  * our own page is checked by the API's frame, for all routes.
  */
-export async function answerVisitor(deps: VisitorDeps, request: Request): Promise<Response> {
+async function answerVisitor(deps: VisitorDeps, budget: StartBudget, request: Request): Promise<Response> {
   const visit = await visitOf(deps, request);
   if (visit === null || visit.effective.kind !== "protected") throw new AppError("not_found");
   const isPost = request.method === "POST";
@@ -48,7 +86,10 @@ export async function answerVisitor(deps: VisitorDeps, request: Request): Promis
         headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
       });
     case authPaths.login:
-      if (policy.authType === "oidc") return await beginLogin(deps, visit, policy, request);
+      if (policy.authType === "oidc") {
+        const waitMs = budget.take(visit.address);
+        return waitMs > 0 ? tooMany(visit.host, waitMs) : await beginLogin(deps, visit, policy, request);
+      }
       if (policy.authType === "basic") return redirect(`${authPaths.basic}${visit.url.search}`);
       break;
     case authPaths.callback:

@@ -1,0 +1,16 @@
+// Tests of the bound on logins begun.
+
+import { expect, test } from "bun:test";
+import { createStartBudget } from "./start-budget.ts";
+
+test("so many per address and minute, an IPv6 network counting as one", () => {
+  let now = 1_000_000;
+  const budget = createStartBudget({ perMinute: 2, nowMs: () => now });
+  expect([budget.take("192.0.2.1"), budget.take("192.0.2.1")]).toEqual([0, 0]);
+  expect(budget.take("192.0.2.1")).toBe(60_000);
+  expect(budget.take("192.0.2.2")).toBe(0);
+  expect([budget.take("2001:db8::1"), budget.take("2001:db8::2")]).toEqual([0, 0]);
+  expect(budget.take("2001:db8::3")).toBeGreaterThan(0);
+  now += 60_000;
+  expect(budget.take("192.0.2.1")).toBe(0);
+});

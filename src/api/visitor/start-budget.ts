@@ -1,0 +1,32 @@
+// Bounds how many logins one address may begin: each costs a row, whether or not anybody comes back.
+
+import { limiterSubject } from "../addresses.ts";
+
+export interface StartBudget {
+  /** Takes one; 0, or the milliseconds until there is one again. */
+  take(address: string): number;
+}
+
+const windowMs = 60_000;
+const maxSubjects = 20_000;
+
+/** `perMinute` logins per address. Generous: an office is one address, and its browsers restore their tabs at once. */
+export function createStartBudget(options: { perMinute: number; nowMs: () => number }): StartBudget {
+  let windowEndsMs = 0;
+  let taken = new Map<string, number>();
+  return {
+    take(address) {
+      const now = options.nowMs();
+      if (now >= windowEndsMs) {
+        windowEndsMs = now + windowMs;
+        taken = new Map();
+      }
+      const subject = limiterSubject(address);
+      const count = (taken.get(subject) ?? 0) + 1;
+      // With so many addresses at once nobody new begins until the minute is over.
+      if (count > options.perMinute || (count === 1 && taken.size >= maxSubjects)) return windowEndsMs - now;
+      taken.set(subject, count);
+      return 0;
+    },
+  };
+}
