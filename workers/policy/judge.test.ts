@@ -142,6 +142,22 @@ describe("security", () => {
     expect(ask).toEqual([]);
   });
 
+  test("what is judged after a question is this request's, whoever's head is in the buffer by then", async () => {
+    const { run, ask } = setUp(protectedPolicy("basic"), { answer: deny });
+    const headers: Record<string, string> = { cookie: `dl_visitor=${session}` };
+    const verdict = run({ headers, wantsHtml: true, target: "/mine" });
+    headers["authorization"] = basicAuth;
+    headers["x-api-key"] = "dlk_other";
+    expect(await verdict).toEqual({ kind: "redirect", location: "/__auth/basic?to=%2Fmine" });
+    expect(ask.map(({ kind }) => kind)).toEqual(["session"]);
+
+    const mine: Record<string, string> = { cookie: `dl_visitor=${"t".repeat(43)}`, authorization: basicAuth };
+    const late = run({ headers: mine });
+    delete mine["authorization"];
+    await late;
+    expect(ask.at(-1)).toMatchObject({ kind: "basic", username: "ada", password: "secret" });
+  });
+
   test("a new version of the policy forgets every verdict", async () => {
     const { run, ask, entry } = setUp(protectedPolicy("oidc"));
     const headers = { cookie: `dl_visitor=${session}` };

@@ -29,6 +29,8 @@ export const openPass: Pass = { kind: "pass", user: null, email: null, strip: "k
 const preflightPass: Pass = { kind: "pass", user: null, email: null, strip: "keys+basic" };
 const relay: Verdict = { kind: "relay" };
 const maxReturnChars = 2_048;
+/** What the steps after the first question read. */
+const laterHeaders = ["authorization", "x-api-key"] as const;
 /** Sessions carry 256 bits in base64url; anything else never was one. */
 const sessionPattern = /^[A-Za-z0-9_-]{43}$/;
 
@@ -61,9 +63,22 @@ function runFrom(
     const outcome = steps[i]?.(request, entry, policy, state) ?? null;
     if (outcome === null) continue;
     if (!(outcome instanceof Promise)) return outcome;
-    return outcome.then((verdict) => verdict ?? runFrom(i + 1, request, entry, policy, state));
+    const kept = keepCredentials(request);
+    return outcome.then((verdict) => verdict ?? runFrom(i + 1, kept, entry, policy, state));
   }
   return refuse("policy_denied", [], null);
+}
+
+/** The head that a request reads from is somebody else's once we have waited: what later steps read is read now. */
+function keepCredentials(request: VisitorRequest): VisitorRequest {
+  const { method, target, address, wantsHtml } = request;
+  const kept = new Map<string, string | null>(laterHeaders.map((name) => [name, request.header(name)]));
+  const header = (name: string): string | null => {
+    const value = kept.get(name);
+    if (value === undefined) throw new Error(`${name} is not kept for the steps after a question`);
+    return value;
+  };
+  return { method, target, address, wantsHtml, header };
 }
 
 function checkRanges(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {

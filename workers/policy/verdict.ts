@@ -8,7 +8,7 @@ export interface VisitorRequest {
   method: string;
   /** The raw request target, one character per byte. */
   target: string;
-  /** The value of a header (lower-case name); null when it is missing or there on more than one line. */
+  /** The value of a header (lower-case name); null when it is missing or there on more than one line. Only read at once. */
   header(name: string): string | null;
   /** Canonical address of the visitor, proxies already accounted for. */
   address: string;
