@@ -1,16 +1,102 @@
 // Queries of organizations.
 
-import type { Queryable } from "./database.ts";
+import { sql } from "kysely";
+import type { Queryable, Trx } from "./database.ts";
+import { afterKeyset, prefixEnd, type Keyset } from "./keyset.ts";
 import type { OrganizationsTable } from "./tables.ts";
 
 export type OrganizationRow = OrganizationsTable;
+
+/** An organization with the kind of its visitor policy (null: it has none). */
+export interface OrganizationListed extends OrganizationRow {
+  auth_type: string | null;
+}
+
+/** Public names of the columns that organizations may be sorted by. */
+export const organizationSorts = { name: "o.name_key", createdAt: "o.created_at" };
 
 export async function findOrganization(db: Queryable, id: string): Promise<OrganizationRow | null> {
   const row = await db.selectFrom("organizations").selectAll().where("id", "=", id).executeTakeFirst();
   return row ?? null;
 }
 
+export async function findOrganizationListed(db: Queryable, id: string): Promise<OrganizationListed | null> {
+  return (await organizationsWithPolicy(db).where("o.id", "=", id).executeTakeFirst()) ?? null;
+}
+
+/** One page, and one row more when there is a next one. `namePrefix` is canonical. */
+export function listOrganizations(
+  db: Queryable,
+  filter: { namePrefix: string | null },
+  column: string,
+  page: Keyset,
+): Promise<OrganizationListed[]> {
+  let query = organizationsWithPolicy(db).where(afterKeyset(column, "o.id", page));
+  if (filter.namePrefix !== null) {
+    query = query.where("o.name_key", ">=", filter.namePrefix).where("o.name_key", "<", prefixEnd(filter.namePrefix));
+  }
+  const direction = page.descending ? "desc" : "asc";
+  return query
+    .orderBy(sql.ref(column), direction)
+    .orderBy("o.id", direction)
+    .limit(page.limit + 1)
+    .execute();
+}
+
 /** Throws UniqueViolation when the name is taken (without regard to case). */
 export async function insertOrganization(db: Queryable, row: OrganizationRow): Promise<void> {
   await db.insertInto("organizations").values(row).execute();
 }
+
+/** Throws UniqueViolation when the name is taken. */
+export async function updateOrganization(
+  trx: Trx,
+  id: string,
+  change: Partial<Pick<OrganizationRow, "name" | "name_key" | "require_totp">>,
+): Promise<void> {
+  await trx.updateTable("organizations").set(change).where("id", "=", id).execute();
+}
+
+/** Keys, lists and policy go with it. Throws ForeignKeyViolation while it has applications or accounts. */
+export async function deleteOrganization(trx: Trx, id: string): Promise<void> {
+  await trx.deleteFrom("organizations").where("id", "=", id).execute();
+}
+
+/** How many accounts and applications each of these organizations has. */
+export async function countMembers(
+  db: Queryable,
+  ids: readonly string[],
+): Promise<Map<string, { accounts: number; applications: number }>> {
+  const counts = new Map(ids.map((id) => [id, { accounts: 0, applications: 0 }]));
+  if (ids.length === 0) return counts;
+  const count = sql<number | string>`count(*)`.as("count");
+  const accounts = await db
+    .selectFrom("accounts")
+    .select(["org_id", count])
+    .where("org_id", "in", ids)
+    .groupBy("org_id")
+    .execute();
+  const applications = await db
+    .selectFrom("applications")
+    .select(["org_id", count])
+    .where("org_id", "in", ids)
+    .groupBy("org_id")
+    .execute();
+  for (const row of accounts) counts.get(row.org_id ?? "")!.accounts = Number(row.count);
+  for (const row of applications) counts.get(row.org_id)!.applications = Number(row.count);
+  return counts;
+}
+
+/** Names of organizations by id. */
+export async function findOrganizationNames(db: Queryable, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom("organizations").select(["id", "name"]).where("id", "in", ids).execute();
+  return new Map(rows.map((row) => [row.id, row.name]));
+}
+
+const organizationsWithPolicy = (db: Queryable) =>
+  db
+    .selectFrom("organizations as o")
+    .leftJoin("policies as p", "p.owner_id", "o.id")
+    .selectAll("o")
+    .select("p.auth_type");

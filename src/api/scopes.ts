@@ -1,0 +1,79 @@
+// The two portals of the API as values, so that one set of routes serves /admin and /org with different scopes.
+
+import { Elysia } from "elysia";
+import type { ErrorCode } from "../lib/errors.ts";
+import type { Caller } from "./callers.ts";
+import { adminSecurity, sessionSecurity, type Guards } from "./guards.ts";
+import { bodyErrors } from "./schemas.ts";
+
+/** Who acts, and within what: `orgId` null is everything (system admins), else only what belongs to that organization. */
+export interface Scope {
+  caller: Caller;
+  orgId: string | null;
+  request: Request;
+}
+
+function createScopeGuard(scopeOf: (request: Request) => Promise<Scope>) {
+  return new Elysia().derive({ as: "scoped" }, async ({ request }) => ({ scope: await scopeOf(request) }));
+}
+/** A guard that gives its routes `scope`. */
+export type ScopeGuard = ReturnType<typeof createScopeGuard>;
+
+export interface Portal {
+  prefix: "/admin" | "/org";
+  /** Beginning of the tags in the documentation. */
+  tag: "admin" | "organization";
+  security: Record<string, string[]>[];
+  /** Who may look. */
+  read: ScopeGuard;
+  /** Who may change something. */
+  change: ScopeGuard;
+  /** As `read`, asked again while a stream is open. */
+  mayRead(request: Request): Promise<Scope>;
+}
+
+/** Both portals. Members of an organization look; its admins change. */
+export function createPortals(guards: Guards): { admin: Portal; org: Portal } {
+  const asAdmin = async (request: Request): Promise<Scope> => ({
+    caller: await guards.callers.admin(request),
+    orgId: null,
+    request,
+  });
+  const asMember = async (request: Request): Promise<Scope> => {
+    const caller = await guards.callers.orgMember(request);
+    return { caller, orgId: caller.orgId, request };
+  };
+  const asOrgAdmin = async (request: Request): Promise<Scope> => {
+    const caller = await guards.callers.orgAdmin(request);
+    return { caller, orgId: caller.orgId, request };
+  };
+  return {
+    admin: {
+      prefix: "/admin",
+      tag: "admin",
+      security: adminSecurity,
+      read: createScopeGuard(asAdmin),
+      change: createScopeGuard(asAdmin),
+      mayRead: asAdmin,
+    },
+    org: {
+      prefix: "/org",
+      tag: "organization",
+      security: sessionSecurity,
+      read: createScopeGuard(asMember),
+      change: createScopeGuard(asOrgAdmin),
+      mayRead: asMember,
+    },
+  };
+}
+
+/** Codes that every guarded route refuses with. */
+export const readErrors = ["unauthorized", "forbidden", "totp_required", "validation"] as const satisfies ErrorCode[];
+/** Codes of every guarded route that changes something. */
+export const changeErrors = [
+  ...readErrors,
+  ...bodyErrors,
+  "not_found",
+  "conflict",
+  "audit_unavailable",
+] as const satisfies ErrorCode[];

@@ -1,0 +1,74 @@
+// Queries of API keys as people manage them; registration and visitors look them up by hash elsewhere.
+
+import { sql } from "kysely";
+import type { Queryable, Trx } from "./database.ts";
+import { afterKeyset, type Keyset } from "./keyset.ts";
+import type { ApiKeysTable } from "./tables.ts";
+
+export type ApiKeyRow = ApiKeysTable;
+
+/** A key without its hash, with the names of what it opens. */
+export interface ApiKeyListed extends Omit<ApiKeyRow, "key_hash"> {
+  org_name: string | null;
+  app_name: string | null;
+}
+
+/** Public names of the columns that keys may be sorted by. */
+export const apiKeySorts = { createdAt: "k.created_at", lastUsed: "k.last_used_at" };
+
+/** One page, and one row more when there is a next one. `appId` may not be combined with the order by last use. */
+export function listApiKeys(
+  db: Queryable,
+  filter: { orgId: string | null; appId: string | null },
+  column: string,
+  page: Keyset,
+): Promise<ApiKeyListed[]> {
+  let query = keysWithNames(db).where(afterKeyset(column, "k.id", page));
+  if (filter.appId !== null) {
+    query = query.where("k.app_id", "=", filter.appId);
+    // Only checked, and spelled so that no index is chosen for it: an organization may have far more keys than one of its applications.
+    if (filter.orgId !== null) query = query.where(sql`(k.org_id || '')`, "=", filter.orgId);
+  } else if (filter.orgId !== null) query = query.where("k.org_id", "=", filter.orgId);
+  const direction = page.descending ? "desc" : "asc";
+  return query
+    .orderBy(sql.ref(column), direction)
+    .orderBy("k.id", direction)
+    .limit(page.limit + 1)
+    .execute();
+}
+
+export async function findApiKeyListed(db: Queryable, id: string): Promise<ApiKeyListed | null> {
+  return (await keysWithNames(db).where("k.id", "=", id).executeTakeFirst()) ?? null;
+}
+
+/** Throws ForeignKeyViolation when the organization or application is gone. */
+export async function insertApiKey(trx: Trx, row: ApiKeyRow): Promise<void> {
+  await trx.insertInto("api_keys").values(row).execute();
+}
+
+/** Removes a key of an organization (null: any); the removed row, or null. */
+export async function deleteApiKey(trx: Trx, orgId: string | null, id: string): Promise<ApiKeyRow | null> {
+  const query = trx.deleteFrom("api_keys").where("id", "=", id).returningAll();
+  const row = await (orgId === null ? query : query.where("org_id", "=", orgId)).executeTakeFirst();
+  return row ?? null;
+}
+
+const keysWithNames = (db: Queryable) =>
+  db
+    .selectFrom("api_keys as k")
+    .leftJoin("organizations as o", "o.id", "k.org_id")
+    .leftJoin("applications as a", "a.id", "k.app_id")
+    .select([
+      "k.id",
+      "k.org_id",
+      "k.app_id",
+      "k.prefix",
+      "k.description",
+      "k.scope",
+      "k.created_by",
+      "k.created_at",
+      "k.expires_at",
+      "k.last_used_at",
+      "o.name as org_name",
+      "a.name as app_name",
+    ]);
