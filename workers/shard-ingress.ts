@@ -5,7 +5,8 @@ import type { NameEntry, ShardSettings } from "../src/link/messages.ts";
 import { shardOf } from "../src/link/shard-of.ts";
 import type { ClientPool } from "../src/http1/client.ts";
 import { Head } from "../src/http1/head.ts";
-import type { MoveMeta, SocketOwner, VisitorConnection } from "../src/ingress/connection.ts";
+import type { VisitorConnection } from "../src/ingress/connection.ts";
+import type { MoveMeta, SocketOwner } from "../src/ingress/visitor-socket.ts";
 import type { Exchange, IngressHost, IngressSettings } from "../src/ingress/exchange.ts";
 import { forwardedLines, resolveVisitor, type Visitor } from "../src/ingress/forwarded.ts";
 import { type HostVerdict, judgeHost, sessionShard } from "../src/ingress/gate.ts";
@@ -138,7 +139,7 @@ export class ShardIngress implements IngressHost {
       case "pass":
         return this.open(connection, head, visit, verdict, pending);
       case "relay":
-        relay(connection, head, this.options.control, visitor, visit.host);
+        relay(connection, head, this.options.control, visitor);
         return pending?.release(connection.exchange);
       case "redirect":
         return connection.redirect(verdict.location);

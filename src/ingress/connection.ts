@@ -2,30 +2,23 @@
 
 import type { Socket } from "bun";
 import { BodyReader, type BodySink } from "../http1/body.ts";
-import { ACCEPT } from "../http1/fields.ts";
 import { Head, INCOMPLETE, REFUSED } from "../http1/head.ts";
-import { SendQueue } from "../http1/send-queue.ts";
 import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
 import { createRequestId } from "../lib/request-id.ts";
-import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
+import { flushCork } from "./cork.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
-import { type AnswerOptions, errorAnswer, redirectAnswer } from "./error-page.ts";
+import { acceptsHtml, type AnswerOptions, errorAnswer, redirectAnswer } from "./error-page.ts";
 import type { Exchange, IngressHost } from "./exchange.ts";
 import type { HostVerdict } from "./gate.ts";
-
-/** What is known of a connection before its first request. */
-export interface ConnectionMeta {
-  address: string;
-  secure: boolean;
-  acceptedAtMs: number;
-  /** Answer one request, then close. */
-  last: boolean;
-}
-
-/** What moves to another thread besides the descriptor. */
-export interface MoveMeta extends ConnectionMeta {
-  unread: string;
-}
+import { Progress, progressWindowMs } from "./progress.ts";
+import {
+  type ConnectionMeta,
+  type MoveMeta,
+  pausedByExchange,
+  pausedByPipeline,
+  type SocketOwner,
+  VisitorSocket,
+} from "./visitor-socket.ts";
 
 type Phase = "idle" | "head" | "waiting" | "exchange" | "raw" | "closing" | "closed";
 
@@ -39,19 +32,8 @@ const lingerMs = 2_000;
 const lingerBytes = 256 * 1024;
 /** A visitor that half-closes may just be leaving: what is under way gets this long to finish. */
 const halfCloseMs = 500;
-/** Least body or response bytes per progress window. */
-const minProgressBytes = 256;
 
-/** Who hears the events of a visitor's socket. */
-export interface SocketOwner {
-  received(chunk: Buffer): void;
-  drain(): void;
-  /** The peer half-closed. */
-  ended(): void;
-  closed(error?: Error): void;
-}
-
-export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketOwner {
+export class VisitorConnection extends VisitorSocket implements BodySink, Expiring, SocketOwner {
   deadline = Infinity;
   exchange: Exchange | null = null;
   /** What `Connections` counts this connection under; -1 = not counted here. */
@@ -65,19 +47,13 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
   /** Body bytes of the request so far. */
   readonly body = new BodyReader();
   private phase: Phase = "idle";
-  private socket: Socket<SocketOwner> | null = null;
-  private readonly out = new SendQueue();
   private pending: Buffer | null = null;
   private hostBytes = "";
   private hostVerdict: HostVerdict = { kind: "malformed" };
   private processing = false;
   private halfClosed = false;
-  private paused = 0;
   private discarded = 0;
-  private readMark = 0;
-  private sentBytes = 0;
-  private sentMark = 0;
-  private stalledSince = 0;
+  private readonly progress = new Progress();
   // The request being routed, for `move`.
   private routed: Buffer = empty;
   private routedAt = 0;
@@ -86,7 +62,9 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
     private readonly host: IngressHost,
     private readonly deadlines: Deadlines,
     readonly meta: ConnectionMeta,
-  ) {}
+  ) {
+    super();
+  }
 
   /** The socket is open (accepted or adopted). */
   opened(socket: Socket<SocketOwner>): void {
@@ -116,10 +94,9 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
   begin(exchange: Exchange): void {
     this.exchange = exchange;
     this.phase = "exchange";
-    this.readMark = 0;
-    this.sentMark = this.sentBytes;
-    this.stalledSince = performance.now();
-    this.deadline = this.stalledSince + this.progressWindowMs;
+    const now = performance.now();
+    this.progress.start(now, this.sentBytes);
+    this.deadline = now + progressWindowMs(this.host.settings);
   }
 
   /** Answers the request being routed or handled with an error of ours, if no response has begun. The exchange is over. */
@@ -127,31 +104,19 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
     const close = !this.mayKeepAlive || !this.body.done;
     const { requestId, wantsHtml: html, isHead: headOnly } = this;
     const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, close });
-    this.write(bytes, 0, bytes.length);
-    this.finish(!close);
+    this.respond(bytes, close);
   }
 
   /** Sends a browser elsewhere on this host (302). The exchange is over. */
   redirect(location: string): void {
     const close = !this.mayKeepAlive || !this.body.done;
     const bytes = redirectAnswer(location, this.requestId, close);
+    this.respond(bytes, close);
+  }
+
+  private respond(bytes: Buffer, close: boolean): void {
     this.write(bytes, 0, bytes.length);
     this.finish(!close);
-  }
-
-  /** Writes response bytes; a view is only used during the call. */
-  write(bytes: Uint8Array, start: number, end: number): void {
-    if (this.isOpen) corkWrite(this, bytes, start, end);
-  }
-
-  /** For the cork. */
-  sendNow(bytes: Uint8Array, start: number, end: number): void {
-    if (this.socket !== null) this.sentBytes += this.out.write(this.socket, bytes, start, end);
-  }
-
-  /** Response bytes that the visitor's kernel hasn't taken yet. */
-  get backlogBytes(): number {
-    return this.out.bytes;
   }
 
   get isOpen(): boolean {
@@ -170,7 +135,7 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
     if (!keepAlive || !this.body.done || this.halfClosed) return this.closeGracefully();
     this.phase = "idle";
     this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
-    this.unpause(1 | 2);
+    this.unpause(pausedByExchange | pausedByPipeline);
     if (this.pending !== null && !this.processing) this.process(empty, 0);
   }
 
@@ -186,17 +151,11 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
   /** From here on bytes are raw, both ways; those that already came are delivered at once. */
   goRaw(): void {
     this.phase = "raw";
-    this.deadline = performance.now() + this.progressWindowMs;
+    this.deadline = performance.now() + progressWindowMs(this.host.settings);
     const { pending } = this;
     this.pending = null;
     if (pending !== null) this.exchange?.bodyData(pending, 0, pending.length);
     if (this.halfClosed) this.exchange?.bodyEnd(null);
-  }
-
-  /** Raw only: half-closes towards the visitor after the last byte. */
-  shutdown(): void {
-    flushCork();
-    this.out.shutdown(this.socket);
   }
 
   /** Raw only: both directions have ended. */
@@ -209,14 +168,6 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
   closeIfIdle(): void {
     if (this.phase === "idle" && this.pending === null) this.closeGracefully();
     else this.keepAlive = false;
-  }
-
-  pauseReading(): void {
-    this.pause(1);
-  }
-
-  resumeReading(): void {
-    this.unpause(1);
   }
 
   /**
@@ -244,14 +195,14 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
   postpone(holdMs: number): void {
     this.phase = "waiting";
     this.deadline = performance.now() + holdMs;
-    this.pause(2);
+    this.pause(pausedByPipeline);
   }
 
   /** Routes a postponed request again. */
   retry(): void {
     if (this.phase !== "waiting") return;
     this.phase = "idle";
-    this.unpause(2);
+    this.unpause(pausedByPipeline);
     this.process(empty, 0);
     flushCork();
   }
@@ -291,9 +242,7 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
   // Called by the socket handlers (listener.ts).
 
   drain(): void {
-    const before = this.out.bytes;
-    const done = this.socket !== null && this.out.flush(this.socket);
-    this.sentBytes += before - this.out.bytes;
+    const done = this.flushOut();
     if (this.phase === "closing") {
       if (done) this.lingerOrEnd();
     } else if (this.exchange !== null) this.exchange.drained();
@@ -379,7 +328,7 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
     this.minor = head.minor;
     this.isHead = head.isHead;
     this.keepAlive = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
-    this.wantsHtml = acceptsHtml();
+    this.wantsHtml = acceptsHtml(head);
     if (head.chunked) this.body.startChunked();
     else if (head.contentLength > 0) this.body.startLength(head.contentLength);
     else this.body.startNone();
@@ -415,7 +364,7 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
     if (at >= bytes.length || !this.isOpen) return;
     const rest = bytes.subarray(at);
     this.pending = this.pending === null ? Buffer.from(rest) : Buffer.concat([this.pending, rest]);
-    if (this.exchange !== null && this.pending.length > maxPipelinedBytes) this.pause(2);
+    if (this.exchange !== null && this.pending.length > maxPipelinedBytes) this.pause(pausedByPipeline);
   }
 
   private refuse(code: ErrorCode, detail: string): void {
@@ -440,28 +389,17 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
 
   private checkProgress(now: number): void {
     const { settings } = this.host;
-    this.deadline = now + this.progressWindowMs;
+    this.deadline = now + progressWindowMs(this.host.settings);
     if (this.halfClosed && this.phase === "exchange") return this.leave("the visitor closed the connection");
-    const reading = this.phase === "exchange" && !this.body.done && (this.paused & 1) === 0;
-    const readStalled = reading && this.body.received - this.readMark < minProgressBytes;
-    const writeStalled = this.out.bytes > 0 && this.sentBytes - this.sentMark < minProgressBytes;
-    this.readMark = this.body.received;
-    this.sentMark = this.sentBytes;
-    if (!readStalled && !writeStalled) this.stalledSince = now;
-    else if (writeStalled && now - this.stalledSince >= settings.writeProgressTimeoutMs)
-      this.leave("the visitor stopped reading");
-    else if (readStalled && now - this.stalledSince >= settings.bodyProgressTimeoutMs)
-      this.leave("the request body stopped arriving");
-  }
-
-  private get progressWindowMs(): number {
-    return Math.min(this.host.settings.bodyProgressTimeoutMs, this.host.settings.writeProgressTimeoutMs);
+    const reading = this.phase === "exchange" && !this.body.done && (this.pausedBy & pausedByExchange) === 0;
+    const stalled = this.progress.check(now, reading, this.body.received, this.out.bytes > 0, this.sentBytes, settings);
+    if (stalled !== null) this.leave(stalled);
   }
 
   private closeGracefully(): void {
     flushCork();
     this.phase = "closing";
-    this.unpause(1 | 2);
+    this.unpause(pausedByExchange | pausedByPipeline);
     this.deadline = performance.now() + this.host.settings.writeProgressTimeoutMs;
     if (this.out.bytes === 0) this.lingerOrEnd();
   }
@@ -479,23 +417,4 @@ export class VisitorConnection implements BodySink, CorkOwner, Expiring, SocketO
     this.discarded += bytes;
     if (this.discarded > lingerBytes && this.out.bytes === 0) this.socket?.end();
   }
-
-  private pause(reason: number): void {
-    if (this.paused === 0) this.socket?.pause();
-    this.paused |= reason;
-  }
-
-  private unpause(reasons: number): void {
-    if (this.paused === 0) return;
-    this.paused &= ~reasons;
-    if (this.paused === 0) this.socket?.resume();
-  }
-}
-
-function acceptsHtml(): boolean {
-  for (let i = 0; i < head.count; i++) {
-    if (head.id[i] !== ACCEPT || head.valueEnd[i]! - head.valueStart[i]! < 9) continue;
-    if (head.value(i).includes("text/html")) return true;
-  }
-  return false;
 }

@@ -7,7 +7,8 @@ import { giveAway, type PostConnection } from "../handover/give.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { pipeThrough } from "../handover/pipe.ts";
 import type { MovedConnection } from "../link/messages.ts";
-import { type ConnectionMeta, type MoveMeta, type SocketOwner, VisitorConnection } from "./connection.ts";
+import { VisitorConnection } from "./connection.ts";
+import type { ConnectionMeta, MoveMeta, SocketOwner } from "./visitor-socket.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { IngressHost } from "./exchange.ts";
 import { ownerHandlers, pipeOwner } from "./handlers.ts";
@@ -65,13 +66,14 @@ export class Connections {
     connection.countBucket = -1;
   }
 
-  /** Closes what is idle and lets the rest finish its request; those that are open afterwards are `size`. */
+  /** Closes what is idle and lets the rest finish its request. */
   closeIdle(): void {
     for (const member of this.deadlines.all()) (member as VisitorConnection).closeIfIdle();
   }
 
-  get size(): number {
-    return this.deadlines.size;
+  /** Connections in the middle of a request. */
+  get busy(): number {
+    return this.deadlines.all().filter((member) => (member as VisitorConnection).exchange !== null).length;
   }
 
   /** Breaks every connection. */

@@ -1,5 +1,7 @@
 // Our own answers to visitors: an error as a page for browsers or JSON for programs, never cached, nothing reflected.
 
+import { ACCEPT } from "../http1/fields.ts";
+import type { Head } from "../http1/head.ts";
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "../lib/errors.ts";
 
 const reasons: Record<number, string> = {
@@ -104,4 +106,12 @@ function page(status: number, message: string, requestId: string): string {
 /** Text made safe inside HTML elements and quoted attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+/** Whether the sender of `head` is a browser that would show a page. */
+export function acceptsHtml(head: Head): boolean {
+  for (let i = 0; i < head.count; i++) {
+    if (head.id[i] === ACCEPT && head.value(i).includes("text/html")) return true;
+  }
+  return false;
 }

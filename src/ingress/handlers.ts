@@ -1,7 +1,7 @@
 // The socket handlers that every visitor connection shares, whoever owns it at the moment.
 
 import type { Socket } from "bun";
-import type { SocketOwner } from "./connection.ts";
+import type { SocketOwner } from "./visitor-socket.ts";
 import type { PipeEnd } from "../handover/pipe.ts";
 
 /** For `Bun.listen` and for adopted sockets; `socket.data` is the owner. A throw costs that connection only. */

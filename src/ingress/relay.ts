@@ -26,13 +26,12 @@ const lastChunk = Buffer.from("0\r\n\r\n");
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const maxBacklogBytes = 256 * 1024;
 
-/** Begins the exchange on `connection` (being routed). `host`: the canonical host that the gate saw. */
+/** Begins the exchange on `connection` (being routed). The Host value has passed the gate. */
 export function relay(
   connection: VisitorConnection,
   head: Head,
   pool: ClientPool,
   visitor: Visitor,
-  host: string,
 ): void {
   const exchange = new RelayExchange(connection, head.chunked);
   connection.begin(exchange);
@@ -43,7 +42,7 @@ export function relay(
   const framing = head.chunked ? FRAMED_CHUNKED : head.contentLength >= 0 ? head.contentLength : FRAMED_NOT;
   at = copyFields(head, requestRules, framing, scratch, at);
   at = putText(
-    `X-Digit-Link-Address: ${visitor.address}\r\nX-Digit-Link-Host: ${host}\r\nX-Digit-Link-Scheme: ${visitor.scheme}\r\n` +
+    `X-Digit-Link-Address: ${visitor.address}\r\nX-Digit-Link-Host: ${head.value(head.host).toLowerCase()}\r\nX-Digit-Link-Scheme: ${visitor.scheme}\r\n` +
       `X-Digit-Link-Request-Id: ${connection.requestId}\r\n`,
     scratch,
     at,

@@ -5,7 +5,7 @@ import type { ConnectionCounts } from "../handover/counts.ts";
 import { canMove, descriptorOf, duplicate, widenBacklog } from "../handover/descriptor.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { networkAddress } from "../ingress/address.ts";
-import type { SocketOwner } from "../ingress/connection.ts";
+import type { SocketOwner } from "../ingress/visitor-socket.ts";
 import type { Connections } from "../ingress/connections.ts";
 import { errorAnswer } from "../ingress/error-page.ts";
 import { ownerHandlers } from "../ingress/handlers.ts";

@@ -62,7 +62,7 @@ export class Router implements IngressHost {
       return connection.answer(host.kind === "base" ? "not_found" : "misdirected");
     const { address, secure } = connection.meta;
     const visitor = resolveVisitor(head, address, secure ? "https" : options.settings.scheme, options.trusted);
-    relay(connection, head, options.control, visitor, host.host);
+    relay(connection, head, options.control, visitor);
   }
 
   refused(connection: VisitorConnection, code: ErrorCode, detail: string, requestId: string): void {

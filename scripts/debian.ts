@@ -1,0 +1,51 @@
+// Debian packages that the tests use for real (PostgreSQL, Chromium, git): installed when missing and possible.
+
+import { existsSync } from "node:fs";
+
+/** A package, and a path whose existence means that it is there. */
+export interface DebianPackage {
+  name: string;
+  isThere(): boolean;
+}
+
+const onPath = (program: string): boolean => Bun.which(program) !== null;
+
+export const testPackages: readonly DebianPackage[] = [
+  {
+    name: "postgresql",
+    isThere: () =>
+      new Bun.Glob("*/bin/postgres").scanSync({ cwd: "/usr/lib/postgresql", onlyFiles: false }).next().done === false,
+  },
+  { name: "chromium", isThere: () => existsSync("/usr/bin/chromium") },
+  { name: "git", isThere: () => onPath("git") },
+];
+
+/** Installs what is missing; true when everything is there afterwards. Says what it does. */
+export function ensurePackages(wanted: readonly DebianPackage[], say: (line: string) => void): boolean {
+  const isThere = (one: DebianPackage): boolean => {
+    try {
+      return one.isThere();
+    } catch {
+      return false;
+    }
+  };
+  const missing = wanted.filter((one) => !isThere(one)).map((one) => one.name);
+  if (missing.length === 0) return true;
+  if (process.getuid?.() !== 0 || !onPath("apt-get")) {
+    say(
+      `missing: ${missing.join(", ")}. As root, on Debian, they are installed by themselves; here, install them by hand.`,
+    );
+    return false;
+  }
+  say(`installing ${missing.join(", ")} with apt-get …`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  for (const command of [
+    ["apt-get", "update", "-qq"],
+    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...missing],
+  ]) {
+    const { exitCode, stderr } = Bun.spawnSync(command, { env, stdout: "ignore", stderr: "pipe" });
+    if (exitCode !== 0)
+      say(`${command.slice(0, 2).join(" ")} failed: ${stderr.toString().trim().split("\n").at(-1) ?? ""}`);
+  }
+  return wanted.every(isThere);
+}

@@ -1,0 +1,197 @@
+// The data path put together: shared memory, shards, router and public listener.
+
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TLSOptions } from "bun";
+import type { Config } from "./config/config.ts";
+import { shardSettings } from "./config/shard-settings.ts";
+import { ConnectionCounts, createCountsMemory } from "./handover/counts.ts";
+import { descriptorLimit } from "./handover/descriptor.ts";
+import { createLedgerMemory, Ledger } from "./handover/ledger.ts";
+import { ClientPool } from "./http1/client.ts";
+import { Connections } from "./ingress/connections.ts";
+import { createCidrList } from "./lib/cidr.ts";
+import { AppError } from "./lib/errors.ts";
+import type { Logger } from "./lib/log.ts";
+import type { ShardLink, ShardListener } from "./link/shard-link.ts";
+import { startShards, type Supervisor } from "./link/supervisor.ts";
+import { shardWorkerUrl } from "./link/worker-url.ts";
+import { listenPublic, type PublicListener } from "./router/listener.ts";
+import { Router } from "./router/router.ts";
+
+export interface DataPlaneOptions {
+  config: Config;
+  log: Logger;
+  /** Internal sockets live here; see `createSocketDir`. */
+  socketDir: string;
+  controlSocket: string;
+  /** Hears from the shards, apart from connections. */
+  listener: Omit<ShardListener, "onConnection">;
+  onFatal(error: Error): void;
+}
+
+export interface DataPlane {
+  readonly link: ShardLink;
+  readonly port: number;
+  /** Whether all shards are up and new connections are taken. */
+  ready(): boolean;
+  /** No new connections; what runs may finish until the deadline (wall clock). True when everything did. */
+  drain(deadlineMs: number): Promise<boolean>;
+  /** Ends everything at once. */
+  stop(): Promise<void>;
+}
+
+/** A fresh folder that only this user can enter. The caller removes it. */
+export function createSocketDir(config: Pick<Config, "socketDir">): string {
+  const parent = config.socketDir ?? tmpdir();
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  const dir = mkdtempSync(join(parent, "digit-link-"));
+  chmodSync(dir, 0o700);
+  return dir;
+}
+
+/** Starts shards, then the public port. Rejects with one sentence when the port is taken; nothing runs then. */
+export async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
+  const { config, log, controlSocket, socketDir } = options;
+  const ledgerMemory = createLedgerMemory(descriptorLimit());
+  const countsMemory = createCountsMemory(config.shards);
+  const ledger = new Ledger(ledgerMemory, 0, -1);
+  const counts = new ConnectionCounts(countsMemory, 0);
+  const trusted = createCidrList(config.trustedProxies);
+  const control = new ClientPool({ unix: controlSocket });
+  const lateLink = createLateLink(config.shards);
+  const settings = { ...config, maxBodyBytes: config.maxBodyBytes === 0 ? Infinity : config.maxBodyBytes };
+  const router = new Router({ settings, link: lateLink, control, trusted, log });
+  const connections = new Connections({ ledger, counts, host: router, tickMs: tickOf(config) });
+  router.connections = connections;
+
+  const supervisor = await startShards({
+    url: shardWorkerUrl(),
+    shards: config.shards,
+    socketDir,
+    settingsFor: (shard) => shardSettings(config, { shard, controlSocket }),
+    ...{ ledger, ledgerMemory, counts, countsMemory, log },
+    listener: {
+      ...options.listener,
+      onReady(shard) {
+        options.listener.onReady(shard);
+        router.shardReady(shard);
+      },
+      onConnection: (_shard, connection) => connections.adopt(connection),
+    },
+    onFatal: options.onFatal,
+  });
+  lateLink.bind(supervisor);
+
+  let listener: PublicListener;
+  try {
+    listener = listenPublic({
+      hostname: config.host,
+      port: config.port,
+      fd: config.listenFd,
+      tls: readTls(config),
+      pump: config.handover === "pipe",
+      maxConnections: config.maxConnections,
+      maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+      ...{ trusted, counts, ledger, connections },
+    });
+  } catch (error) {
+    await supervisor.stop();
+    connections.close();
+    throw explainListen(error, config);
+  }
+  const stopWatching = watchTls(config, listener, log);
+  let listening = true;
+  return {
+    link: supervisor,
+    port: listener.port,
+    ready: () => listening && supervisor.ready(),
+    async drain(deadlineMs) {
+      listening = false;
+      stopWatching();
+      listener.stop();
+      connections.closeIdle();
+      const finished = await supervisor.drain(deadlineMs);
+      while (connections.busy > 0 && Date.now() < deadlineMs) await Bun.sleep(10);
+      return finished && connections.busy === 0;
+    },
+    async stop() {
+      listening = false;
+      stopWatching();
+      listener.stop();
+      await supervisor.stop();
+      connections.close();
+      control.close();
+      rmSync(socketDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The router is made before the shards are up, and shards are heard before they can be spoken to. */
+function createLateLink(shards: number): ShardLink & { bind(supervisor: Supervisor): void } {
+  let link: ShardLink | null = null;
+  return {
+    shards,
+    bind: (supervisor) => (link = supervisor),
+    send: (shard, message) => link?.send(shard, message),
+    sendConnection: (shard, connection) => link?.sendConnection(shard, connection) ?? false,
+    check: async (shard, tunnelId) => (await link?.check(shard, tunnelId)) ?? null,
+    requests: async (shard, query) => (await link?.requests(shard, query)) ?? [],
+  };
+}
+
+function readTls(config: Config): TLSOptions | null {
+  if (config.tlsCert === null || config.tlsKey === null) return null;
+  try {
+    return { cert: readFileSync(config.tlsCert, "utf8"), key: readFileSync(config.tlsKey, "utf8") };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AppError("validation", `TLS_CERT and TLS_KEY must be readable files: ${why}.`);
+  }
+}
+
+/** New certificate files are taken up by themselves; a pair that does not work is reported and the old one stays. */
+function watchTls(config: Config, listener: PublicListener, log: Logger): () => void {
+  if (config.tlsCert === null) return () => {};
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const watcher = watch(config.tlsCert, { persistent: false }, () => {
+    // The key is written around the same time: wait for both.
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      try {
+        const tls = readTls(config);
+        if (tls !== null) listener.reloadTls(tls);
+        log.info("new TLS certificate in use");
+      } catch (error) {
+        log.error("the new TLS certificate can't be used; the old one stays", {
+          error: error instanceof Error ? error.message : String(error),
+        });
+      }
+    }, 500);
+  });
+  return () => {
+    clearTimeout(timer);
+    watcher.close();
+  };
+}
+
+function explainListen(error: unknown, config: Config): Error {
+  const code = (error as { code?: string } | null)?.code;
+  if (code === "EADDRINUSE")
+    return new AppError(
+      "conflict",
+      `Port ${config.port} is taken by another program. Stop it or set PORT to a free one.`,
+    );
+  if (code === "EACCES")
+    return new AppError(
+      "forbidden",
+      `Port ${config.port} needs more rights than this user has. Set PORT to 1024 or higher, or grant CAP_NET_BIND_SERVICE.`,
+    );
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function tickOf(config: Config): number {
+  const shortest = Math.min(config.headTimeoutMs, config.idleTimeoutMs, Math.max(100, config.holdMs));
+  return Math.max(10, Math.min(1_000, Math.floor(shortest / 4)));
+}

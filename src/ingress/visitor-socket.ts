@@ -1,0 +1,90 @@
+// The socket of one visitor: joined writes, what the kernel hasn't taken, and reasons not to read.
+
+import type { Socket } from "bun";
+import { SendQueue } from "../http1/send-queue.ts";
+import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
+
+/** What is known of a connection before its first request. */
+export interface ConnectionMeta {
+  address: string;
+  secure: boolean;
+  acceptedAtMs: number;
+  /** Answer one request, then close. */
+  last: boolean;
+}
+
+/** What moves to another thread besides the descriptor. */
+export interface MoveMeta extends ConnectionMeta {
+  unread: string;
+}
+
+/** Who hears the events of a visitor's socket. */
+export interface SocketOwner {
+  received(chunk: Buffer): void;
+  drain(): void;
+  /** The peer half-closed. */
+  ended(): void;
+  closed(error?: Error): void;
+}
+
+/** Why a visitor isn't read at the moment: bits of one number. */
+export const pausedByExchange = 1;
+export const pausedByPipeline = 2;
+
+/** The writing half of a visitor connection, and the switch of its reading half. */
+export class VisitorSocket implements CorkOwner {
+  protected socket: Socket<SocketOwner> | null = null;
+  protected readonly out = new SendQueue();
+  /** Bytes that the kernel took, ever. */
+  protected sentBytes = 0;
+  protected pausedBy = 0;
+
+  /** Writes response bytes; a view is only used during the call. */
+  write(bytes: Uint8Array, start: number, end: number): void {
+    if (this.socket !== null) corkWrite(this, bytes, start, end);
+  }
+
+  /** For the cork. */
+  sendNow(bytes: Uint8Array, start: number, end: number): void {
+    if (this.socket !== null) this.sentBytes += this.out.write(this.socket, bytes, start, end);
+  }
+
+  /** Response bytes that the visitor's kernel hasn't taken yet. */
+  get backlogBytes(): number {
+    return this.out.bytes;
+  }
+
+  /** Raw only: half-closes towards the visitor after the last byte. */
+  shutdown(): void {
+    flushCork();
+    this.out.shutdown(this.socket);
+  }
+
+  /** The exchange can take no more of the request for now. */
+  pauseReading(): void {
+    this.pause(pausedByExchange);
+  }
+
+  resumeReading(): void {
+    this.unpause(pausedByExchange);
+  }
+
+  protected pause(reason: number): void {
+    if (this.pausedBy === 0) this.socket?.pause();
+    this.pausedBy |= reason;
+  }
+
+  protected unpause(reasons: number): void {
+    if (this.pausedBy === 0) return;
+    this.pausedBy &= ~reasons;
+    if (this.pausedBy === 0) this.socket?.resume();
+  }
+
+  /** Sends what waits; true when nothing is left. */
+  protected flushOut(): boolean {
+    const before = this.out.bytes;
+    const done = this.socket !== null && this.out.flush(this.socket);
+    this.sentBytes += before - this.out.bytes;
+    return done;
+  }
+}
