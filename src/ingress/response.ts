@@ -101,7 +101,8 @@ export class ResponseWriter {
 export function dropReserved(head: Head): void {
   for (let i = 0; i < head.count; i++) {
     const id = head.id[i];
-    if (id === SET_COOKIE && /^(?:__Host-|__Secure-)?dl_/i.test(head.value(i))) head.hop[i] = 1;
+    // `=dl_x=y` sets a cookie without a name, which comes back as `dl_x=y`.
+    if (id === SET_COOKIE && /^\s*(?:=\s*)?(?:__Host-|__Secure-)?dl_/i.test(head.value(i))) head.hop[i] = 1;
     else if (id === TRAILER && !head.chunked) head.hop[i] = 1;
   }
 }

@@ -1,7 +1,7 @@
 // Tests of reading our cookies strictly and of keeping them from local services.
 
 import { describe, expect, test } from "bun:test";
-import { readCookie, setCookie, setsOurCookie, stripCookies, visitorCookieName } from "./cookies.ts";
+import { readCookie, setCookie, stripCookies, visitorCookieName } from "./cookies.ts";
 
 describe("readCookie", () => {
   test.each([
@@ -34,21 +34,6 @@ describe("security", () => {
     expect(stripCookies("dl_visitor=s")).toBeNull();
     expect(stripCookies("dl_visitor=s; dl_visitor=t")).toBeNull();
     expect(stripCookies(" __Host-dl_state =s;  dl_visitor")).toBeNull();
-  });
-
-  test("a local service sets none of ours", () => {
-    for (const value of [
-      "dl_visitor=x",
-      "__Host-dl_visitor=x; Path=/; Secure",
-      "__host-DL_visitor=x",
-      " dl_state = x; HttpOnly",
-      "=dl_visitor=x",
-      "dl_session",
-    ]) {
-      expect(setsOurCookie(value)).toBe(true);
-    }
-    for (const value of ["sid=1; Path=/", "x=dl_visitor", "my_dl_visitor=1", ""])
-      expect(setsOurCookie(value)).toBe(false);
   });
 
   test("ours are host-only, hidden from scripts, and __Host- with https", () => {

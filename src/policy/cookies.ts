@@ -1,4 +1,4 @@
-// Our cookies on a tunnel's host: their names, reading them strictly, and keeping them from the local service (both ways).
+// Our cookies on a tunnel's host: their names, reading them strictly, and keeping them from the local service.
 
 /** Names under both schemes: a cookie planted under the other name must not reach the local service either. */
 const visitorNames = ["__Host-dl_visitor", "dl_visitor"] as const;
@@ -46,15 +46,4 @@ export function stripCookies(value: string, names: readonly string[] = ours): st
   });
   const rest = kept.join(";").trim();
   return rest === "" ? null : rest;
-}
-
-/** Whether a `Set-Cookie` of a local service would set one of ours: it is dropped. Browsers compare `__Host-` without case. */
-export function setsOurCookie(setCookieValue: string): boolean {
-  const pair = setCookieValue.split(";", 1)[0] ?? "";
-  const at = pair.indexOf("=");
-  // A nameless cookie is sent back as its bare value, so `Set-Cookie: =dl_visitor=x` plants one.
-  const text = (at === 0 ? pair.slice(1) : pair).trim();
-  const end = text.indexOf("=");
-  const name = (end === -1 ? text : text.slice(0, end)).trim().toLowerCase();
-  return ours.some((one) => one.toLowerCase() === name);
 }
