@@ -1,0 +1,121 @@
+// The whole server as a process of its own: what tests need that kill it, count its descriptors or measure its memory.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "./eventually.ts";
+
+const root = join(import.meta.dir, "../..");
+
+export interface ServerProcessOptions {
+  shards?: number;
+  /** Any setting, by its variable. */
+  env?: Record<string, string>;
+  /** Lets `fault` make shards hang or throw. */
+  faults?: boolean;
+  /** An earlier server's port and folder, to start it again. */
+  again?: Pick<ServerProcess, "port" | "folder">;
+}
+
+/** A line of the server's log. */
+export type LogLine = { level: string; message: string } & Record<string, unknown>;
+
+export interface ServerProcess extends AsyncDisposable {
+  readonly port: number;
+  readonly pid: number;
+  readonly shards: number;
+  /** Database and sockets. Removed when the server is disposed of. */
+  readonly folder: string;
+  /** `http://localhost:PORT`, what agents are given. */
+  readonly origin: string;
+  /** The admin's API token; agents of tests may register with it. */
+  readonly token: string;
+  readonly log: readonly LogLine[];
+  /** The exit code; 128 + signal when it was killed. */
+  readonly exited: Promise<number>;
+  signal(signal: NodeJS.Signals): void;
+  /** Makes a shard hang for good, throw outside of any handler's care, or leave (only with `faults`). */
+  fault(kind: "hang" | "throw" | "exit", shard: number): Promise<void>;
+}
+
+const token = "dl_test_admin_token_0123456789abcdefghijkl";
+
+/** Starts it on a free port; resolves when it is ready. Disposing kills it. */
+export async function startServerProcess(options: ServerProcessOptions = {}): Promise<ServerProcess> {
+  const { shards = 2, again } = options;
+  const folder = again?.folder ?? mkdtempSync(join(tmpdir(), "digit-link-test-"));
+  const faultFile = join(folder, "fault");
+  const preload = options.faults === true ? ["--preload", join(import.meta.dir, "shard-faults.ts")] : [];
+  const child = Bun.spawn([process.execPath, ...preload, entry()], {
+    cwd: folder,
+    env: {
+      PATH: process.env.PATH ?? "",
+      TMPDIR: folder,
+      PORT: String(again?.port ?? 0),
+      HOST: "127.0.0.1",
+      DOMAIN: "localhost",
+      SCHEME: "http",
+      DB_PATH: join(folder, "digit-link.db"),
+      ADMIN_TOKEN: token,
+      AGENT_WHITELIST: "127.0.0.0/8,::1",
+      SHARDS: String(shards),
+      MAX_TUNNELS_PER_ACCOUNT: "100000",
+      LOG_FORMAT: "json",
+      TEST_FAULT_FILE: faultFile,
+      ...options.env,
+    },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "pipe",
+  });
+  const log: LogLine[] = [];
+  const noise: string[] = [];
+  void readLines(child.stderr, (line) => {
+    try {
+      log.push(JSON.parse(line) as LogLine);
+    } catch {
+      // Bun's own words when something goes badly wrong.
+      noise.push(line);
+    }
+  });
+  const exited = child.exited.then((code) => (child.signalCode === null ? code : code));
+  let over = false;
+  void exited.then(() => (over = true));
+  const portOf = (): number => Number(log.find((line) => typeof line["port"] === "number")?.["port"] ?? 0);
+  await eventually(() => portOf() !== 0 || over, "the server listens", 20_000);
+  const port = portOf();
+  if (port === 0) throw new Error(`the server did not start: ${JSON.stringify(log)} ${noise.join("\n")}`);
+  const origin = `http://localhost:${port}`;
+  let faults = 0;
+  return {
+    ...{ port, pid: child.pid, shards, folder, origin, token, log, exited },
+    signal: (signal) => child.kill(signal),
+    async fault(kind, shard) {
+      const id = ++faults;
+      await Bun.write(faultFile, JSON.stringify({ id, kind, shard }));
+      child.kill("SIGUSR2");
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+      rmSync(folder, { recursive: true, force: true });
+      if (noise.length > 0) process.stderr.write(`server: ${noise.join("\nserver: ")}\n`);
+    },
+  };
+}
+
+function entry(): string {
+  return process.env.TEST_SERVER_ENTRY ?? join(root, "src/main.ts");
+}
+
+/** Calls `onLine` for each line until the stream ends. */
+export async function readLines(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const bytes of stream) {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") onLine(line);
+  }
+  if (rest !== "") onLine(rest);
+}
