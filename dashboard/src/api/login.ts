@@ -12,8 +12,8 @@ export interface LoginAnswer {
 }
 
 export interface Provider {
-  id: string;
   name: string;
+  label: string;
 }
 
 // A 401 here means "wrong", never "session expired".
@@ -43,7 +43,7 @@ export const setupComplete = (allowCurrentAddress: boolean): Promise<void> =>
 /** Sign-in providers that the server has; none when it does not say. */
 export async function providers(): Promise<Provider[]> {
   try {
-    const body = await call<{ providers: Provider[] }>("GET", "/auth/providers", { anonymous: true });
+    const body = await call<{ providers: Provider[] }>("GET", "/auth/oauth", { anonymous: true });
     return body.providers;
   } catch {
     // Logging in by password works without them.

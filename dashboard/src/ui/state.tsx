@@ -24,7 +24,7 @@ export function tunnelState(tunnel: Pick<Tunnel, "connected" | "local">): { tone
   if (!tunnel.connected) return { tone: "idle", word: "Offline" };
   if (tunnel.local.state === "up") return { tone: "good", word: "Up" };
   if (tunnel.local.state === "down") return { tone: "bad", word: "Service down" };
-  return { tone: "warn", word: "Connected, service unproven" };
+  return { tone: "warn", word: "Unproven" };
 }
 
 /** State of a tunnel in two lines: the word, and the proof behind it. */
@@ -61,7 +61,7 @@ export function TunnelProof(props: { tunnel: Tunnel }): JSX.Element {
       <Show when={local().state === "down"}>
         {local().why ?? "no answer"}, since <Ago time={local().since} never="an unknown time" />
       </Show>
-      <Show when={local().state === "unknown"}>no answer seen yet</Show>
+      <Show when={local().state === "unknown"}>connected, no answer seen yet</Show>
     </Show>
   );
 }

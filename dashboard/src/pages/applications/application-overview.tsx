@@ -97,7 +97,7 @@ function LiveTunnel(props: { tunnel: Tunnel; access: string; open: boolean }): J
         <PathStrip tunnel={props.tunnel} access={props.access} open={props.open} />
         <Show when={(props.tunnel.agents ?? []).length > 0}>
           <div class="table-wrap">
-            <table class="table" aria-label="Sessions">
+            <table class="table table-cards" aria-label="Sessions">
               <thead>
                 <tr>
                   <th scope="col">Agent</th>
@@ -112,16 +112,16 @@ function LiveTunnel(props: { tunnel: Tunnel; access: string; open: boolean }): J
                 <For each={props.tunnel.agents}>
                   {(session) => (
                     <tr>
-                      <td>
+                      <td data-label="Agent">
                         <code>{session.agentId}</code>
                       </td>
-                      <td>
+                      <td data-label="Address">
                         <code>{session.address}</code>
                       </td>
-                      <td>
+                      <td data-label="Opened">
                         <Ago time={session.openedAt} never="unknown" />
                       </td>
-                      <td class="align-end">
+                      <td class="align-end" data-label="Round trip">
                         {session.rttMs === null || session.rttMs === undefined ? "–" : formatDuration(session.rttMs)}
                       </td>
                     </tr>

@@ -78,7 +78,12 @@ export default function Audit(): JSX.Element {
   return (
     <Page
       title="Audit log"
-      lead="Every login, refusal and change. Rows are chained by hash; `digit-link audit verify` proves that none was altered."
+      lead={
+        <>
+          Every login, refusal and change. Rows are chained by hash: <code>digit-link audit verify</code> proves that
+          none was altered.
+        </>
+      }
       actions={
         <Menu
           label="Export"

@@ -12,9 +12,15 @@ import { Lockout } from "./lockout.tsx";
 type Step = "name" | "password" | "totp" | "enrol";
 
 /** With `username` the name is fixed and the flow starts at the password. `onDone` runs once a session exists. */
-export function LoginFlow(props: { username?: string; onDone: () => void; providers?: JSX.Element }): JSX.Element {
-  const [step, setStep] = createSignal<Step>(props.username ? "password" : "name");
-  const [pending, setPending] = createSignal("");
+export function LoginFlow(props: {
+  username?: string;
+  /** The first factor was proven elsewhere. */
+  resume?: { step: "totp" | "enrol"; pendingToken: string };
+  onDone: () => void;
+  providers?: JSX.Element;
+}): JSX.Element {
+  const [step, setStep] = createSignal<Step>(props.resume?.step ?? (props.username ? "password" : "name"));
+  const [pending, setPending] = createSignal(props.resume?.pendingToken ?? "");
   const [lockedUntilMs, setLockedUntilMs] = createSignal(0);
 
   const advance = (answer: LoginAnswer) => {
@@ -35,6 +41,10 @@ export function LoginFlow(props: { username?: string; onDone: () => void; provid
     }
   };
 
+  const restart = () => {
+    login.set("password", "");
+    setStep(login.values.username === "" ? "name" : "password");
+  };
   const login = createForm({
     initial: { username: props.username ?? "", password: "" },
     codes: { bad_credentials: "password" },
@@ -100,14 +110,11 @@ export function LoginFlow(props: { username?: string; onDone: () => void; provid
           lockedUntilMs={lockedUntilMs()}
           verify={(token, code) => orLockout(verifyTotp(token, code))}
           onDone={advance}
-          onRestart={() => {
-            login.set("password", "");
-            setStep("password");
-          }}
+          onRestart={restart}
         />
       </Match>
       <Match when={step() === "enrol"}>
-        <EnrolStep pendingToken={pending()} onDone={props.onDone} onRestart={() => setStep("password")} />
+        <EnrolStep pendingToken={pending()} onDone={props.onDone} onRestart={restart} />
       </Match>
     </Switch>
   );

@@ -13,34 +13,62 @@ function safeNext(next: string | undefined): string {
   return next !== undefined && /^\/dashboard\/[\w\-./?=&%]*$/.test(next) ? next : "/dashboard/overview";
 }
 
+/** Why a sign-in at a provider led back here. */
+const signInErrors: Record<string, string> = {
+  unknown_account: "No account here belongs to that identity. Ask an administrator, or log in and link it to yours.",
+  admin_not_linked: "A system admin signs in with a provider only after linking it. Log in with your password first.",
+  linked_already: "That identity is linked to another account.",
+  sign_in_failed: "Signing in at the provider did not work. Try again, or log in with your password.",
+};
+
+/** A sign-in at a provider that still needs the second factor comes back with its state in the fragment. */
+function resumed(): { step: "totp" | "enrol"; pendingToken: string; to: string | undefined } | null {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const pendingToken = fragment.get("pendingToken");
+  if (pendingToken === null) return null;
+  // Used once; not kept in the history.
+  history.replaceState(history.state, "", "/login");
+  return {
+    step: fragment.get("step") === "totp" ? "totp" : "enrol",
+    pendingToken,
+    to: fragment.get("to") ?? undefined,
+  };
+}
+
 export default function Login(): JSX.Element {
   const navigate = useNavigate();
   const [params] = useSearchParams<{ next: string; error: string }>();
+  const resume = resumed();
   const [available] = createResource(providers);
   const enter = async () => {
-    if ((await loadMe()) !== null) navigate(safeNext(params.next), { replace: true });
+    if ((await loadMe()) !== null) navigate(safeNext(resume?.to ?? params.next), { replace: true });
   };
   onMount(() => {
     document.title = "Log in · digit-link";
-    void enter();
+    if (resume === null) void enter();
   });
   return (
     <Gate>
       <h1>Log in</h1>
       <Show when={params.error}>
         <Note tone="bad" alert>
-          <p>{params.error}</p>
+          <p>{signInErrors[params.error ?? ""] ?? signInErrors["sign_in_failed"]}</p>
         </Note>
       </Show>
       <LoginFlow
+        {...(resume === null ? {} : { resume })}
         onDone={() => void enter()}
         providers={
           <Show when={(available.latest ?? []).length > 0}>
             <div class="stack-tight">
               <For each={available.latest}>
                 {(provider) => (
-                  <a class="button button-default button-wide" href={`/auth/oauth/${provider.id}`} rel="external">
-                    Continue with {provider.name}
+                  <a
+                    class="button button-default button-wide"
+                    href={`/auth/oauth/${provider.name}?to=${encodeURIComponent(safeNext(params.next))}`}
+                    rel="external"
+                  >
+                    Continue with {provider.label}
                   </a>
                 )}
               </For>

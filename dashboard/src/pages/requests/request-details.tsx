@@ -46,7 +46,7 @@ function Content(props: { request: CapturedRequest }): JSX.Element {
   const request = () => props.request;
   return (
     <>
-      <p class="row">
+      <p class="row row-one-line">
         <span class="method">{request().method}</span>
         <code class="grow break">
           <LongText text={request().path} limit={400} />

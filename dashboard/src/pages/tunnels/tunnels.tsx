@@ -67,7 +67,7 @@ export default function Tunnels(): JSX.Element {
           <span class="cell-sub">
             <Show when={tunnel.connected && tunnel.protocol === "http"} fallback={tunnel.url}>
               <a href={tunnel.url} target="_blank" rel="noreferrer">
-                {tunnel.url}
+                {tunnel.url.replace(/^https?:\/\//, "")}
               </a>
             </Show>
           </span>
@@ -86,14 +86,12 @@ export default function Tunnels(): JSX.Element {
           <code>{tunnel.address ?? "unknown"}</code>
           <span class="cell-sub">
             {tunnel.localTarget ? `to ${tunnel.localTarget}` : plural(tunnel.sessions, "session")}
-            <Show when={tunnel.username}> · {tunnel.username}</Show>
+            <Show when={tunnel.username}> by {tunnel.username}</Show>
+            <Show when={isAdmin() && tunnel.orgName}> of {tunnel.orgName}</Show>
           </span>
         </span>
       ),
     },
-    ...(isAdmin()
-      ? [{ title: "Organization", cell: (tunnel: Tunnel) => tunnel.orgName ?? <span class="muted">none</span> }]
-      : []),
     {
       title: "Round trip",
       end: true,
