@@ -3,6 +3,8 @@
 import { createLimiterStore } from "../db/limiter.ts";
 import { pruneSecondFactors } from "../db/second-factors.ts";
 import { pruneSessions } from "../db/sessions.ts";
+import { pruneSignInStates } from "../db/sign-ins.ts";
+import { pruneVisitorLogins } from "../db/visitor-logins.ts";
 import type { ApiDeps } from "./deps.ts";
 
 /** Ended sessions are kept this long, for whoever looks at the database after an incident. */
@@ -13,5 +15,7 @@ export async function pruneLogins(deps: Pick<ApiDeps, "db" | "nowMs">): Promise<
   const nowMs = deps.nowMs();
   await pruneSessions(deps.db.kysely, nowMs - sessionsKeptMs);
   await pruneSecondFactors(deps.db.kysely, nowMs);
+  await pruneSignInStates(deps.db.kysely, nowMs);
+  await pruneVisitorLogins(deps.db.kysely, nowMs);
   await createLimiterStore(deps.db.kysely).prune(nowMs);
 }
