@@ -100,7 +100,7 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
       </Card>
       <Show when={canManage()}>
         <div class="grid-2">
-          <Card title="Username and password">
+          <Card title="Log-in">
             <div class="stack-loose">
               <RenameForm account={account()} />
               <PasswordForm account={account()} />

@@ -1,0 +1,107 @@
+// Real Chromium for the browser tests: one process, a fresh context per test, and a record of everything that went wrong in it.
+
+import { expect } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium, type BrowserContext, type Page } from "playwright-core";
+
+const shots = join(import.meta.dir, "shots");
+const axeSource = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
+
+export type Look = "light" | "dark" | "phone";
+
+export interface Browser extends AsyncDisposable {
+  /** A context of its own (cookies, storage) with one page. */
+  open(look?: Look): Promise<Tab>;
+}
+
+export interface Tab extends AsyncDisposable {
+  page: Page;
+  context: BrowserContext;
+  /** Console errors, exceptions and CSP violations so far. Answers that the test provokes (4xx) are no errors. */
+  problems: string[];
+  /** Takes a picture for a person to look at. */
+  shot(name: string): Promise<void>;
+  /** Fails on any accessibility violation, sideways overflow, or problem so far. */
+  check(): Promise<void>;
+}
+
+/** Starts Chromium with a profile that disappears. The caller disposes of it. */
+export async function startBrowser(): Promise<Browser> {
+  const profile = mkdtempSync(join(tmpdir(), "digit-link-browser-"));
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-quic",
+      "--disable-background-networking",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-component-update",
+      "--disable-sync",
+      // Names below localhost lead here without asking anybody.
+      "--host-resolver-rules=MAP *.localhost 127.0.0.1, MAP localhost 127.0.0.1",
+    ],
+    env: { ...process.env, HOME: profile, XDG_CONFIG_HOME: profile, XDG_CACHE_HOME: profile },
+  });
+  mkdirSync(shots, { recursive: true });
+  return {
+    async open(look = "light") {
+      const phone = look === "phone";
+      const context = await browser.newContext({
+        viewport: phone ? { width: 390, height: 844 } : { width: 1360, height: 900 },
+        colorScheme: look === "dark" ? "dark" : "light",
+        reducedMotion: "reduce",
+        isMobile: phone,
+        hasTouch: phone,
+      });
+      context.setDefaultTimeout(8_000);
+      const page = await context.newPage();
+      const problems: string[] = [];
+      const watch = (one: Page) => {
+        one.on("console", (message) => {
+          const text = message.text();
+          const provoked = text.startsWith("Failed to load resource: the server responded with a status of 4");
+          if (message.type() === "error" && !provoked) problems.push(`console: ${text}`);
+        });
+        one.on("pageerror", (error) => problems.push(`exception: ${error.stack ?? error.message}`));
+      };
+      watch(page);
+      context.on("page", watch);
+      return {
+        page,
+        context,
+        problems,
+        async shot(name) {
+          await page.screenshot({ path: join(shots, `${name}-${look}.png`), fullPage: true });
+        },
+        async check() {
+          expect(await violations(page)).toEqual([]);
+          expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+          expect(problems).toEqual([]);
+        },
+        async [Symbol.asyncDispose]() {
+          await context.close();
+        },
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What axe finds against WCAG 2.2 AA and good practice on the page as it is now. */
+async function violations(page: Page): Promise<string[]> {
+  // Injected by the debugger, which the page's CSP does not concern.
+  const script = `(async () => {
+    if (!globalThis.axe) { const module = undefined; ${axeSource} }
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    const { violations } = await axe.run(document, { runOnly: tags });
+    return violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html.slice(0, 160) + " " + n.failureSummary));
+  })()`;
+  return (await page.evaluate(script)) as string[];
+}
