@@ -29,8 +29,8 @@ const empty = Buffer.alloc(0);
 const maxPipelinedBytes = 64 * 1024;
 const maxMoveBytes = 16 * 1024;
 const lingerMs = 2_000;
-const lingerBytes = 256 * 1024;
-/** A visitor that half-closes may just be leaving: what is under way gets this long to finish. */
+const lingerBytes = 8 * 1024 * 1024;
+/** A visitor that half-closes may just be leaving: it stays one as long as it takes something this often. */
 const halfCloseMs = 500;
 
 export class VisitorConnection extends VisitorSocket implements BodySink, Expiring, SocketOwner {
@@ -254,7 +254,7 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
     this.halfClosed = true;
     if (this.phase === "raw") this.exchange?.bodyEnd(null);
     else if (this.exchange === null || !this.body.done) this.leave("the visitor closed the connection");
-    else this.deadline = performance.now() + halfCloseMs;
+    else this.watchHalfClosed();
     flushCork();
   }
 
@@ -387,10 +387,19 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
     else this.destroy();
   }
 
+  /** A closed socket looks half-closed until something is written to it, so silence counts as leaving. */
+  private watchHalfClosed(): void {
+    const { sentBytes } = this;
+    setTimeout(() => {
+      if (this.phase !== "exchange") return;
+      if (this.sentBytes > sentBytes || this.out.bytes > 0) this.watchHalfClosed();
+      else this.leave("the visitor closed the connection");
+    }, halfCloseMs).unref();
+  }
+
   private checkProgress(now: number): void {
     const { settings } = this.host;
     this.deadline = now + progressWindowMs(this.host.settings);
-    if (this.halfClosed && this.phase === "exchange") return this.leave("the visitor closed the connection");
     const reading = this.phase === "exchange" && !this.body.done && (this.pausedBy & pausedByExchange) === 0;
     const stalled = this.progress.check(now, reading, this.body.received, this.out.bytes > 0, this.sentBytes, settings);
     if (stalled !== null) this.leave(stalled);
