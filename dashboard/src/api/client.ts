@@ -36,6 +36,12 @@ export interface CallOptions {
 }
 
 let askToLogIn: (() => Promise<boolean>) | null = null;
+let tellTotpRequired: (() => void) | null = null;
+
+/** Registers what happens when the account has to enrol a second factor before it may do anything else. */
+export function onTotpRequired(handler: () => void): void {
+  tellTotpRequired = handler;
+}
 
 /** Registers what happens on a 401: resolves true once somebody logged in again, false when they declined. */
 export function onSessionExpired(handler: () => Promise<boolean>): void {
@@ -103,6 +109,7 @@ export async function call<T>(method: string, path: string, options: CallOptions
   let response = await send();
   if (!response.ok) {
     const refusal = await readError(response);
+    if (refusal.code === "totp_required") tellTotpRequired?.();
     // Wrong passwords and codes are 401 as well; only this code says that nobody is logged in.
     const expired = refusal.code === "unauthorized" && options.anonymous !== true;
     if (!expired || askToLogIn === null || !(await askToLogIn())) throw refusal;

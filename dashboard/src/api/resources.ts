@@ -1,7 +1,7 @@
 // Reading: one query description per resource of the portal; keys start with the resource's name, see query-client.
 
 import { queryOptions } from "@tanstack/solid-query";
-import { ApiError, get, list, type Page, type Query } from "./client.ts";
+import { get, list, type Page, type Query } from "./client.ts";
 import { base } from "./session.ts";
 import type * as t from "./types.ts";
 
@@ -57,19 +57,7 @@ export const whitelist = (path: string, query: Query = {}) =>
   listOf<t.WhitelistEntry>("whitelist", path, "entries", query);
 
 /** The stored policy; null when there is none. */
-export const policy = (ownerPath: string) =>
-  queryOptions({
-    queryKey: ["policy", base(), ownerPath],
-    queryFn: async ({ signal }) => {
-      try {
-        const { policy: stored } = await get<{ policy: t.Policy | null }>(`${base()}${ownerPath}/policy`, {}, signal);
-        return stored;
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return null;
-        throw error;
-      }
-    },
-  });
+export const policy = (ownerPath: string) => oneOf<t.Policy | null>("policy", `${ownerPath}/policy`, "policy");
 export const effectivePolicy = (applicationId: string) =>
   oneOf<t.EffectivePolicy>("policy", `/applications/${applicationId}/policy/effective`, "effective");
 export const rateLimit = (applicationId: string) =>

@@ -1,7 +1,7 @@
 // Who is logged in, which portal that opens, and the moment when the session ran out.
 
 import { createSignal } from "solid-js";
-import { ApiError, call, onSessionExpired } from "./client.ts";
+import { ApiError, call, onSessionExpired, onTotpRequired } from "./client.ts";
 import type { Me } from "./types.ts";
 
 const [me, setMe] = createSignal<Me | null>(null);
@@ -23,12 +23,22 @@ onSessionExpired(() => {
   return waiting.promise;
 });
 
+onTotpRequired(() => {
+  // `mustEnrolTotp` then turns every page into the enrolment.
+  if (me()?.mustEnrolTotp === false) void loadMe();
+});
+
 /** Ends the wait of every call that met an expired session. */
 export function settleExpired(loggedIn: boolean): void {
   const current = waiting;
   waiting = null;
   setExpired(false);
   current?.settle(loggedIn);
+}
+
+/** Waits until somebody is logged in (asking for it if need be), for what the browser then loads by itself. */
+export async function ensureSession(): Promise<void> {
+  await call<Me>("GET", "/auth/me");
 }
 
 /** Asks the server who is logged in; null when nobody is. */

@@ -1,7 +1,7 @@
 // The frame of every page behind the log-in: who it is, the side bar, the hosts of dialogs, and the expired session.
 
 import { useLocation, useNavigate } from "@solidjs/router";
-import { createEffect, createSignal, on, onMount, Show, Suspense, type JSX, type ParentProps } from "solid-js";
+import { createEffect, createSignal, lazy, on, onMount, Show, Suspense, type JSX, type ParentProps } from "solid-js";
 import { expired, loadMe, me } from "../api/session.ts";
 import { ConfirmHost } from "../ui/confirm.tsx";
 import { IconButton } from "../ui/button.tsx";
@@ -10,6 +10,8 @@ import { Shortcuts } from "../ui/shortcuts.tsx";
 import { BrandMark } from "./brand.tsx";
 import { LogInAgain } from "./log-in-again.tsx";
 import { Sidebar } from "./sidebar.tsx";
+
+const MustEnrol = lazy(() => import("../pages/me/must-enrol.tsx"));
 
 export function Frame(props: ParentProps): JSX.Element {
   const navigate = useNavigate();
@@ -86,7 +88,11 @@ function Inside(props: ParentProps): JSX.Element {
       </Show>
       <Sidebar open={menu()} />
       <main class="content" id="content" tabindex="-1" ref={main}>
-        <Suspense>{props.children}</Suspense>
+        <Suspense>
+          <Show when={me()?.mustEnrolTotp !== true} fallback={<MustEnrol />}>
+            {props.children}
+          </Show>
+        </Suspense>
       </main>
       <Shortcuts />
       <ConfirmHost />

@@ -3,8 +3,9 @@
 import { createSignal, Show, type JSX } from "solid-js";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
-import { ProblemNote } from "./form.tsx";
+
 import { TextField } from "./field.tsx";
+import { ProblemNote } from "./note.tsx";
 import { toast } from "./toast.tsx";
 
 export interface Question {
@@ -13,8 +14,8 @@ export interface Question {
   consequence: JSX.Element;
   /** The verb on the button. */
   action: string;
-  /** What is reported when it worked. */
-  done: string;
+  /** What is reported when it worked; nothing when the page itself shows it. */
+  done?: string;
   run: () => Promise<unknown>;
   /** To be typed before the button works; for what can't be undone. */
   typeName?: string;
@@ -47,7 +48,7 @@ function ConfirmDialog(props: { question: Question }): JSX.Element {
     try {
       await asked.run();
       setQuestion(null);
-      toast(asked.done);
+      if (asked.done !== undefined) toast(asked.done);
       asked.after?.();
     } catch (error) {
       setProblem(() => error);

@@ -1,9 +1,11 @@
 // A form that keeps what was typed, shows the server's refusal at the field it names, and never submits twice.
 
-import { createSignal, Show, type Accessor, type JSX } from "solid-js";
+import { useBeforeLeave } from "@solidjs/router";
+import { createSignal, onCleanup, Show, type Accessor, type JSX } from "solid-js";
 import { createStore, reconcile, unwrap } from "solid-js/store";
 import { ApiError, messageOf } from "../api/client.ts";
-import { Note } from "./note.tsx";
+import { confirm } from "./confirm.tsx";
+import { ProblemNote } from "./note.tsx";
 
 /** A copy of its own, free of the store's proxies (which can't be cloned). */
 const plain = <T extends object>(values: T): T => structuredClone(unwrap(values));
@@ -92,6 +94,28 @@ export function createForm<T extends object>(options: {
   };
 }
 
+/** Asks before a page with unsaved changes is left, in the dashboard and by the browser. Call it in the page's component. */
+export function guardUnsaved(dirty: () => boolean): void {
+  useBeforeLeave((leaving) => {
+    const stays =
+      typeof leaving.to === "string" && new URL(leaving.to, location.href).pathname === leaving.from.pathname;
+    if (!dirty() || leaving.defaultPrevented || stays) return;
+    leaving.preventDefault();
+    confirm({
+      title: "Leave without saving?",
+      consequence: "What you changed on this page is lost.",
+      action: "Leave",
+      run: () => Promise.resolve(),
+      after: () => leaving.retry(true),
+    });
+  });
+  const onUnload = (event: BeforeUnloadEvent) => {
+    if (dirty()) event.preventDefault();
+  };
+  addEventListener("beforeunload", onUnload);
+  onCleanup(() => removeEventListener("beforeunload", onUnload));
+}
+
 /** The form element; its problem (if any) stands above the actions. */
 export function Form<T extends object>(props: {
   form: FormState<T>;
@@ -105,21 +129,5 @@ export function Form<T extends object>(props: {
       <Show when={props.form.problem()}>{(problem) => <ProblemNote error={problem()} />}</Show>
       <div class={props.start ? "form-actions form-actions-start" : "form-actions"}>{props.actions}</div>
     </form>
-  );
-}
-
-/** A failure in words, with the id that leads the operator to the log. */
-export function ProblemNote(props: { error: unknown }): JSX.Element {
-  return (
-    <Note tone="bad" alert>
-      <p>{messageOf(props.error)}</p>
-      <Show when={props.error instanceof ApiError && props.error.requestId}>
-        {(id) => (
-          <p class="small">
-            Request id <code>{id()}</code>
-          </p>
-        )}
-      </Show>
-    </Note>
   );
 }

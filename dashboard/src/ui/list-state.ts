@@ -31,20 +31,22 @@ export function createListState(
     const value = params[name(key)];
     return typeof value === "string" ? value : "";
   };
+  // A search has the order of its own index.
+  const sort = () => (read("q") === "" ? read("sort") : "");
   const write = (values: Record<string, string>, replace = false) =>
     setParams(Object.fromEntries(Object.entries(values).map(([key, value]) => [name(key), value])), { replace });
 
   return {
     value: read,
     set: (values, setOptions) => write({ ...values, cursor: "" }, setOptions?.replace ?? false),
-    sort: () => read("sort"),
+    sort,
     setSort: (sort) => write({ sort, cursor: "" }),
     cursor: () => read("cursor"),
     toPage: (cursor) => write({ cursor: cursor ?? "" }),
     query: () => ({
       ...options.fixed?.(),
       ...Object.fromEntries(filters.map((filter) => [filter, read(filter)])),
-      sort: read("sort"),
+      sort: sort(),
       cursor: read("cursor"),
     }),
     filtered: () => filters.some((filter) => read(filter) !== ""),

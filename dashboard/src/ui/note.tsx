@@ -80,3 +80,19 @@ export function Problem(props: { error: unknown; onRetry?: () => void; title?: s
     </div>
   );
 }
+
+/** A failure in words, with the id that leads the operator to the log. */
+export function ProblemNote(props: { error: unknown }): JSX.Element {
+  return (
+    <Note tone="bad" alert>
+      <p>{messageOf(props.error)}</p>
+      <Show when={props.error instanceof ApiError && props.error.requestId}>
+        {(id) => (
+          <p class="small">
+            Request id <code>{id()}</code>
+          </p>
+        )}
+      </Show>
+    </Note>
+  );
+}

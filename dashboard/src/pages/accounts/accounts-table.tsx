@@ -40,11 +40,10 @@ export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; cr
   const state = createListState(["q", "active"], {
     fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }),
   });
-  // The server sorts a search by username, and has no index for "active, by last use".
+  // The server has no index for "active, by last use".
   const asked = () => {
     const { sort, ...rest } = state.query();
-    const sortable = state.value("q") === "" && !(state.value("active") !== "" && state.sort().endsWith("lastUsed"));
-    return sortable ? { ...rest, sort } : rest;
+    return state.value("active") !== "" && state.sort().endsWith("lastUsed") ? rest : { ...rest, sort };
   };
   const query = useQuery(() => resources.accounts(asked()));
   const columns: Column<Account>[] = [

@@ -7,7 +7,7 @@ import type { Application } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
 import { Card, DangerRow } from "../../ui/page.tsx";
 import { toast } from "../../ui/toast.tsx";
 
@@ -28,6 +28,7 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
       toast("Saved.");
     },
   });
+  guardUnsaved(form.dirty);
   const askDelete = () =>
     confirm({
       title: `Delete ${application().name}?`,

@@ -8,7 +8,7 @@ import type { RateLimit } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Card } from "../../ui/page.tsx";
 import { attempt, toast } from "../../ui/toast.tsx";
@@ -50,6 +50,7 @@ function LimiterForm(props: { limit: RateLimit; applicationId: string; mayChange
       toast("Saved.");
     },
   });
+  guardUnsaved(form.dirty);
   const field = (
     key: "maxAttempts" | "windowDurationSeconds" | "blockDurationSeconds",
     label: string,

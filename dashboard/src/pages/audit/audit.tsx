@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/solid-query";
 import { createSignal, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
 import * as resources from "../../api/resources.ts";
-import { base, isAdmin } from "../../api/session.ts";
+import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
 import { Switch } from "../../ui/choice.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
@@ -17,6 +17,7 @@ import { Search } from "../../ui/search.tsx";
 import { Badge } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { attempt } from "../../ui/toast.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { ScopePicker } from "../scope-picker.tsx";
 
@@ -38,7 +39,11 @@ export default function Audit(): JSX.Element {
   }));
   const download = (format: "csv" | "jsonl") => {
     const { cursor: _cursor, sort: _sort, ...rest } = asked() as Record<string, string>;
-    location.assign(withQuery(`${base()}/audit/export`, { ...rest, format }));
+    // The browser loads the file itself: an expired session would leave the reader on a page of JSON.
+    void attempt(async () => {
+      await ensureSession();
+      location.assign(withQuery(`${base()}/audit/export`, { ...rest, format }));
+    });
   };
 
   const columns: Column<AuditEvent>[] = [

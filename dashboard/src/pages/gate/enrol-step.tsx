@@ -6,7 +6,8 @@ import type { TotpEnrolment } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { CopyButton, RecoveryCodes } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form, ProblemNote } from "../../ui/form.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
+import { ProblemNote } from "../../ui/note.tsx";
 import { QrCode } from "../../ui/qr.tsx";
 
 /** For an account that must have TOTP and has none. */

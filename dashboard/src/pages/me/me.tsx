@@ -7,6 +7,7 @@ import { Card, Fact, Page, Tabs } from "../../ui/page.tsx";
 import { Moment } from "../../ui/time.tsx";
 import { roleOf } from "../accounts/accounts-table.tsx";
 import { AppearanceCard } from "./appearance-card.tsx";
+import { ProvidersCard } from "./providers-card.tsx";
 import { PasswordCard } from "./password-card.tsx";
 import { SessionsCard } from "./sessions-card.tsx";
 import { TokenCard } from "./token-card.tsx";
@@ -52,6 +53,7 @@ export default function MePage(): JSX.Element {
           </Show>
           <PasswordCard />
           <TotpCard />
+          <ProvidersCard />
         </Match>
       </Switch>
     </Page>

@@ -10,7 +10,7 @@ import { Button } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Card, DangerRow, Page, Tabs } from "../../ui/page.tsx";
 import { toast } from "../../ui/toast.tsx";
@@ -133,6 +133,7 @@ function SettingsTab(props: { organization: Accessor<Organization> }): JSX.Eleme
       toast("Saved.");
     },
   });
+  guardUnsaved(form.dirty);
   const askDelete = () =>
     confirm({
       title: `Delete ${organization().name}?`,

@@ -6,8 +6,8 @@ import type { Policy, ProviderTest } from "../../api/types.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { ProblemNote, type FormState } from "../../ui/form.tsx";
-import { Note } from "../../ui/note.tsx";
+import type { FormState } from "../../ui/form.tsx";
+import { Note, ProblemNote } from "../../ui/note.tsx";
 import { TagsField } from "../../ui/tags.tsx";
 import type { ClaimRow, PolicyValues } from "./policy-form.ts";
 

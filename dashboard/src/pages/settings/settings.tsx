@@ -8,7 +8,7 @@ import { loadMe } from "../../api/session.ts";
 import { Button } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { toast } from "../../ui/toast.tsx";
@@ -34,6 +34,7 @@ function SettingsForm(props: { settings: { name: string; requireTotp: boolean } 
       toast("Saved.");
     },
   });
+  guardUnsaved(form.dirty);
   return (
     <Form
       form={form}
