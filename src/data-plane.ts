@@ -26,13 +26,15 @@ export interface DataPlaneOptions {
   /** Internal sockets live here; see `createSocketDir`. */
   socketDir: string;
   controlSocket: string;
+  /** Reaches the shards from now on; the control plane was made with it. */
+  link: LateLink;
   /** Hears from the shards, apart from connections. */
   listener: Omit<ShardListener, "onConnection">;
   onFatal(error: Error): void;
 }
 
 export interface DataPlane {
-  readonly link: ShardLink;
+  readonly link: Supervisor;
   readonly port: number;
   /** Whether all shards are up and new connections are taken. */
   ready(): boolean;
@@ -60,9 +62,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const counts = new ConnectionCounts(countsMemory, 0);
   const trusted = createCidrList(config.trustedProxies);
   const control = new ClientPool({ unix: controlSocket });
-  const lateLink = createLateLink(config.shards);
   const settings = { ...config, maxBodyBytes: config.maxBodyBytes === 0 ? Infinity : config.maxBodyBytes };
-  const router = new Router({ settings, link: lateLink, control, trusted, log });
+  const router = new Router({ settings, link: options.link, control, trusted, log });
   const connections = new Connections({ ledger, counts, host: router, tickMs: tickOf(config) });
   router.connections = connections;
 
@@ -82,7 +83,10 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     },
     onFatal: options.onFatal,
   });
-  lateLink.bind(supervisor);
+
+  options.link.bind(supervisor);
+  // What was said to them while they came up reached nobody.
+  for (let shard = 0; shard < config.shards; shard++) options.listener.onReady(shard);
 
   let listener: PublicListener;
   try {
@@ -128,12 +132,14 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   };
 }
 
-/** The router is made before the shards are up, and shards are heard before they can be spoken to. */
-function createLateLink(shards: number): ShardLink & { bind(supervisor: Supervisor): void } {
+/** A link that reaches nobody until the shards are there: they and their listeners need each other. */
+export type LateLink = ShardLink & { bind(link: ShardLink): void };
+
+export function createLateLink(shards: number): LateLink {
   let link: ShardLink | null = null;
   return {
     shards,
-    bind: (supervisor) => (link = supervisor),
+    bind: (bound) => (link = bound),
     send: (shard, message) => link?.send(shard, message),
     sendConnection: (shard, connection) => link?.sendConnection(shard, connection) ?? false,
     check: async (shard, tunnelId) => (await link?.check(shard, tunnelId)) ?? null,

@@ -41,6 +41,8 @@ const errorSchema = (codes: readonly ErrorCode[]) =>
         message: t.String(),
         requestId: t.Optional(t.String()),
         field: t.Optional(t.String()),
+        retryable: t.Optional(t.Boolean({ description: "Registration: whether trying again can help." })),
+        retryAfterMs: t.Optional(t.Number({ description: "Registration: not before this many milliseconds." })),
       }),
     },
     { description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code].message}`).join(" ") },

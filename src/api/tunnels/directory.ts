@@ -1,0 +1,126 @@
+// What every shard knows by name: entries of applications and leased names, compiled here and pushed where they belong.
+
+import { type ApplicationName, findApplicationName, listApplicationNames } from "../../db/credentials.ts";
+import type { Queryable } from "../../db/database.ts";
+import type { NameOwner } from "../../db/policies.ts";
+import type { NameEntry } from "../../link/messages.ts";
+import type { ShardLink } from "../../link/shard-link.ts";
+import { shardOf } from "../../link/shard-of.ts";
+import type { CompiledPolicy } from "../../policy/types.ts";
+import type { Lease } from "./lease.ts";
+
+/** Compiles the policies of names; both fail closed. */
+export interface PolicyCompiler {
+  compileForName(name: string): Promise<CompiledPolicy>;
+  compileForOwner(owner: NameOwner): Promise<CompiledPolicy>;
+}
+
+export interface DirectoryDeps {
+  db: Queryable;
+  link: ShardLink;
+  policies: PolicyCompiler;
+}
+
+export class NameDirectory {
+  private readonly entries = new Map<string, NameEntry>();
+  private readonly applications = new Map<string, ApplicationName>();
+
+  constructor(private readonly deps: DirectoryDeps) {}
+
+  /** Reads every application. Call it before shards ask. */
+  async load(): Promise<void> {
+    for (const application of await listApplicationNames(this.deps.db)) await this.enter(application);
+  }
+
+  isApplication(name: string): boolean {
+    return this.ownerOf(name) !== null;
+  }
+
+  /** The application whose name this is; null when it is nobody's. */
+  ownerOf(name: string): string | null {
+    return this.entries.get(name)?.appId ?? null;
+  }
+
+  /** Sends a fresh shard everything that it owns. */
+  snapshot(shard: number): void {
+    const set = [...this.entries.values()].filter(({ name }) => shardOf(name, this.deps.link.shards) === shard);
+    this.deps.link.send(shard, { type: "names", snapshot: true, set, remove: [] });
+  }
+
+  /** A name is leased: its entry must be at the shard before the ticket is. */
+  async lease(lease: Lease): Promise<void> {
+    const { name, appId, orgId } = lease;
+    if (appId !== null) return;
+    const policy = await this.deps.policies.compileForOwner({
+      name,
+      appId: null,
+      orgId,
+      authMode: null,
+      isActive: true,
+    });
+    this.set({ name, appId: null, orgId, policy, heldUntilMs: 0 });
+  }
+
+  /** Visitors of a name wait for its agent until then. */
+  hold(name: string, untilMs: number): void {
+    const entry = this.entries.get(name);
+    if (entry !== undefined) this.set({ ...entry, heldUntilMs: untilMs });
+  }
+
+  /** A leased name is free again; an application's stays known. */
+  release(name: string): void {
+    const entry = this.entries.get(name);
+    if (entry === undefined) return;
+    if (entry.appId === null) this.remove(name);
+    else if (entry.heldUntilMs !== 0) this.set({ ...entry, heldUntilMs: 0 });
+  }
+
+  /** An application was made, changed or deleted. Returns the name it had before, when that is no longer its own. */
+  async refreshApplication(id: string): Promise<string | null> {
+    const before = this.applications.get(id);
+    const now = await findApplicationName(this.deps.db, id);
+    if (before !== undefined && before.subdomain !== now?.subdomain) {
+      this.applications.delete(id);
+      this.remove(before.subdomain);
+    }
+    if (now !== null) await this.enter(now);
+    return before !== undefined && before.subdomain !== now?.subdomain ? before.subdomain : null;
+  }
+
+  /** Policies changed: of one organization, or (null) of any. */
+  async recompile(orgId: string | null): Promise<void> {
+    for (const entry of [...this.entries.values()]) {
+      if (orgId !== null && entry.orgId !== orgId) continue;
+      const policy = await this.deps.policies.compileForName(entry.name);
+      const current = this.entries.get(entry.name);
+      if (current !== undefined && !Bun.deepEquals(current.policy, policy)) this.set({ ...current, policy });
+    }
+  }
+
+  private async enter(application: ApplicationName): Promise<void> {
+    const { id, orgId, subdomain: name } = application;
+    this.applications.set(id, application);
+    const policy = await this.deps.policies.compileForName(name);
+    this.set({ name, appId: id, orgId, policy, heldUntilMs: this.entries.get(name)?.heldUntilMs ?? 0 });
+  }
+
+  private set(entry: NameEntry): void {
+    this.entries.set(entry.name, entry);
+    this.deps.link.send(shardOf(entry.name, this.deps.link.shards), {
+      type: "names",
+      snapshot: false,
+      set: [entry],
+      remove: [],
+    });
+  }
+
+  private remove(name: string): void {
+    if (!this.entries.delete(name)) return;
+    this.deps.link.send(shardOf(name, this.deps.link.shards), {
+      type: "names",
+      snapshot: false,
+      set: [],
+      remove: [name],
+    });
+  }
+}

@@ -1,0 +1,101 @@
+// The two calls of agents: register, and give a tunnel up.
+
+import { t } from "elysia";
+import { bearerOf } from "../../auth/tokens.ts";
+import { resolveCredential } from "./credential.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { ApiDeps } from "../deps.ts";
+import { factsOf } from "../request.ts";
+import { newRoutes } from "../routes.ts";
+import { answers, bodyErrors, closed, idParams, successSchema, text } from "../schemas.ts";
+import type { TunnelRegistry } from "./registry.ts";
+
+const registerBody = closed({
+  subdomain: t.Optional(text(63, { minLength: 1, description: "The wanted name; left out, the server chooses one." })),
+  agentId: text(100, {
+    minLength: 8,
+    pattern: "^[A-Za-z0-9_-]+$",
+    description: "The same for every start of one agent.",
+  }),
+  generation: t.Integer({
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: "Rises whenever the agent starts anew.",
+  }),
+  version: text(32, { minLength: 1, description: "The agent's version (semver)." }),
+  capabilities: t.Optional(t.Array(text(32), { maxItems: 32 })),
+  pool: t.Optional(t.Boolean({ description: "Share the name with other agents of the account." })),
+  protocol: t.Optional(t.Union([t.Literal("http"), t.Literal("tcp")])),
+  connections: t.Optional(t.Integer({ minimum: 1, maximum: 64, description: "Sessions that the agent lacks." })),
+});
+const registered = closed({
+  success: t.Literal(true),
+  subdomain: t.String(),
+  url: t.String(),
+  tunnelId: t.String(),
+  port: t.Optional(t.Integer()),
+  ticket: t.String(),
+  tickets: t.Array(t.String()),
+  session: closed({ url: t.String(), path: t.String(), connections: t.Integer() }),
+});
+
+/** POST /_tunnel/register and DELETE /_tunnel/{id}. Errors of the first say whether and when retrying can help. */
+export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
+  return newRoutes("/_tunnel", "agents", [{ agent: [] }])
+    .post(
+      "/register",
+      async ({ body, request, set }) => {
+        const { address, requestId } = factsOf(request);
+        const result = await registry.register({
+          bearer: bearerOf(request.headers.get("authorization")),
+          body,
+          address,
+          requestId,
+        });
+        if (!(result instanceof AppError)) return result;
+        set.status = result.status;
+        const { retryable, retryAfterMs } = result;
+        const { error } = result.toBody(requestId);
+        return { error: { ...error, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } } as never;
+      },
+      {
+        body: registerBody,
+        response: answers({ 200: registered }, ...bodyErrors, ...registerErrors),
+        detail: { summary: "Register an agent for a tunnel" },
+      },
+    )
+    .delete(
+      "/:id",
+      async ({ params, request }) => {
+        const credential = await resolveCredential(
+          deps.db.kysely,
+          bearerOf(request.headers.get("authorization")),
+          deps.nowMs(),
+        );
+        if (credential instanceof AppError) throw credential;
+        if (!registry.release(params.id, credential.holderId)) throw new AppError("not_found");
+        return { success: true as const };
+      },
+      {
+        params: idParams,
+        response: answers({ 200: successSchema }, "bad_token", "account_inactive", "scope_forbidden", "not_found"),
+        detail: { summary: "Give a tunnel up" },
+      },
+    );
+}
+
+const registerErrors = [
+  "bad_token",
+  "account_inactive",
+  "scope_forbidden",
+  "not_whitelisted",
+  "invalid_name",
+  "name_reserved",
+  "name_taken",
+  "name_in_use",
+  "application_forbidden",
+  "quota_exceeded",
+  "version_unsupported",
+  "protocol_unavailable",
+  "ports_exhausted",
+] as const;

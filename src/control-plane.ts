@@ -1,0 +1,133 @@
+// The control plane put together: database, secrets, API, registry of tunnels; what the shards tell and ask.
+
+import { join } from "node:path";
+import { createApi, type Feature } from "./api/app.ts";
+import { findDashboard, readDashboard } from "./api/dashboard/files.ts";
+import { createDashboardRoutes } from "./api/dashboard/routes.ts";
+import type { ApiDeps } from "./api/deps.ts";
+import { pruneLogins } from "./api/housekeeping.ts";
+import { createIdentity, type Identity } from "./api/identity.ts";
+import { serveApi } from "./api/serve.ts";
+import { apiSettingsOf } from "./api/settings.ts";
+import { createSetupCode } from "./api/setup/service.ts";
+import { TunnelRegistry } from "./api/tunnels/registry.ts";
+import { createTunnelRoutes } from "./api/tunnels/routes.ts";
+import { createLimiter } from "./auth/limiter.ts";
+import { createPasswords } from "./auth/passwords.ts";
+import { createSealer } from "./auth/sealing.ts";
+import { createSessionTokens } from "./auth/jwt.ts";
+import { dashboardUrl, type Config } from "./config/config.ts";
+import { loadSecrets } from "./config/secrets.ts";
+import { createDatabase } from "./db/database.ts";
+import { createLimiterStore } from "./db/limiter.ts";
+import type { Logger } from "./lib/log.ts";
+import type { ShardLink, ShardListener } from "./link/shard-link.ts";
+import { shardOf } from "./link/shard-of.ts";
+import { createAudit } from "./observe/audit.ts";
+import { pruneAudit } from "./observe/audit-retention.ts";
+import { bootstrapAdminToken } from "./operator/admin-token.ts";
+
+export interface ControlPlaneOptions {
+  config: Config;
+  log: Logger;
+  socketDir: string;
+  link: ShardLink;
+}
+
+export interface ControlPlane {
+  /** Where the API listens for the ingress. */
+  readonly socketPath: string;
+  /** What the shards tell; hand it to the data plane. */
+  readonly listener: Omit<ShardListener, "onConnection">;
+  readonly registry: TunnelRegistry;
+  /** Where a fresh server is set up, when nobody can log in yet. */
+  readonly setupUrl: string | null;
+  /** Stores what waits in memory. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const hourMs = 3_600_000;
+
+/** Opens the database and starts everything of the control plane but the shards it talks to. Rejects with one sentence. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { config, log, link } = options;
+  const secrets = loadSecrets(config);
+  for (const warning of secrets.warnings) log.warn(warning);
+  const db = await createDatabase({
+    url: config.databaseUrl,
+    path: config.dbPath,
+    maxConnections: config.databaseConnections,
+    pollMs: config.databasePollMs,
+    onError: (error) => log.error("the feed of changes failed", { error: String(error) }),
+  });
+  const nowMs = Date.now;
+  const audit = createAudit({ db, log, flushMs: config.auditFlushMs });
+  const sealer = createSealer(secrets.encryptionKeys);
+  const limiter = createLimiter({ store: createLimiterStore(db.kysely), nowMs });
+  const passwords = createPasswords();
+  const issuer = dashboardUrl(config);
+  const base = { db, passwords, sealer, limiter, audit, log, nowMs };
+  const identity = createIdentity(config, base, ({ name, scope, address, untilMs }) =>
+    link.send(shardOf(name, link.shards), { type: "block", appId: scope, address, untilMs }),
+  );
+  await limiter.restore();
+  const registry = new TunnelRegistry({ db, audit, config, link, policies: identity.inForce, log, nowMs });
+  const deps: ApiDeps = {
+    ...base,
+    settings: apiSettingsOf(config),
+    sessionTokens: createSessionTokens({ secret: secrets.jwtSecret, issuer, nowMs }),
+    tunnels: registry,
+    delay: (ms) => Bun.sleep(ms),
+  };
+  if (config.adminToken !== null) await bootstrapAdminToken(db, audit, config.adminToken, nowMs());
+  const code = await createSetupCode(deps);
+  await db.changes.start();
+  await registry.start();
+  const socketPath = join(options.socketDir, "control.sock");
+  const server = serveApi(createApi(deps, features(registry, identity)), socketPath, {
+    https: config.scheme === "https",
+    log,
+  });
+
+  const clean = async (): Promise<void> => {
+    await pruneLogins(deps);
+    await pruneAudit({ db, audit, days: config.auditRetentionDays, nowMs: nowMs() });
+  };
+  const cleanQuietly = (): void =>
+    void clean().catch((error: unknown) => log.error("clean-up failed", { error: String(error) }));
+  cleanQuietly();
+  const timer = setInterval(cleanQuietly, hourMs);
+  return {
+    socketPath,
+    registry,
+    setupUrl: code === null ? null : `${issuer}/setup#code=${code}`,
+    listener: listen(registry, identity, link),
+    flush: () => audit.flush(),
+    async close() {
+      clearInterval(timer);
+      registry.stop();
+      await server.stop(true);
+      await audit.close();
+      await db.close();
+    },
+  };
+}
+
+function features(registry: TunnelRegistry, identity: Identity): Feature[] {
+  const folder = findDashboard();
+  const files = folder === null ? null : readDashboard(folder);
+  return [(deps) => createTunnelRoutes(deps, registry), ...identity.features, createDashboardRoutes(files)];
+}
+
+function listen(registry: TunnelRegistry, identity: Identity, link: ShardLink): ControlPlane["listener"] {
+  return {
+    onReady: (shard) => registry.onReady(shard),
+    onReplaced: (shard) => registry.onReplaced(shard),
+    onEvents: (shard, events) => registry.onEvents(shard, events),
+    onCounters: (shard, counters) => registry.onCounters(shard, counters),
+    onRequests: () => {},
+    onAsk: (shard, id, ask) =>
+      void identity.visitors.answer(ask).then((answer) => link.send(shard, { type: "answer", id, answer })),
+  };
+}

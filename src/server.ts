@@ -1,0 +1,134 @@
+// Starts, drains and stops a server: the one composition root.
+
+import { rmSync } from "node:fs";
+import { type Config, ConfigError, dashboardUrl, publicUrl, withListenPort } from "./config/config.ts";
+import { loadConfig } from "./config/load.ts";
+import { parseServerFlags } from "./config/flags.ts";
+import { startControlPlane } from "./control-plane.ts";
+import { createLateLink, createSocketDir, startDataPlane } from "./data-plane.ts";
+import { DatabaseUnusable } from "./db/engine.ts";
+import { AppError } from "./lib/errors.ts";
+import { createLogger, type Logger } from "./lib/log.ts";
+import type { TunnelRegistry } from "./api/tunnels/registry.ts";
+import type { ShardLink } from "./link/shard-link.ts";
+
+export interface RunningServer {
+  /** With the real port. */
+  readonly config: Config;
+  readonly port: number;
+  readonly registry: TunnelRegistry;
+  readonly link: ShardLink & { replace(shard: number, why: string): void };
+  /** Where a fresh server is set up; null when somebody can log in already. */
+  readonly setupUrl: string | null;
+  ready(): boolean;
+  /** Takes no new work and lets what runs finish (DRAIN_TIMEOUT_MS at most); true when all of it did. `stop` follows. */
+  drain(): Promise<boolean>;
+  /** Ends everything at once; nothing recorded is lost. */
+  stop(): Promise<void>;
+}
+
+export interface ServerOptions {
+  log: Logger;
+  /** The server can't go on (a shard can't be started). */
+  onFatal?: (error: Error) => void;
+}
+
+/** Starts a server. Rejects with one sentence when it can't; nothing runs then. */
+export async function startServer(config: Config, options: ServerOptions): Promise<RunningServer> {
+  const { log } = options;
+  for (const warning of config.warnings) log.warn(warning);
+  const socketDir = createSocketDir(config);
+  const link = createLateLink(config.shards);
+  const control = await startControlPlane({ config, log, socketDir, link }).catch((error: unknown) => {
+    rmSync(socketDir, { recursive: true, force: true });
+    throw error;
+  });
+  const onFatal = options.onFatal ?? ((error: Error) => log.error(error.message));
+  const { listener, socketPath: controlSocket } = control;
+  const data = await startDataPlane({ config, log, socketDir, controlSocket, link, listener, onFatal }).catch(
+    async (error: unknown) => {
+      await control.close();
+      rmSync(socketDir, { recursive: true, force: true });
+      throw error;
+    },
+  );
+  return {
+    config: withListenPort(config, data.port),
+    port: data.port,
+    registry: control.registry,
+    link: data.link,
+    setupUrl: control.setupUrl,
+    ready: () => data.ready(),
+    async drain() {
+      const finished = await data.drain(Date.now() + config.drainTimeoutMs);
+      await control.flush();
+      return finished;
+    },
+    async stop() {
+      await data.stop();
+      await control.close();
+    },
+  };
+}
+
+/** `digit-link server`: runs until SIGTERM or SIGINT. Returns the exit code. */
+export async function runServer(argv: string[]): Promise<number> {
+  let config: Config;
+  try {
+    config = loadConfig({ env: process.env, ...parseServerFlags(argv) });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`digit-link: ${error.message}\n`);
+    return 2;
+  }
+  const isText = config.logFormat === "text" || (config.logFormat === "auto" && process.stderr.isTTY === true);
+  const color = process.stderr.isTTY === true && !process.env["NO_COLOR"];
+  const log = createLogger({ level: config.logLevel, format: isText ? "text" : "json", color });
+  const { promise: fatal, resolve: onFatal } = Promise.withResolvers<Error>();
+  let server: RunningServer;
+  try {
+    server = await startServer(config, { log, onFatal });
+  } catch (error) {
+    if (!(error instanceof AppError) && !(error instanceof DatabaseUnusable)) throw error;
+    process.stderr.write(`digit-link: ${error.message}\n`);
+    return 1;
+  }
+  announce(server, log);
+  const signalled = nextSignal();
+  const ended = await Promise.race([signalled.promise, fatal]);
+  if (ended instanceof Error) {
+    log.error("the server can't go on", { error: ended.message });
+    await server.stop();
+    return 1;
+  }
+  log.info("stopping: requests in flight may finish; a second signal stops at once", { signal: ended });
+  const again = nextSignal();
+  const finished = await Promise.race([server.drain(), again.promise.then(() => false)]);
+  if (!finished) log.warn("stopped before every request had finished");
+  await server.stop();
+  log.info("stopped");
+  return 0;
+}
+
+function announce(server: RunningServer, log: Logger): void {
+  const { config, port, setupUrl } = server;
+  log.info("digit-link is up", {
+    url: publicUrl(server.config, null),
+    tunnels: publicUrl(server.config, "<name>"),
+    dashboard: dashboardUrl(server.config),
+    listening: `${config.host}:${port}`,
+    shards: config.shards,
+    database: config.databaseUrl === null ? config.dbPath : "PostgreSQL",
+  });
+  if (setupUrl !== null) log.warn(`nobody can log in yet; set up the first administrator at ${setupUrl}`);
+}
+
+function nextSignal(): { promise: Promise<string> } {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const on = (signal: string): void => {
+    for (const one of ["SIGTERM", "SIGINT"]) process.off(one, on);
+    resolve(signal);
+  };
+  for (const one of ["SIGTERM", "SIGINT"]) process.on(one, on);
+  return { promise };
+}
