@@ -1,19 +1,20 @@
 // The agent: serves every tunnel it was given until it is stopped or refused for good.
 
 import { randomBytes } from "node:crypto";
+import { machineId } from "./identity.ts";
 import { TunnelClient } from "./tunnel-client.ts";
 import type { Agent, AgentEnd, AgentOptions } from "./types.ts";
 
 /** Starts at once; events come by `options.onEvent`. Ends when stopped, or when a tunnel is refused for good. */
 export function startAgent(options: AgentOptions): Agent {
   let last = 0;
-  const identity = {
-    agentId: `agt_${randomBytes(12).toString("hex")}`,
-    // Wall-clock milliseconds rise over restarts; within a process they are made to.
-    nextGeneration: () => (last = Math.max(last + 1, Date.now())),
-  };
+  // Wall-clock milliseconds rise over restarts; within a process they are made to.
+  const nextGeneration = (): number => (last = Math.max(last + 1, Date.now()));
+  // Agents that share a name are told apart; one that starts again is recognised, by the service it serves.
+  const own = options.agentId ?? (options.pool ? randomBytes(16).toString("hex") : machineId());
   const clients = options.tunnels.map(
-    (spec, index) => new TunnelClient(options, spec, { ...identity, agentId: `${identity.agentId}-${index}` }),
+    (spec) =>
+      new TunnelClient(options, spec, { agentId: `agt_${own}_${spec.protocol}_${spec.localPort}`, nextGeneration }),
   );
   let stopped: Promise<void> | null = null;
   const stop = (graceMs = 5_000): Promise<void> =>

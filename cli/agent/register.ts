@@ -64,10 +64,16 @@ export async function register(options: AgentOptions, request: RegisterRequest):
       ...(proxy === undefined ? {} : { proxy }),
     });
   } catch (error) {
-    return unreachable(`${url.host} can't be reached (${error instanceof Error ? error.message : String(error)})`);
+    return unreachable(`${url.host} can't be reached (${describe(error)})`);
   }
   const body: unknown = await response.json().catch(() => null);
   return response.ok ? granted(body, url) : refused(response, body, url);
+}
+
+/** Bun adds a question that helps nobody here. */
+function describe(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/ Is the computer able to access the url\?/, "").replace(/\.$/, "");
 }
 
 function granted(body: unknown, url: URL): Registration | Refusal {

@@ -1,7 +1,7 @@
 // Keeps one tunnel up: registers, opens its sessions, replaces lost ones, and tries again for as long as that can help.
 
 import { createBackoff } from "../../src/lib/backoff.ts";
-import type { GoAway } from "../../src/protocol/frames.ts";
+import { closeCode, type GoAway } from "../../src/protocol/frames.ts";
 import { replaceHost } from "./host-header.ts";
 import { type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
@@ -108,6 +108,14 @@ export class TunnelClient implements SessionOwner {
 
   closed(session: AgentSession, code: number, reason: string): void {
     if (!this.sessions.delete(session)) return;
+    if (code === closeCode.revoked && reason === "disconnected_by_admin") {
+      return this.refused({
+        code: reason,
+        message: "An administrator disconnected this tunnel.",
+        retryable: false,
+        retryAfterMs: null,
+      });
+    }
     this.lostReason = reason || `the connection closed (${code})`;
     this.sessionGone(true);
   }
@@ -153,7 +161,7 @@ export class TunnelClient implements SessionOwner {
     this.working = true;
     this.generation ||= this.identity.nextGeneration();
     const { agentId } = this.identity;
-    const subdomain = this.spec.subdomain ?? this.registration?.subdomain ?? null;
+    const subdomain = this.spec.subdomain ?? (this.registration?.subdomain || null);
     const wanted = this.options.connections - this.sessions.size;
     const answer = await register(this.options, {
       agentId,

@@ -27,6 +27,8 @@ export interface AgentOptions {
   /** Program version, sent at registration. */
   version: string;
   onEvent(event: AgentEvent): void;
+  /** Who this agent is over restarts; by default the machine's own id. */
+  agentId?: string;
   /** Whether single requests are reported; true when left out. */
   requests?: boolean;
 }

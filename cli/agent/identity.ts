@@ -1,0 +1,35 @@
+// Who this agent is: an id that survives restarts, so that a restarted agent takes its name back at once.
+
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+
+const shape = /^[a-f0-9]{32}$/;
+
+/** The id of this machine's user, kept in the configuration folder (0600). When that can't be written, one for this process. */
+export function machineId(env: Record<string, string | undefined> = process.env): string {
+  const folder = env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
+  const path = join(folder, "digit-link", "agent-id");
+  const known = read(path);
+  if (known !== null) return known;
+  const fresh = randomBytes(16).toString("hex");
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, `${fresh}\n`, { mode: 0o600, flag: "wx" });
+    return fresh;
+  } catch {
+    // Somebody else was first, or the folder is read-only.
+    return read(path) ?? fresh;
+  }
+}
+
+function read(path: string): string | null {
+  try {
+    const text = readFileSync(path, "utf8").trim();
+    return shape.test(text) ? text : null;
+  } catch {
+    // Not there yet.
+    return null;
+  }
+}
