@@ -65,7 +65,7 @@ describe("bodies with a length", () => {
 
 describe("bodies until the connection closes", () => {
   test("only the close ends them", () => {
-    expect(readBody("close", "hello")).toMatchObject({ data: "hello", done: false });
+    expect(readBody("close", "hello", [0, 2, 2])).toMatchObject({ data: "hello", done: false });
     const reader = new BodyReader();
     reader.startUntilClose();
     expect([reader.done, reader.closed(), reader.done]).toEqual([false, true, true]);
@@ -102,6 +102,24 @@ describe("chunked bodies", () => {
     ).toEqual(expected);
   });
 
+  test("an extension of 255 bytes behind its semicolon passes", () => {
+    expect(readBody("chunked", `5;${"a".repeat(255)}\r\nhello\r\n0\r\n\r\n`)).toMatchObject({
+      data: "hello",
+      done: true,
+    });
+  });
+
+  test("nothing is read once it is done", () => {
+    const reader = new BodyReader();
+    const silent = { bodyData: () => expect.unreachable(), bodyEnd: () => undefined };
+    reader.startChunked();
+    const bytes = Buffer.from("0\r\n\r\n0\r\n\r\n");
+    expect(reader.read(bytes, 0, bytes.length, silent)).toBe(5);
+    expect(reader.read(bytes, 5, bytes.length, silent)).toBe(5);
+    reader.startLength(0);
+    expect(reader.read(bytes, 5, bytes.length, silent)).toBe(5);
+  });
+
   test("a chunk of twelve digits is counted exactly", () => {
     expect(readBody("chunked", "ffffffffffff\r\nabc")).toMatchObject({ data: "abc", done: false, refused: "" });
   });
@@ -124,11 +142,14 @@ describe("security", () => {
     "size with NUL": "5\0\r\nhello\r\n0\r\n\r\n",
     "size line ends with LF": "5\nhello\r\n0\r\n\r\n",
     "size line ends with CR": "5\rhello\r\n0\r\n\r\n",
+    "size line ends with CR X": "5\rXhello\r\n0\r\n\r\n",
     "size line ends with CR CR LF": "5\r\r\nhello\r\n0\r\n\r\n",
     "data longer than its size": "4\r\nhello\r\n0\r\n\r\n",
     "data shorter than its size": "6\r\nhello\r\n0\r\n\r\n",
     "data ends with LF": "5\r\nhello\n0\r\n\r\n",
     "data ends with CR": "5\r\nhello\r0\r\n\r\n",
+    "data ends with X LF": "5\r\nhelloX\n0\r\n\r\n",
+    "data ends with CR X": "5\r\nhello\rX0\r\n\r\n",
     "data has no end": "5\r\nhello0\r\n\r\n",
     "empty line between chunks": "5\r\nhello\r\n\r\n0\r\n\r\n",
     "extension with LF": "5;a\nhello\r\n0\r\n\r\n",
@@ -146,7 +167,7 @@ describe("security", () => {
     "extension with text behind the quote": '5;a="b"c\r\nhello\r\n0\r\n\r\n',
     "extension with a quoted pair": '5;a="b\\"c"\r\nhello\r\n0\r\n\r\n',
     "extension with a quoted name": '5;"a"=b\r\nhello\r\n0\r\n\r\n',
-    "extension too long": `5;${"a".repeat(257)}\r\nhello\r\n0\r\n\r\n`,
+    "extension too long": `5;${"a".repeat(256)}\r\nhello\r\n0\r\n\r\n`,
     "trailer without a colon": "0\r\nabc\r\n\r\n",
     "trailer without a name": "0\r\n: abc\r\n\r\n",
     "trailer with a space before the colon": "0\r\nA : b\r\n\r\n",
@@ -155,6 +176,9 @@ describe("security", () => {
     "trailer with NUL": "0\r\nA: \0\r\n\r\n",
     "trailer with CR": "0\r\nA: b\rc\r\n\r\n",
     "trailer with LF": "0\r\nA: b\nC: d\r\n\r\n",
+    "trailer with NUL LF": "0\r\nA: b\0\nC: d\r\n\r\n",
+    "trailer with LF, not yet complete": "0\r\nA: b\n",
+    "trailers begin with LF, not yet complete": "0\r\n\nA",
     "trailers end with LF LF": "0\r\nA: b\n\n\r\n\r\n",
     "last line ends with CR": "0\r\n\rX",
     "last line ends with LF": "0\r\n\n\r\n\r\n",

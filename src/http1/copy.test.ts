@@ -84,6 +84,16 @@ describe("copyFields", () => {
     expect(out[end]).toBe(0x78);
   });
 
+  test("the framing field may stand first", () => {
+    const head = new Head();
+    const bytes = Buffer.from("POST / HTTP/1.1\r\ncontent-LENGTH: 05\r\nHost: a\r\n\r\n");
+    head.parseRequest(bytes, 0, bytes.length);
+    const out = Buffer.alloc(200);
+    expect(out.toString("latin1", 0, copyFields(head, requestRules, 5, out, 0))).toBe(
+      "content-LENGTH: 5\r\nHost: a\r\n",
+    );
+  });
+
   test("Expect goes through, but not from HTTP/1.0", () => {
     expect(copied("Expect: 100-continue\r\n")).toBe("Expect: 100-continue\r\n");
     expect(copied("Expect: 100-continue\r\n", FRAMED_NOT, request10Rules)).toBe("");

@@ -38,6 +38,7 @@ describe("security", () => {
     "lower-case version": `GET / http/1.1\r\n${H}\r\n`,
     "space behind the version": `GET / HTTP/1.1 \r\n${H}\r\n`,
     "version ends with LF": `GET / HTTP/1.1\n${H}\r\n`,
+    "version ends with X LF": `GET / HTTP/1.1X\n${H}\r\n`,
     "version ends with CR": `GET / HTTP/1.1\r${H}\r\n`,
     "PRI of HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "absolute-form": `GET http://a.example/ HTTP/1.1\r\n${H}\r\n`,
@@ -59,6 +60,8 @@ describe("security", () => {
     "obs-fold with a tab": `GET / HTTP/1.1\r\n${H}A: b\r\n\tc\r\n\r\n`,
     "folded first line": `GET / HTTP/1.1\r\n ${H}\r\n`,
     "bare LF between fields": `GET / HTTP/1.1\r\n${H}A: b\nC: d\r\n\r\n`,
+    "two bare LFs between fields": `GET / HTTP/1.1\r\n${H}A: b\n\nC: d\r\n\r\n`,
+    "NUL LF behind a value": `GET / HTTP/1.1\r\n${H}A: b\0\nC: d\r\n\r\n`,
     "bare CR between fields": `GET / HTTP/1.1\r\n${H}A: b\rC: d\r\n\r\n`,
     "bare LF at the end": `GET / HTTP/1.1\r\n${H}\n\n`,
     "CR CR LF at the end": `GET / HTTP/1.1\r\n${H}\r\r\n\r\n`,
@@ -164,6 +167,10 @@ describe("security", () => {
       "status 600": "HTTP/1.1 600 x\r\n\r\n",
       "status 20": "HTTP/1.1 20 xx\r\n\r\n",
       "status 2000": "HTTP/1.1 2000 OK\r\n\r\n",
+      "status 3/5": "HTTP/1.1 3/5 OK\r\n\r\n",
+      "no space behind the version": "HTTP/1.1x200 OK\r\n\r\n",
+      "HTTP/1.2": "HTTP/1.2 200 OK\r\n\r\n",
+      "NUL LF behind the reason": "HTTP/1.1 200 OK\0\nA: b\r\n\r\n",
       "status 2x0": "HTTP/1.1 2x0 OK\r\n\r\n",
       "status +20": "HTTP/1.1 +20 OK\r\n\r\n",
       "two spaces": "HTTP/1.1  200 OK\r\n\r\n",
@@ -181,6 +188,14 @@ describe("security", () => {
     }),
   )("response refused: %s", (_, wire) => {
     expect(response(wire).answer).toBe(REFUSED);
+  });
+
+  test.each([0, 1, 2, 3, 4, 5, 6])("byte %d of HTTP/1. must be exactly that", (at) => {
+    const version = `${"HTTP/1.1".slice(0, at)}X${"HTTP/1.1".slice(at + 1)}`;
+    expect(request(`GET / ${version}\r\n${H}\r\n`).answer).toBe(REFUSED);
+    // Even before the line is whole.
+    expect(request(`GET / ${version.slice(0, at + 1)}`).answer).toBe(REFUSED);
+    expect(response(`${version} 200 OK\r\n\r\n`).answer).toBe(REFUSED);
   });
 
   test("detail never holds input", () => {

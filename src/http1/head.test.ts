@@ -66,7 +66,7 @@ describe("request heads", () => {
     expect(request(`GET ${target} HTTP/1.1\r\n${H}\r\n`).target).toBe(target);
   });
 
-  test.each(["GET", "PROPFIND", "M-SEARCH", "X_Y", "A", "!#$%&'*+.^`|~", "A".repeat(32)])(
+  test.each(["GET", "PATCH", "OPTIONS", "PROPFIND", "M-SEARCH", "X_Y", "A", "!#$%&'*+.^`|~", "A".repeat(32)])(
     "method %p passes",
     (method) => {
       expect(request(`${method} / HTTP/1.1\r\n${H}\r\n`).method).toBe(method);
@@ -90,6 +90,20 @@ describe("request heads", () => {
     const wire = `POST /a HTTP/1.1\r\n${H}Content-Length: 5\r\nX: y\r\n\r\n`;
     for (let length = 0; length < wire.length; length++) expect(request(wire.slice(0, length)).answer).toBe(INCOMPLETE);
     expect(request(wire).answer).toBe(wire.length);
+  });
+
+  test("the first field counts like any other", () => {
+    const head = request(`GET / HTTP/1.1\r\nCookie: a\r\n${H}Cookie: b\r\n\r\n`);
+    expect(head.only(17)).toBeNull();
+    expect(request(`GET / HTTP/1.1\r\nCookie: a\r\n${H}\r\n`).only(17)).toBe("a");
+    expect(request(`GET / HTTP/1.1\r\nUpgrade: websocket\r\n${H}Connection: upgrade\r\n\r\n`).wantsWebSocket).toBe(
+      true,
+    );
+  });
+
+  test("Connection options that only have the length of ours", () => {
+    const head = request(`GET / HTTP/1.1\r\n${H}Connection: close_, clos3, keep.alive, upgrad3, [lose\r\n\r\n`);
+    expect([head.close, head.keepAlive, head.connectionUpgrade]).toEqual([false, false, false]);
   });
 
   test("only() wants exactly one field", () => {
@@ -204,6 +218,8 @@ describe("security", () => {
     for (const wire of [filled(maxHeadBytes + 1), filled(maxHeadBytes + 5000), start + "a".repeat(maxHeadBytes)]) {
       expect([parse(wire).answer, parse(wire).error]).toEqual([REFUSED, "head_too_large"]);
     }
+    // At the limit a head that isn't complete never will be.
+    expect(parse((start + "a".repeat(maxHeadBytes)).slice(0, maxHeadBytes)).answer).toBe(REFUSED);
     expect(parse((start + "a".repeat(maxHeadBytes)).slice(0, maxHeadBytes - 1)).answer).toBe(INCOMPLETE);
   });
 });
