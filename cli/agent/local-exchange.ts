@@ -175,7 +175,7 @@ export class LocalExchange implements AgentStream {
 
   failed(failure: ClientFailure, detail: string): void {
     if (this.over) return;
-    if (this.retryHead !== null && failure === "broken" && !this.client.answered) {
+    if (this.retryHead !== null && failure === "broken" && this.client.reused && !this.client.answered) {
       const head = this.retryHead;
       this.client = this.options.pool.begin(this.answer, (this.options.flags & HEAD_METHOD) !== 0, true);
       this.client.write(head, 0, head.length);
