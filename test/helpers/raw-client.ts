@@ -58,6 +58,7 @@ export class RawClient implements Disposable {
   /** Bytes after a 101. */
   private raw: Buffer[] = [];
   private rawWaiter: (() => void) | null = null;
+  private textWaiters: (() => void)[] = [];
   private readonly wanted: Wanted[] = [];
   private malformed: string | null = null;
   private readonly reader = new StrictReader("response", {
@@ -88,6 +89,7 @@ export class RawClient implements Disposable {
       if (end === "clean" && this.wanted.length > 0) this.reader.closed();
       ended.resolve(end);
       this.rawWaiter?.();
+      this.wakeTextWaiters();
       this.fail(end === "clean" ? "the connection ended before the response did" : "the connection was reset");
     };
     socket.on("data", (bytes: Buffer) => this.onData(bytes));
@@ -177,6 +179,14 @@ export class RawClient implements Disposable {
     return Promise.all(Array.from({ length: count }, () => this.response(options)));
   }
 
+  /** Waits until `text` has come (within the first MiB), whoever reads it. Rejects when the connection ends first. */
+  async until(text: string): Promise<void> {
+    while (!this.received.includes(text)) {
+      if (this.end !== null) throw new Error(`${JSON.stringify(text)} never came; received: ${this.excerpt()}`);
+      await new Promise<void>((resolve) => this.textWaiters.push(resolve));
+    }
+  }
+
   /** After a 101: waits for `bytes` raw bytes and takes them; fewer only if the connection ends. */
   async rawBytes(bytes: number): Promise<Buffer> {
     for (;;) {
@@ -193,8 +203,13 @@ export class RawClient implements Disposable {
     this.socket.destroy();
   }
 
+  private wakeTextWaiters(): void {
+    for (const resolve of this.textWaiters.splice(0)) resolve();
+  }
+
   private onData(bytes: Buffer): void {
     if (this.received.length < 1024 * 1024) this.received += bytes.toString("latin1");
+    this.wakeTextWaiters();
     this.reader.push(bytes);
   }
 

@@ -1,0 +1,176 @@
+// Contract: a local service that breaks, lies or is away: a clear answer before the head, a broken connection behind it.
+
+import { describe, expect, test } from "bun:test";
+import { startTestAgent } from "../helpers/agent.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { garbageAnswers } from "../helpers/garbage-answers.ts";
+import { startLocalService } from "../helpers/local-service.ts";
+import { patternBytes } from "../helpers/pattern.ts";
+import { onlyValue, type RawResponse } from "../helpers/raw-client.ts";
+import { describeContract, requestBytes } from "../helpers/services.ts";
+
+/** Checks an error answer of ours as JSON. */
+function expectError(response: RawResponse, status: number, code: string): void {
+  expect([response.status, JSON.parse(response.body.toString())]).toEqual([
+    status,
+    { error: { code, message: expect.any(String), requestId: onlyValue(response, "x-request-id") } },
+  ]);
+  expect(onlyValue(response, "content-type")).toBe("application/json; charset=utf-8");
+  expect(onlyValue(response, "cache-control")).toBe("no-store");
+}
+
+describeContract("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE_MS: "10s" }, (parties) => {
+  const cuts = ["length", "chunked", "close"].flatMap((framing) =>
+    ["reset", "clean"].flatMap((how) =>
+      ["1.0", "1.1"].flatMap((version) => [0, 1_000, 3_000_000].map((bytes) => ({ framing, how, version, bytes }))),
+    ),
+  );
+  // The clean end of a body without a length is its proper end.
+  const broken = cuts.filter(({ framing, how }) => framing !== "close" || how === "reset");
+  test.each(broken)("a body cut by its service is never a short success: %j", async (cut) => {
+    const { framing, how, version, bytes } = cut;
+    const { open, host } = parties();
+    using client = await open();
+    const answer = client.response();
+    answer.catch(() => undefined);
+    await client.send(`GET /die/${bytes}?how=${how}&framing=${framing} HTTP/${version}\r\nHost: ${host}\r\n\r\n`);
+    const ended = await client.ended;
+    const outcome = await answer.then(
+      ({ status }) => status,
+      () => "broken",
+    );
+    // The head may not have left the service before its reset: then there is an answer of ours.
+    if (outcome !== 502) expect(outcome).toBe("broken");
+    // Without a length or chunks only a reset tells.
+    if (outcome !== 502 && version === "1.0" && framing !== "length") expect(ended).toBe("reset");
+  });
+
+  test.each(["reset", "clean"])("a service that ends before any answer (%s) is a 502", async (how) => {
+    const { ask, open, host } = parties();
+    expectError(await ask(`/die-early?how=${how}`), 502, "local_failed");
+    // A POST, too, and the connection serves the next request.
+    using client = await open();
+    await client.send(requestBytes(host, `/die-early?how=${how}`, { method: "POST", lines: ["Content-Length: 0"] }));
+    expectError(await client.response(), 502, "local_failed");
+    await client.send(requestBytes(host, "/ok"));
+    expect((await client.response()).status).toBe(200);
+  });
+
+  describe("security", () => {
+    test.each(Object.entries(garbageAnswers))("garbage from the local service: %s", async (name, garbage) => {
+      const { ask, service } = parties();
+      const target = `/garbage/${encodeURIComponent(name)}`;
+      const outcome = await ask(target).catch(() => "broken" as const);
+      if (outcome === "broken") expect(garbage.visitor).toBe("broken");
+      else expectError(outcome, 502, "local_failed");
+      expect((await ask("/ok")).status).toBe(200);
+      // The request was sent once, however odd its answer.
+      expect(service.requests.filter((request) => request.target === target).length).toBe(1);
+    });
+  });
+
+  test("a service that never answers is a 504, and its request is closed", async () => {
+    const { ask, service } = parties();
+    const startedAt = performance.now();
+    expectError(await ask("/silent/504"), 504, "local_timeout");
+    expect(performance.now() - startedAt).toBeWithin(350, 3_000);
+    const request = await service.next("/silent/504");
+    await request.closed;
+  });
+
+  test("the time limit doesn't hold for bodies: a quiet event stream and a slow answer live", async () => {
+    const { open, host, service } = parties();
+    using client = await open();
+    const answer = client.response();
+    await client.send(requestBytes(host, "/sse/quiet"));
+    const events = await service.events("quiet");
+    await client.until("text/event-stream");
+    await Bun.sleep(900);
+    await events.send("late");
+    await events.end();
+    expect((await answer).body.toString()).toBe("data: late\n\n");
+  });
+
+  test("the time limit doesn't hold for uploads that move", async () => {
+    const { open, host } = parties();
+    using client = await open();
+    const answer = client.response();
+    await client.send(requestBytes(host, "/upload", { method: "POST", lines: ["Content-Length: 10"] }));
+    for (let i = 0; i < 10; i++) {
+      await client.send("x");
+      await Bun.sleep(100);
+    }
+    expect((await answer).status).toBe(200);
+  });
+
+  test("a local service that isn't there is a 502, as a page for browsers, and the agent says so", async () => {
+    const { server, open } = parties();
+    using gone = startLocalService();
+    const gonePort = gone.port;
+    gone[Symbol.dispose]();
+    await using agent = await startTestAgent({ server, subdomain: "gone", localPort: gonePort });
+    using client = await open();
+    const lines = ["Accept: text/html,application/xhtml+xml"];
+    await client.send(requestBytes("gone.localhost", "/<script>alert(1)</script>?x=<b>", { lines }));
+    const page = await client.response();
+    expect([page.status, onlyValue(page, "content-type")]).toEqual([502, "text/html; charset=utf-8"]);
+    const text = page.body.toString();
+    expect(text).toContain(onlyValue(page, "x-request-id"));
+    expect(text).not.toContain("script>");
+    expect(text).not.toContain("<b>");
+    await client.send(requestBytes("gone.localhost", "/json", { lines: ["Accept: */*"] }));
+    expectError(await client.response(), 502, "local_unreachable");
+    await client.send(requestBytes("gone.localhost", "/head", { method: "HEAD" }));
+    expect([(await client.response({ toHead: true })).status]).toEqual([502]);
+    await eventually(() => agent.of("local.status").some(({ state }) => state === "down"), "the agent says down");
+    expect(agent.of("request").map(({ status, error }) => [status, error === null])).toContainEqual([0, false]);
+    // It comes back: the same port answers, and the agent says so.
+    using back = startLocalService("127.0.0.1", gonePort);
+    await client.send(requestBytes("gone.localhost", "/ok"));
+    expect((await client.response()).status).toBe(200);
+    await eventually(() => agent.of("local.status").at(-1)?.state === "up", "the agent says up");
+    expect(back.problems).toEqual([]);
+  });
+
+  test("a name without a tunnel is a 404, a host that isn't ours a 421", async () => {
+    const { ask } = parties();
+    expectError(await ask("/", { host: "nobody.localhost" }), 404, "tunnel_not_found");
+    expectError(await ask("/", { host: "example.com" }), 421, "misdirected");
+    expectError(await ask("/", { host: "a.b.localhost" }), 421, "misdirected");
+  });
+
+  test("visitors wait for an agent that is away for a moment, and are told when it stays away", async () => {
+    const { server, open } = parties();
+    using service = startLocalService();
+    const options = { server, subdomain: "away", localPort: service.port };
+    const first = await startTestAgent(options);
+    await first[Symbol.asyncDispose]();
+    using client = await open();
+    const answer = client.response();
+    const body = patternBytes(0, 300_000).toString("latin1");
+    const lines = [`Content-Length: ${body.length}`];
+    await client.send(requestBytes("away.localhost", "/upload", { method: "POST", lines, body }));
+    const second = await startTestAgent(options);
+    const held = await answer;
+    expect([held.status, JSON.parse(held.body.toString())]).toMatchObject([200, { bodyBytes: 300_000 }]);
+    await second[Symbol.asyncDispose]();
+    await client.send(requestBytes("away.localhost", "/ok"));
+    const offline = await client.response();
+    expectError(offline, 503, "tunnel_offline");
+    expect(Number(onlyValue(offline, "retry-after"))).toBeGreaterThan(0);
+  });
+
+  test("a connection that the local service closed meanwhile is not noticed by the visitor", async () => {
+    const { server, open } = parties();
+    const first = startLocalService();
+    const { port } = first;
+    await using _agent = await startTestAgent({ server, subdomain: "restarted", localPort: port });
+    using client = await open();
+    for (let i = 0; i < 3; i++) {
+      const service = i === 0 ? first : startLocalService("127.0.0.1", port);
+      await client.send(requestBytes("restarted.localhost", `/head/${i}`));
+      expect((await client.response()).body.toString()).toStartWith(`GET /head/${i} `);
+      service[Symbol.dispose]();
+    }
+  });
+});
