@@ -1,65 +1,125 @@
-// What the browser tests run against, until they have the whole server: the real API and dashboard on a TCP port.
+// What the browser tests run against: the real server in this process, from its first boot on, and a way past the wizard.
 
-import { createSessionTokens } from "../../src/auth/jwt.ts";
-import { createLimiter } from "../../src/auth/limiter.ts";
-import { createPasswords } from "../../src/auth/passwords.ts";
-import { createSealer } from "../../src/auth/sealing.ts";
-import { createApi } from "../../src/api/app.ts";
-import { readDashboard } from "../../src/api/dashboard/files.ts";
-import { createDashboardRoutes } from "../../src/api/dashboard/routes.ts";
-import { createSetupCode } from "../../src/api/setup/service.ts";
-import { createLimiterStore } from "../../src/db/limiter.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { generateSync } from "otplib";
+import type { BrowserContext } from "playwright-core";
+import { loadConfig } from "../../src/config/load.ts";
 import { createLogger } from "../../src/lib/log.ts";
-import { openTestSqlite } from "../helpers/databases.ts";
+import { startServer } from "../../src/server.ts";
 import { builtDashboard } from "./built-dashboard.ts";
 
-export async function startStage() {
-  const database = await openTestSqlite();
-  const nowMs = () => Date.now();
-  const { kysely } = database.db;
-  const deps = {
-    db: database.db,
-    settings: {
-      domain: "localhost",
-      dashboardDomain: "localhost",
-      scheme: "http" as const,
-      sessionTtlMs: 86_400_000,
-      pendingLoginTtlMs: 300_000,
-      adminApiTokens: true,
-      loginLimit: { maxAttempts: 10, windowMs: 900_000, blockMs: 1_800_000 },
-      totpLimit: { maxAttempts: 5, windowMs: 900_000, blockMs: 900_000 },
-    },
-    passwords: createPasswords({ cost: 4 }),
-    sealer: createSealer(["test encryption key of 32 bytes and more"]),
-    sessionTokens: createSessionTokens({ secret: "x".repeat(32), issuer: "http://localhost", nowMs }),
-    limiter: createLimiter({ store: createLimiterStore(kysely), nowMs }),
-    audit: { record: () => {}, async within() {} },
-    tunnels: { async disconnect() {}, count: () => 0 },
-    log: createLogger({ level: "warn", format: "json", write: (line: string) => void console.error(line) }),
-    nowMs,
-    delay: (ms: number) => Bun.sleep(ms),
+/** Somebody who can log in with a second factor. */
+export interface Person {
+  username: string;
+  password: string;
+  /** Base32; null without a second factor. */
+  seed: string | null;
+  recoveryCodes: string[];
+  /** A session, as a Cookie header. */
+  cookie: string;
+}
+
+export interface Stage extends AsyncDisposable {
+  readonly origin: string;
+  readonly port: number;
+  /** The one-time code that the server printed. */
+  readonly setupCode: string;
+  readonly logs: readonly string[];
+  /** Goes through the wizard by the API, once, and returns the system admin. */
+  admin(): Promise<Person>;
+  /** Calls the API as somebody; throws on a refusal. */
+  call<T>(person: Person, method: string, path: string, body?: unknown): Promise<T>;
+  /** Creates an account (by the admin) and logs it in. */
+  person(options: { username: string; orgId?: string; isOrgAdmin?: boolean }): Promise<Person & { token: string }>;
+  /** Gives a browser somebody's session. */
+  enter(context: BrowserContext, person: Person): Promise<void>;
+}
+
+export const goodPassword = "quiet-river-stone-42";
+
+/** The code of a seed now; `steps` moves by 30 s (the server takes one step before and after). */
+export function codeOf(seed: string, steps = 0): string {
+  return generateSync({ secret: seed, epoch: Math.floor(Date.now() / 1000) + steps * 30 });
+}
+
+/** Starts a fresh server. `env` are settings beyond the usual ones. */
+export async function startStage(env: Record<string, string> = {}): Promise<Stage> {
+  builtDashboard();
+  const folder = mkdtempSync(join(tmpdir(), "digit-link-stage-"));
+  const logs: string[] = [];
+  const log = createLogger({ level: "info", format: "json", write: (line) => void logs.push(line) });
+  const settings = {
+    PORT: "0",
+    HOST: "127.0.0.1",
+    DOMAIN: "localhost",
+    SCHEME: "http",
+    DB_PATH: join(folder, "stage.db"),
+    AGENT_WHITELIST: "127.0.0.0/8",
+    BCRYPT_COST: "4",
+    SHARDS: "1",
+    OIDC_ALLOW_PRIVATE: "127.0.0.0/8",
+    ...env,
   };
-  const api = createApi(deps, [createDashboardRoutes(readDashboard(builtDashboard()))]);
-  const server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    idleTimeout: 0,
-    fetch(request) {
-      const url = new URL(request.url);
-      const headers = new Headers(request.headers);
-      headers.set("x-digit-link-address", "127.0.0.1");
-      headers.set("x-digit-link-host", url.host);
-      headers.set("x-digit-link-scheme", "http");
-      headers.set("x-digit-link-request-id", crypto.randomUUID());
-      return api.fetch(new Request(request, { headers }));
+  const server = await startServer(loadConfig({ env: settings, file: null }), { log });
+  const origin = `http://localhost:${server.port}`;
+  const setupCode = new URL(server.setupUrl ?? origin).hash.replace("#code=", "");
+  let admin: Promise<Person> | null = null;
+
+  async function send(method: string, path: string, body: unknown, cookie: string): Promise<Response> {
+    const response = await fetch(origin + path, {
+      method,
+      headers: { "content-type": "application/json", origin, ...(cookie === "" ? {} : { cookie }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response;
+  }
+  const cookieOf = (response: Response): string =>
+    response.headers
+      .getSetCookie()
+      .map((line) => line.slice(0, line.indexOf(";")))
+      .filter((pair) => !pair.endsWith("="))
+      .join("; ");
+
+  async function setUp(): Promise<Person> {
+    const begun = await send("POST", "/setup/init", { code: setupCode, username: "admin", password: goodPassword }, "");
+    const draft = cookieOf(begun);
+    const { secret } = (await begun.json()) as { secret: string };
+    const proven = await send("POST", "/setup/totp", { code: codeOf(secret, -1) }, draft);
+    const { recoveryCodes } = (await proven.json()) as { recoveryCodes: string[] };
+    const done = await send("POST", "/setup/complete", { allowCurrentAddress: false }, draft);
+    return { username: "admin", password: goodPassword, seed: secret, recoveryCodes, cookie: cookieOf(done) };
+  }
+
+  const stage: Stage = {
+    origin,
+    port: server.port,
+    setupCode,
+    logs,
+    admin: () => (admin ??= setUp()),
+    async call<T>(person: Person, method: string, path: string, body?: unknown) {
+      return (await (await send(method, path, body, person.cookie)).json()) as T;
     },
-  });
-  return {
-    origin: `http://localhost:${server.port}`,
-    setupCode: await createSetupCode(deps),
+    async person({ username, ...more }) {
+      const created = await stage.call<{ token: string }>(await stage.admin(), "POST", "/admin/accounts", {
+        username,
+        password: goodPassword,
+        ...more,
+      });
+      const session = await send("POST", "/auth/login", { username, password: goodPassword }, "");
+      const cookie = cookieOf(session);
+      return { username, password: goodPassword, seed: null, recoveryCodes: [], cookie, token: created.token };
+    },
+    async enter(context, person) {
+      const [name = "", value = ""] = person.cookie.split("=");
+      await context.addCookies([{ name, value, url: origin, httpOnly: true, sameSite: "Lax" }]);
+    },
     async [Symbol.asyncDispose]() {
-      await server.stop(true);
-      await database[Symbol.asyncDispose]();
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
+  return stage;
 }

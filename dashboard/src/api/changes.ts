@@ -58,7 +58,8 @@ export const deleteApplication = (id: string) =>
   then(del<void>(`${base()}/applications/${id}`), "applications", "tunnels");
 export const saveRateLimit = (id: string, body: t.RateLimit) =>
   then(put<void>(`${base()}/applications/${id}/rate-limit`, body), "rate-limit");
-export const resetRateLimit = (id: string) => then(del<void>(`${base()}/applications/${id}/rate-limit`), "rate-limit");
+export const resetRateLimit = (id: string) =>
+  then(del<{ rateLimit?: t.RateLimit }>(`${base()}/applications/${id}/rate-limit`), "rate-limit");
 
 /** `owner` is `/applications/ID`, `/organizations/ID`, or empty for the caller's own organization. */
 export const savePolicy = (owner: string, body: t.PolicyInput) =>

@@ -21,13 +21,13 @@ export interface Account {
 export interface Organization {
   id: string;
   name: string;
-  requireTotp?: boolean;
+  requireTotp: boolean;
   createdAt: Iso;
-  hasPolicy?: boolean;
-  authType?: AuthType | null;
-  accountCount?: number;
-  applicationCount?: number;
-  activeTunnelCount?: number;
+  hasPolicy: boolean;
+  authType: AuthType | null;
+  accountCount: number;
+  applicationCount: number;
+  activeTunnelCount: number;
 }
 
 export interface Application {
@@ -36,14 +36,14 @@ export interface Application {
   orgName: string;
   subdomain: string;
   name: string;
-  url?: string;
+  url: string;
   authMode: AuthMode;
-  authType: AuthType | null;
+  /** What visitors meet, inherited or own: null is open to everybody, `deny` lets nobody in. */
+  authType: AuthType | "deny" | null;
   createdAt: Iso;
   hasPolicy: boolean;
   isActive: boolean;
   activeTunnelCount: number;
-  lastSeenAt?: Iso | null;
   stats: { totalConnections: number; bytesSent: number; bytesReceived: number; requestCount: number };
 }
 
@@ -182,6 +182,8 @@ export interface RateLimit {
   maxAttempts: number;
   windowDurationSeconds: number;
   blockDurationSeconds: number;
+  /** The application has no settings of its own. */
+  isDefault?: boolean;
 }
 
 export interface AuditEvent {

@@ -66,15 +66,16 @@ export function TunnelProof(props: { tunnel: Tunnel }): JSX.Element {
   );
 }
 
-/** Who may visit an application, as far as its row tells. */
+/** Anybody on the internet may visit. */
+export const isPublic = (application: Application): boolean => application.authType === null;
+
+/** Who may visit an application. */
 export function AccessBadge(props: { application: Application }): JSX.Element {
-  const open = () =>
-    props.application.authMode === "disabled" || (props.application.authType === null && !props.application.hasPolicy);
-  return (
-    <Show when={!open()} fallback={<Badge tone="warn">Public</Badge>}>
-      <Badge tone="good">{policyWord(props.application.authType)}</Badge>
-    </Show>
-  );
+  const tone = (): Tone => {
+    if (isPublic(props.application)) return "warn";
+    return props.application.authType === "deny" ? "bad" : "good";
+  };
+  return <Badge tone={tone()}>{policyWord(props.application.authType ?? "open")}</Badge>;
 }
 
 /** The kind of a policy for people. */

@@ -11,26 +11,17 @@ import { formatBytes, formatCompact, formatDuration } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card, Stat } from "../../ui/page.tsx";
-import { policyWord, tunnelState } from "../../ui/state.tsx";
+import { isPublic, policyWord, tunnelState } from "../../ui/state.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { PathStrip } from "../tunnels/path-strip.tsx";
 import { askDisconnect, checkNow } from "../tunnels/tunnel-actions.ts";
 
 const TrafficCard = lazy(() => import("../overview/traffic-card.tsx"));
 
-/** Where the application is reached; the server says so, or it is one label below this host. */
-export function applicationUrl(application: Application): string {
-  return application.url ?? `${location.protocol}//${application.subdomain}.${location.host}`;
-}
-
-/** Open to anybody, as far as the row tells. */
-export const isPublic = (application: Application): boolean =>
-  application.authMode === "disabled" || (application.authType === null && !application.hasPolicy);
-
 export function ApplicationOverview(props: { application: Accessor<Application> }): JSX.Element {
   const application = props.application;
   const tunnels = useQuery(() => ({ ...resources.applicationTunnels(application().id), refetchInterval: 3_000 }));
-  const access = () => (isPublic(application()) ? "Public" : policyWord(application().authType));
+  const access = () => policyWord(application().authType ?? "open");
   return (
     <>
       <Show when={isPublic(application())}>

@@ -17,7 +17,7 @@ import { AccessBadge } from "../../ui/state.tsx";
 import { KeysPanel } from "../keys/keys-panel.tsx";
 import { WhitelistCard } from "../whitelists/whitelist-card.tsx";
 import { LimiterCard } from "./limiter-card.tsx";
-import { applicationUrl, ApplicationOverview } from "./application-overview.tsx";
+import { ApplicationOverview } from "./application-overview.tsx";
 import { ApplicationSettings } from "./application-settings.tsx";
 
 const PolicyEditor = lazy(() => import("../policy/policy-editor.tsx"));
@@ -39,10 +39,10 @@ export default function ApplicationPage(): JSX.Element {
         <Show when={loaded()}>
           {(application) => (
             <span class="row">
-              <a href={applicationUrl(application())} target="_blank" rel="noreferrer" class="break">
-                {applicationUrl(application())}
+              <a href={application().url} target="_blank" rel="noreferrer" class="break">
+                {application().url}
               </a>
-              <CopyButton text={applicationUrl(application())} what="URL" />
+              <CopyButton text={application().url} what="URL" />
             </span>
           )}
         </Show>
@@ -54,7 +54,7 @@ export default function ApplicationPage(): JSX.Element {
               <LinkButton href={`/dashboard/requests?app=${application().id}`} icon="requests">
                 Requests
               </LinkButton>
-              <a class="button button-default" href={applicationUrl(application())} target="_blank" rel="noreferrer">
+              <a class="button button-default" href={application().url} target="_blank" rel="noreferrer">
                 <Icon name="open" /> Open
               </a>
             </>

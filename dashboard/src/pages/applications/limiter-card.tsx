@@ -21,20 +21,27 @@ export function LimiterCard(props: { applicationId: string; mayChange: boolean }
       lead="Counts failed log-ins and keys per address. A visitor with a valid session is never locked out."
     >
       <Load query={query}>
-        {(limit) => <LimiterForm limit={limit()} applicationId={props.applicationId} mayChange={props.mayChange} />}
+        {(limit) => (
+          <LimiterForm
+            limit={limit()}
+            applicationId={props.applicationId}
+            mayChange={props.mayChange}
+            reload={async () => (await query.refetch()).data ?? limit()}
+          />
+        )}
       </Load>
     </Card>
   );
 }
 
-function LimiterForm(props: { limit: RateLimit; applicationId: string; mayChange: boolean }): JSX.Element {
+function LimiterForm(props: {
+  limit: RateLimit;
+  applicationId: string;
+  mayChange: boolean;
+  reload: () => Promise<RateLimit>;
+}): JSX.Element {
   const form = createForm({
-    initial: {
-      enabled: props.limit.enabled,
-      maxAttempts: String(props.limit.maxAttempts),
-      windowDurationSeconds: String(props.limit.windowDurationSeconds),
-      blockDurationSeconds: String(props.limit.blockDurationSeconds),
-    },
+    initial: toValues(props.limit),
     check: (values) => ({
       ...range(values.maxAttempts, "maxAttempts", 1, 100),
       ...range(values.windowDurationSeconds, "windowDurationSeconds", 60, 3600),
@@ -51,6 +58,10 @@ function LimiterForm(props: { limit: RateLimit; applicationId: string; mayChange
     },
   });
   guardUnsaved(form.dirty);
+  const backToDefaults = async () => {
+    await resetRateLimit(props.applicationId);
+    form.reset(toValues(await props.reload()));
+  };
   const field = (
     key: "maxAttempts" | "windowDurationSeconds" | "blockDurationSeconds",
     label: string,
@@ -75,11 +86,7 @@ function LimiterForm(props: { limit: RateLimit; applicationId: string; mayChange
           <Button kind="primary" type="submit" busy={form.busy()} disabled={!form.dirty()}>
             Save
           </Button>
-          <Button
-            onClick={() =>
-              void attempt(() => resetRateLimit(props.applicationId), "The defaults apply again. Reload to see them.")
-            }
-          >
+          <Button onClick={() => void attempt(backToDefaults, "The defaults are in force.")}>
             Back to the defaults
           </Button>
         </Show>
@@ -99,6 +106,13 @@ function LimiterForm(props: { limit: RateLimit; applicationId: string; mayChange
     </Form>
   );
 }
+
+const toValues = (limit: RateLimit) => ({
+  enabled: limit.enabled,
+  maxAttempts: String(limit.maxAttempts),
+  windowDurationSeconds: String(limit.windowDurationSeconds),
+  blockDurationSeconds: String(limit.blockDurationSeconds),
+});
 
 function range(text: string, field: string, least: number, most: number): Record<string, string> {
   const value = Number(text);

@@ -1,6 +1,6 @@
 // The set-up wizard of a fresh server: one-time code and credentials, TOTP, recovery codes, first allowed address.
 
-import { useNavigate, useSearchParams } from "@solidjs/router";
+import { useNavigate } from "@solidjs/router";
 import { createResource, createSignal, For, Match, onMount, Show, Switch, type JSX } from "solid-js";
 import { setupComplete, setupInit, setupStatus, setupTotp } from "../../api/login.ts";
 import { loadMe } from "../../api/session.ts";
@@ -23,7 +23,8 @@ const steps: { id: Step; label: string }[] = [
 
 export default function Setup(): JSX.Element {
   const navigate = useNavigate();
-  const [params] = useSearchParams<{ code: string }>();
+  // The URL in the log has the code in its fragment, which no server and no other log sees.
+  const givenCode = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
   const [status, { refetch }] = createResource(() =>
     setupStatus().then(
       (value) => ({ value, error: null }),
@@ -38,7 +39,7 @@ export default function Setup(): JSX.Element {
 
   const credentials = createForm({
     codes: { bad_code: "code" },
-    initial: { code: params.code ?? "", username: "admin", password: "", repeated: "" },
+    initial: { code: givenCode, username: "admin", password: "", repeated: "" },
     check: (values) => ({
       ...(values.code.trim() === "" ? { code: "Enter the code from the server's log." } : {}),
       ...(values.username.trim() === "" ? { username: "Choose a username." } : {}),

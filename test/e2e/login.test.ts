@@ -1,0 +1,164 @@
+// From nothing to a working server, and every way in: the wizard, password, codes, recovery codes, lock-out, expiry.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { startBrowser, type Browser } from "./browser.ts";
+import { codeOf, goodPassword, startStage, type Stage } from "./stage.ts";
+
+setDefaultTimeout(60_000);
+let browser: Browser;
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser[Symbol.asyncDispose]());
+
+const overview = (page: Page) => page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+
+async function enterPassword(page: Page, username: string, password = goodPassword): Promise<void> {
+  await page.getByLabel("Username").fill(username);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Log in" }).click();
+}
+
+async function enterCode(page: Page, code: string): Promise<void> {
+  await page.getByLabel("Code from your authenticator").fill(code);
+  await page.getByRole("button", { name: "Verify" }).click();
+}
+
+describe("first boot", () => {
+  test("the wizard makes the first admin: wrong code, short password, TOTP, recovery codes, first address", async () => {
+    await using stage = await startStage();
+    await using tab = await browser.open();
+    const { page } = tab;
+    await page.goto(stage.origin);
+    await page.waitForURL("**/setup");
+    await tab.check();
+    await tab.shot("setup");
+
+    await page.getByLabel("One-time code").fill("not-the-code");
+    await page.getByLabel("Password", { exact: true }).fill("short");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByText("At least 10 characters.").first().waitFor();
+    await page.getByLabel("Password", { exact: true }).fill(goodPassword);
+    await page.getByLabel("Password, once more").fill(goodPassword);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByText("The code is wrong").waitFor();
+
+    await page.getByLabel("One-time code").fill(stage.setupCode);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByRole("img", { name: "QR code" }).waitFor();
+    await tab.check();
+    await tab.shot("setup-totp");
+    const seed = (await page.locator(".secret code").textContent()) ?? "";
+    await page.getByLabel("First code").fill(codeOf(seed));
+    await page.getByRole("button", { name: "Turn on" }).click();
+    await page.getByText("Keep these recovery codes").waitFor();
+    expect(await page.locator(".codes li").count()).toBe(10);
+    await tab.check();
+    await tab.shot("setup-codes");
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await page.getByRole("button", { name: "Finish" }).click();
+    await page.getByRole("heading", { name: "The server is yours" }).waitFor();
+    await tab.check();
+    await tab.shot("setup-done");
+    await page.getByRole("button", { name: "Go to the dashboard" }).click();
+    await overview(page);
+    await page.goto(`${stage.origin}/setup`);
+    await page.getByRole("heading", { name: "This server is set up" }).waitFor();
+    await tab.check();
+  });
+
+  test("the printed URL brings the code along", async () => {
+    await using stage = await startStage();
+    await using tab = await browser.open();
+    await tab.page.goto(`${stage.origin}/setup#code=${stage.setupCode}`);
+    expect(await tab.page.getByLabel("One-time code").inputValue()).toBe(stage.setupCode);
+  });
+});
+
+describe("log-in", () => {
+  let stage: Stage;
+  beforeAll(async () => {
+    stage = await startStage();
+    await stage.admin();
+  });
+  afterAll(() => stage[Symbol.asyncDispose]());
+
+  test("wrong password, wrong code, right code, the same code again, a recovery code once", async () => {
+    const admin = await stage.admin();
+    const seed = admin.seed ?? "";
+    await using tab = await browser.open();
+    const { page } = tab;
+    await page.goto(`${stage.origin}/dashboard/accounts?q=ad`);
+    await page.waitForURL("**/login?next=*");
+    await tab.check();
+    await tab.shot("login");
+    await enterPassword(page, "ADMIN", "wrong password 1");
+    await page.getByText("The username or password is wrong.").waitFor();
+    await page.getByLabel("Password").fill(goodPassword);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await enterCode(page, "000000");
+    await page.getByText("The code is wrong").waitFor();
+    await tab.check();
+    await tab.shot("login-totp");
+    const code = codeOf(seed);
+    await enterCode(page, code);
+    await page.waitForURL("**/dashboard/accounts?q=ad");
+
+    await using other = await browser.open();
+    await other.page.goto(`${stage.origin}/login`);
+    await enterPassword(other.page, "admin");
+    await enterCode(other.page, code);
+    await other.page.getByText("used already").waitFor();
+    await other.page.getByRole("button", { name: "Use a recovery code" }).click();
+    await other.page.getByLabel("Recovery code").fill(admin.recoveryCodes[0] ?? "");
+    await other.page.getByRole("button", { name: "Verify" }).click();
+    await overview(other.page);
+    await other.check();
+  });
+
+  test("an expired session in the middle of a form: log in over the page, the form is kept and sent", async () => {
+    await stage.person({ username: "before" });
+    const admin = await stage.admin();
+    await using tab = await browser.open();
+    const { page, context } = tab;
+    await stage.enter(context, admin);
+    await page.goto(`${stage.origin}/dashboard/accounts`);
+    await page.getByRole("link", { name: "before" }).click();
+    await page.getByLabel("Username", { exact: true }).fill("after");
+    await context.clearCookies();
+    await page.getByRole("button", { name: "Rename" }).click();
+    const dialog = page.getByRole("dialog", { name: "Log in again" });
+    await dialog.waitFor();
+    await tab.check();
+    await tab.shot("log-in-again");
+    await dialog.getByLabel("Password").fill(goodPassword);
+    await dialog.getByRole("button", { name: "Log in" }).click();
+    await dialog.getByRole("button", { name: "Use a recovery code" }).click();
+    await dialog.getByLabel("Recovery code").fill(admin.recoveryCodes[1] ?? "");
+    await dialog.getByRole("button", { name: "Verify" }).click();
+    await page.getByRole("heading", { name: "after", level: 1 }).waitFor();
+    await tab.check();
+  });
+
+  test("a lock-out says until when", async () => {
+    await stage.person({ username: "locked" });
+    await using tab = await browser.open("phone");
+    const { page } = tab;
+    await page.goto(`${stage.origin}/login`);
+    await enterPassword(page, "locked", "wrong password 0");
+    const lockout = page.getByText("Too many failed attempts", { exact: true });
+    for (let attempt = 1; attempt < 30 && !(await lockout.isVisible()); attempt++) {
+      const answered = page.waitForResponse("**/auth/login");
+      await page.getByLabel("Password").fill(`wrong password ${attempt}`);
+      await page.getByRole("button", { name: "Log in" }).click();
+      await answered;
+      await page.getByRole("button", { name: "Log in", disabled: false }).waitFor();
+    }
+    await lockout.waitFor();
+    await page.getByText("Try again in").waitFor();
+    await tab.check();
+    await tab.shot("login-locked");
+  });
+});
