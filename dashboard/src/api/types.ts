@@ -50,44 +50,48 @@ export interface Application {
 /** Whether the local service behind a tunnel answered, and how old that proof is. */
 export interface LocalStatus {
   state: "unknown" | "up" | "down";
-  provenAt?: Iso | null;
-  since?: Iso | null;
-  connectMs?: number | null;
-  why?: string | null;
+  provenAt: Iso | null;
+  since: Iso | null;
+  connectMs: number | null;
+  why: string | null;
 }
 
-export interface TunnelSession {
+export interface TunnelAgent {
   agentId: string;
   address: string;
-  openedAt?: Iso | null;
-  rttMs?: number | null;
+  version: string;
+  /** Account or key that opened it. */
+  actor: string;
+  sessions: number;
 }
 
 export interface Tunnel {
   id: string;
+  /** The name; `tcp:PORT` of a TCP tunnel. */
   subdomain: string;
   url: string;
   protocol: "http" | "tcp";
-  port?: number | null;
   connected: boolean;
   sessions: number;
-  agents?: TunnelSession[];
+  agents: TunnelAgent[];
   appId: string | null;
-  appName?: string | null;
+  appName: string | null;
   orgId: string | null;
-  orgName?: string | null;
-  accountId?: string | null;
-  username?: string | null;
-  keyId?: string | null;
+  orgName: string | null;
+  accountId: string | null;
+  username: string | null;
+  keyId: string | null;
   address: string | null;
-  agentVersion?: string | null;
+  agentVersion: string | null;
+  /** What the agent forwards to, when it says so. */
   localTarget?: string | null;
-  openedAt: Iso;
-  closedAt?: Iso | null;
-  lastSeenAt?: Iso | null;
-  closeReason?: string | null;
+  openedAt: Iso | null;
+  /** When the last session ended; null while connected. */
+  lastSeenAt: Iso | null;
   rttMs: number | null;
+  streams: number;
   requests: number;
+  connections: number;
   bytesIn: number;
   bytesOut: number;
   local: LocalStatus;
@@ -115,7 +119,7 @@ export interface WhitelistEntry {
   source: "env" | "database";
   level: "system" | "organization" | "application" | "account";
   ownerId: string | null;
-  ownerName?: string | null;
+  ownerName: string | null;
 }
 
 export type ClaimValue = string | number | boolean;

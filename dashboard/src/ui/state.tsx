@@ -51,7 +51,7 @@ export function TunnelProof(props: { tunnel: Tunnel }): JSX.Element {
       when={props.tunnel.connected}
       fallback={
         <>
-          last seen <Ago time={props.tunnel.lastSeenAt ?? props.tunnel.closedAt} />
+          last seen <Ago time={props.tunnel.lastSeenAt} />
         </>
       }
     >

@@ -4,15 +4,14 @@ import { useQuery } from "@tanstack/solid-query";
 import { For, lazy, Show, type Accessor, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
-import type { Application, Tunnel } from "../../api/types.ts";
+import type { Application, Tunnel, TunnelAgent } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
-import { formatBytes, formatCompact, formatDuration } from "../../ui/format.ts";
+import { formatBytes, formatCompact } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card, Stat } from "../../ui/page.tsx";
 import { isPublic, policyWord, tunnelState } from "../../ui/state.tsx";
-import { Ago } from "../../ui/time.tsx";
 import { PathStrip } from "../tunnels/path-strip.tsx";
 import { askDisconnect, checkNow } from "../tunnels/tunnel-actions.ts";
 
@@ -86,43 +85,49 @@ function LiveTunnel(props: { tunnel: Tunnel; access: string; open: boolean }): J
     >
       <div class="stack">
         <PathStrip tunnel={props.tunnel} access={props.access} open={props.open} />
-        <Show when={(props.tunnel.agents ?? []).length > 0}>
-          <div class="table-wrap">
-            <table class="table table-cards" aria-label="Sessions">
-              <thead>
-                <tr>
-                  <th scope="col">Agent</th>
-                  <th scope="col">Address</th>
-                  <th scope="col">Opened</th>
-                  <th scope="col" class="align-end">
-                    Round trip
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                <For each={props.tunnel.agents}>
-                  {(session) => (
-                    <tr>
-                      <td data-label="Agent">
-                        <code>{session.agentId}</code>
-                      </td>
-                      <td data-label="Address">
-                        <code>{session.address}</code>
-                      </td>
-                      <td data-label="Opened">
-                        <Ago time={session.openedAt} never="unknown" />
-                      </td>
-                      <td class="align-end" data-label="Round trip">
-                        {session.rttMs === null || session.rttMs === undefined ? "–" : formatDuration(session.rttMs)}
-                      </td>
-                    </tr>
-                  )}
-                </For>
-              </tbody>
-            </table>
-          </div>
+        <Show when={props.tunnel.agents.length > 0}>
+          <AgentTable agents={props.tunnel.agents} />
         </Show>
       </div>
     </Card>
+  );
+}
+
+function AgentTable(props: { agents: TunnelAgent[] }): JSX.Element {
+  return (
+    <div class="table-wrap">
+      <table class="table table-cards" aria-label="Agents">
+        <thead>
+          <tr>
+            <th scope="col">Agent</th>
+            <th scope="col">Opened by</th>
+            <th scope="col">Address</th>
+            <th scope="col">Version</th>
+            <th scope="col" class="align-end">
+              Sessions
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          <For each={props.agents}>
+            {(agent) => (
+              <tr>
+                <td data-label="Agent">
+                  <code>{agent.agentId}</code>
+                </td>
+                <td data-label="Opened by">{agent.actor}</td>
+                <td data-label="Address">
+                  <code>{agent.address}</code>
+                </td>
+                <td data-label="Version">{agent.version}</td>
+                <td class="align-end" data-label="Sessions">
+                  {agent.sessions}
+                </td>
+              </tr>
+            )}
+          </For>
+        </tbody>
+      </table>
+    </div>
   );
 }

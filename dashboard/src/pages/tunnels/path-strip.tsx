@@ -49,7 +49,7 @@ export function PathStrip(props: { tunnel: Tunnel; access: string; open: boolean
             when={connected()}
             fallback={
               <>
-                last seen <Ago time={props.tunnel.lastSeenAt ?? props.tunnel.closedAt} />
+                last seen <Ago time={props.tunnel.lastSeenAt} />
               </>
             }
           >

@@ -4,6 +4,7 @@ import { checkTunnel, disconnectTunnel } from "../../api/changes.ts";
 import type { Tunnel } from "../../api/types.ts";
 import { confirm } from "../../ui/confirm.tsx";
 import type { MenuItem } from "../../ui/menu.tsx";
+import { formatDuration } from "../../ui/format.ts";
 import { attempt, toast } from "../../ui/toast.tsx";
 
 /** Asks the agent to try its local service now, and tells the answer. */
@@ -11,7 +12,9 @@ export async function checkNow(tunnel: Tunnel): Promise<void> {
   await attempt(async () => {
     const { local } = await checkTunnel(tunnel.id);
     if (local?.state === "up") {
-      toast(`The local service of ${tunnel.subdomain} answered${local.connectMs ? ` in ${local.connectMs} ms` : ""}.`);
+      toast(
+        `The local service of ${tunnel.subdomain} answered${local.connectMs !== null ? ` in ${formatDuration(local.connectMs)}` : ""}.`,
+      );
     } else if (local?.state === "down") {
       toast(`The local service of ${tunnel.subdomain} does not answer: ${local.why ?? "no reason given"}.`);
     } else {

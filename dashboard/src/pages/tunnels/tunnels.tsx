@@ -56,6 +56,7 @@ export default function Tunnels(): JSX.Element {
   const columns: Column<Tunnel>[] = [
     {
       title: "Tunnel",
+      sort: "subdomain",
       wide: true,
       cell: (tunnel) => (
         <span class="cell-main">
@@ -99,6 +100,7 @@ export default function Tunnels(): JSX.Element {
     },
     {
       title: "Requests",
+      sort: "requests",
       end: true,
       cell: (tunnel) => (
         <span class="cell-main">
@@ -119,7 +121,7 @@ export default function Tunnels(): JSX.Element {
         </span>
       ),
     },
-    { title: "Opened", cell: (tunnel) => <Ago time={tunnel.openedAt} /> },
+    { title: "Opened", sort: "openedAt", cell: (tunnel) => <Ago time={tunnel.openedAt} /> },
     {
       title: "",
       shrink: true,
