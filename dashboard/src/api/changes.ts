@@ -56,7 +56,7 @@ export const updateApplication = (id: string, body: Partial<Omit<ApplicationInpu
   then(put<void>(`${base()}/applications/${id}`, body), "applications", "tunnels", "policy");
 export const deleteApplication = (id: string) =>
   then(del<void>(`${base()}/applications/${id}`), "applications", "tunnels");
-export const saveRateLimit = (id: string, body: t.RateLimit) =>
+export const saveRateLimit = (id: string, body: Omit<t.RateLimit, "isDefault">) =>
   then(put<void>(`${base()}/applications/${id}/rate-limit`, body), "rate-limit");
 export const resetRateLimit = (id: string) =>
   then(del<{ rateLimit?: t.RateLimit }>(`${base()}/applications/${id}/rate-limit`), "rate-limit");

@@ -37,7 +37,8 @@ export function RecentRefusals(): JSX.Element {
                   <li class="bar-row">
                     <span class="cell-main">
                       <span class="break">
-                        <span class="strong">{refusal.name}</span> <Badge tone="warn">{refusal.rule}</Badge>
+                        <span class="strong">{refusal.name || "no name"}</span>{" "}
+                        <Badge tone="warn">{refusal.rule}</Badge>
                       </span>
                       <span class="cell-sub">
                         from <code>{refusal.address}</code>

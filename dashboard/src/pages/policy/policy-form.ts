@@ -25,11 +25,15 @@ export interface PolicyValues {
   denyIps: string[];
 }
 
+function isAuthType(kind: string | undefined): kind is AuthType {
+  return kind === "basic" || kind === "api_key" || kind === "oidc";
+}
+
 /** Fills the form from what is stored; secrets stay empty, which keeps the stored ones. */
 export function toValues(policy: Policy | null, mode: AuthMode): PolicyValues {
   return {
     mode,
-    authType: policy?.authType ?? "basic",
+    authType: isAuthType(policy?.authType) ? policy.authType : "basic",
     basicUsername: policy?.basicUsername ?? "",
     basicPassword: "",
     oidcIssuerUrl: policy?.oidcIssuerUrl ?? "",

@@ -60,12 +60,7 @@ export function PathStrip(props: { tunnel: Tunnel; access: string; open: boolean
         }
         tone={connected() ? localTone() : "bad"}
       />
-      <Stop
-        name={props.tunnel.localTarget ?? "Local service"}
-        value={localWord()}
-        note={<TunnelProof tunnel={props.tunnel} />}
-        tone={localTone()}
-      />
+      <Stop name="Local service" value={localWord()} note={<TunnelProof tunnel={props.tunnel} />} tone={localTone()} />
     </ol>
   );
 }

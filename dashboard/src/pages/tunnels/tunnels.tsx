@@ -86,7 +86,7 @@ export default function Tunnels(): JSX.Element {
         <span class="cell-main">
           <code>{tunnel.address ?? "unknown"}</code>
           <span class="cell-sub">
-            {tunnel.localTarget ? `to ${tunnel.localTarget}` : plural(tunnel.sessions, "session")}
+            {plural(tunnel.sessions, "session")}
             <Show when={tunnel.username}> by {tunnel.username}</Show>
             <Show when={isAdmin() && tunnel.orgName}> of {tunnel.orgName}</Show>
           </span>
