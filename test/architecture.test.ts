@@ -31,6 +31,7 @@ const mayImport: Record<string, readonly string[]> = {
     "src/link",
     "src/observe",
   ],
+  "src/operator": ["src/lib", "src/config", "src/db", "src/auth", "src/observe", "src/api"],
   workers: ["src/lib", "src/http1", "src/protocol", "src/ingress", "src/handover", "src/link", "src/policy"],
   cli: ["src/lib", "src/http1", "src/protocol"],
 };

@@ -41,6 +41,12 @@ export async function listAccounts(
   return rows.map(toAccount);
 }
 
+/** Every system admin, by name. */
+export async function listAdmins(db: Queryable): Promise<Account[]> {
+  const rows = await accountsWithOrganization(db).where("a.is_admin", "=", 1).orderBy("a.username_key").execute();
+  return rows.map(toAccount);
+}
+
 /** The value that a sort compares, for the cursor. */
 export function accountSortValue(account: Account, column: string): string | number {
   if (column === accountSorts.username) return account.usernameKey;

@@ -79,7 +79,12 @@ export function openSqlite(path: string): SqliteConnection {
       return row.data_version;
     },
     copyTo(copyPath) {
-      file.prepare("VACUUM INTO ?").run(copyPath);
+      const statement = file.prepare("VACUUM INTO ?");
+      try {
+        statement.run(copyPath);
+      } finally {
+        statement.finalize();
+      }
       chmodSync(copyPath, 0o600);
     },
     close() {
@@ -103,7 +108,7 @@ function openPrivately(path: string): SqliteFile {
     closeSync(openSync(path, "a", 0o600));
     chmodSync(path, 0o600);
     const file = new SqliteFile(path, { strict: true, create: true, readwrite: true });
-    file.prepare("SELECT count(*) FROM sqlite_schema").get();
+    readOnce(file, "SELECT count(*) FROM sqlite_schema");
     return file;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
@@ -112,8 +117,18 @@ function openPrivately(path: string): SqliteFile {
 }
 
 function readVersion(file: SqliteFile): number[] {
-  const row = file.prepare("SELECT sqlite_version() AS version").get() as { version: string };
+  const row = readOnce(file, "SELECT sqlite_version() AS version") as { version: string };
   return row.version.split(".").map(Number);
+}
+
+/** A statement that is left to the garbage collector keeps the file open, and locked, after `close`. */
+function readOnce(file: SqliteFile, sql: string): unknown {
+  const statement = file.prepare(sql);
+  try {
+    return statement.get();
+  } finally {
+    statement.finalize();
+  }
 }
 
 function compareVersions(a: readonly number[], b: readonly number[]): number {

@@ -57,6 +57,28 @@ export async function deleteWhitelistEntry(trx: Trx, ownerId: string, id: string
   return row ?? null;
 }
 
+/** An owner's whole list, oldest first. */
+export function listWholeWhitelist(db: Queryable, ownerId: string): Promise<WhitelistRow[]> {
+  return db
+    .selectFrom("whitelist_entries")
+    .selectAll()
+    .where("owner_id", "=", ownerId)
+    .orderBy("created_at")
+    .orderBy("id")
+    .execute();
+}
+
+/** Removes a range (canonical form) of the owner's list; the removed row, or null. */
+export async function deleteWhitelistRange(trx: Trx, ownerId: string, cidr: string): Promise<WhitelistRow | null> {
+  const row = await trx
+    .deleteFrom("whitelist_entries")
+    .where("owner_id", "=", ownerId)
+    .where("cidr", "=", cidr)
+    .returningAll()
+    .executeTakeFirst();
+  return row ?? null;
+}
+
 /** An account's own entries are seen by the organization it is in. */
 export async function moveAccountWhitelist(trx: Trx, accountId: string, orgId: string | null): Promise<void> {
   await trx.updateTable("whitelist_entries").set({ org_id: orgId }).where("account_id", "=", accountId).execute();

@@ -1,0 +1,64 @@
+// What operator commands (`digit-link admin …`, `whitelist …`, `backup` and their like) call: one short-lived view of the server's database.
+
+import type { Operator } from "../cli/operator.ts";
+import { createPasswords } from "./auth/passwords.ts";
+import { loadConfig } from "./config/load.ts";
+import { createDatabase } from "./db/database.ts";
+import { createLogger } from "./lib/log.ts";
+import { createAudit } from "./observe/audit.ts";
+import { createAccount, listAdministrators, resetTotp, setPassword, type OperatorDeps } from "./operator/accounts.ts";
+import { verifyDatabase, verifyFile } from "./operator/audit-verdict.ts";
+import { backUp, requireDatabase } from "./operator/backup.ts";
+import { allowedRanges, allowRange, disallowRange } from "./operator/ranges.ts";
+import { restore } from "./operator/restore.ts";
+
+/**
+ * Opens the operator's access by the settings of `env` and digit-link.toml; throws ConfigError. The database is opened
+ * by the first command that needs it, and made only by those that come before a first start. A running server hears of
+ * every change through the feed. The caller disposes of it.
+ */
+export async function openOperator(env: Readonly<Record<string, string | undefined>>): Promise<Operator> {
+  const config = loadConfig({ env });
+  const log = createLogger({ level: "warn", format: "text" });
+  const nowMs = () => Date.now();
+  const closing: (() => Promise<void>)[] = [];
+  let opened: Promise<OperatorDeps> | null = null;
+
+  async function open(): Promise<OperatorDeps> {
+    const onError = (error: unknown) => log.error("the database could not be read", { error: String(error) });
+    const db = await createDatabase({ url: config.databaseUrl, path: config.dbPath, maxConnections: 2, onError });
+    const audit = createAudit({ db, log, flushMs: config.auditFlushMs });
+    closing.push(
+      () => audit.close(),
+      () => db.close(),
+    );
+    return { db, audit, nowMs };
+  }
+
+  /** For what makes sense before the server's first start. */
+  const openOrCreate = (): Promise<OperatorDeps> => (opened ??= open());
+  const openExisting = (): Promise<OperatorDeps> => {
+    if (config.databaseUrl === null) requireDatabase(config.dbPath);
+    return openOrCreate();
+  };
+
+  return {
+    createAdmin: async (name, allow) => createAccount(await openOrCreate(), name, { isAdmin: true, allow }),
+    listAdmins: async () => listAdministrators(await openExisting()),
+    resetTotp: async (name) => resetTotp(await openExisting(), name),
+    async setPassword(name, password) {
+      const passwords = createPasswords({ cost: config.bcryptCost });
+      await setPassword({ ...(await openExisting()), passwords }, name, password);
+    },
+    createAccount: async (name) => createAccount(await openOrCreate(), name, { isAdmin: false, allow: null }),
+    allow: async (cidr, description) => allowRange(await openOrCreate(), cidr, description),
+    allowed: async () => allowedRanges(await openExisting(), config),
+    disallow: async (cidr) => disallowRange(await openExisting(), config, cidr),
+    verifyAudit: async (file) => (file === null ? verifyDatabase((await openExisting()).db) : verifyFile(file)),
+    backup: async (file) => backUp(config, file),
+    restore: (file) => restore({ config, log, nowMs }, file),
+    async [Symbol.asyncDispose]() {
+      for (const close of closing) await close();
+    },
+  };
+}

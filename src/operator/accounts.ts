@@ -1,0 +1,110 @@
+// What an operator does with accounts from a shell, when nobody can log in.
+
+import { checkUsername } from "../api/accounts/rules.ts";
+import { checkPassword, type Passwords } from "../auth/passwords.ts";
+import { createToken, hashToken } from "../auth/tokens.ts";
+import { listAdmins } from "../db/account-lists.ts";
+import { findAccountByUsername, insertAccount, updateAccount, type Account } from "../db/accounts.ts";
+import type { Database, Trx } from "../db/database.ts";
+import { isUniqueViolation } from "../db/engine.ts";
+import { deletePendingLogins, forgetTotpSteps, replaceRecoveryCodes } from "../db/second-factors.ts";
+import { revokeSessions } from "../db/sessions.ts";
+import type { AccountsTable } from "../db/tables.ts";
+import { AppError } from "../lib/errors.ts";
+import { newId } from "../lib/ids.ts";
+import { canonicalUsername } from "../lib/usernames.ts";
+import type { Audit } from "../observe/audit.ts";
+import { byOperator } from "./by-operator.ts";
+import { addRange, parseRange } from "./ranges.ts";
+
+export interface OperatorDeps {
+  db: Database;
+  audit: Pick<Audit, "within">;
+  nowMs: () => number;
+}
+
+/** Makes an account, an admin's if so, and puts `allow` on the system's list with it. The token is in the answer and nowhere else. */
+export async function createAccount(
+  deps: OperatorDeps,
+  name: string,
+  options: { isAdmin: boolean; allow: string | null },
+): Promise<{ token: string }> {
+  const { db, audit, nowMs } = deps;
+  const { isAdmin } = options;
+  const { username, usernameKey } = checkUsername(name);
+  const range = options.allow === null ? null : parseRange(options.allow);
+  const token = createToken("dlt");
+  const id = newId("acc", nowMs());
+  try {
+    await db.transaction(async (trx) => {
+      await insertAccount(trx, {
+        ...{ id, username, usernameKey, isAdmin },
+        ...{ passwordHash: null, tokenHash: hashToken(token), isOrgAdmin: false, orgId: null, createdAtMs: nowMs() },
+      });
+      await db.changes.record(trx, { kind: "account", refId: id, action: "created" });
+      const details = { account: id, username, isAdmin, isOrgAdmin: false };
+      await audit.within(trx, { ...byOperator, action: "account.created", details });
+      if (range !== null) await addRange(deps, trx, range, `Of ${username}`);
+    });
+  } catch (error) {
+    if (!isUniqueViolation(error, "username_key")) throw error;
+    throw new AppError("conflict", `There is an account ${username} already.`, { field: "username", cause: error });
+  }
+  return { token };
+}
+
+/** Every system admin. */
+export async function listAdministrators({ db }: Pick<OperatorDeps, "db">) {
+  const admins = await listAdmins(db.kysely);
+  return admins.map(({ username: name, active, passwordHash, totpSecret }) => {
+    return { name, active, hasPassword: passwordHash !== null, totp: totpSecret !== null };
+  });
+}
+
+/** Removes the second factor with its recovery codes, and ends every session of the account. */
+export async function resetTotp(deps: OperatorDeps, name: string): Promise<void> {
+  await changeAccount(deps, name, "account.totp_reset", async (account, trx) => {
+    await replaceRecoveryCodes(trx, account.id, [], deps.nowMs());
+    await forgetTotpSteps(trx, account.id);
+    return { totp_secret: null, totp_enrolled_at: null };
+  });
+}
+
+/** Sets a password that keeps the rules, and ends every session of the account. */
+export async function setPassword(
+  deps: OperatorDeps & { passwords: Passwords },
+  name: string,
+  password: string,
+): Promise<void> {
+  const { username } = await find(deps.db, name);
+  checkPassword(password, username);
+  const hash = await deps.passwords.hash(password);
+  await changeAccount(deps, name, "account.password_set", () => {
+    return { password_hash: hash, password_changed_at: deps.nowMs() };
+  });
+}
+
+type Columns = Partial<Omit<AccountsTable, "id" | "created_at">>;
+
+async function changeAccount(
+  { db, audit, nowMs }: OperatorDeps,
+  name: string,
+  action: string,
+  apply: (account: Account, trx: Trx) => Promise<Columns> | Columns,
+): Promise<void> {
+  await db.transaction(async (trx) => {
+    const account = await find({ kysely: trx }, name);
+    const { id, orgId, username } = account;
+    await updateAccount(trx, id, await apply(account, trx));
+    await revokeSessions(trx, id, nowMs());
+    await deletePendingLogins(trx, id);
+    await db.changes.record(trx, { kind: "account", refId: id, orgId, action: "updated" });
+    await audit.within(trx, { ...byOperator, action, orgId, details: { account: id, username } });
+  });
+}
+
+async function find({ kysely }: Pick<Database, "kysely">, name: string): Promise<Account> {
+  const account = await findAccountByUsername(kysely, canonicalUsername(name));
+  if (account === null) throw new AppError("not_found", `There is no account ${name}.`);
+  return account;
+}

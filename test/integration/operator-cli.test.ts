@@ -1,0 +1,93 @@
+// The operator's commands as processes, on a database in a folder of their own, beside a server that has it open.
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseToken } from "../../src/auth/tokens.ts";
+import type { Change } from "../../src/db/changes.ts";
+import { createDatabase } from "../../src/db/database.ts";
+import { exportLine } from "../../src/observe/audit-chain.ts";
+import { eventually } from "../helpers/eventually.ts";
+
+const program = join(import.meta.dir, "../../cli/main.ts");
+const folder = mkdtempSync(join(tmpdir(), "digit-link-operator-"));
+const path = join(folder, "data", "server.db");
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function digitLink(argv: string[], options: { env?: Record<string, string>; input?: string } = {}) {
+  const child = Bun.spawn([process.execPath, program, ...argv], {
+    cwd: folder,
+    env: { PATH: process.env.PATH ?? "", HOME: folder, DB_PATH: path, BCRYPT_COST: "4", ...options.env },
+    stdin: options.input === undefined ? "ignore" : new TextEncoder().encode(options.input),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, problems, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { exitCode, out, problems };
+}
+
+describe("the operator's commands", () => {
+  test("an administrator from first start to restore", async () => {
+    const created = await digitLink(["admin", "create", "alice", "--allow", "127.0.0.0/8"]);
+    expect(created).toMatchObject({ exitCode: 0 });
+    expect(parseToken(created.out.trim())).toBe("dlt");
+    expect(created.problems).toContain("Administrator alice is created");
+
+    const heard: Change[] = [];
+    const server = await createDatabase({ url: null, path, pollMs: 20, onError: (error) => Promise.reject(error) });
+    await server.changes.start();
+    server.changes.subscribe((changes) => void heard.push(...changes));
+
+    const password = await digitLink(["admin", "set-password", "alice"], { input: "quiet-river-stone\n" });
+    expect(password).toMatchObject({ exitCode: 0, problems: "" });
+    expect(password.out).toContain("every session of the account is ended");
+    const admins = await digitLink(["admin", "list", "--json"]);
+    expect(JSON.parse(admins.out)).toEqual({ name: "alice", active: true, hasPassword: true, totp: false });
+    expect((await digitLink(["admin", "reset-totp", "alice"])).exitCode).toBe(0);
+    expect(parseToken((await digitLink(["account", "create", "bob"])).out.trim())).toBe("dlt");
+
+    expect(await digitLink(["whitelist", "add", "192.0.2.7", "-d", "office"])).toMatchObject({
+      exitCode: 0,
+      out: "Agents from 192.0.2.7 may open tunnels.\n",
+    });
+    const listed = await digitLink(["whitelist", "list"], { env: { AGENT_WHITELIST: "10.0.0.0/8" } });
+    for (const text of ["127.0.0.0/8", "192.0.2.7", "office", "10.0.0.0/8", "env"]) expect(listed.out).toContain(text);
+    expect((await digitLink(["whitelist", "remove", "192.0.2.7"])).exitCode).toBe(0);
+    await eventually(
+      () => heard.some(({ kind, action }) => kind === "whitelist" && action === "deleted"),
+      "the server hears",
+    );
+
+    expect((await digitLink(["audit", "verify"])).out).toContain("Intact");
+    const lines = (await server.kysely.selectFrom("audit_log").selectAll().orderBy("seq").execute()).map(exportLine);
+    writeFileSync(join(folder, "export.jsonl"), lines.join("\n").replace("alice", "mallory"));
+    const verdict = await digitLink(["audit", "verify", "export.jsonl"]);
+    expect(verdict.exitCode).toBe(1);
+    expect(verdict.problems).toContain("Not intact at row 1");
+
+    expect(await digitLink(["backup", "monday.db"])).toMatchObject({ exitCode: 0 });
+    const busy = await digitLink(["restore", "monday.db"]);
+    expect(busy.exitCode).toBe(1);
+    expect(busy.problems).toContain("stop the server first");
+    await server.close();
+    expect(await digitLink(["restore", "monday.db"])).toMatchObject({ exitCode: 0 });
+  }, 60_000);
+
+  test("mistakes are one sentence and an exit code", async () => {
+    const cases: [string[], number, string][] = [
+      [["admin", "create", "alice"], 1, "There is an account alice already."],
+      [["admin", "create", "!"], 2, "username must have"],
+      [["admin", "reset-totp", "nobody"], 1, "There is no account nobody."],
+      [["whitelist", "remove", "192.0.2.99"], 1, "192.0.2.99 is not on the list."],
+      [["whitelist", "add", "here"], 2, "here is neither"],
+      [["restore", "none.db"], 1, "There is no file none.db."],
+    ];
+    for (const [argv, exitCode, sentence] of cases) {
+      const result = await digitLink(argv);
+      expect({ argv, exitCode: result.exitCode, out: result.out }).toEqual({ argv, exitCode, out: "" });
+      expect(result.problems).toContain(sentence);
+      expect(result.problems.trim().split("\n")).toHaveLength(1);
+    }
+  }, 60_000);
+});

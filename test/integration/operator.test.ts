@@ -1,0 +1,300 @@
+// The operator's commands on both engines: accounts, the system's list, the audit log, ADMIN_TOKEN.
+
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sql } from "kysely";
+import { openOperator } from "../../src/admin.ts";
+import { parseToken } from "../../src/auth/tokens.ts";
+import { findAccountByTokenHash, findAccountByUsername, insertAccount, updateAccount } from "../../src/db/accounts.ts";
+import type { Change } from "../../src/db/changes.ts";
+import { createDatabase, type Database } from "../../src/db/database.ts";
+import { insertOrganization } from "../../src/db/organizations.ts";
+import { insertPendingLogin, replaceRecoveryCodes, useTotpStep } from "../../src/db/second-factors.ts";
+import { findLiveSession, insertSession } from "../../src/db/sessions.ts";
+import { AppError } from "../../src/lib/errors.ts";
+import { createLogger } from "../../src/lib/log.ts";
+import { exportLine, verifyChain } from "../../src/observe/audit-chain.ts";
+import { createAudit } from "../../src/observe/audit.ts";
+import { bootstrapAdminToken } from "../../src/operator/admin-token.ts";
+import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
+import { eventually } from "../helpers/eventually.ts";
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const log = createLogger({ level: "error", format: "json", write: () => {} });
+const auditOf = (db: Database) => createAudit({ db, log, flushMs: 5 });
+
+function operatorOf({ options }: TestDatabase, env: Record<string, string> = {}) {
+  const secrets = { JWT_SECRET: "j".repeat(32), ENCRYPTION_KEY: "e".repeat(32) };
+  const storage = options.url === null ? { DB_PATH: options.path } : { DATABASE_URL: options.url, ...secrets };
+  return openOperator({ ...storage, BCRYPT_COST: "4", ...env });
+}
+
+const refusalOf = (work: Promise<unknown>): Promise<AppError> =>
+  work.then(
+    () => Promise.reject(new Error("was not refused")),
+    (error: unknown) => (error instanceof AppError ? error : Promise.reject(error as Error)),
+  );
+
+/** Gives an account a second factor, a session, and a half-done login. */
+async function enrol(db: Database, username: string, nowMs = Date.now()): Promise<string> {
+  const { id } = (await findAccountByUsername(db.kysely, username))!;
+  await db.transaction(async (trx) => {
+    await updateAccount(trx, id, { totp_secret: "v1.k.sealed", totp_enrolled_at: nowMs });
+    await replaceRecoveryCodes(trx, id, ["code-a", "code-b"], nowMs);
+    await useTotpStep(trx, id, 7, nowMs);
+  });
+  const common = { account_id: id, address: "192.0.2.1", created_at: nowMs, expires_at: nowMs + 3_600_000 };
+  await insertSession(db.kysely, {
+    ...common,
+    ...{ id: `ses_${username}`, session_hash: `hash-${username}`, user_agent: "test", last_seen_at: nowMs },
+    revoked_at: null,
+  });
+  await insertPendingLogin(db.kysely, {
+    ...common,
+    ...{ token_hash: `pending-${username}`, kind: "totp", totp_secret: null, failures: 0 },
+  });
+  return id;
+}
+
+const rowsOf = async (
+  db: Database,
+  table: "recovery_codes" | "totp_used_steps" | "pending_logins",
+  accountId: string,
+) => (await db.kysely.selectFrom(table).select("account_id").where("account_id", "=", accountId).execute()).length;
+
+const actionsOf = async (db: Database) =>
+  (await db.kysely.selectFrom("audit_log").select(["action", "actor_name", "auth_type"]).orderBy("seq").execute()).map(
+    (row) => `${row.action} ${row.actor_name} ${row.auth_type}`,
+  );
+
+describeEngines("operator", (open) => {
+  test("an administrator is made with a token and, if asked, an address; the running server hears of it", async () => {
+    await using fresh = await open();
+    const heard: Change[] = [];
+    await fresh.db.changes.start();
+    fresh.db.changes.subscribe((changes) => void heard.push(...changes));
+    await using operator = await operatorOf(fresh);
+    const { token } = await operator.createAdmin(" Alice ", "192.0.2.7/32");
+    expect(parseToken(token)).toBe("dlt");
+    const account = await findAccountByTokenHash(fresh.db.kysely, sha256(token));
+    expect(account).toMatchObject({
+      username: "Alice",
+      usernameKey: "alice",
+      isAdmin: true,
+      orgId: null,
+      active: true,
+    });
+    expect(await operator.listAdmins()).toEqual([{ name: "Alice", active: true, hasPassword: false, totp: false }]);
+    expect(await operator.allowed()).toEqual([{ cidr: "192.0.2.7", description: "Of Alice", source: "database" }]);
+    await eventually(() => heard.length === 2, "both changes are heard");
+    expect(heard.map(({ kind, action }) => `${kind} ${action}`).sort()).toEqual([
+      "account created",
+      "whitelist created",
+    ]);
+    expect(await actionsOf(fresh.db)).toEqual(["account.created operator shell", "whitelist.added operator shell"]);
+    expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 2 });
+  });
+
+  test("an ordinary account is no administrator and in no organization", async () => {
+    await using fresh = await open();
+    await using operator = await operatorOf(fresh);
+    const { token } = await operator.createAccount("bob");
+    expect(await findAccountByTokenHash(fresh.db.kysely, sha256(token))).toMatchObject({ isAdmin: false, orgId: null });
+    expect(await operator.listAdmins()).toEqual([]);
+  });
+
+  test("what can't be is refused, and leaves nothing behind", async () => {
+    await using fresh = await open();
+    await using operator = await operatorOf(fresh);
+    await operator.createAccount("bob");
+    expect((await refusalOf(operator.createAdmin("BOB", null))).code).toBe("conflict");
+    expect((await refusalOf(operator.createAdmin("x", null))).code).toBe("validation");
+    expect((await refusalOf(operator.createAdmin("carol", "192.0.2.300"))).code).toBe("validation");
+    const unknown = [() => operator.resetTotp("nobody"), () => operator.setPassword("nobody", "quiet-river-stone")];
+    for (const work of unknown)
+      expect(await refusalOf(work())).toMatchObject({ code: "not_found", message: "There is no account nobody." });
+    expect((await refusalOf(operator.setPassword("bob", "short"))).code).toBe("validation");
+    expect(await operator.listAdmins()).toEqual([]);
+    expect(await actionsOf(fresh.db)).toEqual(["account.created operator shell"]);
+  });
+
+  test("ranges are added once, listed with those of the environment, and removed", async () => {
+    await using fresh = await open();
+    await using operator = await operatorOf(fresh, { AGENT_WHITELIST: "10.0.0.0/8" });
+    expect(await operator.allow("192.0.2.77/24", "office")).toEqual({ cidr: "192.0.2.0/24", warning: null });
+    await operator.allow("192.0.2.0/24", "again");
+    expect((await operator.allow("2001:DB8::1", "")).cidr).toBe("2001:db8::1");
+    expect((await operator.allow("0.0.0.0/0", "")).warning).toContain("every IPv4 address");
+    expect((await operator.allow("2000::/3", "")).warning).toContain("wide");
+    expect(
+      (await operator.allowed()).map(({ cidr, description, source }) => `${cidr} ${description} ${source}`),
+    ).toEqual(expect.arrayContaining(["10.0.0.0/8 AGENT_WHITELIST env", "192.0.2.0/24 office database"]));
+    expect(await operator.allowed()).toHaveLength(5);
+    await operator.disallow("192.0.2.0/24");
+    expect(await operator.allowed()).toHaveLength(4);
+    expect((await refusalOf(operator.disallow("192.0.2.0/24"))).code).toBe("not_found");
+    expect((await refusalOf(operator.disallow("10.0.0.0/8"))).message).toContain("AGENT_WHITELIST");
+    expect((await refusalOf(operator.allow("10.0.0.0/8", "a\nb"))).code).toBe("validation");
+    expect((await refusalOf(operator.allow("everywhere", ""))).message).toContain("everywhere");
+  });
+
+  test("the audit log of the database, and an export of it, are verified", async () => {
+    await using fresh = await open();
+    await using operator = await operatorOf(fresh);
+    for (const name of ["alice", "bob", "carol"]) await operator.createAccount(name);
+    expect(await operator.verifyAudit(null)).toEqual({ intact: true, rows: 3 });
+    const folder = mkdtempSync(join(tmpdir(), "digit-link-export-"));
+    try {
+      const lines = (await fresh.db.kysely.selectFrom("audit_log").selectAll().orderBy("seq").execute()).map(
+        exportLine,
+      );
+      const [whole, cut, empty] = ["whole", "cut", "empty"].map((name) => join(folder, name)) as [
+        string,
+        string,
+        string,
+      ];
+      writeFileSync(whole, `${lines.join("\n")}\n`);
+      writeFileSync(cut, `${lines[0]}\n${lines[2]}\n`);
+      writeFileSync(empty, "");
+      expect(await operator.verifyAudit(whole)).toEqual({ intact: true, rows: 3 });
+      expect(await operator.verifyAudit(cut)).toMatchObject({ intact: false, seq: 3 });
+      expect((await refusalOf(operator.verifyAudit(empty))).message).toContain("no audit entry");
+      expect((await refusalOf(operator.verifyAudit(join(folder, "none")))).message).toContain("cannot be read");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    await sql`update audit_log set actor_name = 'mallory' where seq = 2`.execute(fresh.db.kysely);
+    expect(await operator.verifyAudit(null)).toMatchObject({ intact: false, seq: 2 });
+  });
+
+  describe("security", () => {
+    test("reset-totp and set-password end every session and half-done login, of that account alone", async () => {
+      await using fresh = await open();
+      await using operator = await operatorOf(fresh);
+      for (const name of ["alice", "bob", "carol"]) await operator.createAdmin(name, null);
+      const ids = new Map<string, string>();
+      for (const name of ["alice", "bob", "carol"]) ids.set(name, await enrol(fresh.db, name));
+      const isLive = async (name: string) =>
+        (await findLiveSession(fresh.db.kysely, `hash-${name}`, ids.get(name)!, Date.now())) !== null;
+
+      await operator.resetTotp("Alice");
+      await operator.setPassword("bob", "quiet-river-stone");
+      expect([await isLive("alice"), await isLive("bob"), await isLive("carol")]).toEqual([false, false, true]);
+      for (const [name, left] of [
+        ["alice", 0],
+        ["bob", 0],
+        ["carol", 1],
+      ] as const)
+        expect(await rowsOf(fresh.db, "pending_logins", ids.get(name)!)).toBe(left);
+      const [alice, bob] = [ids.get("alice")!, ids.get("bob")!];
+      expect(await rowsOf(fresh.db, "recovery_codes", alice)).toBe(0);
+      expect(await rowsOf(fresh.db, "totp_used_steps", alice)).toBe(0);
+      expect(await findAccountByUsername(fresh.db.kysely, "alice")).toMatchObject({ totpSecret: null });
+      // A new password is no second factor.
+      expect(await rowsOf(fresh.db, "recovery_codes", bob)).toBe(2);
+      const after = await findAccountByUsername(fresh.db.kysely, "bob");
+      expect(after?.totpSecret).not.toBeNull();
+      expect(await Bun.password.verify("quiet-river-stone", after?.passwordHash ?? "")).toBe(true);
+      expect((await actionsOf(fresh.db)).slice(3)).toEqual([
+        "account.totp_reset operator shell",
+        "account.password_set operator shell",
+      ]);
+    });
+
+    test("neither token nor password is in the database or the audit log", async () => {
+      await using fresh = await open();
+      await using operator = await operatorOf(fresh);
+      const { token } = await operator.createAdmin("alice", null);
+      await operator.setPassword("alice", "quiet-river-stone");
+      const accounts = await fresh.db.kysely.selectFrom("accounts").selectAll().execute();
+      const entries = await fresh.db.kysely.selectFrom("audit_log").selectAll().execute();
+      const everything = JSON.stringify([accounts, entries]);
+      expect(everything).not.toContain(token);
+      expect(everything).not.toContain("quiet-river-stone");
+    });
+
+    test("a change that can't be audited is not made", async () => {
+      await using fresh = await open();
+      await using operator = await operatorOf(fresh);
+      await operator.createAccount("bob");
+      await sql`alter table audit_log rename to audit_away`.execute(fresh.db.kysely);
+      expect((await refusalOf(operator.createAdmin("mallory", null))).code).toBe("audit_unavailable");
+      expect((await refusalOf(operator.allow("192.0.2.1", ""))).code).toBe("audit_unavailable");
+      expect(await operator.listAdmins()).toEqual([]);
+      expect(await operator.allowed()).toEqual([]);
+      await sql`alter table audit_away rename to audit_log`.execute(fresh.db.kysely);
+    });
+
+    test("ADMIN_TOKEN raises no ordinary account, and shares no other account's token", async () => {
+      await using fresh = await open();
+      const audit = auditOf(fresh.db);
+      const bootstrap = (token: string) => bootstrapAdminToken(fresh.db, audit, token, 1_000);
+      await insertOrganization(fresh.db.kysely, {
+        ...{ id: "org_1", name: "Acme", name_key: "acme", require_totp: 0, created_at: 0 },
+      });
+      const member = { passwordHash: null, isAdmin: false, isOrgAdmin: false, orgId: "org_1", createdAtMs: 0 };
+      await fresh.db.transaction(async (trx) => {
+        await insertAccount(trx, { ...member, id: "acc_1", username: "Admin", usernameKey: "admin", tokenHash: null });
+        await insertAccount(trx, {
+          ...member,
+          id: "acc_2",
+          username: "eve",
+          usernameKey: "eve",
+          tokenHash: sha256("t".repeat(32)),
+        });
+      });
+      expect((await refusalOf(bootstrap("x".repeat(32)))).message).toContain("no system administrator");
+      expect(await findAccountByUsername(fresh.db.kysely, "admin")).toMatchObject({ isAdmin: false, orgId: "org_1" });
+      await updateAccount(fresh.db.kysely, "acc_1", { username: "someone", username_key: "someone" });
+      expect((await refusalOf(bootstrap("t".repeat(32)))).message).toContain("another account");
+      expect((await refusalOf(bootstrap("x".repeat(31)))).code).toBe("validation");
+      expect(await findAccountByUsername(fresh.db.kysely, "admin")).toBeNull();
+      await audit.close();
+    });
+  });
+
+  test("ADMIN_TOKEN makes the account admin once, follows its value, and survives starts at the same time", async () => {
+    await using fresh = await open();
+    const audit = auditOf(fresh.db);
+    const other = await createDatabase(fresh.options);
+    const otherAudit = auditOf(other);
+    const [first, second] = ["first value of the token, 32 long", "second value of the token, longer"];
+    const outcomes = await Promise.all([
+      bootstrapAdminToken(fresh.db, audit, first, 1_000),
+      bootstrapAdminToken(other, otherAudit, first, 1_000),
+    ]);
+    expect(outcomes.sort()).toEqual(["created", "unchanged"]);
+    expect(await bootstrapAdminToken(fresh.db, audit, first, 2_000)).toBe("unchanged");
+    const made = await findAccountByTokenHash(fresh.db.kysely, sha256(first));
+    expect(made).toMatchObject({ username: "admin", isAdmin: true, active: true, passwordHash: null });
+    expect(await bootstrapAdminToken(fresh.db, audit, second, 3_000)).toBe("changed");
+    expect(await findAccountByTokenHash(fresh.db.kysely, sha256(first))).toBeNull();
+    expect((await findAccountByTokenHash(fresh.db.kysely, sha256(second)))?.id).toBe(made!.id);
+    await updateAccount(fresh.db.kysely, made!.id, { active: 0 });
+    expect(await bootstrapAdminToken(fresh.db, audit, second, 4_000)).toBe("inactive");
+    expect(await findAccountByUsername(fresh.db.kysely, "admin")).toMatchObject({ active: false });
+    expect(await actionsOf(fresh.db)).toEqual([
+      "account.created ADMIN_TOKEN token",
+      "account.token_changed ADMIN_TOKEN token",
+    ]);
+    await audit.close();
+    await otherAudit.close();
+    await other.close();
+  });
+});
+
+describe("PostgreSQL", () => {
+  test("backup and restore point to its own tools, without a connection", async () => {
+    const env = {
+      DATABASE_URL: "postgres://nobody@127.0.0.1:1/none",
+      JWT_SECRET: "j".repeat(32),
+      ENCRYPTION_KEY: "e".repeat(32),
+    };
+    await using operator = await openOperator(env);
+    expect((await refusalOf(operator.backup("/tmp/never"))).message).toContain("pg_dump");
+    expect((await refusalOf(operator.restore("/tmp/never"))).message).toContain("pg_restore");
+  });
+});
