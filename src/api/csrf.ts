@@ -10,11 +10,17 @@ import { factsOf, isUnsafe } from "./request.ts";
  */
 export function checkCsrf(request: Request, hasOurCookie: boolean): void {
   if (!isUnsafe(request.method)) return;
+  checkSameOrigin(request);
+  const saysNothing = !request.headers.has("origin") && !request.headers.has("sec-fetch-site");
+  if (saysNothing && hasOurCookie) throw new AppError("csrf");
+}
+
+/** Throws `csrf` for any request, a safe one too, that another origin made a browser send: for streams. */
+export function checkSameOrigin(request: Request): void {
   const origin = request.headers.get("origin");
   const site = request.headers.get("sec-fetch-site");
   if (origin !== null && !isOwnOrigin(origin, request)) throw new AppError("csrf");
   if (site !== null && site !== "same-origin") throw new AppError("csrf");
-  if (origin === null && site === null && hasOurCookie) throw new AppError("csrf");
 }
 
 function isOwnOrigin(origin: string, request: Request): boolean {

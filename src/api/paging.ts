@@ -52,8 +52,12 @@ export function toPage<Row>(
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   if (rows.length <= page.limit || last === undefined) return { rows: shown, nextCursor: null };
-  const { value, id } = keyOf(last);
-  return { rows: shown, nextCursor: Buffer.from(JSON.stringify([sort.name, value, id])).toString("base64url") };
+  return { rows: shown, nextCursor: cursorAfter(sort, keyOf(last)) };
+}
+
+/** The cursor of the page that starts after the row with this key. */
+export function cursorAfter(sort: Pick<Sort, "name">, { value, id }: { value: string | number; id: string }): string {
+  return Buffer.from(JSON.stringify([sort.name, value, id])).toString("base64url");
 }
 
 function decodeCursor(cursor: string): unknown[] {

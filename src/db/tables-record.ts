@@ -98,7 +98,7 @@ export interface ChangesTable {
 
 /** Traffic per name and slot of time. */
 export interface TrafficTable {
-  resolution: "minute" | "hour" | "day";
+  resolution: "minute" | "quarter" | "day";
   /** Start of the slot. */
   slot_at: number;
   name: string;

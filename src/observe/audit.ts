@@ -52,7 +52,14 @@ const mostWaiting = 100_000;
 const longestText = 512;
 const longestDetails = 16_384;
 
-export function createAudit(options: { db: Database; log: Logger; flushMs: number; clock?: () => number }): Audit {
+/** `onRecord` hears of every recorded event at once (not of changes); it must not throw. The caller closes it. */
+export function createAudit(options: {
+  db: Database;
+  log: Logger;
+  flushMs: number;
+  clock?: () => number;
+  onRecord?: (entry: AuditEntry) => void;
+}): Audit {
   const { db, log, flushMs } = options;
   const clock = options.clock ?? Date.now;
   let waiting: AuditEntry[] = [];
@@ -104,8 +111,10 @@ export function createAudit(options: { db: Database; log: Logger; flushMs: numbe
         waiting.shift();
         lost++;
       }
-      waiting.push({ ...entry, atMs: entry.atMs ?? clock() });
+      const stamped = { ...entry, atMs: entry.atMs ?? clock() };
+      waiting.push(stamped);
       schedule();
+      options.onRecord?.(stamped);
     },
     async within(trx, ...entries) {
       try {

@@ -1,7 +1,7 @@
 // Entries of a whitelist of agents, for any owner: schemas, pages, adding and removing with audit and change rows.
 
 import { t } from "elysia";
-import { isUniqueViolation } from "../../db/engine.ts";
+import { ForeignKeyViolation, isUniqueViolation } from "../../db/engine.ts";
 import {
   deleteWhitelistEntry,
   insertWhitelistEntry,
@@ -9,7 +9,7 @@ import {
   type ListOwner,
   type WhitelistRow,
 } from "../../db/whitelist-entries.ts";
-import { canonicalCidr } from "../../lib/cidr.ts";
+import { canonicalCidr, isEverything } from "../../lib/cidr.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Caller } from "../callers.ts";
@@ -28,20 +28,27 @@ export const entrySchema = closed({
   description: t.String(),
   level: t.Union([t.Literal("system"), t.Literal("organization"), t.Literal("application"), t.Literal("account")]),
   ownerId: t.Nullable(t.String()),
-  createdAt: timeSchema,
+  ownerName: t.Nullable(t.String({ description: "Of an organization or application, in lists of many owners." })),
+  createdAt: t.Nullable(timeSchema),
   source: t.Union([t.Literal("database"), t.Literal("env")], { description: "`env`: set by AGENT_WHITELIST." }),
 });
 export const entriesAnswer = listOf("entries", entrySchema);
-export const entryAnswer = closed({ entry: entrySchema });
+export const entryAnswer = closed({
+  entry: entrySchema,
+  warning: t.Optional(t.String({ description: "Why the entry may be a mistake." })),
+});
+
+const everythingWarning = "This range contains every address: any agent with a valid credential may connect.";
 
 /** An entry as the API shows it. */
-export function toEntryAnswer(row: WhitelistRow) {
+export function toEntryAnswer(row: WhitelistRow, ownerName: string | null = null) {
   return {
     id: row.id,
     ipRange: row.cidr,
     description: row.description,
     level: row.level,
     ownerId: row.owner_id === "" ? null : row.owner_id,
+    ownerName,
     createdAt: new Date(row.created_at).toISOString(),
     source: "database" as const,
   };
@@ -58,7 +65,7 @@ export interface WhitelistEntries {
     body: { ipRange: string; description?: string },
     caller: Caller,
     request: Request,
-  ): Promise<{ entry: ReturnType<typeof toEntryAnswer> }>;
+  ): Promise<{ entry: ReturnType<typeof toEntryAnswer>; warning?: string }>;
   /** Removes an entry of this owner; live sessions that no longer pass close through the feed of changes. */
   remove(owner: ListOwner, entryId: string, caller: Caller, request: Request): Promise<void>;
 }
@@ -72,7 +79,7 @@ export function createWhitelistEntries(deps: ApiDeps): WhitelistEntries {
       const page = parsePage(query, order);
       const found = await listWhitelist(db.kysely, owner.ownerId, page);
       const { rows, nextCursor } = toPage(found, page, order, (row) => ({ value: row.created_at, id: row.id }));
-      return { entries: rows.map(toEntryAnswer), nextCursor };
+      return { entries: rows.map((row) => toEntryAnswer(row)), nextCursor };
     },
     async add(owner, body, caller, request) {
       const cidr = canonicalCidr(body.ipRange.trim());
@@ -107,9 +114,11 @@ export function createWhitelistEntries(deps: ApiDeps): WhitelistEntries {
         if (isUniqueViolation(error)) {
           throw new AppError("conflict", `${cidr} is on this list already.`, { field: "ipRange", cause: error });
         }
+        // The owner was deleted meanwhile.
+        if (error instanceof ForeignKeyViolation) throw new AppError("not_found", undefined, { cause: error });
         throw error;
       }
-      return { entry: toEntryAnswer(row) };
+      return { entry: toEntryAnswer(row), ...(isEverything(cidr) ? { warning: everythingWarning } : {}) };
     },
     async remove(owner, entryId, caller, request) {
       await db.transaction(async (trx) => {

@@ -1,0 +1,59 @@
+// /admin/audit and /org/audit: list, numbers, export. Organization admins see their organization's.
+
+import { newRoutes } from "../routes.ts";
+import { answers } from "../schemas.ts";
+import { readErrors, type Portal } from "../scopes.ts";
+import * as model from "./model.ts";
+import type { AuditReader } from "./service.ts";
+
+export function createAuditRoutes(portal: Portal, reader: AuditReader) {
+  const tag = `${portal.tag}: audit`;
+  const isAdmin = portal.prefix === "/admin";
+  return newRoutes(`${portal.prefix}/audit`, tag, portal.security)
+    .use(portal.change)
+    .get("", ({ scope, query }) => reader.list(scope.orgId, query), {
+      query: isAdmin ? model.adminListQuery : model.orgListQuery,
+      response: answers({ 200: model.eventsAnswer }, ...readErrors),
+      detail: {
+        summary: "What happened",
+        description:
+          "A page may have fewer entries than asked for, none even, and still have a `nextCursor`: under combinations " +
+          "of filters that match rarely, only so many entries are looked at in one call.",
+      },
+    })
+    .get("/stats", ({ scope, query }) => reader.stats(scope.orgId, query), {
+      query: isAdmin ? model.adminStatsQuery : model.orgStatsQuery,
+      response: answers({ 200: model.statsAnswer }, ...readErrors),
+      detail: { summary: "How often what happened in the last hour, day or week" },
+    })
+    .get(
+      "/export",
+      async ({ scope, query }) => {
+        const isCsv = query.format === "csv";
+        const stream = await reader.export(scope, query);
+        return new Response(stream, {
+          headers: {
+            "content-type": isCsv ? "text/csv; charset=utf-8" : "application/jsonl; charset=utf-8",
+            "content-disposition": `attachment; filename="audit.${isCsv ? "csv" : "jsonl"}"`,
+          },
+        });
+      },
+      {
+        query: isAdmin ? model.adminExportQuery : model.orgExportQuery,
+        response: answers({}, ...readErrors),
+        detail: {
+          summary: "Everything that matches, oldest first, as a file",
+          description: "`digit-link audit verify` checks a JSONL export that was made without filters.",
+          responses: {
+            200: {
+              description: "The file.",
+              content: {
+                "application/jsonl": { schema: { type: "string" } },
+                "text/csv": { schema: { type: "string" } },
+              },
+            },
+          },
+        },
+      },
+    );
+}

@@ -1,0 +1,142 @@
+// Reading the audit log for people: filters, pages, numbers, exports.
+
+import { countAudit } from "../../db/audit-counts.ts";
+import { readAudit, type AuditFilter, type AuditRow } from "../../db/audit-log.ts";
+import { findAccountByUsername } from "../../db/accounts.ts";
+import { findApplicationNames } from "../../db/applications.ts";
+import { findOrganizationNames } from "../../db/organizations.ts";
+import { AppError } from "../../lib/errors.ts";
+import { canonicalUsername } from "../../lib/usernames.ts";
+import { exportLine } from "../../observe/audit-chain.ts";
+import { changeBy } from "../changes.ts";
+import type { ApiDeps } from "../deps.ts";
+import { cursorAfter, parsePage, parseSort } from "../paging.ts";
+import type { Scope } from "../scopes.ts";
+import { csvHeader, csvLine } from "./csv.ts";
+import { toEventAnswer } from "./model.ts";
+
+export interface AuditFilterQuery {
+  org?: string;
+  app?: string;
+  actor?: string;
+  action?: string;
+  outcome?: "success" | "failure";
+  from?: string;
+  to?: string;
+}
+
+const hourMs = 3_600_000;
+const rangeMs = { hour: hourMs, day: 24 * hourMs, week: 7 * 24 * hourMs };
+const exportRows = 1_000;
+
+export type AuditReader = ReturnType<typeof createAuditReader>;
+
+export function createAuditReader(deps: ApiDeps) {
+  const { db, nowMs } = deps;
+
+  async function filterOf(orgId: string | null, query: AuditFilterQuery): Promise<AuditFilter> {
+    return {
+      orgId: orgId ?? query.org ?? null,
+      appId: query.app ?? null,
+      actorId: query.actor === undefined ? null : await actorIdOf(query.actor),
+      action: query.action?.replace(/\.$/, "") ?? null,
+      success: query.outcome === undefined ? null : query.outcome === "success",
+      fromMs: timeOf(query.from, "from"),
+      toMs: timeOf(query.to, "to"),
+    };
+  }
+
+  /** An account may be named; entries know its id. A name that nobody has finds nothing, as an unknown id does. */
+  async function actorIdOf(actor: string): Promise<string> {
+    if (/^[a-z]{3}_[0-9a-z]{26}$/.test(actor)) return actor;
+    return (await findAccountByUsername(db.kysely, canonicalUsername(actor)))?.id ?? "";
+  }
+
+  async function answersOf(rows: readonly AuditRow[]) {
+    const ids = (of: (row: AuditRow) => string | null) => [
+      ...new Set(rows.map(of).filter((id): id is string => id !== null)),
+    ];
+    const names = {
+      organizations: await findOrganizationNames(
+        db.kysely,
+        ids(({ org_id }) => org_id),
+      ),
+      applications: await findApplicationNames(
+        db.kysely,
+        ids(({ app_id }) => app_id),
+      ),
+    };
+    return rows.map((row) => toEventAnswer(row, names));
+  }
+
+  return {
+    async list(orgId: string | null, query: AuditFilterQuery & { limit?: number; cursor?: string; sort?: string }) {
+      const sort = parseSort(query.sort, { time: "seq" }, "-time");
+      const page = parsePage(query, sort);
+      const after = page.after === null ? null : Number(page.after.value);
+      const filter = await filterOf(orgId, query);
+      const { rows, nextSeq } = await readAudit(db.kysely, filter, {
+        limit: page.limit,
+        descending: page.descending,
+        after,
+      });
+      const nextCursor = nextSeq === null ? null : cursorAfter(sort, { value: nextSeq, id: "" });
+      return { events: await answersOf(rows), nextCursor };
+    },
+    /** How often what happened lately. */
+    async stats(orgId: string | null, query: { range?: keyof typeof rangeMs; org?: string }) {
+      const sinceMs = nowMs() - rangeMs[query.range ?? "day"];
+      const { counts, complete } = await countAudit(db.kysely, orgId ?? query.org ?? null, sinceMs);
+      const byAction = [...counts]
+        .map(([action, { succeeded, failed }]) => ({ action, succeeded, failed }))
+        .sort((a, b) => b.succeeded + b.failed - a.succeeded - a.failed || (a.action < b.action ? -1 : 1));
+      const sum = (key: "succeeded" | "failed"): number => byAction.reduce((total, one) => total + one[key], 0);
+      const [succeeded, failed] = [sum("succeeded"), sum("failed")];
+      const since = new Date(sinceMs).toISOString();
+      return { since, total: succeeded + failed, succeeded, failed, byAction, complete };
+    },
+    /** Everything that matches, oldest first, read page by page while the reader takes it. The export itself is audited. */
+    async export(
+      scope: Scope,
+      query: AuditFilterQuery & { format?: "csv" | "jsonl" },
+    ): Promise<ReadableStream<Uint8Array>> {
+      const filter = await filterOf(scope.orgId, query);
+      const isCsv = query.format === "csv";
+      deps.audit.record({
+        ...changeBy(scope.caller, scope.request),
+        action: "audit.exported",
+        details: { ...query },
+      });
+      const encoder = new TextEncoder();
+      let after: number | null = null;
+      let begun = false;
+      return new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          let text = "";
+          if (!begun && isCsv) text = csvHeader;
+          begun = true;
+          // A page may be empty and still not be the last one.
+          do {
+            const page = await readAudit(db.kysely, filter, { limit: exportRows, descending: false, after });
+            text += page.rows.map((row) => (isCsv ? csvLine(row) : `${exportLine(row)}\n`)).join("");
+            if (page.nextSeq === null) {
+              if (text !== "") controller.enqueue(encoder.encode(text));
+              controller.close();
+              return;
+            }
+            after = page.nextSeq;
+            await Bun.sleep(0);
+          } while (text === "");
+          controller.enqueue(encoder.encode(text));
+        },
+      });
+    },
+  };
+}
+
+function timeOf(text: string | undefined, field: string): number | null {
+  if (text === undefined) return null;
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw new AppError("validation", `${field} must be an ISO 8601 time.`, { field });
+  return ms;
+}

@@ -1,0 +1,132 @@
+// GET /admin/events and /org/events: one server-sent event stream per reader, which ends when the reader may no longer read.
+
+import { hashToken } from "../../auth/tokens.ts";
+import { findAccountByTokenHash } from "../../db/accounts.ts";
+import { AppError } from "../../lib/errors.ts";
+import type { EventHub } from "../../observe/events.ts";
+import { checkSameOrigin } from "../csrf.ts";
+import type { ApiDeps } from "../deps.ts";
+import { newRoutes } from "../routes.ts";
+import { answers } from "../schemas.ts";
+import { readErrors, type Portal, type Scope } from "../scopes.ts";
+
+/** How long a reader that was logged out, moved or deactivated by another process may still read. */
+const checkAgainMs = 4_000;
+/** Bytes that may wait for a slow reader; then it is cut off, and resumes. */
+const mostWaitingBytes = 1024 * 1024;
+const mostStreams = 1_000;
+const mostStreamsPerAccount = 20;
+
+interface Parts {
+  deps: ApiDeps;
+  events: EventHub;
+  /** Open streams by account; shared by both portals. */
+  open: Map<string, number>;
+}
+
+export function createEventRoute(portal: Portal, { deps, events, open }: Parts) {
+  const tag = `${portal.tag}: live`;
+
+  /** Whether the reader of an open stream may still read, by the database of now. */
+  async function mayStillRead(scope: Scope): Promise<boolean> {
+    const { account, sessionId } = scope.caller;
+    if (sessionId === null) {
+      // Not through the guard, which audits and counts every use of the token.
+      const token = scope.request.headers.get("x-admin-token") ?? "";
+      const found = await findAccountByTokenHash(deps.db.kysely, hashToken(token));
+      return found !== null && found.id === account.id && found.active && found.isAdmin && deps.settings.adminApiTokens;
+    }
+    try {
+      return (await portal.mayRead(scope.request)).orgId === scope.orgId;
+    } catch (error) {
+      if (error instanceof AppError) return false;
+      throw error;
+    }
+  }
+
+  function openStream(scope: Scope): ReadableStream<Uint8Array> {
+    const { account } = scope.caller;
+    const encoder = new TextEncoder();
+    /** `cancelled`: the reader did it, and there is nothing to close any more. */
+    let end: (cancelled?: boolean) => void = () => {};
+    return new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          let ended = false;
+          let checking = false;
+          const check = (): void => {
+            if (checking || ended) return;
+            checking = true;
+            mayStillRead(scope)
+              .then(
+                (may) => may || end(),
+                (error: unknown) => {
+                  deps.log.error("a reader of events could not be checked", { error: String(error) });
+                  end();
+                },
+              )
+              .finally(() => (checking = false));
+          };
+          const timer = setInterval(check, checkAgainMs);
+          const unsubscribe = deps.db.changes.subscribe((changes) => {
+            const concerns = changes.some(
+              ({ kind, refId }) => kind === "session" || refId === account.id || refId === scope.orgId,
+            );
+            if (concerns) check();
+          });
+          open.set(account.id, (open.get(account.id) ?? 0) + 1);
+          const stop = events.read({
+            orgId: scope.orgId,
+            lastEventId: scope.request.headers.get("last-event-id"),
+            reader(text) {
+              if (ended) return;
+              controller.enqueue(encoder.encode(text));
+              if ((controller.desiredSize ?? 0) < -mostWaitingBytes) end();
+            },
+          });
+          end = (cancelled = false) => {
+            if (ended) return;
+            ended = true;
+            clearInterval(timer);
+            unsubscribe();
+            stop();
+            const left = (open.get(account.id) ?? 1) - 1;
+            if (left > 0) open.set(account.id, left);
+            else open.delete(account.id);
+            if (!cancelled) controller.close();
+          };
+          scope.request.signal.addEventListener("abort", () => end(), { once: true });
+          // The head goes out with the first bytes; browsers wait `retry` before they come back.
+          controller.enqueue(encoder.encode("retry: 2000\n\n"));
+        },
+        cancel: () => end(true),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: 64 * 1024 }),
+    );
+  }
+
+  return newRoutes(portal.prefix, tag, portal.security)
+    .use(portal.read)
+    .get(
+      "/events",
+      ({ scope }) => {
+        checkSameOrigin(scope.request);
+        const mine = open.get(scope.caller.account.id) ?? 0;
+        if (events.readers >= mostStreams || mine >= mostStreamsPerAccount) throw new AppError("too_many_connections");
+        const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
+        return new Response(openStream(scope), { headers });
+      },
+      {
+        response: answers({}, ...readErrors, "csrf", "too_many_connections"),
+        detail: {
+          summary: "What happens now, as server-sent events",
+          description:
+            "`tunnel.opened`, `tunnel.closed`, `refusal`, `request` (a list of requests) and, each second, `stats`. " +
+            "`Last-Event-ID` resumes within the last 1,000 events. Ends when the session does.",
+          responses: {
+            200: { description: "The stream.", content: { "text/event-stream": { schema: { type: "string" } } } },
+          },
+        },
+      },
+    );
+}

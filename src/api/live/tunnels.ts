@@ -1,0 +1,122 @@
+// Live tunnels: lists, disconnecting, and asking whether the local service answers. All from memory.
+
+import { findApplicationNames } from "../../db/applications.ts";
+import { findOrganizationNames } from "../../db/organizations.ts";
+import { findUsernames } from "../../db/totals.ts";
+import { AppError } from "../../lib/errors.ts";
+import { changeBy } from "../changes.ts";
+import type { ApiDeps } from "../deps.ts";
+import type { Keyset } from "../../db/keyset.ts";
+import { parsePage, parseSort, toPage, type Sort } from "../paging.ts";
+import type { Scope } from "../scopes.ts";
+import type { LiveTunnel } from "../tunnels/registry.ts";
+import { isConnected, type TunnelDirectory, type TunnelSource } from "./directory.ts";
+import { toLocalAnswer, toTunnelAnswer } from "./tunnel-model.ts";
+
+const sorts = { openedAt: "openedAt", subdomain: "subdomain", requests: "requests" };
+
+export interface TunnelsQuery {
+  limit?: number;
+  cursor?: string;
+  sort?: string;
+  q?: string;
+  state?: "connected" | "offline";
+  app?: string;
+  org?: string;
+}
+
+export type LiveTunnelList = ReturnType<typeof createLiveTunnels>;
+
+export function createLiveTunnels(deps: ApiDeps, directory: TunnelDirectory, source: Pick<TunnelSource, "check">) {
+  const { db } = deps;
+
+  async function answersOf(tunnels: readonly LiveTunnel[]) {
+    const ids = (of: (tunnel: LiveTunnel) => string | null) => [
+      ...new Set(tunnels.map(of).filter((id): id is string => id !== null)),
+    ];
+    const names = {
+      organizations: await findOrganizationNames(
+        db.kysely,
+        ids(({ orgId }) => orgId),
+      ),
+      applications: await findApplicationNames(
+        db.kysely,
+        ids(({ appId }) => appId),
+      ),
+      accounts: await findUsernames(
+        db.kysely,
+        ids(({ accountId }) => accountId),
+      ),
+    };
+    return tunnels.map((tunnel) => toTunnelAnswer(tunnel, names));
+  }
+
+  function find(scope: Scope, id: string): LiveTunnel {
+    const tunnel = directory.find(scope.orgId, id);
+    if (tunnel === null) throw new AppError("not_found");
+    return tunnel;
+  }
+
+  return {
+    async list(orgId: string | null, query: TunnelsQuery) {
+      const sort = parseSort(query.sort, sorts, "-openedAt");
+      const page = parsePage(query, sort);
+      const q = query.q?.trim().toLowerCase();
+      const matching = directory
+        .within(orgId)
+        .filter(
+          (tunnel) =>
+            (query.org === undefined || tunnel.orgId === query.org) &&
+            (query.app === undefined || tunnel.appId === query.app) &&
+            (query.state === undefined || isConnected(tunnel) === (query.state === "connected")) &&
+            (q === undefined || tunnel.name.includes(q)),
+        );
+      const { rows, nextCursor } = toPage(cut(matching, page, sort), page, sort, (tunnel) => ({
+        value: sortValue(tunnel, sort),
+        id: tunnel.id,
+      }));
+      return { tunnels: await answersOf(rows), nextCursor };
+    },
+    /** Closes the sessions of a tunnel; its agents are told why. */
+    async disconnect(scope: Scope, id: string): Promise<void> {
+      const { name, orgId, appId } = find(scope, id);
+      await db.transaction((trx) =>
+        deps.audit.within(trx, {
+          ...changeBy(scope.caller, scope.request),
+          action: "tunnel.disconnect_ordered",
+          orgId,
+          appId,
+          details: { tunnel: id, name },
+        }),
+      );
+      await deps.tunnels.disconnect({ tunnelId: id }, "disconnected_by_admin");
+    },
+    /** Asks the agent to try its local service now. */
+    async check(scope: Scope, id: string) {
+      const { local } = find(scope, id);
+      return toLocalAnswer((await source.check(id)) ?? local);
+    },
+  };
+}
+
+/** The part of the list that a page asks for, and one more; the same order as a database would give. */
+function cut(tunnels: LiveTunnel[], page: Keyset, sort: Sort): LiveTunnel[] {
+  const sign = page.descending ? -1 : 1;
+  const keyed = tunnels.map((tunnel) => ({ tunnel, value: sortValue(tunnel, sort), id: tunnel.id }));
+  const { after } = page;
+  const rest = after === null ? keyed : keyed.filter((one) => compare(one, after) * sign > 0);
+  return rest
+    .sort((a, b) => compare(a, b) * sign)
+    .slice(0, page.limit + 1)
+    .map(({ tunnel }) => tunnel);
+}
+
+function compare(a: { value: string | number; id: string }, b: { value: string | number; id: string }): number {
+  if (a.value !== b.value) return a.value < b.value ? -1 : 1;
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+function sortValue(tunnel: LiveTunnel, sort: Sort): string | number {
+  if (sort.column === sorts.subdomain) return tunnel.name;
+  return sort.column === sorts.requests ? tunnel.totals.requests : (tunnel.openedAtMs ?? 0);
+}

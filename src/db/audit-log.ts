@@ -1,0 +1,203 @@
+// Reading the audit log: pages by position under any filters, within a bounded amount of work.
+
+import { sql, type Expression, type SqlBool } from "kysely";
+import type { Queryable } from "./database.ts";
+import type { AuditLogTable } from "./tables-record.ts";
+
+export type AuditRow = AuditLogTable;
+
+export interface AuditFilter {
+  orgId: string | null;
+  appId: string | null;
+  actorId: string | null;
+  /** One action, or the beginning of several, up to a dot: `login` is every `login.…`. */
+  action: string | null;
+  success: boolean | null;
+  /** Both inclusive. */
+  fromMs: number | null;
+  toMs: number | null;
+}
+
+export interface AuditPage {
+  limit: number;
+  descending: boolean;
+  /** Position of the last row of the page before; null starts at the end (or the beginning). */
+  after: number | null;
+}
+
+/** Rows that one query may look at when no index answers all of its filters. */
+const mostScanned = 5_000;
+/** An entry's time and position may disagree by the time that it waited to be stored. */
+const disorderMs = 5 * 60_000;
+const mostActions = 64;
+
+/** Columns of the indexes that end in `seq`, best first. */
+const indexes: readonly (readonly Equal[])[] = [
+  ["actor_id", "action"],
+  ["app_id", "action"],
+  ["org_id", "action"],
+  ["actor_id"],
+  ["app_id"],
+  ["org_id", "success"],
+  ["org_id"],
+  ["action", "success"],
+  ["success"],
+  [],
+];
+type Equal = "org_id" | "app_id" | "actor_id" | "action" | "success";
+type Equals = Partial<Record<Equal, string | number>>;
+
+/**
+ * One page. `nextSeq` is where to go on (null: that was all); a page may have fewer rows than asked for, none even, and
+ * still have a next one, because under rare combinations of filters only so many rows are looked at in one call.
+ */
+export async function readAudit(
+  db: Queryable,
+  filter: AuditFilter,
+  page: AuditPage,
+): Promise<{ rows: AuditRow[]; nextSeq: number | null }> {
+  const range = await seqRange(db, filter);
+  const actions = filter.action === null ? [null] : await actionsOf(db, filter.action);
+  let rows: AuditRow[] = [];
+  /** How far every action has been looked through; beyond that, rows of one might be missing between those of another. */
+  let complete: number | null = null;
+  for (const action of actions) {
+    const part = await readAction(db, filter, action, page, range);
+    rows.push(...part.rows);
+    if (part.scannedTo === null) continue;
+    if (complete === null || isBefore(part.scannedTo, complete, page)) complete = part.scannedTo;
+  }
+  rows.sort((a, b) => (page.descending ? b.seq - a.seq : a.seq - b.seq));
+  const until = complete;
+  if (until !== null) rows = rows.filter((row) => row.seq === until || isBefore(row.seq, until, page));
+  if (rows.length > page.limit) {
+    rows = rows.slice(0, page.limit);
+    return { rows, nextSeq: rows.at(-1)!.seq };
+  }
+  return { rows, nextSeq: until };
+}
+
+/** Rows of one action (null: of any), and, when the work was cut short, the last position that was looked at. */
+async function readAction(
+  db: Queryable,
+  filter: AuditFilter,
+  action: string | null,
+  page: AuditPage,
+  range: SeqRange,
+): Promise<{ rows: AuditRow[]; scannedTo: number | null }> {
+  const equals: Equals = {
+    ...(filter.orgId === null ? {} : { org_id: filter.orgId }),
+    ...(filter.appId === null ? {} : { app_id: filter.appId }),
+    ...(filter.actorId === null ? {} : { actor_id: filter.actorId }),
+    ...(action === null ? {} : { action }),
+    ...(filter.success === null ? {} : { success: filter.success ? 1 : 0 }),
+  };
+  const index = indexes.find((columns) => columns.every((column) => column in equals)) ?? [];
+  const residual = (Object.keys(equals) as Equal[]).filter((column) => !index.includes(column));
+  const isExact = residual.length === 0 && filter.fromMs === null && filter.toMs === null;
+  const scanned = isExact ? page.limit + 1 : Math.max(mostScanned, page.limit + 1);
+  const inner = auditByIndex(db, index, equals, page, range, scanned);
+  if (isExact) return { rows: await inner.execute(), scannedTo: null };
+
+  let query = db.selectFrom(inner.as("a")).selectAll();
+  for (const column of residual) query = query.where(`a.${column}`, "=", equals[column] as never);
+  if (filter.fromMs !== null) query = query.where("a.at", ">=", filter.fromMs);
+  if (filter.toMs !== null) query = query.where("a.at", "<=", filter.toMs);
+  const rows = await query
+    .orderBy("a.seq", page.descending ? "desc" : "asc")
+    .limit(page.limit + 1)
+    .execute();
+  if (rows.length > page.limit) return { rows, scannedTo: null };
+  const end = await db
+    .selectFrom(inner.as("a"))
+    .select((eb) => [
+      eb.fn.countAll<number | string>().as("count"),
+      (page.descending ? eb.fn.min<number | null>("a.seq") : eb.fn.max<number | null>("a.seq")).as("seq"),
+    ])
+    .executeTakeFirstOrThrow();
+  return { rows, scannedTo: Number(end.count) < scanned ? null : end.seq };
+}
+
+/** The rows that one index gives, in order of position. Exported for the test that looks at its plan. */
+export function auditByIndex(
+  db: Queryable,
+  index: readonly Equal[],
+  equals: Equals,
+  page: AuditPage,
+  range: SeqRange,
+  limit: number,
+) {
+  let query = db.selectFrom("audit_log").selectAll();
+  for (const column of index) query = query.where(column, "=", equals[column] as never);
+  for (const condition of seqConditions(page, range)) query = query.where(condition);
+  return query.orderBy("seq", page.descending ? "desc" : "asc").limit(limit);
+}
+
+export const auditIndexes = indexes;
+
+export interface SeqRange {
+  from: number | null;
+  to: number | null;
+}
+
+function seqConditions(page: AuditPage, range: SeqRange): Expression<SqlBool>[] {
+  const conditions: Expression<SqlBool>[] = [];
+  if (page.after !== null) {
+    conditions.push(page.descending ? sql<SqlBool>`seq < ${page.after}` : sql<SqlBool>`seq > ${page.after}`);
+  }
+  if (range.from !== null) conditions.push(sql<SqlBool>`seq >= ${range.from}`);
+  if (range.to !== null) conditions.push(sql<SqlBool>`seq <= ${range.to}`);
+  return conditions;
+}
+
+/** Positions between which all entries of the time lie: the index of times is asked once, not per row. */
+async function seqRange(db: Queryable, filter: AuditFilter): Promise<SeqRange> {
+  return {
+    from: filter.fromMs === null ? null : await edge(db, filter.fromMs - disorderMs, "before"),
+    to: filter.toMs === null ? null : await edge(db, filter.toMs + disorderMs, "after"),
+  };
+}
+
+async function edge(db: Queryable, atMs: number, side: "before" | "after"): Promise<number | null> {
+  const row = await db
+    .selectFrom("audit_log")
+    .select("seq")
+    .where("at", side === "before" ? "<" : ">", atMs)
+    .orderBy("at", side === "before" ? "desc" : "asc")
+    .limit(1)
+    .executeTakeFirst();
+  return row?.seq ?? null;
+}
+
+/** The actions that a filter means, by skipping from one to the next in their index. */
+async function actionsOf(db: Queryable, wanted: string): Promise<string[]> {
+  const found: string[] = [];
+  const end = `${wanted}/`;
+  let after = wanted;
+  const exact = await db
+    .selectFrom("audit_log")
+    .select("action")
+    .where("action", "=", wanted)
+    .limit(1)
+    .executeTakeFirst();
+  if (exact !== undefined) found.push(wanted);
+  while (found.length < mostActions) {
+    // "/" follows "." in both engines' order of bytes: everything between is `wanted.…`.
+    const row = await db
+      .selectFrom("audit_log")
+      .select("action")
+      .where("action", ">", after === wanted ? `${wanted}.` : after)
+      .where("action", "<", end)
+      .orderBy("action")
+      .limit(1)
+      .executeTakeFirst();
+    if (row === undefined) break;
+    found.push(row.action);
+    after = row.action;
+  }
+  return found;
+}
+
+function isBefore(a: number, b: number, page: AuditPage): boolean {
+  return page.descending ? a > b : a < b;
+}

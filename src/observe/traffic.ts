@@ -1,0 +1,206 @@
+// Traffic over time: counters of the shards summed in memory, added to rows per minute, quarter of an hour and day.
+
+import { addApplicationTotals } from "../db/applications.ts";
+import type { Database } from "../db/database.ts";
+import { addTraffic, allNames, oldestSlot, removeSlot, type Resolution, type TrafficRow } from "../db/traffic.ts";
+import type { Logger } from "../lib/log.ts";
+import type { TunnelCounters } from "../link/messages.ts";
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+/** Length of a slot. Days are UTC days. */
+export const slotMs: Record<Resolution, number> = { minute: minuteMs, quarter: 15 * minuteMs, day: dayMs };
+const resolutions = Object.keys(slotMs) as Resolution[];
+
+/** How long slots are kept beyond what the API shows; days by configuration. */
+const minutesKeptMs = 2 * hourMs;
+const quartersKeptMs = 26 * hourMs;
+
+/** Small transactions, so that nothing else waits for long. */
+const rowsPerTransaction = 300;
+/** Names counted between two flushes; more than that are counted in the sums only. */
+const mostNames = 100_000;
+
+/** Whose traffic it is. */
+export interface TunnelOwner {
+  name: string;
+  appId: string | null;
+  orgId: string | null;
+}
+
+export interface Traffic {
+  /** Adds what a shard counted. `ownerOf` says whose a tunnel is; unknown ones count for the server alone. */
+  onCounters(counters: readonly TunnelCounters[]): void;
+  /** Stores what was counted so far. Never throws: what could not be stored is tried again. */
+  flush(): Promise<void>;
+  /** Flushes and stops. */
+  close(): Promise<void>;
+}
+
+type Counts = Omit<TrafficRow, "resolution" | "slot_at" | "name" | "app_id" | "org_id">;
+interface Key {
+  name: string;
+  appId: string;
+  orgId: string;
+}
+/** Counts of one minute, by key. */
+type Slot = Map<string, Key & { counts: Counts }>;
+
+/** Starts to flush every `flushMs` (10 s) and to prune every minute. The caller closes it. */
+export function createTraffic(options: {
+  db: Database;
+  log: Logger;
+  ownerOf: (tunnelId: string) => TunnelOwner | null;
+  /** Days that daily slots are kept; the sums of older ones stay. */
+  retentionDays: number;
+  flushMs?: number;
+  nowMs?: () => number;
+}): Traffic {
+  const { db, log, ownerOf } = options;
+  const nowMs = options.nowMs ?? Date.now;
+  let waiting = new Map<number, Slot>();
+  let names = 0;
+  let flushing: Promise<void> | null = null;
+  let prunedAtMs = 0;
+
+  const add = (slot: Slot, key: Key, counters: TunnelCounters): void => {
+    const id = `${key.name} ${key.appId} ${key.orgId}`;
+    let entry = slot.get(id);
+    if (entry === undefined) {
+      if (names >= mostNames && key.name !== allNames) return;
+      entry = { ...key, counts: noCounts() };
+      slot.set(id, entry);
+      names++;
+    }
+    const { counts } = entry;
+    counts.requests += counters.requests;
+    counts.connections += counters.connections;
+    counts.bytes_in += counters.bytesIn;
+    counts.bytes_out += counters.bytesOut;
+    counts.status_2xx += counters.status2xx;
+    counts.status_3xx += counters.status3xx;
+    counts.status_4xx += counters.status4xx;
+    counts.status_5xx += counters.status5xx;
+  };
+
+  /** Stores one slot; what is stored is removed from it, so that a failure halfway is no reason to count twice. */
+  async function store(minuteAt: number, slot: Slot): Promise<void> {
+    while (slot.size > 0) {
+      const part = [...slot].slice(0, rowsPerTransaction);
+      await db.transaction(async (trx) => {
+        for (const resolution of resolutions) {
+          const slot_at = minuteAt - (minuteAt % slotMs[resolution]);
+          const rows = part.map(([, { name, appId, orgId, counts }]) => ({
+            ...{ resolution, slot_at, name, app_id: appId, org_id: orgId },
+            ...counts,
+          }));
+          await addTraffic(trx, rows);
+        }
+        for (const [, { appId, counts }] of part) {
+          if (appId === "") continue;
+          await addApplicationTotals(trx, appId, {
+            requests: counts.requests,
+            connections: counts.connections,
+            bytesIn: counts.bytes_in,
+            bytesOut: counts.bytes_out,
+          });
+        }
+      });
+      for (const [id] of part) slot.delete(id);
+    }
+  }
+
+  async function storeAll(): Promise<void> {
+    const slots = waiting;
+    waiting = new Map();
+    names = 0;
+    try {
+      for (const [minuteAt, slot] of slots) await store(minuteAt, slot);
+      if (nowMs() - prunedAtMs >= minuteMs) {
+        prunedAtMs = nowMs();
+        await prune();
+      }
+    } catch (error) {
+      log.error("traffic could not be stored; it is tried again", { error: String(error) });
+      for (const [minuteAt, slot] of slots) putBack(minuteAt, slot);
+    }
+  }
+
+  function putBack(minuteAt: number, slot: Slot): void {
+    const fresh = waiting.get(minuteAt);
+    if (fresh === undefined) {
+      waiting.set(minuteAt, slot);
+      names += slot.size;
+      return;
+    }
+    for (const [id, entry] of slot) {
+      const known = fresh.get(id);
+      if (known === undefined) {
+        fresh.set(id, entry);
+        names++;
+      } else for (const key of Object.keys(entry.counts) as (keyof Counts)[]) known.counts[key] += entry.counts[key];
+    }
+  }
+
+  async function prune(): Promise<void> {
+    const now = nowMs();
+    const keptMs = { minute: minutesKeptMs, quarter: quartersKeptMs, day: options.retentionDays * dayMs };
+    for (const resolution of resolutions) {
+      for (;;) {
+        const slot = await oldestSlot(db.kysely, resolution, now - keptMs[resolution] - slotMs[resolution]);
+        if (slot === null) break;
+        await db.transaction((trx) => removeSlot(trx, resolution, slot));
+      }
+    }
+  }
+
+  async function flush(): Promise<void> {
+    while (flushing !== null) await flushing;
+    flushing = storeAll().finally(() => (flushing = null));
+    await flushing;
+  }
+
+  const timer = setInterval(() => void flush(), options.flushMs ?? 10_000);
+
+  return {
+    onCounters(counters) {
+      const now = nowMs();
+      const minuteAt = now - (now % minuteMs);
+      let slot = waiting.get(minuteAt);
+      if (slot === undefined) waiting.set(minuteAt, (slot = new Map()));
+      for (const one of counters) {
+        if (isNothing(one)) continue;
+        const owner = ownerOf(one.tunnelId);
+        const orgId = owner?.orgId ?? "";
+        if (owner !== null) add(slot, { name: owner.name, appId: owner.appId ?? "", orgId }, one);
+        add(slot, { name: allNames, appId: "", orgId }, one);
+        add(slot, { name: allNames, appId: "", orgId: allNames }, one);
+      }
+    },
+    flush,
+    async close() {
+      clearInterval(timer);
+      await flush();
+    },
+  };
+}
+
+function isNothing(counters: TunnelCounters): boolean {
+  const { requests, connections, bytesIn, bytesOut } = counters;
+  return requests === 0 && connections === 0 && bytesIn === 0 && bytesOut === 0;
+}
+
+function noCounts(): Counts {
+  return {
+    requests: 0,
+    connections: 0,
+    bytes_in: 0,
+    bytes_out: 0,
+    status_2xx: 0,
+    status_3xx: 0,
+    status_4xx: 0,
+    status_5xx: 0,
+  };
+}
