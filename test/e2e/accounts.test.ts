@@ -1,0 +1,178 @@
+// Accounts, the own account and the keyboard, in a real browser against the real server.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { codeOf, goodPassword, startStage, type Stage } from "./stage.ts";
+
+setDefaultTimeout(60_000);
+let browser: Browser;
+let stage: Stage;
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([startBrowser(), startStage()]);
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+});
+
+async function adminTab(path: string): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, await stage.admin());
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  return tab;
+}
+
+describe("accounts", () => {
+  test("create: the token is shown once, masked; rename to a taken name is refused at the field; delete asks for the name", async () => {
+    await using tab = await adminTab("accounts");
+    const { page } = tab;
+    await page.getByRole("button", { name: "New account" }).first().click();
+    await tab.check();
+    await page.getByRole("button", { name: "Create account" }).click();
+    await page.getByText("Choose a username.").waitFor();
+    await page.getByLabel("Username").fill("runner");
+    await page.getByRole("button", { name: "Create account" }).click();
+    const secret = page.locator("[data-secret]");
+    expect(await secret.textContent()).toStartWith("dlt_••••");
+    await page.getByRole("button", { name: "Show the API token" }).click();
+    expect(await secret.textContent()).toMatch(/^dlt_[A-Za-z0-9_-]{40,}$/);
+    await tab.check();
+    await page.keyboard.press("Escape");
+    expect(await secret.isVisible()).toBe(true);
+    await page.getByRole("button", { name: "I have copied it" }).click();
+
+    await page.getByRole("link", { name: "runner" }).click();
+    await page.getByRole("heading", { name: "runner", level: 1 }).waitFor();
+    await page.getByLabel("Username", { exact: true }).fill("Admin");
+    await page.getByRole("button", { name: "Rename" }).click();
+    await page.locator(".field-error").getByText("taken").waitFor();
+    await tab.check();
+
+    await page.getByRole("button", { name: "Delete…" }).click();
+    const erase = page.getByRole("button", { name: "Delete for good", exact: true });
+    expect(await erase.isDisabled()).toBe(true);
+    await page.getByLabel('Type "runner" to confirm').fill("runner");
+    await tab.check();
+    await erase.click();
+    await page.getByText("runner was deleted.").waitFor();
+    await page.waitForURL("**/dashboard/accounts");
+    await tab.check();
+  });
+
+  test("search, sort and the page are in the address; back, forward and reload keep them", async () => {
+    for (const name of ["ada", "adam", "bob"]) await stage.person({ username: name });
+    await using tab = await adminTab("accounts");
+    const { page } = tab;
+    await page.getByRole("button", { name: "Username" }).click();
+    await page.waitForURL("**sort=username");
+    await page.keyboard.press("/");
+    await page.keyboard.type("ada");
+    await page.waitForURL("**q=ada*");
+    await page.getByRole("link", { name: "bob" }).waitFor({ state: "detached" });
+    await page.reload();
+    expect(await page.getByRole("searchbox").inputValue()).toBe("ada");
+    await page.getByRole("link", { name: "adam" }).click();
+    await page.getByRole("heading", { name: "adam", level: 1 }).waitFor();
+    await page.goBack();
+    await page.getByRole("link", { name: "ada", exact: true }).waitFor();
+    await page.goForward();
+    await page.getByRole("heading", { name: "adam", level: 1 }).waitFor();
+    await page.goto(`${stage.origin}/dashboard/accounts?q=nobody-has-this`);
+    await page.getByText("Nothing matches").waitFor();
+    await tab.check();
+    await page.getByRole("button", { name: "Clear the filters" }).click();
+    await page.getByRole("link", { name: "bob" }).waitFor();
+  });
+
+  test("an unknown account and an unknown page are no dead ends", async () => {
+    await using tab = await adminTab("accounts/acc_none");
+    await tab.page.getByText("There is nothing here").waitFor();
+    await tab.check();
+    await tab.page.goto(`${stage.origin}/dashboard/nowhere`);
+    await tab.page.getByRole("link", { name: "Go to the overview" }).click();
+    await tab.page.getByRole("heading", { name: "Overview" }).waitFor();
+  });
+});
+
+describe("own account", () => {
+  test("password, new authenticator, recovery codes, sessions", async () => {
+    const admin = await stage.admin();
+    await using tab = await adminTab("me");
+    const { page } = tab;
+    await page.getByLabel("Current password").fill("not the password");
+    await page.getByLabel("New password", { exact: true }).fill("another-quiet-river-43");
+    await page.getByLabel("New password, once more").fill("another-quiet-river-43");
+    await page.getByRole("button", { name: "Change password" }).click();
+    await page.getByText("password is wrong").waitFor();
+    await tab.check();
+    await tab.shot("me");
+
+    await page.getByRole("button", { name: "Change the authenticator…" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Current password").fill(goodPassword);
+    await dialog.getByRole("button", { name: "Continue" }).click();
+    await dialog.getByRole("img", { name: "QR code" }).waitFor();
+    await tab.check();
+    const seed = (await dialog.locator(".secret code").textContent()) ?? "";
+    await dialog.getByLabel("First code").fill(codeOf(seed));
+    await dialog.getByRole("button", { name: "Turn on" }).click();
+    await dialog.getByText("Keep these recovery codes").waitFor();
+    await dialog.getByRole("button", { name: "I have kept them" }).click();
+    admin.seed = seed;
+    // A new second factor ends every session and starts a new one here.
+    await page.getByText("Two-factor authentication").first().waitFor();
+    admin.cookie = (await tab.context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
+
+    await page.getByRole("link", { name: "Sessions" }).click();
+    await page.getByText("This one").waitFor();
+    await tab.check();
+    await tab.shot("me-sessions");
+  });
+
+  test("appearance: light, dark and four accents pass the contrast check, and stay after a reload", async () => {
+    const admin = await stage.person({ username: "painter" });
+    await using tab = await browser.open();
+    await stage.enter(tab.context, admin);
+    const { page } = tab;
+    await page.goto(`${stage.origin}/dashboard/me/appearance`);
+    for (const scheme of ["Light", "Dark"]) {
+      await page.getByText(scheme, { exact: true }).click();
+      for (const accent of ["Iris", "Lagoon", "Ember", "Orchid"]) {
+        await page.getByRole("button", { name: accent }).click();
+        await tab.check();
+      }
+    }
+    await page.reload();
+    await page.getByRole("button", { name: "Orchid", pressed: true }).waitFor();
+    expect(await page.evaluate("document.documentElement.dataset.theme")).toBe("dark");
+  });
+});
+
+describe("keyboard", () => {
+  test("? lists the shortcuts, Esc closes and gives the focus back, g goes", async () => {
+    await using tab = await adminTab("accounts");
+    const { page } = tab;
+    await page.getByRole("heading", { name: "Accounts" }).waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    await tab.check();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.keyboard.press("g");
+    await page.keyboard.press("m");
+    await page.waitForURL("**/dashboard/me");
+  });
+
+  test("the menu of the account: arrows move, Esc closes", async () => {
+    await using tab = await adminTab("me");
+    const { page } = tab;
+    const trigger = page.getByRole("button", { name: /Account:/ });
+    await trigger.focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("ArrowDown");
+    expect(await page.evaluate("document.activeElement.textContent")).toContain("Appearance");
+    await tab.check();
+    await page.keyboard.press("Escape");
+    expect(await page.evaluate("document.activeElement.className")).toBe("who");
+  });
+});
