@@ -169,8 +169,9 @@ describe("keyboard", () => {
     const trigger = page.getByRole("button", { name: /Account:/ });
     await trigger.focus();
     await page.keyboard.press("Enter");
+    await page.locator("[role=menuitem]:focus").getByText("My account").waitFor();
     await page.keyboard.press("ArrowDown");
-    expect(await page.evaluate("document.activeElement.textContent")).toContain("Appearance");
+    await page.locator("[role=menuitem]:focus").getByText("Appearance").waitFor();
     await tab.check();
     await page.keyboard.press("Escape");
     expect(await page.evaluate("document.activeElement.className")).toBe("who");

@@ -69,7 +69,8 @@ export function Menu(props: {
         onKeyDown={(event) => {
           if (event.key === "ArrowDown") {
             event.preventDefault();
-            panel.showPopover();
+            if (panel.matches(":popover-open")) focusItem(1);
+            else panel.showPopover();
           }
         }}
       >
@@ -87,7 +88,7 @@ export function Menu(props: {
           setOpen(event.newState === "open");
           if (event.newState === "open") {
             place();
-            focusItem(1);
+            if (!panel.contains(document.activeElement)) focusItem(1);
           }
         }}
       >

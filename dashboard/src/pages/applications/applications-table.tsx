@@ -7,7 +7,7 @@ import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
-import { formatBytes, formatCompact, plural } from "../../ui/format.ts";
+import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -101,7 +101,7 @@ function Connected(props: { application: Application }): JSX.Element {
       }
     >
       <span class="state-main">
-        <Dot tone="accent" /> {plural(props.application.activeTunnelCount, "tunnel")} connected
+        <Dot tone="accent" /> {formatCount(props.application.activeTunnelCount)} connected
       </span>
     </Show>
   );

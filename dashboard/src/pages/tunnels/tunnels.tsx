@@ -24,6 +24,8 @@ import { createHeldList } from "./held-list.ts";
 import { createRates } from "./rates.ts";
 import { tunnelMenu } from "./tunnel-actions.ts";
 
+const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "");
+
 export default function Tunnels(): JSX.Element {
   const state = createListState(["q", "state", "app", "org"]);
   const query = useQuery(() => ({ ...resources.tunnels(state.query()), refetchInterval: 3_000 }));
@@ -66,9 +68,9 @@ export default function Tunnels(): JSX.Element {
             </a>
           </Show>
           <span class="cell-sub">
-            <Show when={tunnel.connected && tunnel.protocol === "http"} fallback={tunnel.url}>
+            <Show when={tunnel.connected && tunnel.protocol === "http"} fallback={withoutScheme(tunnel.url)}>
               <a href={tunnel.url} target="_blank" rel="noreferrer">
-                {tunnel.url.replace(/^https?:\/\//, "")}
+                {withoutScheme(tunnel.url)}
               </a>
             </Show>
           </span>
@@ -86,7 +88,7 @@ export default function Tunnels(): JSX.Element {
         <span class="cell-main">
           <code>{tunnel.address ?? "unknown"}</code>
           <span class="cell-sub">
-            {plural(tunnel.sessions, "session")}
+            {tunnel.connected ? plural(tunnel.sessions, "session") : "its last address, opened"}
             <Show when={tunnel.username}> by {tunnel.username}</Show>
             <Show when={isAdmin() && tunnel.orgName}> of {tunnel.orgName}</Show>
           </span>
