@@ -3,7 +3,9 @@
 import type { Static } from "@sinclair/typebox";
 import type { accountSchema } from "../../../src/api/accounts/model.ts";
 import type { applicationSchema, rateLimitSchema } from "../../../src/api/applications/model.ts";
+import type { eventSchema } from "../../../src/api/audit/model.ts";
 import type { keySchema } from "../../../src/api/keys/model.ts";
+import type { overviewAnswer, statsAnswer, trafficAnswer } from "../../../src/api/live/model.ts";
 import type { tunnelSchema } from "../../../src/api/live/tunnel-model.ts";
 import type { enrolmentAnswer, meAnswer, sessionsAnswer } from "../../../src/api/login/model.ts";
 import type { organizationSchema } from "../../../src/api/organizations/model.ts";
@@ -34,50 +36,12 @@ export type TotpEnrolment = Static<typeof enrolmentAnswer>;
 export type Refusal = RefusalView;
 export type CapturedRequest = RequestView;
 
-export type Iso = string;
 export type AuthMode = "inherit" | "disabled" | "custom";
 export type AuthType = "basic" | "api_key" | "oidc";
 
 export type ClaimValue = string | number | boolean;
 
-export interface AuditEvent {
-  id: string;
-  time: Iso;
-  orgId: string | null;
-  orgName?: string | null;
-  appId: string | null;
-  appName?: string | null;
-  actor: string | null;
-  action: string;
-  authType?: string | null;
-  success: boolean;
-  reason: string | null;
-  address: string | null;
-  identity: string | null;
-  keyId?: string | null;
-  requestId: string | null;
-  details?: unknown;
-}
-
-export interface Stats {
-  activeTunnels: number;
-  totalAccounts: number;
-  activeAccounts: number;
-  whitelistEntries: number;
-  totalTunnels: number;
-  totalBytesSent: number;
-  totalBytesReceived: number;
-}
-
-export interface TrafficPoint {
-  time: Iso;
-  requests: number;
-  errors: number;
-  bytesIn: number;
-  bytesOut: number;
-}
-
-export interface Overview {
-  topTunnels: { id: string; subdomain: string; requests: number; bytesIn: number; bytesOut: number }[];
-  recentRefusals: Refusal[];
-}
+export type AuditEvent = Static<typeof eventSchema>;
+export type Stats = Static<typeof statsAnswer>;
+export type TrafficPoint = Static<typeof trafficAnswer>["points"][number];
+export type Overview = Static<typeof overviewAnswer>;
