@@ -13,6 +13,7 @@ import type { Tunnel } from "./tunnel.ts";
 
 // One parser for all streams of a thread: parsing never yields.
 const head = new Head();
+const maxInterimBacklogBytes = 256 * 1024;
 
 /** What the stream's owner fixed before it was opened. */
 export interface HttpStreamOptions {
@@ -98,7 +99,7 @@ export class HttpStream extends StreamFlow implements Exchange {
     if (this.state !== "head") return this.broken("a second response head");
     const { tunnel, capture } = this.options;
     if (head.status === 101) return this.switchProtocols();
-    if (head.status < 200) return this.response.interim(head);
+    if (head.status < 200) return this.interim();
     if (fin && !this.response.isComplete(head)) return this.broken("a body that was announced never came");
     const now = performance.now();
     this.status = head.status;
@@ -166,6 +167,13 @@ export class HttpStream extends StreamFlow implements Exchange {
   private broken(detail: string): void {
     this.session?.reset(this, resetCode.protocol, detail);
     this.fail("local_failed", detail);
+  }
+
+  /** Interim heads use no credit, so a visitor that doesn't take them ends the stream. */
+  private interim(): void {
+    if (this.options.connection.backlogBytes > maxInterimBacklogBytes)
+      return this.broken("more interim answers than the visitor takes");
+    this.response.interim(head);
   }
 
   private switchProtocols(): void {
