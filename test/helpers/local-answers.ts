@@ -177,6 +177,40 @@ export const scripts: Record<string, LocalScript> = {
       "dup",
     ),
 
+  /** Hop-by-hop fields, also such that `Connection` names. */
+  hop: (exchange) =>
+    reply(
+      exchange,
+      "200 OK",
+      [
+        "Connection: keep-alive, X-Hop",
+        "X-Kept: 1",
+        "X-Hop: hop",
+        "x_hop: hop",
+        "Keep-Alive: hop",
+        "Proxy-Authenticate: hop",
+        "Proxy-Connection: hop",
+        "Upgrade: hop",
+        "TE: hop",
+      ],
+      "hopped",
+    ),
+
+  /** Cookies under the server's own names among others. */
+  planted: (exchange) =>
+    reply(
+      exchange,
+      "200 OK",
+      [
+        "Set-Cookie: own=1",
+        "Set-Cookie: dl_session=evil",
+        "set-cookie: __Host-dl_session=evil; Path=/; Secure",
+        "Set-Cookie:  DL_x=evil",
+        "Set-Cookie: adl_x=2",
+      ],
+      "planted",
+    ),
+
   /** `/status/N`: no body. `?length=N`: the Content-Length that a HEAD or a 304 may name. */
   async status(exchange, rest, query) {
     await exchange.bodyDone;
