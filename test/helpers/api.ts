@@ -4,7 +4,7 @@ import { createSessionTokens } from "../../src/auth/jwt.ts";
 import { createLimiter } from "../../src/auth/limiter.ts";
 import { createPasswords, type PasswordHasher } from "../../src/auth/passwords.ts";
 import { createSealer } from "../../src/auth/sealing.ts";
-import { createApi } from "../../src/api/app.ts";
+import { createApi, type Feature } from "../../src/api/app.ts";
 import type { ApiDeps, ApiSettings, TunnelSelector } from "../../src/api/deps.ts";
 import { createLimiterStore } from "../../src/db/limiter.ts";
 import { AppError } from "../../src/lib/errors.ts";
@@ -35,6 +35,8 @@ export interface TestApi {
   /** Slow hash operations so far. */
   hashes: { hash: number; verify: number };
   call(method: string, path: string, options?: CallOptions): Promise<TestAnswer>;
+  /** As `call`, for answers that are streams. */
+  open(method: string, path: string, options?: CallOptions): Promise<Response>;
 }
 
 export interface CallOptions {
@@ -62,7 +64,13 @@ const settings: ApiSettings = {
 /** Creates the API; `auditFails` makes the audit log unwritable. The caller disposes of the database. */
 export function createTestApi(
   database: TestDatabase,
-  options: { settings?: Partial<ApiSettings>; auditFails?: () => boolean; encryptionKeys?: string[] } = {},
+  options: {
+    settings?: Partial<ApiSettings>;
+    auditFails?: () => boolean;
+    encryptionKeys?: string[];
+    /** More features, made from what the API itself has. */
+    features?: (deps: ApiDeps) => readonly Feature[];
+  } = {},
 ): TestApi {
   const clock = { nowMs: Date.UTC(2030, 0, 1) };
   const audited: AuditEntry[] = [];
@@ -105,14 +113,14 @@ export function createTestApi(
     nowMs,
     delay: async (ms) => void delays.push(ms),
   };
-  const api = createApi(deps);
+  const api = createApi(deps, options.features?.(deps));
 
-  async function call(method: string, path: string, { body, headers, session, cookies, address }: CallOptions = {}) {
+  async function open(method: string, path: string, { body, headers, session, cookies, address }: CallOptions = {}) {
     const jar = { ...cookies, ...(session === undefined ? {} : { "__Host-dl_session": session }) };
     const cookie = Object.entries(jar)
       .map(([name, value]) => `${name}=${value}`)
       .join("; ");
-    const response = await api.handle(
+    return await api.handle(
       new Request(`http://localhost${path}`, {
         method,
         headers: {
@@ -127,14 +135,14 @@ export function createTestApi(
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
       }),
     );
-    return readAnswer(response);
   }
-  return { deps, clock, audited, closed, logs, delays, hashes, call };
+  const call = async (method: string, path: string, more?: CallOptions) => readAnswer(await open(method, path, more));
+  return { deps, clock, audited, closed, logs, delays, hashes, call, open };
 }
 
 async function readAnswer(response: Response): Promise<TestAnswer> {
   const text = await response.text();
-  const isJson = response.headers.get("content-type")?.includes("json") === true;
+  const isJson = /^application\/json\b/.test(response.headers.get("content-type") ?? "");
   const cookies = response.headers.getSetCookie().map((line) => {
     const pair = line.slice(0, line.indexOf(";"));
     return [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];

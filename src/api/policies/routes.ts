@@ -27,7 +27,8 @@ export function createPolicyRoutes(
   params: Params,
 ) {
   const input = params === undefined ? {} : { params };
-  const idOf = (values: Record<string, string>): string => values["id"] ?? "";
+  // Without parameters in the path there is no object of them either.
+  const idOf = (values: Record<string, string> | undefined): string => values?.["id"] ?? "";
   const read = newRoutes("", tag, portal.security)
     .use(portal.read)
     .get(
