@@ -44,6 +44,13 @@ export function codeOf(seed: string, steps = 0): string {
   return generateSync({ secret: seed, epoch: Math.floor(Date.now() / 1000) + steps * 30 });
 }
 
+function freePort(): number {
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = probe;
+  probe.stop(true);
+  return port;
+}
+
 /** Starts a fresh server. `env` are settings beyond the usual ones. */
 export async function startStage(env: Record<string, string> = {}): Promise<Stage> {
   builtDashboard();
@@ -51,7 +58,8 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
   const logs: string[] = [];
   const log = createLogger({ level: "info", format: "json", write: (line) => void logs.push(line) });
   const settings = {
-    PORT: "0",
+    // Known from the start: it is part of the URLs that the server tells others.
+    PORT: String(freePort()),
     HOST: "127.0.0.1",
     DOMAIN: "localhost",
     SCHEME: "http",

@@ -13,16 +13,9 @@ import type { ClaimRow, PolicyValues } from "./policy-form.ts";
 
 export function OidcFields(props: { form: FormState<PolicyValues>; stored: Policy | null }): JSX.Element {
   const { form } = props;
-  const redirectUri = `${location.origin}/auth/visitor/callback`;
+  const [redirectUri, setRedirectUri] = createSignal<string | null>(null);
   return (
     <div class="subform">
-      <div class="stack-tight">
-        <span class="field-label">Register this redirect URI at the provider</span>
-        <div class="secret">
-          <code>{redirectUri}</code>
-          <CopyButton text={redirectUri} what="redirect URI" />
-        </div>
-      </div>
       <TextField
         label="Issuer URL"
         type="url"
@@ -32,7 +25,24 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
         onValue={(value) => form.set("oidcIssuerUrl", value)}
         error={form.error("oidcIssuerUrl")}
       />
-      <ProviderCheck issuerUrl={form.values.oidcIssuerUrl.trim()} />
+      <ProviderCheck
+        issuerUrl={form.values.oidcIssuerUrl.trim()}
+        onAnswer={(answer) => setRedirectUri(answer.redirectUri)}
+      />
+      <div class="stack-tight">
+        <span class="field-label">Redirect URI to register at the provider</span>
+        <Show
+          when={redirectUri()}
+          fallback={<p class="field-hint">Test the provider: the server then tells the URI that it will use.</p>}
+        >
+          {(uri) => (
+            <div class="secret">
+              <code>{uri()}</code>
+              <CopyButton text={uri()} what="redirect URI" />
+            </div>
+          )}
+        </Show>
+      </div>
       <div class="grid-fields">
         <TextField
           label="Client id"
@@ -80,7 +90,7 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
 }
 
 /** Asks the provider for its configuration, from the server's side. */
-function ProviderCheck(props: { issuerUrl: string }): JSX.Element {
+function ProviderCheck(props: { issuerUrl: string; onAnswer: (answer: ProviderTest) => void }): JSX.Element {
   const [busy, setBusy] = createSignal(false);
   const [result, setResult] = createSignal<ProviderTest | null>(null);
   const [problem, setProblem] = createSignal<unknown>(null);
@@ -89,7 +99,9 @@ function ProviderCheck(props: { issuerUrl: string }): JSX.Element {
     setProblem(null);
     setResult(null);
     try {
-      setResult(await testProvider(props.issuerUrl));
+      const answer = await testProvider(props.issuerUrl);
+      setResult(answer);
+      props.onAnswer(answer);
     } catch (error) {
       setProblem(() => error);
     } finally {
