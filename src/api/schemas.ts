@@ -45,7 +45,7 @@ const errorSchema = (codes: readonly ErrorCode[]) =>
         retryAfterMs: t.Optional(t.Number({ description: "Registration: not before this many milliseconds." })),
       }),
     },
-    { description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code].message}`).join(" ") },
+    { description: schemaText(codes) },
   );
 
 /** What any route may refuse with. */
@@ -60,6 +60,24 @@ export function answers<const S extends Record<number, TSchema>>(successes: S, .
   const refusals = [...byStatus].map(([status, group]) => [status, errorSchema(group)] as const);
   return { ...Object.fromEntries(refusals), ...successes };
 }
+
+/** As `answers`, for `detail.responses` of a route that answers with a stream of one of these media types. */
+export function streamAnswers(description: string, mediaTypes: readonly string[], ...codes: ErrorCode[]) {
+  const content = Object.fromEntries(mediaTypes.map((type) => [type, { schema: { type: "string" as const } }]));
+  const byStatus = Map.groupBy(new Set([...everywhere, ...codes]), (code) => errorCatalogue[code].status);
+  const refusals = [...byStatus].map(([status, group]) => {
+    // A schema of TypeBox is JSON Schema; its type only says more than the document's.
+    const schema = errorSchema(group) as unknown as { type: "object" };
+    return [status, { description: schemaText(group), content: { "application/json": { schema } } }];
+  });
+  return {
+    ...(Object.fromEntries(refusals) as Record<string, { description: string }>),
+    200: { description, content },
+  };
+}
+
+const schemaText = (codes: readonly ErrorCode[]): string =>
+  codes.map((code) => `\`${code}\`: ${errorCatalogue[code].message}`).join(" ");
 
 /** Codes of every route that takes a body. */
 export const bodyErrors = [

@@ -1,7 +1,7 @@
 // /admin/audit and /org/audit: list, numbers, export. Organization admins see their organization's.
 
 import { newRoutes } from "../routes.ts";
-import { answers } from "../schemas.ts";
+import { answers, streamAnswers } from "../schemas.ts";
 import { readErrors, type Portal } from "../scopes.ts";
 import * as model from "./model.ts";
 import type { AuditReader } from "./service.ts";
@@ -40,19 +40,10 @@ export function createAuditRoutes(portal: Portal, reader: AuditReader) {
       },
       {
         query: isAdmin ? model.adminExportQuery : model.orgExportQuery,
-        response: answers({}, ...readErrors),
         detail: {
           summary: "Everything that matches, oldest first, as a file",
           description: "`digit-link audit verify` checks a JSONL export that was made without filters.",
-          responses: {
-            200: {
-              description: "The file.",
-              content: {
-                "application/jsonl": { schema: { type: "string" } },
-                "text/csv": { schema: { type: "string" } },
-              },
-            },
-          },
+          responses: streamAnswers("The file.", ["application/jsonl", "text/csv"], ...readErrors),
         },
       },
     );

@@ -7,7 +7,7 @@ import type { EventHub } from "../../observe/events.ts";
 import { checkSameOrigin } from "../csrf.ts";
 import type { ApiDeps } from "../deps.ts";
 import { newRoutes } from "../routes.ts";
-import { answers } from "../schemas.ts";
+import { streamAnswers } from "../schemas.ts";
 import { readErrors, type Portal, type Scope } from "../scopes.ts";
 
 /** How long a reader that was logged out, moved or deactivated by another process may still read. */
@@ -117,15 +117,12 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
         return new Response(openStream(scope), { headers });
       },
       {
-        response: answers({}, ...readErrors, "csrf", "too_many_connections"),
         detail: {
           summary: "What happens now, as server-sent events",
           description:
             "`tunnel.opened`, `tunnel.closed`, `refusal`, `request` (a list of requests) and, each second, `stats`. " +
             "`Last-Event-ID` resumes within the last 1,000 events. Ends when the session does.",
-          responses: {
-            200: { description: "The stream.", content: { "text/event-stream": { schema: { type: "string" } } } },
-          },
+          responses: streamAnswers("The stream.", ["text/event-stream"], ...readErrors, "csrf", "too_many_connections"),
         },
       },
     );

@@ -155,7 +155,7 @@ function lists(): [string, string, readonly (readonly [string, string[]])[]][] {
     ["/org/overview", "audit_log", [["", [""]]]],
   ];
 }
-const once = ([filter = ""]: string[]) => [filter, [""]] as const;
+const once = ([filter = ""]: string[]): readonly [string, string[]] => [filter, [""]];
 
 test("lists use indexes", async () => {
   const found: Record<string, string[]> = {};
