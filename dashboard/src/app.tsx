@@ -4,7 +4,7 @@ import { Navigate, Route, Router } from "@solidjs/router";
 import { QueryClientProvider } from "@tanstack/solid-query";
 import { ErrorBoundary, lazy, Suspense, type JSX, type ParentProps } from "solid-js";
 import { queryClient } from "./api/query-client.ts";
-import { isAdmin, portal } from "./api/session.ts";
+import { canManage, isAdmin, loadMe, portal } from "./api/session.ts";
 import { Frame } from "./shell/frame.tsx";
 import { NotFound } from "./shell/not-found.tsx";
 import { Start } from "./shell/start.tsx";
@@ -31,6 +31,17 @@ const Me = page(() => import("./pages/me/me.tsx"));
 const OrgPolicy = page(() => import("./pages/settings/policy.tsx"));
 const OrgSettings = page(() => import("./pages/settings/settings.tsx"));
 
+/** The chunk of the page that is asked for is fetched while the server still tells who is logged in. */
+const firstChunks: Record<string, { preload: () => unknown }> = {
+  ...{ overview: Overview, organizations: Organizations, applications: Applications, accounts: Accounts, keys: Keys },
+  ...{ whitelists: Whitelists, tunnels: Tunnels, requests: Requests, audit: Audit, me: Me, policy: OrgPolicy },
+};
+const [, area = "", section = ""] = location.pathname.split("/");
+if (area === "dashboard") {
+  void loadMe().catch(() => null);
+  firstChunks[section]?.preload();
+}
+
 function Root(props: ParentProps): JSX.Element {
   return (
     <ErrorBoundary
@@ -53,6 +64,7 @@ function only(allowed: () => boolean, Inner: () => JSX.Element): () => JSX.Eleme
 }
 
 const hasPortal = () => portal() !== "none";
+const manages = () => hasPortal() && canManage();
 const isOrg = () => portal() === "org";
 
 export function App(): JSX.Element {
@@ -69,15 +81,15 @@ export function App(): JSX.Element {
           <Route path="/organizations/:id/:tab?" component={only(isAdmin, Organization)} />
           <Route path="/applications" component={only(hasPortal, Applications)} />
           <Route path="/applications/:id/:tab?" component={only(hasPortal, Application)} />
-          <Route path="/accounts" component={only(hasPortal, Accounts)} />
-          <Route path="/accounts/:id" component={only(hasPortal, Account)} />
+          <Route path="/accounts" component={only(manages, Accounts)} />
+          <Route path="/accounts/:id" component={only(manages, Account)} />
           <Route path="/keys" component={only(hasPortal, Keys)} />
           <Route path="/whitelists/:level?" component={only(hasPortal, Whitelists)} />
           <Route path="/tunnels" component={only(hasPortal, Tunnels)} />
           <Route path="/requests" component={only(hasPortal, Requests)} />
-          <Route path="/audit" component={only(hasPortal, Audit)} />
+          <Route path="/audit" component={only(manages, Audit)} />
           <Route path="/policy" component={only(isOrg, OrgPolicy)} />
-          <Route path="/settings" component={only(isOrg, OrgSettings)} />
+          <Route path="/settings" component={only(() => isOrg() && canManage(), OrgSettings)} />
           <Route path="/me/:tab?" component={Me} />
           <Route path="*" component={NotFound} />
         </Route>

@@ -41,8 +41,17 @@ export async function ensureSession(): Promise<void> {
   await call<Me>("GET", "/auth/me");
 }
 
-/** Asks the server who is logged in; null when nobody is. */
-export async function loadMe(): Promise<Me | null> {
+let asking: Promise<Me | null> | null = null;
+
+/** Asks the server who is logged in; null when nobody is. Who asks meanwhile gets the same answer. */
+export function loadMe(): Promise<Me | null> {
+  asking ??= askWho().finally(() => {
+    asking = null;
+  });
+  return asking;
+}
+
+async function askWho(): Promise<Me | null> {
   try {
     setMe(await call<Me>("GET", "/auth/me", { anonymous: true }));
   } catch (error) {

@@ -1,6 +1,6 @@
 // A live list that does not move under the reader: values change in place, rows come and go only when following.
 
-import { createEffect, createMemo, createSignal, on, type Accessor } from "solid-js";
+import { createEffect, createMemo, createSignal, on, untrack, type Accessor } from "solid-js";
 
 export interface HeldList<T> {
   rows: Accessor<T[]>;
@@ -27,9 +27,11 @@ export function createHeldList<T extends { id: string }>(
   };
   createEffect(on(key, () => setOrder(null), { defer: true }));
   createEffect(() => {
-    const rows = latest();
-    if (rows === undefined) return;
-    if (order() === null || following() || order()?.length === 0) catchUp();
+    // What the reader sees is not a reason to look again: only new data and the wish to follow are.
+    if (latest() === undefined) return;
+    const mayMove = following();
+    const shown = untrack(order);
+    if (mayMove || shown === null || shown.length === 0) catchUp();
   });
   const byId = createMemo(() => new Map((latest() ?? []).map((row) => [row.id, row])));
   const rows = createMemo(() => {

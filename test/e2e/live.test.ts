@@ -1,0 +1,229 @@
+// Live pages: tunnels, requests and refusals show up without a reload, tell the truth, and don't move under the reader.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { eventually } from "../helpers/eventually.ts";
+import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { startRelay } from "./relay.ts";
+import { startStage, type Stage } from "./stage.ts";
+
+setDefaultTimeout(90_000);
+let browser: Browser;
+let stage: Stage;
+let token: string;
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([startBrowser(), startStage({ GRACE_MS: "60s" })]);
+  ({ token } = await stage.person({ username: "runner" }));
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+});
+
+async function adminTab(path: string, port = stage.port): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, await stage.admin());
+  await tab.page.goto(`http://localhost:${port}/dashboard/${path}`);
+  return tab;
+}
+
+const serve = (port = 0) =>
+  Bun.serve({
+    port,
+    hostname: "127.0.0.1",
+    fetch: (request) => new Response("ok", { status: new URL(request.url).pathname === "/broken" ? 500 : 200 }),
+  });
+const open = (name: string, port: number): Promise<InProcessAgent> =>
+  openTunnel({ origin: stage.origin, token, port, name });
+const visit = (name: string, path: string, headers: Record<string, string> = {}) =>
+  fetch(`http://${name}.localhost:${stage.port}${path}`, { headers });
+
+describe("tunnels", () => {
+  test("opens, answers, loses its service, gets it back, loses its agent: each state is told", async () => {
+    await using tab = await adminTab("tunnels");
+    const { page } = tab;
+    await page.getByText("No tunnels yet").waitFor();
+    await tab.check();
+    let service = serve();
+    const port = service.port ?? 0;
+    const agent = await open("shop", port);
+    const row = page.getByRole("row").filter({ hasText: "shop" });
+    await row.getByText("Up", { exact: true }).waitFor();
+    await row.getByText("answered").waitFor();
+    await tab.check();
+    await tab.shot("tunnels");
+
+    await service.stop(true);
+    await visit("shop", "/");
+    await row.getByText("Service down").waitFor();
+    await tab.check();
+    service = serve(port);
+    await row.getByText("Up", { exact: true }).waitFor({ timeout: 20_000 });
+
+    await row.getByRole("button", { name: "Actions for shop" }).click();
+    await page.getByRole("menuitem", { name: "Check the service now" }).click();
+    await page.getByText("The local service of shop answered").waitFor();
+
+    await agent.stop(0);
+    await row.getByText("Offline").waitFor();
+    await row.getByText("last seen").waitFor();
+    await tab.check();
+    await tab.shot("tunnels-offline");
+    await service.stop(true);
+  });
+
+  test("a new tunnel waits behind a button until the reader follows", async () => {
+    using service = serveDisposable();
+    await using _first = await open("first", service.port);
+    await using tab = await adminTab("tunnels");
+    const { page } = tab;
+    await page.getByRole("row").filter({ hasText: "first" }).waitFor();
+    await using _second = await open("second", service.port);
+    await page.getByRole("button", { name: "Show 1 new tunnel" }).waitFor();
+    expect(await page.getByRole("row").filter({ hasText: "second" }).count()).toBe(0);
+    await tab.check();
+    await page.getByRole("button", { name: "Show 1 new tunnel" }).click();
+    await page.getByRole("row").filter({ hasText: "second" }).waitFor();
+    await page.getByRole("switch", { name: "Follow" }).check();
+    await using _third = await open("third", service.port);
+    await page.getByRole("row").filter({ hasText: "third" }).waitFor();
+  });
+
+  test("disconnecting says what happens, asks once and reports", async () => {
+    using service = serveDisposable();
+    const agent = await open("cut-me", service.port);
+    await using tab = await adminTab("tunnels?q=cut");
+    const { page } = tab;
+    await page.getByRole("button", { name: "Actions for cut-me" }).click();
+    await page.getByRole("menuitem", { name: "Disconnect" }).click();
+    await page.getByText("requests in flight are cut").waitFor();
+    await tab.check();
+    await page.getByRole("button", { name: "Disconnect", exact: true }).click();
+    await page.getByText("cut-me was disconnected.").waitFor();
+    await eventually(() => agent.events.some(({ event }) => event !== "tunnel.ready"), "the agent is told");
+    await agent.stop(0);
+  });
+});
+
+describe("requests", () => {
+  test("appear as they pass; filter with NOT, pause, details, and the address keeps the filter", async () => {
+    using service = serveDisposable();
+    await using _agent = await open("orders", service.port);
+    await using tab = await adminTab("requests");
+    const { page } = tab;
+    await page.getByText("Live", { exact: true }).last().waitFor();
+    await visit("orders", "/orders", { authorization: "Bearer very-secret-token" });
+    await page.getByRole("button", { name: "/orders" }).waitFor();
+    await visit("orders", "/broken");
+    await page.getByRole("button", { name: "/broken" }).waitFor();
+    await tab.check();
+    await tab.shot("requests");
+
+    await page.keyboard.press("/");
+    await page.keyboard.type("NOT status:5xx");
+    await page.getByRole("button", { name: "/broken" }).waitFor({ state: "detached" });
+    expect(page.url()).toContain("filter=NOT");
+    await page.getByRole("searchbox").fill("colour:red");
+    await page.getByText('"colour" is not a field').waitFor();
+    await tab.check();
+    await page.getByRole("searchbox").fill("");
+
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await visit("orders", "/while-paused");
+    await page.getByRole("button", { name: "Follow (1 new)" }).waitFor();
+    expect(await page.getByRole("button", { name: "/while-paused" }).count()).toBe(0);
+    await page.getByRole("button", { name: "Follow (1 new)" }).click();
+    await page.getByRole("button", { name: "/while-paused" }).waitFor();
+
+    await page.getByRole("button", { name: "/orders" }).click();
+    const details = page.getByRole("dialog", { name: "Request" });
+    await details.getByText("until its response head").waitFor();
+    expect(await details.textContent()).not.toContain("very-secret-token");
+    await tab.check();
+    await tab.shot("request-details");
+    await page.reload();
+    await details.getByText("/orders").first().waitFor();
+    await page.keyboard.press("Escape");
+    await details.waitFor({ state: "detached" });
+  });
+
+  test("200 requests a second keep the page responsive", async () => {
+    using service = serveDisposable();
+    await using _agent = await open("busy", service.port);
+    await using tab = await adminTab("requests");
+    const { page } = tab;
+    await page.getByText("Live", { exact: true }).last().waitFor();
+    await page.evaluate(`(() => {
+      globalThis.longest = 0;
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) longest = Math.max(longest, entry.duration);
+      }).observe({ type: "longtask" });
+    })()`);
+    for (let second = 0; second < 3; second++) {
+      const started = performance.now();
+      await Promise.all(Array.from({ length: 200 }, (_, index) => visit("busy", `/r/${second}/${index}`)));
+      await Bun.sleep(Math.max(0, 1_000 - (performance.now() - started)));
+    }
+    await eventually(async () => (await page.locator(".req-open").count()) > 200, "most of them are on screen");
+    const startedAt = performance.now();
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.getByText("Paused: the list stands still").waitFor();
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(await page.evaluate("longest")).toBeLessThan(600);
+    expect(tab.problems).toEqual([]);
+  });
+});
+
+describe("overview", () => {
+  test("numbers, chart, busiest tunnels and refusals; a refusal names its rule", async () => {
+    using service = serveDisposable();
+    await using _agent = await open("front", service.port);
+    await using tab = await adminTab("overview");
+    const { page } = tab;
+    await visit("front", "/");
+    await page.getByRole("figure", { name: "Traffic of the last hour" }).waitFor();
+    await page.getByText("Live", { exact: true }).last().waitFor();
+    const refused = await fetch(`${stage.origin}/_tunnel/register`, {
+      method: "POST",
+      headers: { authorization: "Bearer dlt_wrong", "content-type": "application/json" },
+      body: JSON.stringify({
+        subdomain: "stolen",
+        agentId: "agent-1234567890",
+        generation: 1,
+        version: "0.1.0",
+        capabilities: [],
+        protocol: "http",
+      }),
+    });
+    expect(refused.status).toBe(401);
+    await page.locator(".bar-row").filter({ hasText: "stolen" }).waitFor();
+    await tab.check();
+    await tab.shot("overview");
+    await page.getByRole("button", { name: "Show as a table" }).click();
+    await page.getByRole("columnheader", { name: "Errors (5xx)" }).waitFor();
+    await tab.check();
+  });
+
+  test("the stream resumes after its connection was cut, in two tabs at once", async () => {
+    using service = serveDisposable();
+    await using relay = startRelay(stage.port);
+    await using tab = await adminTab("tunnels", relay.port);
+    await using other = await adminTab("overview", relay.port);
+    for (const { page } of [tab, other]) await page.getByText("Live", { exact: true }).last().waitFor();
+    relay.pause();
+    for (const { page } of [tab, other]) await page.getByText("Connection lost, trying again").waitFor();
+    await using _agent = await open("later", service.port);
+    relay.resume();
+    for (const { page } of [tab, other])
+      await page.getByText("Live", { exact: true }).last().waitFor({ timeout: 30_000 });
+    await tab.page
+      .getByText("later", { exact: true })
+      .or(tab.page.getByRole("button", { name: /new tunnel/ }))
+      .waitFor();
+  });
+});
+
+function serveDisposable(): { port: number } & Disposable {
+  const server = serve();
+  return { port: server.port ?? 0, [Symbol.dispose]: () => void server.stop(true) };
+}

@@ -1,0 +1,169 @@
+// Each role sees and may do exactly its own: what the side bar offers, what pages offer, and what the server answers behind them.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { codeOf, startStage, type Person, type Stage } from "./stage.ts";
+
+setDefaultTimeout(60_000);
+let browser: Browser;
+let stage: Stage;
+let orgId: string;
+let appId: string;
+let people: Record<"admin" | "orgAdmin" | "member" | "loner", Person>;
+
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([startBrowser(), startStage()]);
+  const admin = await stage.admin();
+  const create = <T>(path: string, body: unknown) => stage.call<T>(admin, "POST", path, body);
+  const { organization } = await create<{ organization: { id: string } }>("/admin/organizations", { name: "Acme" });
+  orgId = organization.id;
+  const { application } = await create<{ application: { id: string } }>("/admin/applications", {
+    orgId,
+    subdomain: "shop",
+    name: "Shop",
+  });
+  appId = application.id;
+  people = {
+    admin,
+    orgAdmin: await stage.person({ username: "olga", orgId, isOrgAdmin: true }),
+    member: await stage.person({ username: "milo", orgId }),
+    loner: await stage.person({ username: "lone" }),
+  };
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+});
+
+async function tabOf(who: keyof typeof people, path: string): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, people[who]);
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  return tab;
+}
+
+const linksOf: Record<keyof typeof people, string[]> = {
+  admin: [
+    "Overview",
+    "Tunnels",
+    "Requests",
+    "Organizations",
+    "Applications",
+    "Accounts",
+    "API keys",
+    "Agent whitelists",
+    "Audit log",
+  ],
+  orgAdmin: [
+    "Overview",
+    "Tunnels",
+    "Requests",
+    "Applications",
+    "Accounts",
+    "Visitor policy",
+    "API keys",
+    "Agent whitelists",
+    "Audit log",
+    "Settings",
+  ],
+  member: ["Overview", "Tunnels", "Requests", "Applications", "Visitor policy", "API keys", "Agent whitelists"],
+  loner: ["Overview"],
+};
+
+describe("roles", () => {
+  test.each(Object.keys(linksOf) as (keyof typeof people)[])(
+    "%s finds exactly its pages, and each of them works",
+    async (who) => {
+      await using tab = await tabOf(who, "overview");
+      const nav = tab.page.getByRole("navigation", { name: "Main" });
+      expect(await nav.getByRole("link").allTextContents()).toEqual(linksOf[who]);
+      for (const name of linksOf[who]) {
+        await nav.getByRole("link", { name }).click();
+        await nav.locator('[aria-current="page"]').getByText(name).waitFor();
+        await tab.page.locator("[role=status][aria-label^=Loading]").waitFor({ state: "detached" });
+        expect(await tab.page.getByText("could not be loaded").count()).toBe(0);
+        await tab.check();
+      }
+    },
+  );
+
+  test("a member may look at applications and policy, and change neither", async () => {
+    await using tab = await tabOf("member", "applications");
+    const { page } = tab;
+    await page.getByRole("link", { name: "Shop" }).click();
+    await page.getByText("No agent is connected").waitFor();
+    expect(await page.getByRole("link", { name: "Settings" }).count()).toBe(0);
+    await page.getByRole("link", { name: "Visitor policy" }).last().click();
+    await page.getByText("Only an admin of the organization may change it.").waitFor();
+    expect(await page.getByRole("button", { name: "Save the policy" }).count()).toBe(0);
+    expect(await page.getByRole("radio", { name: "Own policy" }).isDisabled()).toBe(true);
+    await tab.check();
+    for (const path of ["accounts", "audit", "settings", "organizations"]) {
+      await page.goto(`${stage.origin}/dashboard/${path}`);
+      await page.getByText("There is no such page").waitFor();
+    }
+  });
+
+  test("a member makes a token of its own, shown once", async () => {
+    await using tab = await tabOf("member", "me/token");
+    const { page } = tab;
+    await page.getByRole("button", { name: "Make a new token…" }).click();
+    await page.getByLabel("Current password").fill("wrong password 1");
+    await page.getByRole("button", { name: "Make a new token", exact: true }).click();
+    await page.locator(".field-error").waitFor();
+    await page.getByLabel("Current password").fill(people.member.password);
+    await page.getByRole("button", { name: "Make a new token", exact: true }).click();
+    await page.getByText("Copy the API token now").waitFor();
+    await tab.check();
+    await page.getByRole("button", { name: "I have copied it" }).click();
+  });
+
+  test("an organization admin sets the policy, renames the organization, and sees no other one", async () => {
+    await using tab = await tabOf("orgAdmin", "policy");
+    const { page } = tab;
+    await page.getByText("There is no policy yet").waitFor();
+    await page.getByText("API key", { exact: true }).first().click();
+    await page.getByRole("button", { name: "Save the policy" }).click();
+    await page.getByText("The policy is in force.").waitFor();
+    await tab.check();
+    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByLabel("Name").fill("Acme Robotics");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Saved.").waitFor();
+    await page.getByRole("complementary").getByText("Acme Robotics").waitFor();
+    await page.goto(`${stage.origin}/dashboard/organizations/${orgId}`);
+    await page.getByText("There is no such page").waitFor();
+  });
+
+  test("security: what a page hides, the server refuses as well", async () => {
+    const refused = async (who: keyof typeof people, method: string, path: string, body?: unknown) => {
+      const answer = await stage.call(people[who], method, path, body).then(
+        () => "allowed",
+        (error: unknown) => String(error),
+      );
+      return / (401|403|404) /.test(answer);
+    };
+    expect(await refused("member", "PUT", `/org/applications/${appId}`, { authMode: "disabled" })).toBe(true);
+    expect(await refused("member", "DELETE", `/org/applications/${appId}`)).toBe(true);
+    expect(await refused("orgAdmin", "GET", "/admin/organizations")).toBe(true);
+    expect(await refused("loner", "GET", "/org/applications")).toBe(true);
+  });
+
+  test("when the organization starts to require two-factor, a member's next click leads to the enrolment", async () => {
+    await using tab = await tabOf("member", "applications");
+    const { page } = tab;
+    await stage.call(people.admin, "PUT", `/admin/organizations/${orgId}`, { requireTotp: true });
+    await page.getByRole("link", { name: "Tunnels" }).click();
+    await page.getByText("Two-factor authentication is required").waitFor();
+    await tab.check();
+    await page.getByRole("button", { name: "Turn on…" }).click();
+    await page.getByLabel("Current password").fill(people.member.password);
+    await page.getByRole("button", { name: "Continue" }).click();
+    const seed = (await page.locator("dialog .secret code").textContent()) ?? "";
+    await page.getByLabel("First code").fill(codeOf(seed));
+    await page.getByRole("button", { name: "Turn on two-factor authentication" }).click();
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await page.getByRole("heading", { name: "Tunnels", level: 1 }).waitFor();
+  });
+});
