@@ -21,6 +21,8 @@ interface ChartProps {
   format: (value: number) => string;
   /** Values shorter than `format`'s, for the axis. */
   formatAxis?: (value: number) => string;
+  /** The axis reaches at least this far, so that nothing does not look like much. */
+  leastTop: number;
 }
 
 /** The colour that a custom property has right now, in a form that a canvas takes. */
@@ -59,7 +61,7 @@ export function Chart(props: ChartProps): JSX.Element {
         padding: [12, 24, 0, 0],
         cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
         legend: { show: false },
-        scales: { y: { range: (_, __, max) => [0, max <= 0 ? 1 : max * 1.1] } },
+        scales: { y: { range: (_, __, max) => [0, Math.max(props.leastTop, max * 1.1)] } },
         axes: [
           {
             ...axis,

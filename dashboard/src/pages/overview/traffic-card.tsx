@@ -65,7 +65,7 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
     >
       <Load query={traffic} lines={6}>
         {(page) => (
-          <>
+          <div class="stack">
             <Show when={page().items.every((point) => point.requests === 0)}>
               <Note>
                 <p>No request in this time.</p>
@@ -76,9 +76,10 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
               timesMs={page().items.map((point) => Date.parse(point.time))}
               series={series(page().items)}
               format={shown() === "requests" ? formatCount : formatBytes}
+              leastTop={shown() === "requests" ? 5 : 1024}
               formatAxis={shown() === "requests" ? formatCompact : formatBytes}
             />
-          </>
+          </div>
         )}
       </Load>
     </Card>
