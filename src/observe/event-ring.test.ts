@@ -1,0 +1,35 @@
+// The ring of live events: order, bounds, and what a reader that comes back gets.
+
+import { describe, expect, test } from "bun:test";
+import { EventRing } from "./event-ring.ts";
+
+const idOf = (text: string): string => /^id: (.*)$/m.exec(text)?.[1] ?? "";
+
+describe("event ring", () => {
+  test("gives what came after an id", () => {
+    const ring = new EventRing({ events: 10, bytes: 10_000 }, "e");
+    const events = [1, 2, 3].map((n) => ring.push("t", null, `{"n":${n}}`));
+    expect(events[0]!.text).toBe('id: e-1\nevent: t\ndata: {"n":1}\n\n');
+    expect(ring.after(idOf(events[0]!.text))).toEqual(events.slice(1));
+    expect(ring.after(idOf(events[2]!.text))).toEqual([]);
+  });
+
+  test("gives nothing for ids of another life, and for nonsense", () => {
+    const ring = new EventRing({ events: 10, bytes: 10_000 });
+    ring.push("t", null, "1");
+    for (const id of ["", "x-0", "0", "-1", "x", "e-1e999"]) expect(ring.after(id)).toEqual([]);
+  });
+
+  test("keeps the newest within its bounds", () => {
+    const few = new EventRing({ events: 3, bytes: 1_000_000 }, "e");
+    for (let n = 1; n <= 10; n++) few.push("t", null, String(n));
+    expect(few.after("e-0").map(({ seq }) => seq)).toEqual([8, 9, 10]);
+    const small = new EventRing({ events: 1_000, bytes: 300 }, "e");
+    for (let n = 1; n <= 10; n++) small.push("t", null, "x".repeat(70));
+    expect(small.after("e-0").map(({ seq }) => seq)).toEqual([8, 9, 10]);
+    small.push("t", null, "x".repeat(1_000));
+    expect(small.after("e-0")).toEqual([]);
+    small.clear();
+    expect(small.push("t", null, "1").seq).toBe(12);
+  });
+});
