@@ -43,7 +43,7 @@ export async function measureIdleSessions(
         process.execPath,
         agentEntry,
         "--server",
-        `http://127.0.0.1:${server.port}`,
+        `http://localhost:${server.port}`,
         "--token",
         server.adminToken,
         "--json",

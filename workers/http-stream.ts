@@ -214,7 +214,7 @@ export class HttpStream extends StreamFlow implements Exchange {
   private timing(now: number, localMicros: number): string {
     const { startedAt, judgedAt } = this.options;
     const local = Math.min(localMicros / 1_000, now - this.openedAt);
-    const ms = (value: number): string => (Math.round(Math.max(0, value) * 100) / 100).toString();
+    const ms = (value: number): string => String(Math.round(Math.max(0, value) * 100) / 100);
     return (
       `Server-Timing: edge;dur=${ms(now - startedAt)}, policy;dur=${ms(judgedAt - startedAt)}, ` +
       `queue;dur=${ms(this.openedAt - judgedAt)}, tunnel;dur=${ms(now - this.openedAt - local)}, local;dur=${ms(local)}\r\n`

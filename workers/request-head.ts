@@ -1,17 +1,9 @@
 // Writes the head that the local service gets: the visitor's bytes without what may not pass, ours added.
 
 import { AUTHORIZATION, COOKIE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, X_API_KEY } from "../src/http1/fields.ts";
-import {
-  copy,
-  copyFields,
-  FRAMED_CHUNKED,
-  FRAMED_NOT,
-  putCrlf,
-  putText,
-  request10Rules,
-  requestRules,
-} from "../src/http1/copy.ts";
+import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putText, request10Rules, requestRules } from "../src/http1/copy.ts";
 import { type Head, latin1, maxHeadBytes } from "../src/http1/head.ts";
+import { copyBytes } from "../src/lib/bytes.ts";
 import { forwardedValue } from "../src/policy/strip.ts";
 import type { Pass } from "./policy/verdict.ts";
 
@@ -55,14 +47,17 @@ export function writeRequestHead(head: Head, additions: RequestAdditions): numbe
     head.hop[i] = 1;
     if (kept !== null) extra += `${latin1(head.bytes, head.nameStart[i]!, head.nameEnd[i]!)}: ${kept}\r\n`;
   }
-  let at = copy(head.bytes, head.start, head.targetEnd, out, 0);
-  at = putText(" HTTP/1.1\r\n", out, at);
   const framing = head.chunked ? FRAMED_CHUNKED : head.contentLength >= 0 ? head.contentLength : FRAMED_NOT;
-  at = copyFields(head, head.minor === 0 ? request10Rules : requestRules, framing, out, at);
+  let at = 0;
+  if (head.minor === 1) at = copyFields(head, requestRules, framing, out, at, head.start);
+  else {
+    at = copyBytes(head.bytes, head.start, head.targetEnd, out, at);
+    at = putText(" HTTP/1.1\r\n", out, at);
+    at = copyFields(head, request10Rules, framing, out, at);
+  }
   const { user, email } = additions.pass;
   if (user !== null) extra += `X-Digit-Link-User: ${user}\r\n`;
   if (email !== null) extra += `X-Digit-Link-Email: ${email}\r\n`;
   if (additions.upgrade) extra += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
-  at = putText(`${extra}${additions.lines}X-Request-Id: ${additions.requestId}\r\n`, out, at);
-  return putCrlf(out, at);
+  return putText(`${extra}${additions.lines}X-Request-Id: ${additions.requestId}\r\n\r\n`, out, at);
 }

@@ -97,12 +97,12 @@ export class Session implements FrameSink, FlowSession {
   open(stream: StreamFlow, flags: number, head: Buffer, length: number): void {
     const id = ++this.lastId;
     this.streams.set(id, stream);
-    const { windowBytes, creditBytes } = stream.bind(this, id);
+    stream.bind(this, id);
     const { outbox } = this;
     const first = Math.min(length, maxPayloadBytes - 8);
     const at = outbox.reserve(8 + first);
-    writeU32(outbox.buffer, at, windowBytes);
-    writeU32(outbox.buffer, at + 4, creditBytes);
+    writeU32(outbox.buffer, at, stream.windowBytes);
+    writeU32(outbox.buffer, at + 4, stream.creditBytes);
     head.copy(outbox.buffer, at + 8, 0, first);
     outbox.commit(OPEN, first < length ? flags | MORE : flags, id, 8 + first);
     if (first < length) outbox.frame(MORE_HEAD, 0, id, head, first, length);

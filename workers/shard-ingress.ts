@@ -67,7 +67,7 @@ export class ShardIngress implements IngressHost {
     const { options } = this;
     if (host.kind === "tunnel") {
       const owner = shardOf(host.name, options.shards);
-      if (owner === options.shard) this.visit(connection, head, host.name, host.host);
+      if (owner === options.shard) this.visit(connection, head, host.name);
       else this.move(connection, owner);
     } else if (host.kind === "base" && sessionShard(head.target) === options.shard)
       options.pipeSession(connection, head);
@@ -86,18 +86,12 @@ export class ShardIngress implements IngressHost {
     }
   }
 
-  private visit(connection: VisitorConnection, head: Head, name: string, host: string): void {
+  private visit(connection: VisitorConnection, head: Head, name: string): void {
     const startedAt = performance.now();
     const { options } = this;
     const entry = options.tunnels.entry(name);
     if (entry === undefined) return connection.answer("tunnel_not_found");
-    const peer = connection.meta;
-    const visitor = resolveVisitor(
-      head,
-      peer.address,
-      peer.secure ? "https" : options.settings.scheme,
-      options.trusted,
-    );
+    const visitor = connection.visitor ?? this.visitorOf(connection, head);
     const verdict = isOpenToAll(entry.policy)
       ? openPass
       : judge(
@@ -111,7 +105,7 @@ export class ShardIngress implements IngressHost {
           entry,
           options.policy,
         );
-    const visit = { entry, visitor, host, startedAt };
+    const visit = { entry, visitor, startedAt };
     if (!(verdict instanceof Promise)) return this.act(connection, head, visit, verdict, null);
     // The head is gone when the verdict comes: keep its bytes, and the body at the visitor.
     const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
@@ -125,6 +119,15 @@ export class ShardIngress implements IngressHost {
       },
       () => !pending.gone && connection.answer("internal"),
     );
+  }
+
+  /** Behind a proxy each request may have its own visitor; without one the connection's peer is the visitor of them all. */
+  private visitorOf(connection: VisitorConnection, head: Head): Visitor {
+    const { trusted, settings } = this.options;
+    const { address, secure } = connection.meta;
+    const visitor = resolveVisitor(head, address, secure ? "https" : settings.scheme, trusted);
+    if (!trusted.matches(address)) connection.visitor = visitor;
+    return visitor;
   }
 
   private act(
@@ -158,20 +161,14 @@ export class ShardIngress implements IngressHost {
   ): void {
     const { options } = this;
     const { entry, visitor, startedAt } = visit;
-    const held = entry.heldUntilMs > Date.now();
-    const tunnel = options.tunnels.tunnel(entry.name) ?? (held ? options.tunnels.expect(entry) : undefined);
+    const tunnel = options.tunnels.tunnel(entry.name) ?? options.tunnels.expect(entry);
     if (tunnel === undefined) return connection.answer("tunnel_offline", { retryAfterSeconds: 5 });
     if (tunnel.isFull) return connection.answer("tunnel_overloaded", { retryAfterSeconds: 1 });
     const upgrade = isWebSocketUpgrade(head);
-    const hostValue = head.value(head.host);
-    const length = writeRequestHead(head, {
-      lines: forwardedLines(visitor, hostValue),
-      requestId: connection.requestId,
-      pass,
-      upgrade,
-    });
     const hasBody = head.chunked || head.contentLength > 0;
-    const judgedAt = performance.now();
+    const lines = linesFor(connection, visitor);
+    const length = writeRequestHead(head, { lines, requestId: connection.requestId, pass, upgrade });
+    const judgedAt = pass === openPass ? startedAt : performance.now();
     const meta = {
       id: connection.requestId,
       tunnelId: tunnel.ticket.tunnelId,
@@ -208,10 +205,18 @@ export class ShardIngress implements IngressHost {
   }
 }
 
+/** The forwarding lines, made once for requests of the same visitor to the same host. */
+function linesFor(connection: VisitorConnection, visitor: Visitor): string {
+  const { forwarded, hostValue } = connection;
+  if (forwarded.visitor !== visitor || forwarded.host !== hostValue) {
+    connection.forwarded = { visitor, host: hostValue, lines: forwardedLines(visitor, hostValue) };
+  }
+  return connection.forwarded.lines;
+}
+
 interface Visit {
   entry: NameEntry;
   visitor: Visitor;
-  host: string;
   startedAt: number;
 }
 
@@ -247,9 +252,11 @@ class PendingExchange implements Exchange {
   }
 }
 
+/** GET, HEAD or OPTIONS (RFC 9110 9.2.1). Told by bytes: no string per request. */
 function isSafe(head: Head): boolean {
-  const { method } = head;
-  return method === "GET" || method === "HEAD" || method === "OPTIONS";
+  const length = head.methodEnd - head.start;
+  if (length === 3) return head.bytes[head.start] === 0x47 && head.bytes[head.start + 1] === 0x45;
+  return head.isHead || (length === 7 && head.method === "OPTIONS");
 }
 
 function headerReader(head: Head): (name: string) => string | null {

@@ -18,13 +18,16 @@ export abstract class StreamFlow {
   id = 0;
   /** `performance.now()` when request bytes last moved (or the stream was opened). */
   movedAt = 0;
+  /** First windows, as OPEN says them. */
+  windowBytes = 0;
+  creditBytes = 0;
   /** Visitor -> agent bytes, agent -> visitor bytes. */
   bytesIn = 0;
   bytesOut = 0;
   private outgoing: Outgoing | null = null;
   private incoming: Incoming | null = null;
   /** Request parts that came before there was a session. */
-  private early: Buffer[] = [];
+  private early: Buffer[] | null = null;
   private earlyEnd: Uint8Array | null | undefined;
 
   constructor(protected readonly visitor: VisitorSide) {}
@@ -43,15 +46,16 @@ export abstract class StreamFlow {
   protected abstract requestSent(): void;
 
   /** The session takes the stream. OPEN, which tells the agent both windows, must follow at once. */
-  bind(session: Session, id: number): { windowBytes: number; creditBytes: number } {
+  bind(session: Session, id: number): void {
     const windowBytes = session.budget.take(initialWindowBytes, smallWindowBytes);
     const creditBytes = session.requestCreditBytes;
+    this.windowBytes = windowBytes;
+    this.creditBytes = creditBytes;
     this.session = session;
     this.id = id;
     this.movedAt = performance.now();
     this.outgoing = new Outgoing(session, id, creditBytes);
     this.incoming = new Incoming(session, id, windowBytes);
-    return { windowBytes, creditBytes };
   }
 
   /** The stream is out of its session's table. */
@@ -64,13 +68,13 @@ export abstract class StreamFlow {
 
   /** Something of the request waits to be sent. */
   get hasQueued(): boolean {
-    return this.early.length > 0 || this.earlyEnd !== undefined || (this.outgoing?.waits ?? false);
+    return this.early !== null || this.earlyEnd !== undefined || (this.outgoing?.waits ?? false);
   }
 
   /** Sends request bytes as far as credit goes; the rest is kept, and the visitor is not read meanwhile. */
   sendRequest(bytes: Uint8Array, start: number, end: number): void {
     this.bytesIn += end - start;
-    if (this.outgoing === null) this.early.push(Buffer.from(bytes.subarray(start, end)));
+    if (this.outgoing === null) (this.early ??= []).push(Buffer.from(bytes.subarray(start, end)));
     else {
       this.movedAt = performance.now();
       if (this.outgoing.send(bytes, start, end)) return;
@@ -92,7 +96,8 @@ export abstract class StreamFlow {
   flushRequest(): void {
     const { outgoing } = this;
     if (outgoing === null) return;
-    for (const part of this.early.splice(0)) outgoing.send(part, 0, part.length);
+    for (const part of this.early ?? []) outgoing.send(part, 0, part.length);
+    this.early = null;
     if (this.earlyEnd !== undefined) {
       outgoing.end(this.earlyEnd);
       this.earlyEnd = undefined;

@@ -41,7 +41,7 @@ export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: 
       data: (socket, chunk) => socket.data.received(chunk),
       drain: (socket) => socket.data.drain(),
       end: (socket) => socket.data.ended(),
-      close: (socket) => socket.data.closed(),
+      close: (socket, error?: Error) => socket.data.closed(error),
       error: (socket) => void socket.terminate(),
     },
   });
@@ -109,10 +109,11 @@ class TcpConnection implements VisitorSide {
     this.stream.visitorEnded();
   }
 
-  closed(): void {
+  closed(error?: Error): void {
     if (!this.open) return;
     this.open = false;
-    this.stream.visitorGone();
+    if (this.out.hasShut && error === undefined) this.stream.visitorEnded();
+    else this.stream.visitorGone();
     this.release();
     if (this.tunnel === null) return;
     this.tunnel.streams--;

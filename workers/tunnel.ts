@@ -25,6 +25,8 @@ export interface TunnelHost {
   streamEnded(tunnel: Tunnel, stream: HttpStream): void;
 }
 
+const maxSlack = 32;
+
 interface Waiting {
   stream: HttpStream;
   head: Buffer;
@@ -38,7 +40,8 @@ export class Tunnel implements SessionOwner {
   /** Open streams over all sessions, those that wait included. */
   streams = 0;
   private readonly waiting: Waiting[] = [];
-  private turn = 0;
+  private last: Session | null = null;
+  private isShared = false;
   private status: LocalStatus = { state: "unknown" };
   private answered = false;
   private nextCheckAt = 0;
@@ -77,6 +80,7 @@ export class Tunnel implements SessionOwner {
 
   addSession(session: Session): void {
     this.sessions.push(session);
+    this.agentsChanged();
     this.host.sessionOpened(this, session);
     if (this.sessions.length === 1) this.checkNow();
     this.admitWaiting();
@@ -106,16 +110,24 @@ export class Tunnel implements SessionOwner {
     return true;
   }
 
-  /** The session that takes the next stream: the least busy one, in turn among equals. Null when none has room. */
+  /**
+   * The session that takes the next stream; null when none has room. Whoever took the last one takes the next as long as
+   * others are not much less busy: requests that arrive together then leave in one message.
+   */
   pick(): Session | null {
     const { sessions } = this;
     let best: Session | null = null;
-    for (let i = 0; i < sessions.length; i++) {
-      const session = sessions[(this.turn + i) % sessions.length]!;
+    for (const session of sessions) {
       if (session.hasRoom && (best === null || session.streams.size < best.streams.size)) best = session;
     }
-    this.turn = (this.turn + 1) & 0xffff;
-    return best;
+    const { last } = this;
+    const stays = last !== null && best !== null && last.hasRoom && last.streams.size <= best.streams.size + this.slack;
+    return stays ? last : (this.last = best);
+  }
+
+  /** How many streams more than the least busy session the last one may have. Agents that share a name take turns. */
+  private get slack(): number {
+    return this.isShared ? 0 : maxSlack;
   }
 
   /** Exactly once per HTTP stream that `open` took. */
@@ -224,6 +236,7 @@ export class Tunnel implements SessionOwner {
   sessionClosed(session: Session, reason: string): void {
     const index = this.sessions.indexOf(session);
     if (index >= 0) this.sessions.splice(index, 1);
+    this.agentsChanged();
     this.host.sessionClosed(this, session, reason);
   }
 
@@ -253,6 +266,11 @@ export class Tunnel implements SessionOwner {
   /** The server is leaving. */
   goAway(message: GoAway): void {
     for (const session of [...this.sessions]) session.goAway(message);
+  }
+
+  private agentsChanged(): void {
+    this.last = null;
+    this.isShared = new Set(this.sessions.map(({ options }) => options.agentId)).size > 1;
   }
 
   private wait(stream: HttpStream, head: Buffer): boolean {

@@ -30,8 +30,9 @@ export class Tunnels {
     return this.byName.get(name);
   }
 
-  /** A tunnel without a registration, where visitors of a name that was live a moment ago wait. */
-  expect(entry: NameEntry): Tunnel {
+  /** A tunnel without a registration, where visitors of a name that was live a moment ago wait; undefined when it wasn't. */
+  expect(entry: NameEntry): Tunnel | undefined {
+    if (entry.heldUntilMs <= Date.now()) return undefined;
     const tunnel = new Tunnel(this.host, { tunnelId: "", name: entry.name });
     this.byName.set(entry.name, tunnel);
     return tunnel;

@@ -67,7 +67,7 @@ async function start(
       "http",
       String(context.servicePort),
       "--server",
-      `http://127.0.0.1:${server.port}`,
+      `http://localhost:${server.port}`,
       "--subdomain",
       name,
       "--token",

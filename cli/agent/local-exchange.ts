@@ -2,6 +2,7 @@
 
 import type { ClientConnection, ClientFailure, ClientHandler, ClientPool } from "../../src/http1/client.ts";
 import { putChunkSize } from "../../src/http1/copy.ts";
+import { copyBytes } from "../../src/lib/bytes.ts";
 import type { Head } from "../../src/http1/head.ts";
 import {
   CHUNKED,
@@ -18,7 +19,7 @@ import {
 } from "../../src/protocol/frames.ts";
 import { Incoming, Outgoing } from "../../src/protocol/flow.ts";
 import { requestLine } from "./host-header.ts";
-import type { AgentSession, AgentStream } from "./session.ts";
+import type { AgentSession, AgentStream, OpenFrame } from "./session.ts";
 
 /** What one exchange came to. */
 export interface ExchangeReport {
@@ -31,16 +32,12 @@ export interface ExchangeReport {
   error: string | null;
 }
 
-export interface ExchangeOptions {
-  session: AgentSession;
-  id: number;
-  flags: number;
-  head: Buffer;
-  responseWindow: number;
-  requestWindow: number;
-  pool: ClientPool;
-  /** Null when nobody wants to hear about single requests. */
-  report: ((report: ExchangeReport) => void) | null;
+/** What an exchange needs of its tunnel. */
+export interface ExchangeHost {
+  readonly pool: ClientPool;
+  /** False: nobody wants to hear about single requests. */
+  readonly wantsReports: boolean;
+  report(report: ExchangeReport): void;
   /** The local service answered, or why it can't be reached. */
   localUp(): void;
   localDown(why: string): void;
@@ -54,10 +51,13 @@ export class LocalExchange implements AgentStream {
   over = false;
   private client: ClientConnection;
   private readonly outgoing: Outgoing;
-  private readonly incoming: Incoming;
+  /** Null for a request without a body. */
+  private incoming: Incoming | null;
   private readonly answer: LocalAnswer;
-  private readonly retryHead: Buffer | null;
+  /** The OPEN frame, while the request may have to be sent once more. */
+  private retry: OpenFrame | null = null;
   private readonly line: { method: string; path: string } | null;
+  private readonly flags: number;
   private readonly startedAt = performance.now();
   private status = 0;
   private bytesIn = 0;
@@ -66,20 +66,26 @@ export class LocalExchange implements AgentStream {
   private requestDone: boolean;
   private answerDone = false;
 
-  constructor(private readonly options: ExchangeOptions) {
-    const { session, id, flags, head } = options;
-    this.outgoing = new Outgoing(session, id, options.responseWindow);
-    this.incoming = new Incoming(session, id, options.requestWindow);
-    this.answer = new LocalAnswer(this);
+  constructor(
+    private readonly host: ExchangeHost,
+    private readonly session: AgentSession,
+    private readonly id: number,
+    open: OpenFrame,
+  ) {
+    const { flags, bytes, start, end } = open;
+    this.flags = flags;
     this.requestDone = (flags & FIN) !== 0;
     this.raw = (flags & RAW) !== 0;
-    this.line =
-      options.report === null ? null : this.raw ? { method: "TCP", path: head.toString("latin1") } : requestLine(head);
-    this.client = options.pool.begin(this.answer, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
+    this.outgoing = new Outgoing(session, id, open.responseWindow);
+    const hasBody = !this.requestDone || (flags & UPGRADE) !== 0;
+    this.incoming = hasBody ? new Incoming(session, id, open.requestWindow) : null;
+    this.answer = new LocalAnswer(this);
+    this.line = host.wantsReports ? requestLine(bytes, start, end, this.raw) : null;
+    this.client = host.pool.begin(this.answer, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
     // An idle connection may have been closed by the local service a moment ago: a request that may be repeated is, once.
-    this.retryHead = this.client.reused && this.requestDone && isRepeatable(head) ? Buffer.from(head) : null;
+    if (this.client.reused && this.requestDone && isRepeatable(bytes, start)) this.retry = open;
     if (this.raw) this.client.startRaw();
-    else this.client.write(head, 0, head.length);
+    else this.client.write(bytes, start, end);
     if (this.requestDone) this.client.requestEnd();
   }
 
@@ -89,11 +95,11 @@ export class LocalExchange implements AgentStream {
     if (this.over) return;
     const { client } = this;
     this.bytesIn += end - start;
-    const chunked = (this.options.flags & CHUNKED) !== 0 && !this.raw;
+    const chunked = (this.flags & CHUNKED) !== 0 && !this.raw;
     if (chunked) client.write(chunkHead, 0, putChunkSize(end - start, chunkHead, 0));
     client.write(bytes, start, end);
     if (chunked) client.write(crlf, 0, 2);
-    this.incoming.received(end - start, client.backlogBytes);
+    this.incoming?.received(end - start, client.backlogBytes);
   }
 
   onEnd(trailers: Buffer | null): void {
@@ -104,7 +110,7 @@ export class LocalExchange implements AgentStream {
       if (this.answerDone) this.end(null);
       return;
     }
-    if ((this.options.flags & CHUNKED) !== 0) {
+    if ((this.flags & CHUNKED) !== 0) {
       if (trailers === null) this.client.write(lastChunk, 0, lastChunk.length);
       else {
         this.client.write(lastChunk, 0, 3);
@@ -135,9 +141,10 @@ export class LocalExchange implements AgentStream {
   // Events of the local service.
 
   head(head: Head): void {
-    const { session, id, flags } = this.options;
+    const { session, id, flags } = this;
     const { status } = head;
-    this.options.localUp();
+    this.retry = null;
+    this.host.localUp();
     if (status === 101) {
       if ((flags & UPGRADE) === 0 || !head.wantsWebSocket)
         return this.fail(resetCode.localFailed, "the local service switched protocols unasked");
@@ -175,36 +182,37 @@ export class LocalExchange implements AgentStream {
 
   failed(failure: ClientFailure, detail: string): void {
     if (this.over) return;
-    if (this.retryHead !== null && failure === "broken" && this.client.reused && !this.client.answered) {
-      const head = this.retryHead;
-      this.client = this.options.pool.begin(this.answer, (this.options.flags & HEAD_METHOD) !== 0, true);
-      this.client.write(head, 0, head.length);
+    if (this.retry !== null && failure === "broken" && !this.client.answered) {
+      const { bytes, start, end } = this.retry;
+      this.retry = null;
+      this.client = this.host.pool.begin(this.answer, (this.flags & HEAD_METHOD) !== 0, true);
+      this.client.write(bytes, start, end);
       this.client.requestEnd();
       return;
     }
-    if (failure === "unreachable") this.options.localDown(detail);
+    if (failure === "unreachable") this.host.localDown(detail);
     this.fail(failure === "unreachable" ? resetCode.unreachable : resetCode.localFailed, detail);
   }
 
   drained(): void {
-    this.incoming.drained();
+    this.incoming?.drained();
   }
 
   private fail(code: number, detail: string): void {
     this.client.destroy();
     // What is kept for want of credit is not sent any more: the visitor's connection breaks visibly.
-    this.options.session.outbox.reset(this.options.id, code, detail);
+    this.session.outbox.reset(this.id, code, detail);
     this.end(detail);
   }
 
   private end(error: string | null): void {
     if (this.over) return;
     this.over = true;
-    this.incoming.close();
-    this.options.session.remove(this.options.id);
+    this.incoming?.close();
+    this.session.remove(this.id);
     if (this.line === null) return;
     const { bytesIn, bytesOut, status } = this;
-    this.options.report?.({
+    this.host.report({
       ...this.line,
       status,
       durationMs: performance.now() - this.startedAt,
@@ -221,7 +229,7 @@ export class LocalExchange implements AgentStream {
     const at = outbox.reserve(4 + first);
     const out = outbox.buffer;
     writeU32(out, at, Math.round((performance.now() - this.startedAt) * 1_000));
-    out.set(head.bytes.subarray(head.start, head.start + first), at + 4);
+    copyBytes(head.bytes, head.start, head.start + first, out, at + 4);
     outbox.commit(HEAD, first < length ? flags | MORE : flags, id, 4 + first);
     if (first < length) outbox.frame(MORE_HEAD, 0, id, head.bytes, head.start + first, head.end);
   }
@@ -250,7 +258,10 @@ class LocalAnswer implements ClientHandler {
   }
 }
 
-function isRepeatable(head: Buffer): boolean {
-  const { method } = requestLine(head);
-  return method === "GET" || method === "HEAD" || method === "OPTIONS";
+/** GET, HEAD or OPTIONS (RFC 9110 9.2.1), told by the first bytes. */
+function isRepeatable(bytes: Buffer, start: number): boolean {
+  const [first, second] = [bytes[start], bytes[start + 1]];
+  if (first === 0x47) return second === 0x45 && bytes[start + 2] === 0x54 && bytes[start + 3] === 0x20;
+  if (first === 0x48) return second === 0x45 && bytes[start + 4] === 0x20;
+  return first === 0x4f && second === 0x50 && bytes[start + 7] === 0x20;
 }

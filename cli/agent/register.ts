@@ -30,6 +30,8 @@ export interface RegisterRequest {
   generation: number;
   /** The name of the last registration when the server chose it, so that it is kept. */
   subdomain: string | null;
+  /** The port of a TCP tunnel's last registration, so that it is kept. */
+  port: number | null;
   spec: TunnelSpec;
   connections: number;
 }
@@ -53,6 +55,7 @@ export async function register(options: AgentOptions, request: RegisterRequest):
       },
       body: JSON.stringify({
         ...(request.subdomain === null ? {} : { subdomain: request.subdomain }),
+        ...(request.port === null ? {} : { port: request.port }),
         agentId: request.agentId,
         generation: request.generation,
         version: options.version,

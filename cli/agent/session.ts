@@ -35,6 +35,7 @@ import { proxyFor } from "./proxy-env.ts";
 
 /** One stream as the session sees it. */
 export interface AgentStream {
+  readonly over: boolean;
   onData(bytes: Buffer, start: number, end: number): void;
   onEnd(trailers: Buffer | null): void;
   onReset(): void;
@@ -48,19 +49,22 @@ export interface SessionOwner {
   /** The server is ready for streams on this session. */
   ready(session: AgentSession, registered: Registered): void;
   /** Makes the stream of an OPEN frame; it ends by `session.remove`. */
-  open(
-    session: AgentSession,
-    id: number,
-    flags: number,
-    head: Buffer,
-    responseWindow: number,
-    requestWindow: number,
-  ): AgentStream;
+  open(session: AgentSession, id: number, open: OpenFrame): AgentStream;
   check(): Promise<Checked>;
   notice(message: string): void;
   /** The server wants this session to end; `retryable` false: registering again is pointless. */
   goAway(session: AgentSession, message: GoAway): void;
   closed(session: AgentSession, code: number, reason: string): void;
+}
+
+/** An OPEN frame, its head complete: `bytes[start..end)`. */
+export interface OpenFrame {
+  flags: number;
+  bytes: Buffer;
+  start: number;
+  end: number;
+  responseWindow: number;
+  requestWindow: number;
 }
 
 const congestedBytes = 1024 * 1024;
@@ -162,7 +166,7 @@ export class AgentSession implements FrameSink, FlowSession {
     const requestWindow = readU32(bytes, start + 4);
     if ((flags & MORE) !== 0) {
       this.partial = { id, flags, responseWindow, requestWindow, head: Buffer.from(bytes.subarray(start + 8, end)) };
-    } else this.begin(id, flags, bytes.subarray(start + 8, end), responseWindow, requestWindow);
+    } else this.begin(id, { flags, bytes, start: start + 8, end, responseWindow, requestWindow });
   }
 
   private moreHead(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
@@ -172,15 +176,16 @@ export class AgentSession implements FrameSink, FlowSession {
     if (partial.head.length > 128 * 1024) throw new ProtocolError("a head is too large");
     if ((flags & MORE) !== 0) return;
     this.partial = null;
-    this.begin(id, partial.flags, partial.head, partial.responseWindow, partial.requestWindow);
+    const { head, flags: opened, responseWindow, requestWindow } = partial;
+    this.begin(id, { flags: opened & ~MORE, bytes: head, start: 0, end: head.length, responseWindow, requestWindow });
   }
 
-  private begin(id: number, flags: number, head: Buffer, responseWindow: number, requestWindow: number): void {
+  private begin(id: number, open: OpenFrame): void {
     if (this.streams.size >= maxStreams)
       return this.outbox.reset(id, resetCode.refused, "the agent holds as many streams as it can");
     // The stream may end while it is made: then `remove` found nothing, and it must not be entered.
-    const stream = this.owner.open(this, id, flags & ~MORE, head, responseWindow, requestWindow);
-    if ((stream as { over?: boolean }).over !== true) this.streams.set(id, stream);
+    const stream = this.owner.open(this, id, open);
+    if (!stream.over) this.streams.set(id, stream);
   }
 
   private sessionFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {

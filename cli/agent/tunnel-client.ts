@@ -1,12 +1,13 @@
 // Keeps one tunnel up: registers, opens its sessions, replaces lost ones, and tries again for as long as that can help.
 
+import type { ClientPool } from "../../src/http1/client.ts";
 import { createBackoff } from "../../src/lib/backoff.ts";
 import { closeCode, type GoAway } from "../../src/protocol/frames.ts";
 import { replaceHost } from "./host-header.ts";
-import { type ExchangeReport, LocalExchange } from "./local-exchange.ts";
+import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
 import { register, type Registration, type Refusal } from "./register.ts";
-import { AgentSession, type AgentStream, type SessionOwner } from "./session.ts";
+import { AgentSession, type AgentStream, type OpenFrame, type SessionOwner } from "./session.ts";
 import type { AgentEnd, AgentEvent, AgentOptions, TunnelSpec } from "./types.ts";
 
 /** Identity of this agent process. */
@@ -16,7 +17,7 @@ export interface AgentIdentity {
   nextGeneration(): number;
 }
 
-export class TunnelClient implements SessionOwner {
+export class TunnelClient implements SessionOwner, ExchangeHost {
   /** Resolves when the tunnel is given up or stopped. */
   readonly done: Promise<AgentEnd>;
   private readonly local: LocalService;
@@ -72,23 +73,31 @@ export class TunnelClient implements SessionOwner {
     } else this.emit({ event: "session", time: now(), url: registration.url, open, wanted: registration.connections });
   }
 
-  open(
-    session: AgentSession,
-    id: number,
-    flags: number,
-    head: Buffer,
-    responseWindow: number,
-    requestWindow: number,
-  ): AgentStream {
-    const { local } = this;
-    return new LocalExchange({
-      ...{ session, id, flags, responseWindow, requestWindow },
-      head: local.host === null || this.spec.protocol === "tcp" ? head : replaceHost(head, local.host),
-      pool: local.pool,
-      report: this.options.requests === false ? null : (report) => this.report(report),
-      localUp: () => local.up(),
-      localDown: (why) => local.down(why),
-    });
+  open(session: AgentSession, id: number, open: OpenFrame): AgentStream {
+    const { host } = this.local;
+    if (host !== null && this.spec.protocol === "http") {
+      const head = replaceHost(open.bytes.subarray(open.start, open.end), host);
+      return new LocalExchange(this, session, id, { ...open, bytes: head, start: 0, end: head.length });
+    }
+    return new LocalExchange(this, session, id, open);
+  }
+
+  // ExchangeHost
+
+  get pool(): ClientPool {
+    return this.local.pool;
+  }
+
+  get wantsReports(): boolean {
+    return this.options.requests !== false;
+  }
+
+  localUp(): void {
+    this.local.up();
+  }
+
+  localDown(why: string): void {
+    this.local.down(why);
   }
 
   check() {
@@ -167,6 +176,7 @@ export class TunnelClient implements SessionOwner {
       agentId,
       generation: this.generation,
       subdomain,
+      port: this.registration?.port ?? null,
       spec: this.spec,
       connections: Math.max(1, wanted),
     });
@@ -191,7 +201,7 @@ export class TunnelClient implements SessionOwner {
     this.finish({ reason: "refused", code: refusal.code, message: refusal.message });
   }
 
-  private report(report: ExchangeReport): void {
+  report(report: ExchangeReport): void {
     const url = this.registration?.url ?? "";
     const { method, path, status, bytesIn, bytesOut, error } = report;
     const durationMs = Math.round(report.durationMs * 100) / 100;

@@ -239,8 +239,12 @@ export class ClientConnection implements BodySink {
     );
   }
 
-  closedBySocket(): void {
+  closedBySocket(error?: Error): void {
     if (this.closed) return;
+    if (this.raw && !this.ended && this.out.hasShut && error === undefined) {
+      this.ended = true;
+      this.handler?.bodyEnd(null);
+    }
     if (this.raw && this.ended) {
       this.closed = true;
       this.pool.forget(this);
@@ -304,7 +308,7 @@ const handlers = {
   data: (socket: Socket<ClientConnection>, chunk: Buffer) => socket.data.received(chunk),
   drain: (socket: Socket<ClientConnection>) => socket.data.drain(),
   end: (socket: Socket<ClientConnection>) => socket.data.end(),
-  close: (socket: Socket<ClientConnection>) => socket.data.closedBySocket(),
+  close: (socket: Socket<ClientConnection>, error?: Error) => socket.data.closedBySocket(error),
   error: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("broken", error.message),
   connectError: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("unreachable", error.message),
 };

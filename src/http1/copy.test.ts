@@ -2,7 +2,6 @@
 
 import { describe, expect, test } from "bun:test";
 import {
-  copy,
   copyFields,
   type FieldRules,
   FRAMED_CHUNKED,
@@ -14,6 +13,7 @@ import {
   requestRules,
   responseRules,
 } from "./copy.ts";
+import { copyBytes } from "../lib/bytes.ts";
 import { Head } from "./head.ts";
 
 const start = "POST / HTTP/1.1\r\nHost: a\r\n";
@@ -117,8 +117,8 @@ test.each([
 test("the small writers", () => {
   const out = Buffer.alloc(16);
   let at = putText("\xe9", out, 0);
-  at = copy(Buffer.from("abcd"), 1, 3, out, at);
-  at = copy(Buffer.from("ef"), 0, 2, out, at);
+  at = copyBytes(Buffer.from("abcd"), 1, 3, out, at);
+  at = copyBytes(Buffer.from("ef"), 0, 2, out, at);
   at = putCrlf(out, at);
   expect(out.toString("latin1", 0, at)).toBe("\xe9bcef\r\n");
 });

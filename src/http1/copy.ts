@@ -1,6 +1,7 @@
 // Writing heads by copying the bytes of a parsed one: runs of kept fields, the framing written anew.
 
 import { CONTENT_LENGTH, EXPECT, FORWARDED, IDENTITY, TRANSFER_ENCODING } from "./fields.ts";
+import { copyBytes } from "../lib/bytes.ts";
 import type { Head } from "./head.ts";
 
 /** What happens to a field on its way through: 0 copied, 1 dropped, 2 the framing is written anew in its place. */
@@ -30,19 +31,30 @@ export const FRAMED_CHUNKED = -1;
 export const FRAMED_NOT = -2;
 
 /**
- * Copies the fields of `head` to `out[at…)`: neither hop-by-hop ones, nor those that `table` drops. The framing
+ * Copies `head` from `from` (its first field, or the start line itself) to `out[at…)`, fields as rules say: neither hop-by-hop ones, nor those that `table` drops. The framing
  * field is written where the original had it, else behind the others; no empty line is added. Returns the offset
  * behind. `out` must have room for the head and 64 bytes more.
  */
-export function copyFields(head: Head, table: FieldRules, framing: number, out: Buffer, at: number): number {
+export function copyFields(
+  head: Head,
+  table: FieldRules,
+  framing: number,
+  out: Buffer,
+  at: number,
+  from: number = head.fieldsStart,
+): number {
   const { bytes, count, nameStart, id, hop } = head;
-  let run = head.fieldsStart;
+  let run = from;
   let framed = framing === FRAMED_NOT;
   for (let i = 0; i < count; i++) {
     const rule = table[id[i]!]!;
     if (rule === 0 && hop[i] === 0) continue;
-    const from = nameStart[i]!;
-    if (from > run) at = copy(bytes, run, from, out, at);
+    if (rule === 2 && hop[i] === 0 && !framed && framing === head.contentLength && isCanonical(head, i)) {
+      framed = true;
+      continue;
+    }
+    const lineStart = nameStart[i]!;
+    if (lineStart > run) at = copyBytes(bytes, run, lineStart, out, at);
     run = i + 1 < count ? nameStart[i + 1]! : head.end - 2;
     if (rule === 2 && !framed) {
       framed = true;
@@ -50,26 +62,19 @@ export function copyFields(head: Head, table: FieldRules, framing: number, out: 
     }
   }
   const end = head.end - 2;
-  if (end > run) at = copy(bytes, run, end, out, at);
+  if (end > run) at = copyBytes(bytes, run, end, out, at);
   if (!framed) at = framing === FRAMED_CHUNKED ? put(chunkedLine, out, at) : putLength(head, -1, framing, out, at);
   return at;
 }
 
 /** Copies `source` whole; returns the offset behind. */
 export function put(source: Uint8Array, out: Buffer, at: number): number {
-  out.set(source, at);
-  return at + source.length;
+  return copyBytes(source, 0, source.length, out, at);
 }
 
 /** Writes latin1 text; returns the offset behind. */
 export function putText(text: string, out: Buffer, at: number): number {
   return at + out.write(text, at, "latin1");
-}
-
-/** Copies `bytes[from..to)`; returns the offset behind. */
-export function copy(bytes: Uint8Array, from: number, to: number, out: Buffer, at: number): number {
-  out.set(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to), at);
-  return at + to - from;
 }
 
 export function putCrlf(out: Buffer, at: number): number {
@@ -91,7 +96,17 @@ function putLength(head: Head, index: number, bytes: number, out: Buffer, at: nu
   // The original's spelling of the name stays; the value is ours.
   at =
     index >= 0 && head.id[index] === CONTENT_LENGTH
-      ? copy(head.bytes, head.nameStart[index]!, head.nameEnd[index]!, out, at)
+      ? copyBytes(head.bytes, head.nameStart[index]!, head.nameEnd[index]!, out, at)
       : putText("Content-Length", out, at);
   return putText(`: ${bytes}\r\n`, out, at);
+}
+
+/** Whether a Content-Length line stands exactly as `putLength` would write it: then the run goes on over it. */
+function isCanonical(head: Head, index: number): boolean {
+  const { bytes } = head;
+  const from = head.valueStart[index]!;
+  const to = head.valueEnd[index]!;
+  if (head.id[index] !== CONTENT_LENGTH || from !== head.nameEnd[index]! + 2 || bytes[from - 1] !== 0x20) return false;
+  // Nothing between the digits and CRLF, no leading zero.
+  return bytes[to] === 0x0d && (bytes[from] !== 0x30 || to - from === 1);
 }

@@ -2,7 +2,7 @@
 
 /** The part of a Bun socket that sending needs. */
 export interface SendSocket {
-  write(bytes: Uint8Array): number;
+  write(bytes: Uint8Array, offset: number, length: number): number;
   shutdown(): void;
 }
 
@@ -12,6 +12,8 @@ export interface SendSocket {
 export class SendQueue {
   /** Bytes that wait for the kernel. */
   bytes = 0;
+  /** Our direction is closed. Bun tells the peer's FIN from here on by `close` without an error only, no longer by `end`. */
+  hasShut = false;
   private readonly parts: Buffer[] = [];
   private offset = 0;
   private shutting = false;
@@ -20,7 +22,7 @@ export class SendQueue {
   write(socket: SendSocket | null, view: Uint8Array, start: number, end: number): number {
     let sent = 0;
     if (this.bytes === 0 && socket !== null) {
-      sent = socket.write(start === 0 && end === view.length ? view : view.subarray(start, end));
+      sent = socket.write(view, start, end - start);
       if (sent < 0) sent = 0;
       if (sent === end - start) return sent;
     }
@@ -33,7 +35,7 @@ export class SendQueue {
   flush(socket: SendSocket): boolean {
     while (this.bytes > 0) {
       const part = this.parts[0]!;
-      const sent = socket.write(this.offset === 0 ? part : part.subarray(this.offset));
+      const sent = socket.write(part, this.offset, part.length - this.offset);
       if (sent <= 0) return false;
       this.bytes -= sent;
       this.offset += sent;
@@ -43,6 +45,7 @@ export class SendQueue {
     }
     if (this.shutting) {
       this.shutting = false;
+      this.hasShut = true;
       socket.shutdown();
     }
     return true;
@@ -50,8 +53,12 @@ export class SendQueue {
 
   /** Half-closes after the last byte. */
   shutdown(socket: SendSocket | null): void {
-    if (socket !== null && this.bytes === 0) socket.shutdown();
-    else this.shutting = true;
+    if (socket === null || this.bytes > 0) {
+      this.shutting = true;
+      return;
+    }
+    this.hasShut = true;
+    socket.shutdown();
   }
 
   /** Forgets what waits. */

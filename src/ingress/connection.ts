@@ -9,6 +9,7 @@ import { flushCork } from "./cork.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { acceptsHtml, type AnswerOptions, errorAnswer, redirectAnswer } from "./error-page.ts";
 import type { Exchange, IngressHost } from "./exchange.ts";
+import type { Visitor } from "./forwarded.ts";
 import type { HostVerdict } from "./gate.ts";
 import { Progress, progressWindowMs } from "./progress.ts";
 import {
@@ -38,17 +39,27 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
   exchange: Exchange | null = null;
   /** What `Connections` counts this connection under; -1 = not counted here. */
   countBucket = -1;
+  /** Accepted by this thread, and no request of it served yet. */
+  isFresh = false;
+  /** The visitor behind this connection, when all its requests have the same one (no proxy is trusted here). */
+  visitor: Visitor | null = null;
+  /** What `forwardedLines` gave for the Host value of the last request. */
+  forwarded: { visitor: Visitor | null; host: string; lines: string } = { visitor: null, host: "", lines: "" };
   /** Of the request being handled. */
   requestId = "";
   minor = 1;
   isHead = false;
   keepAlive = true;
+  /** The request said that it is the visitor's last. */
+  private visitorCloses = false;
+  private hasSpokenHttp10 = false;
   wantsHtml = false;
   /** Body bytes of the request so far. */
   readonly body = new BodyReader();
   private phase: Phase = "idle";
   private pending: Buffer | null = null;
-  private hostBytes = "";
+  /** The Host of the last request, as it came. */
+  hostValue = "";
   private hostVerdict: HostVerdict = { kind: "malformed" };
   private processing = false;
   private halfClosed = false;
@@ -93,6 +104,7 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
   /** Takes the request being routed; body bytes follow to `exchange`. */
   begin(exchange: Exchange): void {
     this.exchange = exchange;
+    this.isFresh = false;
     this.phase = "exchange";
     const now = performance.now();
     this.progress.start(now, this.sentBytes);
@@ -180,7 +192,8 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
     if (this.socket === null || this.out.bytes > 0) return false;
     const { socket } = this;
     const unread = this.routed.toString("latin1", this.routedAt);
-    const last = this.meta.last || unread.length - (head.end - head.start) > maxMoveBytes;
+    // The first move is never for nothing; later ones of much data would make pipelines over several hosts quadratic.
+    const last = this.meta.last || (!this.isFresh && unread.length - (head.end - head.start) > maxMoveBytes);
     const given = give(socket, { ...this.meta, unread, last });
     if (given === false) return false;
     this.phase = "closed";
@@ -253,13 +266,16 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
   ended(): void {
     this.halfClosed = true;
     if (this.phase === "raw") this.exchange?.bodyEnd(null);
-    else if (this.exchange === null || !this.body.done) this.leave("the visitor closed the connection");
+    else if (this.phase === "closing") {
+      if (this.out.bytes === 0) this.socket?.end();
+    } else if (this.exchange === null || !this.body.done) this.leave("the visitor closed the connection");
     else this.watchHalfClosed();
     flushCork();
   }
 
   /** The socket is closed (also when it was moved). */
-  closed(): void {
+  closed(error?: Error): void {
+    const isEnd = this.phase === "raw" && this.out.hasShut && !this.halfClosed && error === undefined;
     this.phase = "closed";
     this.socket = null;
     this.out.clear();
@@ -268,7 +284,8 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
     this.host.released(this);
     const { exchange } = this;
     this.exchange = null;
-    exchange?.abort("the visitor closed the connection");
+    if (isEnd) exchange?.bodyEnd(null);
+    else exchange?.abort("the visitor closed the connection");
   }
 
   expired(now: number): void {
@@ -326,8 +343,10 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
     this.phase = "idle";
     this.requestId = createRequestId();
     this.minor = head.minor;
+    if (head.minor === 0) this.hasSpokenHttp10 = true;
     this.isHead = head.isHead;
     this.keepAlive = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
+    this.visitorCloses = !this.keepAlive;
     this.wantsHtml = acceptsHtml(head);
     if (head.chunked) this.body.startChunked();
     else if (head.contentLength > 0) this.body.startLength(head.contentLength);
@@ -335,9 +354,9 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
     if (head.contentLength > settings.maxBodyBytes)
       return this.refuse("payload_too_large", "Content-Length is larger than MAX_BODY_BYTES");
     const hostValue = head.value(head.host);
-    if (hostValue !== this.hostBytes) {
+    if (hostValue !== this.hostValue) {
       this.hostVerdict = this.host.judgeHost(hostValue);
-      this.hostBytes = hostValue;
+      this.hostValue = hostValue;
     }
     const verdict = this.hostVerdict;
     if (verdict.kind === "malformed") return this.refuse("bad_request", "the Host header is not a host");
@@ -413,10 +432,12 @@ export class VisitorConnection extends VisitorSocket implements BodySink, Expiri
     if (this.out.bytes === 0) this.lingerOrEnd();
   }
 
-  /** Closing with unread bytes would reset the connection and could take the answer with it: read on for a moment. */
+  /** Closing while bytes arrive would reset the connection and could take the answer with it: read on for a moment. */
   private lingerOrEnd(): void {
     if (this.socket === null) return;
-    if ((this.body.done && this.pending === null) || this.halfClosed) return void this.socket.end();
+    const nothingComes = this.visitorCloses && this.body.done && this.pending === null;
+    // In a pipe a close without a FIN before it breaks an HTTP/1.0 visitor's connection.
+    if ((nothingComes || this.halfClosed) && !this.hasSpokenHttp10) return void this.socket.end();
     this.pending = null;
     this.socket.shutdown();
     this.deadline = performance.now() + lingerMs;

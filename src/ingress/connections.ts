@@ -39,6 +39,7 @@ export class Connections {
   /** A socket of our own listener. `pump`: it can't be moved (TLS ends here), or shall not. */
   accept(socket: Socket<SocketOwner>, meta: ConnectionMeta, pump: boolean): void {
     const connection = this.create(meta);
+    connection.isFresh = true;
     socket.data = connection;
     if (pump) this.pumped.add(socket);
     connection.opened(socket);

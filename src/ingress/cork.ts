@@ -1,5 +1,7 @@
 // Small writes to one visitor, joined: a head and its body leave in one system call.
 
+import { copyBytes } from "../lib/bytes.ts";
+
 /** Whoever owns what is written: a connection that sends a view at once. */
 export interface CorkOwner {
   /** Writes through, past the cork. The view is only valid during the call. */
@@ -42,8 +44,7 @@ export function corkWrite(connection: CorkOwner, bytes: Uint8Array, start: numbe
     return;
   }
   const at = corkReserve(connection, end - start);
-  corkBuffer.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
-  length = at + end - start;
+  length = copyBytes(bytes, start, end, corkBuffer, at);
 }
 
 /** Sends what is joined so far. Call before a connection is closed or moved and at the end of a batch. */

@@ -1,18 +1,10 @@
 // Relays one exchange to the control plane's unix socket, with what we know of the visitor in headers of ours.
 
-import {
-  copy,
-  copyFields,
-  FRAMED_CHUNKED,
-  FRAMED_NOT,
-  putChunkSize,
-  putCrlf,
-  putText,
-  requestRules,
-} from "../http1/copy.ts";
+import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putChunkSize, putCrlf, putText, requestRules } from "../http1/copy.ts";
 import type { ClientConnection, ClientHandler, ClientPool } from "../http1/client.ts";
 import { EXPECT } from "../http1/fields.ts";
 import { type Head, maxHeadBytes } from "../http1/head.ts";
+import { copyBytes } from "../lib/bytes.ts";
 import type { VisitorConnection } from "./connection.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange } from "./exchange.ts";
@@ -27,17 +19,12 @@ const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const maxBacklogBytes = 256 * 1024;
 
 /** Begins the exchange on `connection` (being routed). The Host value has passed the gate. */
-export function relay(
-  connection: VisitorConnection,
-  head: Head,
-  pool: ClientPool,
-  visitor: Visitor,
-): void {
+export function relay(connection: VisitorConnection, head: Head, pool: ClientPool, visitor: Visitor): void {
   const exchange = new RelayExchange(connection, head.chunked);
   connection.begin(exchange);
   if (head.minor === 1 && head.has(EXPECT)) connection.write(goOn, 0, goOn.length);
   for (let i = 0; i < head.count; i++) if (head.id[i] === EXPECT) head.hop[i] = 1;
-  let at = copy(head.bytes, head.start, head.targetEnd, scratch, 0);
+  let at = copyBytes(head.bytes, head.start, head.targetEnd, scratch, 0);
   at = putText(" HTTP/1.1\r\n", scratch, at);
   const framing = head.chunked ? FRAMED_CHUNKED : head.contentLength >= 0 ? head.contentLength : FRAMED_NOT;
   at = copyFields(head, requestRules, framing, scratch, at);

@@ -2,7 +2,6 @@
 
 import { cleanTrailers } from "../http1/body.ts";
 import {
-  copy,
   copyFields,
   FRAMED_CHUNKED,
   FRAMED_NOT,
@@ -13,6 +12,7 @@ import {
 } from "../http1/copy.ts";
 import { SET_COOKIE, TRAILER } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
+import { copyBytes } from "../lib/bytes.ts";
 import type { VisitorConnection } from "./connection.ts";
 import { corkBuffer, corkCommit, corkReserve } from "./cork.ts";
 
@@ -32,9 +32,7 @@ export class ResponseWriter {
   interim(head: Head, upgrade = false): void {
     if (this.connection.minor === 0) return;
     let at = corkReserve(this.connection, head.end - head.start + 128);
-    at = putText("HTTP/1.1 ", corkBuffer, at);
-    at = copy(head.bytes, head.start + 9, head.fieldsStart, corkBuffer, at);
-    at = copyFields(head, responseRules, FRAMED_NOT, corkBuffer, at);
+    at = copyHead(head, FRAMED_NOT, at);
     if (upgrade) at = putText("Connection: Upgrade\r\nUpgrade: websocket\r\n", corkBuffer, at);
     corkCommit(putCrlf(corkBuffer, at));
   }
@@ -53,11 +51,7 @@ export class ResponseWriter {
     const hasLength = this.framing === "length" || (this.framing === "none" && contentLength >= 0 && status !== 204);
     const framed = this.framing === "chunked" ? FRAMED_CHUNKED : hasLength ? contentLength : FRAMED_NOT;
     let at = corkReserve(connection, head.end - head.start + lines.length + 160);
-    at = putText("HTTP/1.1 ", corkBuffer, at);
-    at = copy(head.bytes, head.start + 9, head.fieldsStart - 2, corkBuffer, at);
-    // A status line needs its second space even without a reason (RFC 9112 4).
-    at = putText(head.fieldsStart - head.start === 14 ? " \r\n" : "\r\n", corkBuffer, at);
-    at = copyFields(head, responseRules, framed, corkBuffer, at);
+    at = copyHead(head, framed, at);
     if (!this.keepAlive) at = putText("Connection: close\r\n", corkBuffer, at);
     else if (connection.minor === 0) at = putText("Connection: keep-alive\r\n", corkBuffer, at);
     if (lines !== "") at = putText(lines, corkBuffer, at);
@@ -96,6 +90,17 @@ export class ResponseWriter {
     const { status } = head;
     return this.connection.isHead || status === 204 || status === 304 || head.contentLength <= 0;
   }
+}
+
+/** Status line and fields of a response, into the cork. Our version is 1.1 whatever the other side speaks. */
+function copyHead(head: Head, framed: number, at: number): number {
+  // A status line needs its second space even without a reason (RFC 9112 4).
+  const hasSpace = head.fieldsStart - head.start > 14;
+  if (head.minor === 1 && hasSpace) return copyFields(head, responseRules, framed, corkBuffer, at, head.start);
+  at = putText("HTTP/1.1 ", corkBuffer, at);
+  at = copyBytes(head.bytes, head.start + 9, head.fieldsStart - 2, corkBuffer, at);
+  at = putText(hasSpace ? "\r\n" : " \r\n", corkBuffer, at);
+  return copyFields(head, responseRules, framed, corkBuffer, at);
 }
 
 /** Removes what a tenant's service may not say to a visitor: cookies under our names, a Trailer that announces nothing. */

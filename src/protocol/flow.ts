@@ -29,7 +29,8 @@ export class WindowBudget {
 
 /** The sending half of a stream. Bytes beyond the credit are kept; their source is to be paused until `flush` says true. */
 export class Outgoing {
-  private queue: Buffer[] = [];
+  /** Made when the first part has to wait. */
+  private queue: Buffer[] | null = null;
   private queuedEnd: Uint8Array | null | undefined;
   /** END was sent. */
   ended = false;
@@ -42,20 +43,20 @@ export class Outgoing {
 
   /** Something waits for credit. */
   get waits(): boolean {
-    return this.queue.length > 0 || this.queuedEnd !== undefined;
+    return this.queue !== null || this.queuedEnd !== undefined;
   }
 
   /** Sends a view; false when some of it had to be kept. */
   send(bytes: Uint8Array, start: number, end: number): boolean {
-    const at = this.queue.length === 0 ? this.push(bytes, start, end) : start;
+    const at = this.queue === null ? this.push(bytes, start, end) : start;
     if (at === end) return true;
-    this.queue.push(Buffer.from(bytes.subarray(at, end)));
+    (this.queue ??= []).push(Buffer.from(bytes.subarray(at, end)));
     return false;
   }
 
   /** Ends the direction, behind what is kept. `trailers`: field lines, or null. */
   end(trailers: Uint8Array | null): void {
-    if (this.queue.length > 0) this.queuedEnd = trailers === null ? null : Buffer.from(trailers);
+    if (this.queue !== null) this.queuedEnd = trailers === null ? null : Buffer.from(trailers);
     else this.pushEnd(trailers);
   }
 
@@ -67,15 +68,14 @@ export class Outgoing {
 
   /** Sends what is kept, as far as possible; true when nothing is left. */
   flush(): boolean {
-    while (this.queue.length > 0) {
-      const part = this.queue[0]!;
+    for (const { queue } = this; queue !== null && queue.length > 0; queue.shift()) {
+      const part = queue[0]!;
       const at = this.push(part, 0, part.length);
-      if (at < part.length) {
-        this.queue[0] = part.subarray(at);
-        return false;
-      }
-      this.queue.shift();
+      if (at === part.length) continue;
+      queue[0] = part.subarray(at);
+      return false;
     }
+    this.queue = null;
     if (this.queuedEnd !== undefined) {
       const trailers = this.queuedEnd;
       this.queuedEnd = undefined;

@@ -1,5 +1,6 @@
 // Frames on their way out of one session: collected in one buffer, sent once per event-loop turn.
 
+import { copyBytes } from "../lib/bytes.ts";
 import { DATA, FIN, headerBytes, maxPayloadBytes, RESET, WINDOW, writeU32 } from "./frames.ts";
 
 const capacity = 128 * 1024;
@@ -52,7 +53,7 @@ export class Outbox {
   /** Sends a frame whose payload is `bytes[start..end)`, at most maxPayloadBytes. */
   frame(type: number, flags: number, stream: number, bytes: Uint8Array, start: number, end: number): void {
     const at = this.reserve(end - start);
-    this.data!.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), at);
+    copyBytes(bytes, start, end, this.data!, at);
     this.commit(type, flags, stream, end - start);
   }
 
