@@ -16,18 +16,25 @@ export interface PipeEnd {
   close(error?: Error): void;
 }
 
+const http10 = /^\S+ \S+ HTTP\/1\.0\r\n/;
+
 /** How long a socket whose other side is gone may take none of the bytes that are left for it. */
 const lingerMs = 30_000;
 
 /**
  * Joins two open sockets (both with `allowHalfOpen`). From now on each socket's events go to its end, nowhere else. A FIN is passed on as
  * `shutdown()` once everything before it is written, a close as `end()` likewise, a reset as `terminate()`. (A unix socket knows no reset:
- * its peer's `terminate()` looks like a close.) While the receiver is slow, one read per direction (512 KiB) is held here. `onClosed`
+ * its peer's `terminate()` looks like a close. `bareCloseBreaks`: on `b` a close without a FIN some time before it is taken for one.) While the receiver is slow, one read per direction (512 KiB) is held here. `onClosed`
  * is called once both have closed.
  */
-export function pump(a: PipeSocket, b: PipeSocket, onClosed?: () => void): { a: PipeEnd; b: PipeEnd } {
-  const left = new End(a);
-  const right = new End(b);
+export function pump(
+  a: PipeSocket,
+  b: PipeSocket,
+  onClosed?: () => void,
+  bareCloseBreaks = false,
+): { a: PipeEnd; b: PipeEnd } {
+  const left = new End(a, false);
+  const right = new End(b, bareCloseBreaks);
   left.join(right, onClosed);
   right.join(left, onClosed);
   return { a: left, b: right };
@@ -45,10 +52,14 @@ class End implements PipeEnd {
   /** What follows the last of `#waiting`. */
   #then: "more" | "shutdown" | "end" = "more";
   #closed = false;
+  /** Its FIN was passed on. */
+  #hasEnded = false;
+  readonly #bareCloseBreaks: boolean;
   #lingering: Timer | undefined;
 
-  constructor(socket: PipeSocket) {
+  constructor(socket: PipeSocket, bareCloseBreaks: boolean) {
     this.#socket = socket;
+    this.#bareCloseBreaks = bareCloseBreaks;
   }
 
   join(peer: End, onClosed: (() => void) | undefined): void {
@@ -79,7 +90,14 @@ class End implements PipeEnd {
   }
 
   end(): void {
-    this.#peer.#finish("shutdown");
+    const passOn = (): void => {
+      if (this.#closed) return;
+      this.#hasEnded = true;
+      this.#peer.#finish("shutdown");
+    };
+    // A close comes as `end` and `close` in one turn of the event loop: only what is still open afterwards has really half-closed.
+    if (this.#bareCloseBreaks) setImmediate(passOn);
+    else passOn();
   }
 
   close(error?: Error): void {
@@ -89,7 +107,7 @@ class End implements PipeEnd {
     clearTimeout(this.#lingering);
     if (this.#peer.#closed) return this.#onClosed?.();
     // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
-    if (error === undefined) this.#peer.#finish("end");
+    if (error === undefined && (this.#hasEnded || !this.#bareCloseBreaks)) this.#peer.#finish("end");
     else this.#peer.#socket.terminate();
   }
 
@@ -126,10 +144,16 @@ export type PipeTarget = { unix: string } | { fd: number };
  * (which it owns from now on). `first` is written to the target before anything else. Returns the end that gets
  * `socket`'s events from now on. If the target can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
  */
-export function pipeTo(socket: PipeSocket, target: PipeTarget, first: Uint8Array, onClosed?: () => void): PipeEnd {
+export function pipeTo(
+  socket: PipeSocket,
+  target: PipeTarget,
+  first: Uint8Array,
+  onClosed?: () => void,
+  bareCloseBreaks = false,
+): PipeEnd {
   // Until the target is open this stands in for it: it takes nothing, so that everything waits and the source is paused.
   const late = new LateSocket();
-  const { a, b } = pump(socket, late, onClosed);
+  const { a, b } = pump(socket, late, onClosed, bareCloseBreaks);
   if (first.byteLength > 0) a.data(first);
   const options = {
     allowHalfOpen: true,
@@ -170,7 +194,9 @@ export function pipeThrough(
   const pair = createPair();
   if (pair === null) return null;
   const [ours, theirs] = pair;
-  if (post({ ...meta, fd: theirs })) return pipeTo(socket, { fd: ours }, new Uint8Array(0), onClosed);
+  // Only a reset tells an HTTP/1.0 visitor that an answer without a length is cut short; the others are told by their framing.
+  const bareCloseBreaks = http10.test(meta.unread);
+  if (post({ ...meta, fd: theirs })) return pipeTo(socket, { fd: ours }, new Uint8Array(0), onClosed, bareCloseBreaks);
   closeDescriptor(theirs);
   closeDescriptor(ours);
   return null;
