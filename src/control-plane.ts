@@ -106,7 +106,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     flush: () => audit.flush(),
     async close() {
       clearInterval(timer);
-      registry.stop();
+      await registry.stop();
       await server.stop(true);
       await audit.close();
       await db.close();

@@ -74,7 +74,8 @@ export async function findKeyCredential(db: Queryable, tokenHash: string): Promi
 /** Notes the use of a credential; the caller does so at most once a minute. */
 export async function touchCredential(db: Queryable, credential: TunnelCredential, nowMs: number): Promise<void> {
   const { accountId, keyId } = credential;
-  if (accountId !== null) await db.updateTable("accounts").set({ last_used_at: nowMs }).where("id", "=", accountId).execute();
+  if (accountId !== null)
+    await db.updateTable("accounts").set({ last_used_at: nowMs }).where("id", "=", accountId).execute();
   if (keyId !== null) await db.updateTable("api_keys").set({ last_used_at: nowMs }).where("id", "=", keyId).execute();
 }
 
@@ -84,7 +85,12 @@ export async function findAgentRanges(
   owner: Pick<TunnelCredential, "accountId" | "orgId" | "appId">,
 ): Promise<string[]> {
   const owners = ["", owner.orgId, owner.appId, owner.accountId].filter((id): id is string => id !== null);
-  const rows = await db.selectFrom("whitelist_entries").select("cidr").distinct().where("owner_id", "in", owners).execute();
+  const rows = await db
+    .selectFrom("whitelist_entries")
+    .select("cidr")
+    .distinct()
+    .where("owner_id", "in", owners)
+    .execute();
   return rows.map((row) => row.cidr);
 }
 
@@ -110,9 +116,15 @@ export async function listApplicationNames(db: Queryable): Promise<ApplicationNa
   return (await applicationNames(db).execute()).map(toApplicationName);
 }
 
-const applicationNames = (db: Queryable) => db.selectFrom("applications").select(["id", "org_id", "subdomain", "is_active"]);
+const applicationNames = (db: Queryable) =>
+  db.selectFrom("applications").select(["id", "org_id", "subdomain", "is_active"]);
 
-const toApplicationName = (row: { id: string; org_id: string; subdomain: string; is_active: number }): ApplicationName => ({
+const toApplicationName = (row: {
+  id: string;
+  org_id: string;
+  subdomain: string;
+  is_active: number;
+}): ApplicationName => ({
   id: row.id,
   orgId: row.org_id,
   subdomain: row.subdomain,

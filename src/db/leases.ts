@@ -36,7 +36,10 @@ export async function takeLease(db: Queryable, lease: LeasesTable, nowMs: number
 }
 
 /** Sets when a lease ends (null: a session lives); only while it is still that tunnel's. */
-export async function setLeaseEnd(db: Queryable, lease: { name: string; tunnelId: string; freeAtMs: number | null }): Promise<void> {
+export async function setLeaseEnd(
+  db: Queryable,
+  lease: { name: string; tunnelId: string; freeAtMs: number | null },
+): Promise<void> {
   await db
     .updateTable("leases")
     .set({ free_at: lease.freeAtMs })
@@ -65,4 +68,16 @@ export async function closeTunnel(
   end: Pick<TunnelsTable, "closed_at" | "close_reason" | "requests" | "connections" | "bytes_in" | "bytes_out">,
 ): Promise<void> {
   await db.updateTable("tunnels").set(end).where("id", "=", id).execute();
+}
+
+/** Closes the history of tunnels whose lease is gone: the server ended before it could. */
+export async function closeOrphanedTunnels(db: Queryable, nowMs: number): Promise<void> {
+  await db
+    .updateTable("tunnels")
+    .set({ closed_at: nowMs, close_reason: "server_stopped" })
+    .where("closed_at", "is", null)
+    .where((eb) =>
+      eb.not(eb.exists(eb.selectFrom("leases").select("leases.name").whereRef("leases.tunnel_id", "=", "tunnels.id"))),
+    )
+    .execute();
 }

@@ -47,10 +47,9 @@ export class NameDirectory {
     this.deps.link.send(shard, { type: "names", snapshot: true, set, remove: [] });
   }
 
-  /** A name is leased: its entry must be at the shard before the ticket is. */
-  async lease(lease: Lease): Promise<void> {
-    const { name, appId, orgId } = lease;
-    if (appId !== null) return;
+  /** A name is leased: its entry must be at the shard before the ticket is. An application's entry is never replaced. */
+  async lease({ name, appId, orgId }: Pick<Lease, "name" | "appId" | "orgId">): Promise<void> {
+    if (appId !== null || this.isApplication(name)) return;
     const policy = await this.deps.policies.compileForOwner({
       name,
       appId: null,
@@ -58,7 +57,8 @@ export class NameDirectory {
       authMode: null,
       isActive: true,
     });
-    this.set({ name, appId: null, orgId, policy, heldUntilMs: 0 });
+    if (this.isApplication(name)) return;
+    this.set({ name, appId: null, orgId, policy, heldUntilMs: this.entries.get(name)?.heldUntilMs ?? 0 });
   }
 
   /** Visitors of a name wait for its agent until then. */
@@ -89,11 +89,19 @@ export class NameDirectory {
 
   /** Policies changed: of one organization, or (null) of any. */
   async recompile(orgId: string | null): Promise<void> {
-    for (const entry of [...this.entries.values()]) {
-      if (orgId !== null && entry.orgId !== orgId) continue;
-      const policy = await this.deps.policies.compileForName(entry.name);
-      const current = this.entries.get(entry.name);
-      if (current !== undefined && !Bun.deepEquals(current.policy, policy)) this.set({ ...current, policy });
+    for (const { name, orgId: owner } of [...this.entries.values()])
+      if (orgId === null || owner === orgId) await this.recompileName(name);
+  }
+
+  private async recompileName(name: string): Promise<void> {
+    for (;;) {
+      const entry = this.entries.get(name);
+      if (entry === undefined) return;
+      const policy = await this.deps.policies.compileForName(name);
+      // Entered anew meanwhile: what was read may be its predecessor's.
+      if (this.entries.get(name) !== entry) continue;
+      if (!Bun.deepEquals(entry.policy, policy)) this.set({ ...entry, policy });
+      return;
     }
   }
 

@@ -1,6 +1,7 @@
 // What main keeps in memory of one leased name: who serves it, in which state it is, and what passed through it.
 
 import type { TunnelCredential } from "../../db/credentials.ts";
+import type { LeasesTable } from "../../db/tables-record.ts";
 import type { LocalStatus } from "../../link/messages.ts";
 
 /**
@@ -22,6 +23,8 @@ export interface AgentBinding {
   tickets: number;
   /** Until then an unused ticket may open a session. */
   ticketsUntilMs: number;
+  /** It was told to close, and its tickets are void: only a new registration brings it back. */
+  ending: boolean;
 }
 
 /** Totals of a tunnel since it was opened. */
@@ -57,8 +60,12 @@ export interface Lease {
   awaySinceMs: number | null;
   /** End of `away` or `kept`; null in the other states. */
   freeAtMs: number | null;
-  /** By agent id; those that left stay until the tunnel ends, so that their generation is remembered. */
+  /** By agent id; the last of those that left stay, so that their generation is remembered. */
   readonly agents: Map<string, AgentBinding>;
+  /** The agent that served it before this server started. */
+  formerAgentId: string | null;
+  /** The ranges that its shard was told last. */
+  allow: readonly string[];
   totals: TunnelTotals;
   rttMs: number | null;
   streams: number;
@@ -81,6 +88,12 @@ export function isBusy(agent: AgentBinding, nowMs: number): boolean {
   return agent.sessions > 0 || (agent.tickets > 0 && agent.ticketsUntilMs > nowMs);
 }
 
+/** Whether anybody serves the name, or may begin to at any moment. */
+export function isServed(lease: Lease, nowMs: number): boolean {
+  for (const agent of lease.agents.values()) if (isBusy(agent, nowMs)) return true;
+  return false;
+}
+
 /** Whether the lease counts against quotas. */
 export function isActive(lease: Lease): boolean {
   return lease.state === "opening" || lease.state === "live";
@@ -90,4 +103,36 @@ export function sessionsOf(lease: Lease): number {
   let sessions = 0;
   for (const agent of lease.agents.values()) sessions += agent.sessions;
   return sessions;
+}
+
+/** The port of a name like `tcp:20000`; null for subdomains. */
+export function portOf(name: string): number | null {
+  return name.startsWith("tcp:") ? Number(name.slice("tcp:".length)) : null;
+}
+
+/**
+ * A stored lease after a restart. Whoever served it when the server stopped gets the grace period to come back; null
+ * when its time is over. `free_at` of a random name includes the time for which it is kept.
+ */
+export function restoreLease(
+  row: LeasesTable,
+  nowMs: number,
+  times: { graceMs: number; randomNameKeepMs: number },
+): Lease | null {
+  const keptMs = row.random === 1 ? times.randomNameKeepMs : 0;
+  const awayUntilMs = row.free_at === null ? nowMs + times.graceMs : row.free_at - keptMs;
+  const isAway = awayUntilMs > nowMs;
+  const freeAtMs = isAway ? awayUntilMs : awayUntilMs + keptMs;
+  if (freeAtMs <= nowMs) return null;
+  return {
+    ...{ name: row.name, kind: row.kind, port: portOf(row.name), tunnelId: row.tunnel_id, random: row.random === 1 },
+    ...{ holderId: row.holder_id, accountId: row.account_id, keyId: row.key_id, orgId: row.org_id, appId: row.app_id },
+    ...{ pool: false, state: isAway ? "away" : "kept", takenAtMs: row.taken_at, openedAtMs: null, freeAtMs },
+    awaySinceMs: isAway ? nowMs : null,
+    agents: new Map(),
+    formerAgentId: row.agent_id,
+    allow: [],
+    totals: { ...noTotals },
+    ...{ rttMs: null, streams: 0, local: { state: "unknown" } },
+  };
 }

@@ -1,43 +1,19 @@
-// One registration: checks in the order that tells strangers least, then the lease, then tickets for its shard.
+// One registration: what it may do, then the lease, then tickets for its shard.
 
 import { randomBytes } from "node:crypto";
 import { publicUrl, type Config } from "../../config/config.ts";
-import {
-  findApplicationByName,
-  findApplicationName,
-  touchCredential,
-  type ApplicationName,
-  type TunnelCredential,
-} from "../../db/credentials.ts";
+import { touchCredential, type TunnelCredential } from "../../db/credentials.ts";
 import type { Database } from "../../db/database.ts";
-import { takeLease } from "../../db/leases.ts";
-import { AppError } from "../../lib/errors.ts";
-import { isReservedName, isValidName } from "../../lib/names.ts";
+import { removeLease, takeLease } from "../../db/leases.ts";
+import { AppError, type ErrorCode } from "../../lib/errors.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
 import { shardOf } from "../../link/shard-of.ts";
-import { agentRanges, checkAddress, resolveCredential } from "./credential.ts";
+import type { Claims } from "./claims.ts";
 import type { NameDirectory } from "./directory.ts";
 import type { LeaseTable } from "./lease-table.ts";
 import type { AgentBinding, Lease } from "./lease.ts";
-
-/** What an agent sends; the schema of the route bounds every field. */
-export interface RegisterBody {
-  subdomain?: string;
-  agentId: string;
-  generation: number;
-  version: string;
-  capabilities?: string[];
-  pool?: boolean;
-  protocol?: "http" | "tcp";
-  /** Sessions that the agent lacks. */
-  connections?: number;
-}
-
-export interface RegisterRequest {
-  bearer: string | null;
-  body: RegisterBody;
-  address: string;
-}
+import { judge, type RegisterBody, type RegisterRequest } from "./permit.ts";
+import { tunnelUrl } from "./view.ts";
 
 export interface Registered {
   success: true;
@@ -55,8 +31,11 @@ export interface RegisterDeps {
   db: Database;
   config: Config;
   link: ShardLink;
+  claims: Claims;
   leases: LeaseTable;
   directory: NameDirectory;
+  /** How many changes of the database were heard so far. */
+  changesHeard: () => number;
   nowMs: () => number;
 }
 
@@ -64,77 +43,55 @@ export interface RegisterDeps {
 const oldestVersion = ">=0.1.0";
 const touchEveryMs = 60_000;
 
-/** What a refusal or grant is audited with, as far as it was known. */
+/** A refusal or grant, and whose, as far as that was known. */
 export interface Judged {
   credential: TunnelCredential | null;
   result: Registered | AppError;
-  lease: Lease | null;
 }
 
+/** Registers one agent. What changes while it does so is taken into account: no ticket is sent on what no longer holds. */
 export async function register(deps: RegisterDeps, request: RegisterRequest): Promise<Judged> {
   const { config, db, leases } = deps;
   const { body, address } = request;
   const nowMs = deps.nowMs();
-  if (!Bun.semver.satisfies(body.version, oldestVersion)) return refused(null, new AppError("version_unsupported"));
-  const credential = await resolveCredential(db.kysely, request.bearer, nowMs);
-  if (credential instanceof AppError) return refused(null, credential);
-  const ranges = await agentRanges(db.kysely, credential, config.agentWhitelist);
-  const addressRefusal = checkAddress(ranges, address);
-  if (addressRefusal !== null) return refused(credential, addressRefusal);
-  const wish = await resolveWish(deps, credential, body);
-  if (wish instanceof AppError) return refused(credential, wish);
+  // Pre-releases are as new as what they precede.
+  if (!Bun.semver.satisfies(body.version.replace(/[-+].*$/, ""), oldestVersion))
+    return { credential: null, result: new AppError("version_unsupported") };
+  let heard = deps.changesHeard();
+  let permit = await judge(deps, request, nowMs);
+  if (permit.refusal !== null) return { credential: permit.credential, result: permit.refusal };
+  const { credential, wish } = permit;
+  const refused = (code: ErrorCode): Judged => ({ credential, result: new AppError(code) });
   const { agentId, generation, version } = body;
   const ticketsUntilMs = nowMs + config.ticketTtlMs;
-  const claimed = leases.claim(
+  const claimed = deps.claims.claim(
     { credential, ...wish, agentId, generation, version, address, pool: body.pool === true, ticketsUntilMs },
     nowMs,
   );
-  if (claimed instanceof AppError) return refused(credential, claimed);
-  const { lease, agent } = claimed;
+  if (claimed instanceof AppError) return { credential, result: claimed };
+  const { lease, agent, evicted } = claimed;
+  if (evicted !== null) await removeLease(db.kysely, evicted);
   if (!(await store(deps, lease, agent, nowMs))) {
+    agent.tickets = 0;
     if (lease.openedAtMs === null) leases.remove(lease);
-    return refused(credential, new AppError("name_taken"));
+    return refused("name_taken");
   }
   if (nowMs - credential.lastUsedAtMs > touchEveryMs) await touchCredential(db.kysely, credential, nowMs);
   await deps.directory.lease(lease);
-  return { credential, lease, result: issue(deps, lease, agent, body, ranges) };
-}
-
-interface Wish {
-  kind: "http" | "tcp";
-  name: string | null;
-  application: ApplicationName | null;
-}
-
-/** Which name is wanted, and whether this credential may have it at all (spec: an application's name is its organization's). */
-async function resolveWish(
-  deps: RegisterDeps,
-  credential: TunnelCredential,
-  body: RegisterBody,
-): Promise<Wish | AppError> {
-  const { config, db } = deps;
-  if (body.protocol === "tcp") {
-    if (credential.appId !== null)
-      return new AppError("application_forbidden", "A key of one application opens no TCP port.");
-    return config.tcpPorts.length === 0
-      ? new AppError("protocol_unavailable")
-      : { kind: "tcp", name: null, application: null };
+  while (heard !== deps.changesHeard()) {
+    heard = deps.changesHeard();
+    permit = await judge(deps, request, nowMs);
+    if (permit.refusal !== null || (permit.wish.application?.id ?? null) !== lease.appId) {
+      agent.tickets = 0;
+      return permit.refusal === null ? refused("unavailable") : { credential, result: permit.refusal };
+    }
+    agent.credential = permit.credential;
+    await deps.directory.lease(lease);
   }
-  const bound = credential.appId === null ? null : await findApplicationName(db.kysely, credential.appId);
-  const name = body.subdomain?.toLowerCase() ?? bound?.subdomain ?? null;
-  if (name === null) return { kind: "http", name, application: null };
-  if (!isValidName(name)) return new AppError("invalid_name");
-  if (isReservedName(name, config.reservedNames)) return new AppError("name_reserved");
-  const application = await findApplicationByName(db.kysely, name);
-  if (application === null) {
-    return credential.appId === null
-      ? { kind: "http", name, application }
-      : new AppError("application_forbidden", "This key opens only its own application's name.");
-  }
-  if (application.orgId !== credential.orgId) return new AppError("name_taken");
-  if (credential.appId !== null && credential.appId !== application.id) return new AppError("application_forbidden");
-  if (!application.isActive) return new AppError("application_forbidden", "This application is deactivated.");
-  return { kind: "http", name, application };
+  // Meanwhile the lease may have ended, and the same agent may have registered once more.
+  const current = leases.byTunnelId(lease.tunnelId) === lease ? lease.agents.get(agentId) : undefined;
+  if (current?.generation !== generation) return refused("unavailable");
+  return { credential, result: issue(deps, lease, current, body, permit.ranges) };
 }
 
 function store(deps: RegisterDeps, lease: Lease, agent: AgentBinding, nowMs: number): Promise<boolean> {
@@ -169,7 +126,7 @@ function issue(
   const { config, link } = deps;
   const { name, tunnelId, port } = lease;
   const shard = shardOf(name, link.shards);
-  const url = port === null ? publicUrl(config, name) : `tcp://${config.domain}:${port}`;
+  const url = tunnelUrl(config, lease);
   const wanted = Math.min(body.connections ?? config.defaultSessionsPerAgent, config.maxSessionsPerAgent);
   const tickets: string[] = [];
   const { accountId, keyId, orgId, appId } = agent.credential;
@@ -191,7 +148,8 @@ function issue(
       },
     });
   }
-  agent.tickets = tickets.length;
+  Object.assign(agent, { tickets: tickets.length, ending: false });
+  lease.allow = agentAllow;
   const path = `/_tunnel/s/${shard}`;
   const base = publicUrl(config, null).replace(/^http/, "ws");
   return {
@@ -204,8 +162,4 @@ function issue(
     tickets,
     session: { url: `${base}${path}?ticket=${tickets[0]!}`, path, connections: wanted },
   };
-}
-
-function refused(credential: TunnelCredential | null, result: AppError): Judged {
-  return { credential, result, lease: null };
 }

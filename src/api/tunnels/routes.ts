@@ -1,10 +1,12 @@
 // The two calls of agents: register, and give a tunnel up.
 
 import { t } from "elysia";
-import { bearerOf } from "../../auth/tokens.ts";
+import { bearerOf, parseToken } from "../../auth/tokens.ts";
 import { resolveCredential } from "./credential.ts";
 import { AppError } from "../../lib/errors.ts";
+import { limiterSubject } from "../addresses.ts";
 import type { ApiDeps } from "../deps.ts";
+import { retryAfterSeconds } from "../errors.ts";
 import { factsOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, closed, idParams, successSchema, text } from "../schemas.ts";
@@ -26,6 +28,9 @@ const registerBody = closed({
   capabilities: t.Optional(t.Array(text(32), { maxItems: 32 })),
   pool: t.Optional(t.Boolean({ description: "Share the name with other agents of the account." })),
   protocol: t.Optional(t.Union([t.Literal("http"), t.Literal("tcp")])),
+  port: t.Optional(
+    t.Integer({ minimum: 1, maximum: 65_535, description: "The port that a TCP tunnel had before; kept if possible." }),
+  ),
   connections: t.Optional(t.Integer({ minimum: 1, maximum: 64, description: "Sessions that the agent lacks." })),
 });
 const registered = closed({
@@ -41,19 +46,40 @@ const registered = closed({
 
 /** POST /_tunnel/register and DELETE /_tunnel/{id}. Errors of the first say whether and when retrying can help. */
 export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
+  /** Judges a bearer through `attempt` unless too many wrong ones came from its address. */
+  async function limited<T>(
+    request: Request,
+    attempt: (bearer: string | null) => Promise<T | AppError>,
+  ): Promise<T | AppError> {
+    const bearer = bearerOf(request.headers.get("authorization"));
+    const key = {
+      scope: "register",
+      subject: limiterSubject(factsOf(request).address),
+      rule: deps.settings.loginLimit,
+    };
+    const retryAfterMs = deps.limiter.blockedForMs(key);
+    const blocked = new AppError("rate_limited", undefined, { retryAfterMs });
+    // The 256 random bits of a token of ours can't be guessed, so whoever shares an address with a guesser still gets in.
+    if (retryAfterMs > 0 && (bearer === null || parseToken(bearer) === null)) return blocked;
+    const result = await attempt(bearer);
+    if (!(result instanceof AppError) || result.code !== "bad_token") return result;
+    if (retryAfterMs > 0) return blocked;
+    // Counted afterwards: many agents may come back from one address at once.
+    const verdict = deps.limiter.begin([key]);
+    if (verdict.allowed) await verdict.attempt.fail();
+    return result;
+  }
+
   return newRoutes("/_tunnel", "agents", [{ agent: [] }])
     .post(
       "/register",
       async ({ body, request, set }) => {
         const { address, requestId } = factsOf(request);
-        const result = await registry.register({
-          bearer: bearerOf(request.headers.get("authorization")),
-          body,
-          address,
-          requestId,
-        });
+        const result = await limited(request, (bearer) => registry.register({ bearer, body, address, requestId }));
         if (!(result instanceof AppError)) return result;
         set.status = result.status;
+        const retryAfter = retryAfterSeconds(result);
+        if (retryAfter !== undefined) set.headers["retry-after"] = retryAfter;
         const { retryable, retryAfterMs } = result;
         const { error } = result.toBody(requestId);
         return { error: { ...error, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } } as never;
@@ -67,27 +93,22 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     .delete(
       "/:id",
       async ({ params, request }) => {
-        const credential = await resolveCredential(
-          deps.db.kysely,
-          bearerOf(request.headers.get("authorization")),
-          deps.nowMs(),
-        );
+        const credential = await limited(request, (bearer) => resolveCredential(deps.db.kysely, bearer, deps.nowMs()));
         if (credential instanceof AppError) throw credential;
         if (!registry.release(params.id, credential.holderId)) throw new AppError("not_found");
         return { success: true as const };
       },
       {
         params: idParams,
-        response: answers({ 200: successSchema }, "bad_token", "account_inactive", "scope_forbidden", "not_found"),
+        response: answers({ 200: successSchema }, ...tokenErrors, "not_found"),
         detail: { summary: "Give a tunnel up" },
       },
     );
 }
 
+const tokenErrors = ["bad_token", "account_inactive", "scope_forbidden", "rate_limited"] as const;
 const registerErrors = [
-  "bad_token",
-  "account_inactive",
-  "scope_forbidden",
+  ...tokenErrors,
   "not_whitelisted",
   "invalid_name",
   "name_reserved",
