@@ -108,6 +108,7 @@ function judge(asked: Asked, response: RawResponse): string | null {
   }
   const tag = valuesOf(response.fields, "x-service")[0];
   const id = valuesOf(response.fields, "x-id")[0];
-  if (response.status !== 200 || `${tag}.localhost` !== asked.host || id !== asked.id) return `${about} by ${tag} with ${id}`;
+  if (response.status !== 200 || `${tag}.localhost` !== asked.host || id !== asked.id)
+    return `${about} by ${tag} with ${id}`;
   return response.body.equals(asked.body) ? null : `${about} with another body`;
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
+import { freePorts } from "./free-ports.ts";
 
 const root = join(import.meta.dir, "../..");
 
@@ -31,7 +32,7 @@ export interface ServerProcess extends AsyncDisposable {
   /** The admin's API token; agents of tests may register with it. */
   readonly token: string;
   readonly log: readonly LogLine[];
-  /** The exit code; 128 + signal when it was killed. */
+  /** The exit code; 128 + the signal's number when it was killed. */
   readonly exited: Promise<number>;
   signal(signal: NodeJS.Signals): void;
   /** Makes a shard hang for good, throw outside of any handler's care, or leave (only with `faults`). */
@@ -40,18 +41,19 @@ export interface ServerProcess extends AsyncDisposable {
 
 const token = "dl_test_admin_token_0123456789abcdefghijkl";
 
-/** Starts it on a free port; resolves when it is ready. Disposing kills it. */
+/** Starts it on a free port (chosen here, so that public URLs name it); resolves when it is ready. Disposing kills it. */
 export async function startServerProcess(options: ServerProcessOptions = {}): Promise<ServerProcess> {
   const { shards = 2, again } = options;
   const folder = again?.folder ?? mkdtempSync(join(tmpdir(), "digit-link-test-"));
+  const port = again?.port ?? (await freePorts(1))[0]!;
   const faultFile = join(folder, "fault");
   const preload = options.faults === true ? ["--preload", join(import.meta.dir, "shard-faults.ts")] : [];
-  const child = Bun.spawn([process.execPath, ...preload, entry()], {
+  const child = Bun.spawn([process.execPath, ...preload, join(root, "src/main.ts")], {
     cwd: folder,
     env: {
       PATH: process.env.PATH ?? "",
       TMPDIR: folder,
-      PORT: String(again?.port ?? 0),
+      PORT: String(port),
       HOST: "127.0.0.1",
       DOMAIN: "localhost",
       SCHEME: "http",
@@ -65,9 +67,10 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
       ...options.env,
     },
     stdin: "ignore",
-    stdout: "inherit",
+    stdout: "ignore",
     stderr: "pipe",
   });
+  endWithThisProcess(child.pid);
   const log: LogLine[] = [];
   const noise: string[] = [];
   void readLines(child.stderr, (line) => {
@@ -78,13 +81,12 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
       noise.push(line);
     }
   });
-  const exited = child.exited.then((code) => (child.signalCode === null ? code : code));
+  const { exited } = child;
   let over = false;
   void exited.then(() => (over = true));
-  const portOf = (): number => Number(log.find((line) => typeof line["port"] === "number")?.["port"] ?? 0);
-  await eventually(() => portOf() !== 0 || over, "the server listens", 20_000);
-  const port = portOf();
-  if (port === 0) throw new Error(`the server did not start: ${JSON.stringify(log)} ${noise.join("\n")}`);
+  const isUp = (): boolean => log.some(({ message }) => message === "digit-link is up");
+  await eventually(() => isUp() || over, "the server listens", 20_000);
+  if (!isUp()) throw new Error(`the server did not start: ${JSON.stringify(log)} ${noise.join("\n")}`);
   const origin = `http://localhost:${port}`;
   let faults = 0;
   return {
@@ -104,8 +106,13 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   };
 }
 
-function entry(): string {
-  return process.env.TEST_SERVER_ENTRY ?? join(root, "src/main.ts");
+/** However this process ends (a runner's timeout is SIGKILL), its child must not stay. */
+export function endWithThisProcess(pid: number): void {
+  Bun.spawn(["sh", "-c", `cat >/dev/null; kill -9 ${pid} 2>/dev/null`], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+  }).unref();
 }
 
 /** Calls `onLine` for each line until the stream ends. */

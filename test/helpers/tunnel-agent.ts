@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { startAgent } from "../../cli/agent/agent.ts";
 import type { AgentEnd, AgentEvent } from "../../cli/agent/types.ts";
 import { eventually } from "./eventually.ts";
-import { readLines } from "./server-process.ts";
+import { endWithThisProcess, readLines } from "./server-process.ts";
 
 export interface TunnelAgentOptions {
   /** `http://localhost:PORT`; a relay's port stands between agent and server. */
@@ -91,8 +91,9 @@ export async function openTunnelProcess(options: TunnelAgentOptions): Promise<Pr
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", DIGIT_LINK_TOKEN: options.token },
     stdin: "ignore",
     stdout: "pipe",
-    stderr: "inherit",
+    stderr: "ignore",
   });
+  endWithThisProcess(child.pid);
   const events: AgentEvent[] = [];
   void readLines(child.stdout, (line) => events.push(JSON.parse(line) as AgentEvent));
   const agent: ProcessAgent = {

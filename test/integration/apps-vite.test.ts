@@ -19,7 +19,10 @@ let url: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "digit-link-vite-"));
   writeFileSync(join(folder, "index.html"), `<script type="module" src="/main.js"></script>`);
-  writeFileSync(join(folder, "main.js"), `import { word } from "./word.js"; import.meta.hot.accept("./word.js"); word;`);
+  writeFileSync(
+    join(folder, "main.js"),
+    `import { word } from "./word.js"; import.meta.hot.accept("./word.js"); word;`,
+  );
   writeFileSync(join(folder, "word.js"), `export const word = "before";`);
   vite = await createServer({
     root: folder,
