@@ -1,3 +1,5 @@
+// Connection counts over threads: the sum, per address, and a dead thread's part.
+
 import { describe, expect, test } from "bun:test";
 import { ConnectionCounts, createCountsMemory, networkOf } from "./counts.ts";
 

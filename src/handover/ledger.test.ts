@@ -1,3 +1,5 @@
+// The ledger of descriptors on their way: what a dead shard left is closed, and nothing else.
+
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { closeDescriptor, createPair, duplicate, inodeOf } from "./descriptor.ts";

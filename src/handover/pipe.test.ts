@@ -1,3 +1,5 @@
+// Pumping between two sockets: order, back-pressure, half-close, and the end of either.
+
 import { expect, test } from "bun:test";
 import type { PipeSocket } from "./late-socket.ts";
 import { pump } from "./pipe.ts";

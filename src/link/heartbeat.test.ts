@@ -1,3 +1,5 @@
+// A shard that hangs is noticed; a late main thread is not taken for one.
+
 import { expect, test } from "bun:test";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
 

@@ -1,3 +1,5 @@
+// Answers of shards find the one who asked, and nobody waits for ever.
+
 import { expect, test } from "bun:test";
 import { Replies } from "./replies.ts";
 

@@ -1,3 +1,5 @@
+// How soon a dead shard is started again, and when the server gives up.
+
 import { expect, test } from "bun:test";
 import { RestartPolicy } from "./restart-policy.ts";
 
