@@ -33,8 +33,17 @@ const OrgSettings = page(() => import("./pages/settings/settings.tsx"));
 
 /** The chunk of the page that is asked for is fetched while the server still tells who is logged in. */
 const firstChunks: Record<string, { preload: () => unknown }> = {
-  ...{ overview: Overview, organizations: Organizations, applications: Applications, accounts: Accounts, keys: Keys },
-  ...{ whitelists: Whitelists, tunnels: Tunnels, requests: Requests, audit: Audit, me: Me, policy: OrgPolicy },
+  overview: Overview,
+  organizations: Organizations,
+  applications: Applications,
+  accounts: Accounts,
+  keys: Keys,
+  whitelists: Whitelists,
+  tunnels: Tunnels,
+  requests: Requests,
+  audit: Audit,
+  me: Me,
+  policy: OrgPolicy,
 };
 const [, area = "", section = ""] = location.pathname.split("/");
 if (area === "dashboard") {

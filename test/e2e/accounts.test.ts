@@ -84,6 +84,26 @@ describe("accounts", () => {
     await page.getByRole("link", { name: "bob" }).waitFor();
   });
 
+  test("a long list comes in pages: next, back, reload, first", async () => {
+    const admin = await stage.admin();
+    for (let number = 10; number < 65; number++) {
+      await stage.call(admin, "POST", "/admin/accounts", { username: `worker-${number}` });
+    }
+    await using tab = await adminTab("accounts?sort=username&q=worker");
+    const { page } = tab;
+    await page.getByText("50 on this page").waitFor();
+    await page.getByRole("button", { name: "Next page" }).click();
+    await page.getByText("5 on this page, the last one").waitFor();
+    await page.getByRole("link", { name: "worker-64" }).waitFor();
+    await tab.check();
+    await page.reload();
+    await page.getByText("5 on this page, the last one").waitFor();
+    await page.getByRole("button", { name: "First page" }).click();
+    await page.getByRole("link", { name: "worker-10" }).waitFor();
+    await page.goBack();
+    await page.getByRole("link", { name: "worker-64" }).waitFor();
+  });
+
   test("an unknown account and an unknown page are no dead ends", async () => {
     await using tab = await adminTab("accounts/acc_none");
     await tab.page.getByText("There is nothing here").waitFor();

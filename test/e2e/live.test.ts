@@ -69,6 +69,9 @@ describe("tunnels", () => {
     await row.getByText("last seen").waitFor();
     await tab.check();
     await tab.shot("tunnels-offline");
+    await row.getByRole("button", { name: "Actions for shop" }).click();
+    await page.getByRole("menuitem", { name: "Hide this row" }).click();
+    await row.waitFor({ state: "detached" });
     await service.stop(true);
   });
 

@@ -17,7 +17,7 @@ describe("event stream", () => {
     const text = ": hello\r\nid: 1\r\nevent: stats\r\ndata: {}\r\n\r\nid: 2\r\ndata: x\r\n\r\n";
     const whole = parse(text);
     expect(whole).toHaveLength(2);
-    expect(parse(...text)).toEqual(whole);
+    expect(parse(...text.split(""))).toEqual(whole);
   });
 
   test("comments and events without data are silent, the id is kept", () => {

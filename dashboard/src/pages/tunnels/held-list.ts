@@ -8,9 +8,13 @@ export interface HeldList<T> {
   waiting: Accessor<number>;
   /** Rows that are shown and gone on the server. */
   isGone: (id: string) => boolean;
+  /** When the server last listed a row, by this browser's clock. */
+  lastListedMs: (id: string) => number;
   following: Accessor<boolean>;
   setFollowing: (on: boolean) => void;
   catchUp: () => void;
+  /** Takes a row out of this reader's view; what the server has stays. */
+  hide: (id: string) => void;
 }
 
 /** `latest` is what the server has now (undefined until known); `key` starts afresh when it changes (filter, page). */
@@ -19,8 +23,10 @@ export function createHeldList<T extends { id: string }>(
   key: Accessor<string>,
 ): HeldList<T> {
   const [following, setFollowing] = createSignal(false);
+  const [hidden, setHidden] = createSignal<ReadonlySet<string>>(new Set());
   const [order, setOrder] = createSignal<string[] | null>(null);
   const known = new Map<string, T>();
+  const listedMs = new Map<string, number>();
   const catchUp = () => {
     const rows = latest();
     if (rows !== undefined) setOrder(rows.map((row) => row.id));
@@ -28,7 +34,9 @@ export function createHeldList<T extends { id: string }>(
   createEffect(on(key, () => setOrder(null), { defer: true }));
   createEffect(() => {
     // What the reader sees is not a reason to look again: only new data and the wish to follow are.
-    if (latest() === undefined) return;
+    const listed = latest();
+    if (listed === undefined) return;
+    for (const { id } of listed) listedMs.set(id, Date.now());
     const mayMove = following();
     const shown = untrack(order);
     if (mayMove || shown === null || shown.length === 0) catchUp();
@@ -38,7 +46,7 @@ export function createHeldList<T extends { id: string }>(
     const ids = order() ?? (latest() ?? []).map((row) => row.id);
     return ids.flatMap((id) => {
       const row = byId().get(id) ?? known.get(id);
-      if (row === undefined) return [];
+      if (row === undefined || hidden().has(id)) return [];
       known.set(id, row);
       return [row];
     });
@@ -47,11 +55,13 @@ export function createHeldList<T extends { id: string }>(
     rows,
     waiting: () => (order() === null ? 0 : [...byId().keys()].filter((id) => !order()?.includes(id)).length),
     isGone: (id) => latest() !== undefined && !byId().has(id),
+    lastListedMs: (id) => listedMs.get(id) ?? Date.now(),
     following,
     setFollowing: (on) => {
       setFollowing(on);
       if (on) catchUp();
     },
     catchUp,
+    hide: (id) => setHidden((all) => new Set([...all, id])),
   };
 }

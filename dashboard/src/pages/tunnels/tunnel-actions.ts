@@ -34,19 +34,9 @@ export function askDisconnect(tunnel: Tunnel): void {
   });
 }
 
-/** The menu of one tunnel. An offline one can only be cleared away. */
-export function tunnelMenu(tunnel: Tunnel, mayManage: boolean): MenuItem[] {
-  if (!tunnel.connected) {
-    return mayManage
-      ? [
-          {
-            label: "Clear this row",
-            icon: "trash",
-            onSelect: () => void attempt(() => disconnectTunnel(tunnel.id), "Cleared."),
-          },
-        ]
-      : [];
-  }
+/** The menu of one tunnel. An offline one keeps its name for a while on the server; the reader may hide it until then. */
+export function tunnelMenu(tunnel: Tunnel, mayManage: boolean, onHide: () => void): MenuItem[] {
+  if (!tunnel.connected) return [{ label: "Hide this row", icon: "eyeOff", onSelect: onHide }];
   return [
     { label: "Check the service now", icon: "pulse", onSelect: () => void checkNow(tunnel) },
     {

@@ -29,7 +29,9 @@ const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "");
 export default function Tunnels(): JSX.Element {
   const state = createListState(["q", "state", "app", "org"]);
   const query = useQuery(() => ({ ...resources.tunnels(state.query()), refetchInterval: 3_000 }));
-  const latest = () => (query.isPending || query.isPlaceholderData ? undefined : query.data?.items);
+  // Rows change in place: only the time of the answer tells that there was one.
+  const latest = () =>
+    query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData ? undefined : query.data?.items;
   const held = createHeldList<Tunnel>(latest, () => JSON.stringify(state.query()));
   const rate = createRates(latest, () => query.dataUpdatedAt);
   listen((event) => {
@@ -53,6 +55,13 @@ export default function Tunnels(): JSX.Element {
       return query.data === undefined ? undefined : { items: held.rows(), nextCursor: query.data.nextCursor };
     },
     refetch: () => query.refetch(),
+  };
+
+  /** What the server no longer lists is offline, whatever its last row said. */
+  const shownAs = (tunnel: Tunnel): Tunnel => {
+    if (!held.isGone(tunnel.id)) return tunnel;
+    const lastSeenAt = tunnel.lastSeenAt ?? new Date(held.lastListedMs(tunnel.id)).toISOString();
+    return { ...tunnel, connected: false, lastSeenAt };
   };
 
   const columns: Column<Tunnel>[] = [
@@ -80,7 +89,7 @@ export default function Tunnels(): JSX.Element {
     {
       title: "State",
       wide: true,
-      cell: (tunnel) => <TunnelState tunnel={held.isGone(tunnel.id) ? { ...tunnel, connected: false } : tunnel} />,
+      cell: (tunnel) => <TunnelState tunnel={shownAs(tunnel)} />,
     },
     {
       title: "Agent",
@@ -129,7 +138,10 @@ export default function Tunnels(): JSX.Element {
       shrink: true,
       cell: (tunnel) => (
         <span class="cell-actions">
-          <RowMenu label={`Actions for ${tunnel.subdomain}`} items={tunnelMenu(tunnel, canManage())} />
+          <RowMenu
+            label={`Actions for ${tunnel.subdomain}`}
+            items={tunnelMenu(shownAs(tunnel), canManage(), () => held.hide(tunnel.id))}
+          />
         </span>
       ),
     },
