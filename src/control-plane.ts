@@ -10,6 +10,7 @@ import { createIdentity, type Identity } from "./api/identity.ts";
 import { serveApi } from "./api/serve.ts";
 import { apiSettingsOf } from "./api/settings.ts";
 import { createSetupCode } from "./api/setup/service.ts";
+import { createTenants, type Tenants } from "./api/tenants.ts";
 import { TunnelRegistry } from "./api/tunnels/registry.ts";
 import { createTunnelRoutes } from "./api/tunnels/routes.ts";
 import { createLimiter } from "./auth/limiter.ts";
@@ -62,7 +63,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     onError: (error) => log.error("the feed of changes failed", { error: String(error) }),
   });
   const nowMs = Date.now;
-  const audit = createAudit({ db, log, flushMs: config.auditFlushMs });
+  // The audit log is needed to make what listens to it.
+  let tenants: Tenants | null = null;
+  const audit = createAudit({ db, log, flushMs: config.auditFlushMs, onRecord: (entry) => tenants?.onAudit(entry) });
   const sealer = createSealer(secrets.encryptionKeys);
   const limiter = createLimiter({ store: createLimiterStore(db.kysely), nowMs });
   const passwords = createPasswords();
@@ -85,7 +88,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await db.changes.start();
   await registry.start();
   const socketPath = join(options.socketDir, "control.sock");
-  const server = serveApi(createApi(deps, features(registry, identity)), socketPath, {
+  tenants = createTenants({ config, db, audit, log, policies: identity.policies, tunnels: registry, link });
+  const extra = features(registry, identity, tenants);
+  const server = serveApi(createApi(deps, extra), socketPath, {
     https: config.scheme === "https",
     log,
   });
@@ -102,31 +107,52 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     socketPath,
     registry,
     setupUrl: code === null ? null : `${issuer}/setup#code=${code}`,
-    listener: listen(registry, identity, link),
-    flush: () => audit.flush(),
+    listener: listen(registry, identity, tenants, link),
+    async flush() {
+      await tenants?.flush();
+      await audit.flush();
+    },
     async close() {
       clearInterval(timer);
       await registry.stop();
       await server.stop(true);
+      await tenants?.close();
       await audit.close();
       await db.close();
     },
   };
 }
 
-function features(registry: TunnelRegistry, identity: Identity): Feature[] {
+function features(registry: TunnelRegistry, identity: Identity, tenants: Tenants): Feature[] {
   const folder = findDashboard();
   const files = folder === null ? null : readDashboard(folder);
-  return [(deps) => createTunnelRoutes(deps, registry), ...identity.features, createDashboardRoutes(files)];
+  const agents: Feature = (deps) => createTunnelRoutes(deps, registry);
+  return [agents, ...tenants.features, ...identity.features, createDashboardRoutes(files)];
 }
 
-function listen(registry: TunnelRegistry, identity: Identity, link: ShardLink): ControlPlane["listener"] {
+/** The registry hears everything first: what the others show comes from it. */
+function listen(
+  registry: TunnelRegistry,
+  identity: Identity,
+  tenants: Tenants,
+  link: ShardLink,
+): ControlPlane["listener"] {
+  const watchers = tenants.listener;
   return {
-    onReady: (shard) => registry.onReady(shard),
+    onReady(shard) {
+      registry.onReady(shard);
+      watchers.onReady(shard);
+    },
     onReplaced: (shard) => registry.onReplaced(shard),
-    onEvents: (shard, events) => registry.onEvents(shard, events),
-    onCounters: (shard, counters) => registry.onCounters(shard, counters),
-    onRequests: () => {},
+    onEvents(shard, events) {
+      registry.onEvents(shard, events);
+      watchers.onEvents(shard, events);
+    },
+    onCounters(shard, counters) {
+      registry.onCounters(shard, counters);
+      watchers.onCounters(shard, counters);
+    },
+    onRequests: (shard, requests) => watchers.onRequests(shard, requests),
     onAsk: (shard, id, ask) =>
       void identity.visitors.answer(ask).then((answer) => link.send(shard, { type: "answer", id, answer })),
   };
