@@ -2,8 +2,9 @@
 
 import { AUTHORIZATION, COOKIE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, X_API_KEY } from "../src/http1/fields.ts";
 import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putText, request10Rules, requestRules } from "../src/http1/copy.ts";
-import { type Head, latin1, maxHeadBytes } from "../src/http1/head.ts";
-import { copyBytes } from "../src/lib/bytes.ts";
+import type { Head } from "../src/http1/head.ts";
+import { maxHeadBytes } from "../src/http1/parsing.ts";
+import { copyBytes, latin1 } from "../src/lib/bytes.ts";
 import { forwardedValue } from "../src/policy/strip.ts";
 import type { Pass } from "./policy/verdict.ts";
 

@@ -34,7 +34,7 @@ import {
   WINDOW,
   writeU32,
 } from "../src/protocol/frames.ts";
-import { maxHeadBytes } from "../src/http1/head.ts";
+import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
 import type { StreamFlow } from "./stream-flow.ts";

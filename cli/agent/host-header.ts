@@ -1,6 +1,7 @@
 // Another Host for the local service: dev servers refuse names they don't know.
 
-import { Head, latin1 } from "../../src/http1/head.ts";
+import { Head } from "../../src/http1/head.ts";
+import { latin1 } from "../../src/lib/bytes.ts";
 
 const head = new Head();
 

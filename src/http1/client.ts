@@ -2,7 +2,8 @@
 
 import type { Socket, TLSOptions } from "bun";
 import { BodyReader, type BodySink } from "./body.ts";
-import { Head, INCOMPLETE, REFUSED } from "./head.ts";
+import { Head } from "./head.ts";
+import { INCOMPLETE, REFUSED } from "./parsing.ts";
 import { SendQueue } from "./send-queue.ts";
 
 /** Where the other side listens. */

@@ -1,7 +1,8 @@
 // The head grammar's refusals: a matrix of malformed and ambiguous heads, each of which must be turned away.
 
 import { describe, expect, test } from "bun:test";
-import { Head, REFUSED } from "./head.ts";
+import { Head } from "./head.ts";
+import { REFUSED } from "./parsing.ts";
 
 const H = "Host: a.example\r\n";
 

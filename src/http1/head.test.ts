@@ -1,7 +1,8 @@
 // The head grammar, rule by rule: what is read, what is refused, and with which code.
 
 import { describe, expect, test } from "bun:test";
-import { Head, INCOMPLETE, maxFields, maxHeadBytes, REFUSED } from "./head.ts";
+import { Head } from "./head.ts";
+import { INCOMPLETE, maxFields, maxHeadBytes, REFUSED } from "./parsing.ts";
 
 const H = "Host: a.example\r\n";
 

@@ -2,7 +2,8 @@
 
 import type { Socket } from "bun";
 import { BodyReader, type BodySink } from "../http1/body.ts";
-import { Head, INCOMPLETE, REFUSED } from "../http1/head.ts";
+import { Head } from "../http1/head.ts";
+import { INCOMPLETE, REFUSED } from "../http1/parsing.ts";
 import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
 import { createRequestId } from "../lib/request-id.ts";
 import { flushCork } from "./cork.ts";

@@ -3,7 +3,8 @@
 import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putChunkSize, putCrlf, putText, requestRules } from "../http1/copy.ts";
 import type { ClientConnection, ClientHandler, ClientPool } from "../http1/client.ts";
 import { EXPECT } from "../http1/fields.ts";
-import { type Head, maxHeadBytes } from "../http1/head.ts";
+import type { Head } from "../http1/head.ts";
+import { maxHeadBytes } from "../http1/parsing.ts";
 import { copyBytes } from "../lib/bytes.ts";
 import type { VisitorConnection } from "./connection.ts";
 import { flushCork } from "./cork.ts";

@@ -1,7 +1,8 @@
 // The shape in which tests compare HTTP/1.1 parsers, and our codec driven like a connection drives it.
 
 import { BodyReader } from "../../src/http1/body.ts";
-import { Head, INCOMPLETE, REFUSED } from "../../src/http1/head.ts";
+import { Head } from "../../src/http1/head.ts";
+import { INCOMPLETE, REFUSED } from "../../src/http1/parsing.ts";
 
 /** One message as a parser understood it; text is latin1. */
 export interface ParsedMessage {
