@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { publicUrl, type Config } from "../../config/config.ts";
 import { touchCredential, type TunnelCredential } from "../../db/credentials.ts";
 import type { Database } from "../../db/database.ts";
-import { removeLease, takeLease } from "../../db/leases.ts";
+import { takeLease } from "../../db/leases.ts";
 import { AppError, type ErrorCode } from "../../lib/errors.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
 import { shardOf } from "../../link/shard-of.ts";
@@ -13,6 +13,7 @@ import type { NameDirectory } from "./directory.ts";
 import type { LeaseTable } from "./lease-table.ts";
 import type { AgentBinding, Lease } from "./lease.ts";
 import { judge, type RegisterBody, type RegisterRequest } from "./permit.ts";
+import type { TunnelRecords } from "./records.ts";
 import { tunnelUrl } from "./view.ts";
 
 export interface Registered {
@@ -34,6 +35,7 @@ export interface RegisterDeps {
   claims: Claims;
   leases: LeaseTable;
   directory: NameDirectory;
+  records: TunnelRecords;
   /** How many changes of the database were heard so far. */
   changesHeard: () => number;
   nowMs: () => number;
@@ -70,7 +72,9 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   );
   if (claimed instanceof AppError) return { credential, result: claimed };
   const { lease, agent, evicted } = claimed;
-  if (evicted !== null) await removeLease(db.kysely, evicted);
+  if (evicted !== null) deps.records.leaseGone(evicted);
+  // The end of whoever had the name before must be stored first.
+  await deps.records.flush();
   if (!(await store(deps, lease, agent, nowMs))) {
     agent.tickets = 0;
     if (lease.openedAtMs === null) leases.remove(lease);

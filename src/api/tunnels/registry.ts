@@ -83,9 +83,9 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
   /** Registers an agent; refusals are audited and returned as errors. */
   async register(request: RegisterRequest & { requestId: string }): Promise<Registered | AppError> {
     const { db, config, link, nowMs } = this.deps;
-    const { leases, directory, claims } = this;
+    const { leases, directory, claims, records } = this;
     const changesHeard = () => this.news.heard;
-    const deps = { db, config, link, leases, directory, claims, changesHeard, nowMs };
+    const deps = { db, config, link, leases, directory, claims, records, changesHeard, nowMs };
     const { credential, result } = await register(deps, request);
     if (result instanceof AppError) this.records.refused(result, credential, { ...request, name: nameOf(request) });
     return result;

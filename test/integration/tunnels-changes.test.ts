@@ -1,0 +1,294 @@
+// Changes in the database act on live tunnels within a second, whoever wrote them, on both engines.
+
+import { describe, expect, test } from "bun:test";
+import { createDatabase } from "../../src/db/database.ts";
+import { savePolicy, type PolicyRow } from "../../src/db/policies.ts";
+import { newId } from "../../src/lib/ids.ts";
+import { AppError } from "../../src/lib/errors.ts";
+import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
+import { eventually } from "../helpers/eventually.ts";
+import {
+  addAccount,
+  addApplication,
+  addKey,
+  addOrganization,
+  allow,
+  openTestRegistry,
+  type TestRegistry,
+} from "../helpers/test-registry.ts";
+
+const withinASecond = (fact: () => boolean | Promise<boolean>, what: string) => eventually(fact, what, 1_000);
+const closed = (at: TestRegistry, tunnelId: string) =>
+  withinASecond(() => at.shards.sessionsOf(tunnelId).length === 0, "the sessions are closed");
+const reasonsOf = (at: TestRegistry, tunnelId: string) =>
+  at.shards.told("disconnect", tunnelId).map(({ reason }) => reason);
+
+const basicPolicy = (orgId: string, appId: string | null = null): PolicyRow => ({
+  ...{ id: newId("pol"), owner_id: appId ?? orgId, org_id: orgId, app_id: appId, auth_type: "basic" },
+  ...{ basic_username: "visitor", basic_password_hash: "$2b$04$hash", oidc_issuer_url: null, oidc_client_id: null },
+  ...{ oidc_client_secret: null, oidc_scopes_json: null, oidc_allowed_domains_json: null },
+  ...{ oidc_required_claims_json: null, api_key_enabled: 0, allow_preflight: 0, session_hours: 1 },
+  ...{ allow_ips_json: "[]", deny_ips_json: "[]", version: "v1", updated_at: 0 },
+});
+
+/** Acme with the application shop, an account, and keys of both. */
+async function acmeOf(database: TestDatabase) {
+  const orgId = await addOrganization(database, "acme");
+  const shop = await addApplication(database, orgId, "shop");
+  const [ada, key] = [await addAccount(database, "ada", orgId), await addKey(database, orgId)];
+  return { orgId, shop, ada, key, shopKey: await addKey(database, orgId, { app_id: shop }) };
+}
+
+describeEngines("changes and live tunnels", (open) => {
+  test("an application that is made, renamed or deleted has its entry at the right shard, with its policy", async () => {
+    await using fresh = await open();
+    const { orgId } = await acmeOf(fresh);
+    await using at = await openTestRegistry(fresh);
+    expect(at.shards.names.get("shop")).toMatchObject({ orgId, policy: { kind: "open" } });
+    const id = await addApplication(fresh, orgId, "blog");
+    await withinASecond(() => at.shards.names.get("blog")?.appId === id, "the new name is known");
+    await at.change("application", id, orgId, (trx) =>
+      trx.updateTable("applications").set({ subdomain: "news" }).where("id", "=", id).execute(),
+    );
+    await withinASecond(() => at.shards.names.get("news")?.appId === id, "the name it has now");
+    expect(at.shards.names.has("blog")).toBe(false);
+    await at.change("application", id, orgId, (trx) => trx.deleteFrom("applications").where("id", "=", id).execute());
+    await withinASecond(() => !at.shards.names.has("news"), "the name is unknown");
+  });
+
+  test("a policy that changes is compiled and pushed: the organization's to all who inherit it, ad-hoc names too, and to nobody else", async () => {
+    await using fresh = await open();
+    const { orgId, shop, ada } = await acmeOf(fresh);
+    const other = await addOrganization(fresh, "globex");
+    await addApplication(fresh, other, "theirs");
+    const own = await addApplication(fresh, orgId, "own");
+    await fresh.db.kysely.updateTable("applications").set({ auth_mode: "custom" }).where("id", "=", own).execute();
+    await using at = await openTestRegistry(fresh);
+    const kindOf = (name: string) => at.shards.names.get(name)?.policy.kind;
+    await at.serve(ada, { subdomain: "adhoc" });
+    expect([kindOf("shop"), kindOf("adhoc"), kindOf("theirs"), kindOf("own")]).toEqual([
+      "open",
+      "open",
+      "open",
+      "deny",
+    ]);
+    const sentBefore = at.shards.sent.length;
+    await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+    await withinASecond(() => kindOf("shop") === "basic" && kindOf("adhoc") === "basic", "the policy is in force");
+    expect([kindOf("theirs"), kindOf("own")]).toEqual(["open", "deny"]);
+    // Only what changed is sent.
+    expect(
+      at.shards.sent
+        .slice(sentBefore)
+        .map(({ message }) => (message.type === "names" ? message.set[0]?.name : ""))
+        .sort(),
+    ).toEqual(["adhoc", "shop"]);
+    await at.change("application", shop, orgId, (trx) =>
+      trx.updateTable("applications").set({ auth_mode: "disabled" }).where("id", "=", shop).execute(),
+    );
+    await withinASecond(() => kindOf("shop") === "open", "the application's own choice is in force");
+    await at.change("policy", own, orgId, (trx) => savePolicy(trx, basicPolicy(orgId, own)));
+    await withinASecond(() => kindOf("own") === "basic", "its own policy is in force");
+  });
+
+  test("what does not concern a tunnel leaves it alone", async () => {
+    await using fresh = await open();
+    const { orgId, ada, key } = await acmeOf(fresh);
+    await using at = await openTestRegistry(fresh);
+    const [one, two] = [await at.serve(ada, { subdomain: "one" }), await at.serve(key, { subdomain: "two" })];
+    const before = at.shards.sent.length;
+    for (const kind of ["account", "api_key", "whitelist", "organization", "session", "rate_limit"] as const)
+      await at.change(kind, "other", orgId, async () => {});
+    await addApplication(fresh, orgId, "last");
+    await withinASecond(() => at.shards.names.has("last"), "all changes are applied");
+    expect(at.shards.sent.slice(before).map(({ message }) => message.type)).toEqual(["names"]);
+    expect(
+      [at.shards.sessionsOf(one.tunnelId), at.shards.sessionsOf(two.tunnelId)].map((found) => found.length),
+    ).toEqual([1, 1]);
+  });
+
+  describe("security", () => {
+    test("a key that is deleted, an account that is deactivated, moved, deleted or given another token: sessions and tickets end", async () => {
+      await using fresh = await open();
+      const { orgId, key, shopKey } = await acmeOf(fresh);
+      const other = await addOrganization(fresh, "globex");
+      await using at = await openTestRegistry(fresh);
+      const edits: [string, (id: string) => Promise<void>][] = (
+        [
+          ["deactivated", { active: 0 }],
+          ["moved", { org_id: other }],
+          ["tokened", { token_hash: "0".repeat(64) }],
+        ] as const
+      ).map(([name, set]) => [
+        name,
+        (id) =>
+          at.change("account", id, orgId, (trx) => trx.updateTable("accounts").set(set).where("id", "=", id).execute()),
+      ]);
+      edits.push([
+        "deleted",
+        (id) => at.change("account", id, orgId, (trx) => trx.deleteFrom("accounts").where("id", "=", id).execute()),
+      ]);
+      for (const [name, edit] of edits) {
+        const account = await addAccount(fresh, name, orgId);
+        const tunnel = await at.serve(account, { subdomain: name });
+        const spare = await at.mustRegister(account, { subdomain: name });
+        await edit(account.id);
+        await closed(at, tunnel.tunnelId);
+        expect(at.shards.open(spare.ticket)).toBe(false);
+        expect([name, reasonsOf(at, tunnel.tunnelId)]).toEqual([name, ["credential_revoked"]]);
+        expect(at.audited.at(-1)).toMatchObject({
+          action: "tunnel.disconnected",
+          reason: "credential_revoked",
+          actorId: account.id,
+        });
+        const code = await at.refusal(account, { subdomain: name });
+        expect([name, code]).toEqual([
+          name,
+          { deactivated: "account_inactive", moved: null, tokened: "bad_token", deleted: "bad_token" }[name] ?? null,
+        ]);
+      }
+      for (const [credential, wish] of [
+        [key, { subdomain: "adhoc" }],
+        [shopKey, {}],
+      ] as const) {
+        const tunnel = await at.serve(credential, wish);
+        await at.change("api_key", credential.id, orgId, (trx) =>
+          trx.deleteFrom("api_keys").where("id", "=", credential.id).execute(),
+        );
+        await closed(at, tunnel.tunnelId);
+        expect(reasonsOf(at, tunnel.tunnelId)).toEqual(["credential_revoked"]);
+      }
+    });
+
+    test("another process's change counts as much, and one that comes twice closes once", async () => {
+      await using fresh = await open();
+      const { orgId, ada } = await acmeOf(fresh);
+      await using at = await openTestRegistry(fresh);
+      const tunnel = await at.serve(ada, { subdomain: "mine" });
+      const other = await createDatabase(fresh.options);
+      await other.transaction(async (trx) => {
+        await trx.updateTable("accounts").set({ active: 0 }).where("id", "=", ada.id).execute();
+        await other.changes.record(trx, { kind: "account", refId: ada.id, orgId, action: "updated" });
+      });
+      await other.close();
+      await closed(at, tunnel.tunnelId);
+      await at.registry.disconnect({ accountId: ada.id }, "credential_revoked");
+      await at.change("account", ada.id, orgId, async () => {});
+      expect(at.audited.filter(({ action }) => action === "tunnel.disconnected")).toHaveLength(1);
+    });
+
+    test("a key that expires ends its sessions", async () => {
+      await using fresh = await open();
+      const orgId = await addOrganization(fresh, "acme");
+      await using at = await openTestRegistry(fresh);
+      const key = await addKey(fresh, orgId, { expires_at: at.clock.nowMs + 5_000 });
+      const tunnel = await at.serve(key, { subdomain: "mine" });
+      at.clock.nowMs += 5_000;
+      await closed(at, tunnel.tunnelId);
+      expect(await at.refusal(key, { subdomain: "mine" })).toBe("bad_token");
+    });
+
+    test("an entry that leaves a list closes whoever came by it, and nobody else", async () => {
+      await using fresh = await open();
+      const { orgId, ada, key } = await acmeOf(fresh);
+      await using at = await openTestRegistry(fresh, { env: { AGENT_WHITELIST: "none" } });
+      const office = await allow(fresh, "10.0.0.0/8", { orgId });
+      const home = await allow(fresh, "192.0.2.7", { orgId, accountId: ada.id });
+      const [far, near] = [
+        await at.serve(ada, { subdomain: "far", address: "192.0.2.7" }),
+        await at.serve(key, { subdomain: "near", address: "10.0.0.1" }),
+      ];
+      const spare = await at.mustRegister(ada, { subdomain: "far", address: "192.0.2.7" });
+      await at.change("whitelist", home, orgId, (trx) =>
+        trx.deleteFrom("whitelist_entries").where("id", "=", home).execute(),
+      );
+      await closed(at, far.tunnelId);
+      expect(at.shards.told("agent-allow", far.tunnelId).at(-1)?.allow).toEqual(["10.0.0.0/8"]);
+      expect(at.shards.sessionsOf(near.tunnelId)).toHaveLength(1);
+      expect(await at.refusal(ada, { subdomain: "far", address: "192.0.2.7" })).toBe("not_whitelisted");
+      expect(at.shards.tickets.get(spare.ticket)?.tunnelId).toBe(far.tunnelId);
+      await at.change("whitelist", office, orgId, (trx) =>
+        trx.deleteFrom("whitelist_entries").where("id", "=", office).execute(),
+      );
+      await closed(at, near.tunnelId);
+      expect(at.shards.told("agent-allow", near.tunnelId).at(-1)?.allow).toEqual([]);
+    });
+
+    test("an application made of a leased name ends the lease of whoever had it, in the database too", async () => {
+      await using fresh = await open();
+      const { orgId, ada, key } = await acmeOf(fresh);
+      const stranger = await addAccount(fresh, "stranger");
+      await using at = await openTestRegistry(fresh);
+      const tunnel = await at.serve(stranger, { subdomain: "blog" });
+      const own = await at.serve(ada, { subdomain: "wiki" });
+      await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+      const blog = await addApplication(fresh, orgId, "blog");
+      await addApplication(fresh, orgId, "wiki");
+      await closed(at, tunnel.tunnelId);
+      await closed(at, own.tunnelId);
+      await withinASecond(
+        () => at.shards.names.get("blog")?.policy.kind === "basic",
+        "the application's policy is in force",
+      );
+      expect(at.shards.names.get("blog")?.appId).toBe(blog);
+      expect(reasonsOf(at, tunnel.tunnelId)).toContain("application_changed");
+      expect(await at.refusal(stranger, { subdomain: "blog" })).toBe("name_taken");
+      await withinASecond(
+        async () =>
+          (await fresh.db.kysely.selectFrom("leases").select("name").where("name", "=", "blog").executeTakeFirst()) ===
+          undefined,
+        "the lease is gone",
+      );
+      expect(at.shards.names.get("blog")?.appId).toBe(blog);
+      const mine = await at.serve(key, { subdomain: "blog" });
+      expect(at.registry.find(mine.tunnelId)?.appId).toBe(blog);
+    });
+
+    test("an application that is renamed or deleted loses its live tunnel, and its bound key opens the old name no more", async () => {
+      await using fresh = await open();
+      const { orgId, shop, shopKey, ada } = await acmeOf(fresh);
+      await using at = await openTestRegistry(fresh);
+      const tunnel = await at.serve(shopKey);
+      await at.change("application", shop, orgId, (trx) =>
+        trx.updateTable("applications").set({ subdomain: "store" }).where("id", "=", shop).execute(),
+      );
+      await closed(at, tunnel.tunnelId);
+      expect(reasonsOf(at, tunnel.tunnelId)).toContain("application_changed");
+      expect(await at.refusal(shopKey, { subdomain: "shop", generation: 2 })).toBe("application_forbidden");
+      const renamed = await at.serve(shopKey, { generation: 3 });
+      expect(renamed.subdomain).toBe("store");
+      const spare = await at.mustRegister(ada, { subdomain: "unrelated" });
+      await fresh.db.transaction(async (trx) => {
+        await trx.deleteFrom("applications").where("id", "=", shop).execute();
+        await fresh.db.changes.record(trx, { kind: "application", refId: shop, orgId, action: "deleted" });
+      });
+      await closed(at, renamed.tunnelId);
+      expect(at.shards.names.has("store")).toBe(false);
+      expect(await at.refusal(shopKey, { generation: 4 })).toBe("bad_token");
+      expect(at.shards.open(spare.ticket)).toBe(true);
+    });
+
+    test("a revocation in the middle of a registration leaves no ticket behind", async () => {
+      await using fresh = await open();
+      const { orgId, ada, key } = await acmeOf(fresh);
+      await using at = await openTestRegistry(fresh);
+      const revoke = () =>
+        at.change("account", ada.id, orgId, (trx) =>
+          trx.updateTable("accounts").set({ active: 0 }).where("id", "=", ada.id).execute(),
+        );
+      // Many at once, so that the change falls between the steps of some of them.
+      const names = Array.from({ length: 30 }, (_, i) => `racing-${i}`);
+      const [results] = await Promise.all([
+        Promise.all(names.map((subdomain) => at.register(ada, { subdomain }))),
+        revoke(),
+      ]);
+      // The feed delivers in order: once this entry is there, the revocation has been applied.
+      await addApplication(fresh, orgId, "marker");
+      await withinASecond(() => at.shards.names.has("marker"), "the revocation is applied");
+      await at.mustRegister(key, { subdomain: "alive" });
+      for (const result of results)
+        if (!(result instanceof AppError)) expect(at.shards.open(result.ticket)).toBe(false);
+      expect(at.registry.count()).toBe(0);
+    });
+  });
+});
