@@ -28,6 +28,8 @@ export interface Relay extends AsyncDisposable {
   sessions(): RelayedConnection[];
   /** Each piece is passed on this much later (order is kept). */
   delayMs: number;
+  /** Where new connections go. */
+  target: number;
   /** New connections are reset at once. */
   refusing: boolean;
 }
@@ -37,7 +39,7 @@ export async function startRelay(port: number): Promise<Relay> {
   const connections: (RelayedConnection & { pair: Socket[] })[] = [];
   const server = createServer({ allowHalfOpen: true }, (client) => {
     if (relay.refusing) return void client.resetAndDestroy();
-    const target = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    const target = connect({ port: relay.target, host: "127.0.0.1", allowHalfOpen: true });
     const pair = [client, target];
     const state = { stalled: false, first: "" };
     const one = {
@@ -93,6 +95,7 @@ export async function startRelay(port: number): Promise<Relay> {
     origin: `http://localhost:${own}`,
     connections,
     sessions: () => connections.filter((one) => one.open && one.first.startsWith("GET /_tunnel/s/")),
+    target: port,
     delayMs: 0,
     refusing: false,
     async [Symbol.asyncDispose]() {

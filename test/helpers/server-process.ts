@@ -35,6 +35,8 @@ export interface ServerProcess extends AsyncDisposable {
   /** The exit code; 128 + the signal's number when it was killed. */
   readonly exited: Promise<number>;
   signal(signal: NodeJS.Signals): void;
+  /** Creates an account with the operator's command; returns its API token. */
+  createAccount(name: string): Promise<string>;
   /** Makes a shard hang for good, throw outside of any handler's care, or leave (only with `faults`). */
   fault(kind: "hang" | "throw" | "exit", shard: number): Promise<void>;
 }
@@ -92,6 +94,15 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   return {
     ...{ port, pid: child.pid, shards, folder, origin, token, log, exited },
     signal: (signal) => child.kill(signal),
+    async createAccount(name) {
+      const main = join(root, "cli/main.ts");
+      const command = [process.execPath, main, "admin", "create", name, "--allow", "127.0.0.0/8"];
+      const env = { PATH: process.env.PATH ?? "", DB_PATH: join(folder, "digit-link.db") };
+      const creating = Bun.spawn(command, { cwd: folder, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      const [code, out, err] = await Promise.all([creating.exited, creating.stdout.text(), creating.stderr.text()]);
+      if (code !== 0) throw new Error(`no account: ${err}`);
+      return out.trim();
+    },
     async fault(kind, shard) {
       const id = ++faults;
       await Bun.write(faultFile, JSON.stringify({ id, kind, shard }));

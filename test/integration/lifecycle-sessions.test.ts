@@ -1,12 +1,14 @@
 // Sessions of a tunnel that are lost: one of two is invisible, all of them let visitors wait, half-open ones are found.
 
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
 import { type Relay, type RelayedConnection, startRelay } from "../helpers/relay.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
 import { type InProcessAgent, openTunnel } from "../helpers/tunnel-agent.ts";
 import { keepVisiting, serviceOf, statusOf, visit } from "../helpers/visit.ts";
+
+setDefaultTimeout(30_000);
 
 let service: TaggedService;
 let server: ServerProcess;
