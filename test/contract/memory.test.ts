@@ -12,7 +12,6 @@ import { openTunnelProcess, type ProcessAgent } from "../helpers/tunnel-agent.ts
 const mib = 1024 * 1024;
 /** The soak run sends as much as the issue asks for. */
 const large = (process.env["SOAK"] === undefined ? 256 : 1024) * mib;
-const allowedGrowth = 64 * mib;
 const host = "demo.localhost";
 
 /** `VmRSS` now, or `VmHWM`: the most since `forgetPeak`. */
@@ -22,6 +21,8 @@ function resident(pid: number, which: "VmRSS" | "VmHWM"): number {
 const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, "5");
 
 describe.each(Object.entries(setups))("memory: %s", (_, env) => {
+  // The main thread pumps what isn't moved, through buffers of its own.
+  const allowedMib = env["HANDOVER"] === "pipe" ? 96 : 64;
   let server: ServerProcess;
   let agent: ProcessAgent;
   let service: LocalService;
@@ -55,14 +56,14 @@ describe.each(Object.entries(setups))("memory: %s", (_, env) => {
     expect(JSON.parse((await answer).body.toString())).toMatchObject({ bodyBytes: bytes, sha1: patternSha1(bytes) });
   }
 
-  /** Runs `work`; server and agent may hold 64 MiB more than before, at most. */
+  /** Runs `work`; server and agent may hold so much more than before, at most. */
   async function expectFlat(work: () => Promise<unknown>): Promise<void> {
     const pids = [server.pid, agent.pid];
     const before = pids.map((pid) => resident(pid, "VmRSS"));
     pids.forEach(forgetPeak);
     await work();
     const grown = pids.map((pid, i) => resident(pid, "VmHWM") - before[i]!);
-    expect(Math.max(...grown) / mib).toBeLessThan(allowedGrowth / mib);
+    expect(Math.max(...grown) / mib).toBeLessThan(allowedMib);
   }
 
   const timeoutMs = 240_000;
