@@ -9,7 +9,7 @@ import { shardSettings } from "./config/shard-settings.ts";
 import { ConnectionCounts, createCountsMemory } from "./handover/counts.ts";
 import { descriptorLimit } from "./handover/descriptor.ts";
 import { createLedgerMemory, Ledger } from "./handover/ledger.ts";
-import { ClientPool } from "./http1/client.ts";
+import { ClientPool } from "./http1/client-pool.ts";
 import { Connections } from "./ingress/connections.ts";
 import { createCidrList } from "./lib/cidr.ts";
 import { AppError } from "./lib/errors.ts";

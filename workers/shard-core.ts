@@ -3,7 +3,7 @@
 import type { ConnectionCounts } from "../src/handover/counts.ts";
 import type { Ledger } from "../src/handover/ledger.ts";
 import { pipeTo } from "../src/handover/pipe.ts";
-import { ClientPool } from "../src/http1/client.ts";
+import { ClientPool } from "../src/http1/client-pool.ts";
 import type { Head } from "../src/http1/head.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import { Connections } from "../src/ingress/connections.ts";

@@ -3,7 +3,7 @@
 import type { CidrList } from "../src/lib/cidr.ts";
 import type { NameEntry, ShardSettings } from "../src/link/messages.ts";
 import { shardOf } from "../src/link/shard-of.ts";
-import type { ClientPool } from "../src/http1/client.ts";
+import type { ClientPool } from "../src/http1/client-pool.ts";
 import { Head } from "../src/http1/head.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import type { MoveMeta, SocketOwner } from "../src/ingress/visitor-socket.ts";

@@ -1,6 +1,7 @@
 // One stream at the local service: a request on a pooled socket, or a raw connection; the answer sent back as it comes.
 
-import type { ClientConnection, ClientFailure, ClientHandler, ClientPool } from "../../src/http1/client.ts";
+import type { ClientConnection, ClientFailure, ClientHandler } from "../../src/http1/client-connection.ts";
+import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { putChunkSize } from "../../src/http1/copy.ts";
 import { copyBytes } from "../../src/lib/bytes.ts";
 import type { Head } from "../../src/http1/head.ts";

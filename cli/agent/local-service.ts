@@ -1,6 +1,6 @@
 // The one local service behind a tunnel: its pool of connections, and whether it answers.
 
-import { ClientPool } from "../../src/http1/client.ts";
+import { ClientPool } from "../../src/http1/client-pool.ts";
 import type { Checked } from "../../src/protocol/frames.ts";
 import type { TunnelSpec } from "./types.ts";
 

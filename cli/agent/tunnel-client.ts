@@ -1,6 +1,6 @@
 // Keeps one tunnel up: registers, opens its sessions, replaces lost ones, and tries again for as long as that can help.
 
-import type { ClientPool } from "../../src/http1/client.ts";
+import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { createBackoff } from "../../src/lib/backoff.ts";
 import { closeCode, type GoAway } from "../../src/protocol/frames.ts";
 import { replaceHost } from "./host-header.ts";

@@ -1,7 +1,8 @@
 // Relays one exchange to the control plane's unix socket, with what we know of the visitor in headers of ours.
 
 import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putChunkSize, putCrlf, putText, requestRules } from "../http1/copy.ts";
-import type { ClientConnection, ClientHandler, ClientPool } from "../http1/client.ts";
+import type { ClientConnection, ClientHandler } from "../http1/client-connection.ts";
+import type { ClientPool } from "../http1/client-pool.ts";
 import { EXPECT } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
 import { maxHeadBytes } from "../http1/parsing.ts";
@@ -75,12 +76,12 @@ class RelayExchange implements Exchange {
   }
 
   drained(): void {
-    this.client?.resume();
+    if (this.connection.backlogBytes < maxBacklogBytes) this.client?.resume();
   }
 
-  /** The control plane's socket has taken everything. */
+  /** The control plane's socket has taken something. */
   clientDrained(): void {
-    this.connection.resumeReading();
+    if (this.client === null || this.client.backlogBytes < maxBacklogBytes) this.connection.resumeReading();
   }
 
   pauseAnswer(): void {

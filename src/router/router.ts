@@ -1,6 +1,6 @@
 // Where a request that reaches the main thread belongs: to a shard, to the control plane, or nowhere.
 
-import type { ClientPool } from "../http1/client.ts";
+import type { ClientPool } from "../http1/client-pool.ts";
 import type { Head } from "../http1/head.ts";
 import type { VisitorConnection } from "../ingress/connection.ts";
 import type { Connections } from "../ingress/connections.ts";

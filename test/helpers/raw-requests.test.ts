@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { judgeHost } from "../../src/ingress/gate.ts";
 import { Head } from "../../src/http1/head.ts";
-import { INCOMPLETE, REFUSED } from "../../src/http1/parsing.ts";
+import { INCOMPLETE } from "../../src/http1/parsing.ts";
 import { disagreement } from "./compare-parsers.ts";
 import { parseWithLlhttp } from "./llhttp.ts";
 import { parseWithOurs } from "./parsed-message.ts";

@@ -1,13 +1,10 @@
-// HTTP/1.1 client side: pooled raw sockets to one target, requests as bytes, answers as parsed views.
+// One connection of the HTTP/1.1 client: a request's bytes out, the answer as parsed views, one exchange at a time.
 
-import type { Socket, TLSOptions } from "bun";
+import type { Socket } from "bun";
 import { BodyReader, type BodySink } from "./body.ts";
 import { Head } from "./head.ts";
 import { INCOMPLETE, REFUSED } from "./parsing.ts";
 import { SendQueue } from "./send-queue.ts";
-
-/** Where the other side listens. */
-export type Target = { unix: string } | { hostname: string; port: number; tls?: TLSOptions | undefined };
 
 /** Why an exchange failed: before a connection stood, or after. */
 export type ClientFailure = "unreachable" | "broken";
@@ -20,75 +17,22 @@ export interface ClientHandler extends BodySink {
   finished(): void;
   /** The exchange is over, badly; nothing follows. */
   failed(failure: ClientFailure, detail: string): void;
-  /** Everything written has left. */
+  /** Some of what was written has left; `ClientConnection.backlogBytes` says what has not. */
   drained(): void;
+}
+
+/** What a connection tells whoever keeps it. */
+export interface ConnectionKeeper {
+  /** Its exchange is over and it can take another. */
+  release(connection: ClientConnection): void;
+  /** It is closed. */
+  forget(connection: ClientConnection): void;
 }
 
 // One parser for all connections of a thread: parsing never yields.
 const head = new Head();
-const idleMs = 4_000;
 
-/** Keeps at most `maxIdle` connections to `target` for reuse, for 4 s (shorter than the 5 s after which node:http closes). */
-export class ClientPool {
-  private readonly idle: ClientConnection[] = [];
-  private readonly open = new Set<ClientConnection>();
-  private timer: ReturnType<typeof setInterval> | null = null;
-
-  constructor(
-    readonly target: Target,
-    private readonly maxIdle = 256,
-  ) {}
-
-  /** Takes an idle connection or dials a new one (`fresh` insists on that). Write the request at once; it waits if it must. */
-  begin(handler: ClientHandler, isHead: boolean, fresh = false): ClientConnection {
-    const connection = (fresh ? undefined : this.idle.pop()) ?? this.dial();
-    connection.begin(handler, isHead);
-    return connection;
-  }
-
-  /** Closes idle connections and those in use. */
-  close(): void {
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
-    for (const connection of this.open) connection.destroy();
-  }
-
-  /** For the connection: it is free again. */
-  release(connection: ClientConnection): void {
-    if (this.idle.length >= this.maxIdle) return connection.destroy();
-    connection.idleSince = performance.now();
-    this.idle.push(connection);
-    this.timer ??= this.startSweep();
-  }
-
-  /** For the connection: it is closed. */
-  forget(connection: ClientConnection): void {
-    this.open.delete(connection);
-    const index = this.idle.indexOf(connection);
-    if (index >= 0) this.idle.splice(index, 1);
-  }
-
-  private dial(): ClientConnection {
-    const connection = new ClientConnection(this);
-    this.open.add(connection);
-    connection.dial(this.target);
-    return connection;
-  }
-
-  private startSweep(): ReturnType<typeof setInterval> {
-    const timer = setInterval(() => {
-      const limit = performance.now() - idleMs;
-      while (this.idle.length > 0 && this.idle[0]!.idleSince < limit) this.idle[0]!.destroy();
-      if (this.idle.length > 0) return;
-      clearInterval(timer);
-      this.timer = null;
-    }, 1_000);
-    timer.unref();
-    return timer;
-  }
-}
-
-/** One connection of a pool, used by one exchange at a time. */
+/** `begin`, write, `requestEnd`; the handler hears the rest. */
 export class ClientConnection implements BodySink {
   idleSince = 0;
   /** Whether an earlier exchange used this connection: its peer may have closed it meanwhile. */
@@ -109,16 +53,7 @@ export class ClientConnection implements BodySink {
   private paused = false;
   private closed = false;
 
-  constructor(private readonly pool: ClientPool) {}
-
-  dial(target: Target): void {
-    const common = { data: this as ClientConnection, socket: handlers, allowHalfOpen: true };
-    const connecting =
-      "unix" in target ? Bun.connect({ ...common, unix: target.unix }) : Bun.connect(dialOptions(common, target));
-    connecting.catch((error: unknown) =>
-      this.fail("unreachable", error instanceof Error ? error.message : String(error)),
-    );
-  }
+  constructor(private readonly keeper: ConnectionKeeper) {}
 
   begin(handler: ClientHandler, isHead: boolean): void {
     this.handler = handler;
@@ -170,7 +105,7 @@ export class ClientConnection implements BodySink {
     this.handler = null;
     if (this.closed) return;
     this.closed = true;
-    this.pool.forget(this);
+    this.keeper.forget(this);
     this.socket?.terminate();
   }
 
@@ -182,7 +117,8 @@ export class ClientConnection implements BodySink {
     this.handler?.bodyEnd(trailers);
   }
 
-  /** For the socket handlers below. */
+  // Called by the socket (client-dial.ts).
+
   opened(socket: Socket<ClientConnection>): void {
     if (this.closed) return void socket.terminate();
     this.socket = socket;
@@ -223,7 +159,8 @@ export class ClientConnection implements BodySink {
   }
 
   drain(): void {
-    if (this.out.flush(this.socket!)) this.handler?.drained();
+    this.out.flush(this.socket!);
+    this.handler?.drained();
   }
 
   /** The peer half-closed. */
@@ -248,7 +185,7 @@ export class ClientConnection implements BodySink {
     }
     if (this.raw && this.ended) {
       this.closed = true;
-      this.pool.forget(this);
+      this.keeper.forget(this);
       const { handler } = this;
       this.handler = null;
       return handler?.finished();
@@ -288,28 +225,8 @@ export class ClientConnection implements BodySink {
     if (this.reusable && this.requestDone && !surplus && !this.ended && this.out.bytes === 0) {
       this.reused = true;
       if (this.paused) this.resume();
-      this.pool.release(this);
+      this.keeper.release(this);
     } else this.destroy();
     handler?.finished();
   }
 }
-
-type DialCommon = { data: ClientConnection; socket: typeof handlers; allowHalfOpen: boolean };
-
-function dialOptions(common: DialCommon, target: Exclude<Target, { unix: string }>) {
-  const base = { ...common, hostname: target.hostname, port: target.port };
-  return target.tls === undefined ? base : { ...base, tls: target.tls };
-}
-
-const handlers = {
-  open(socket: Socket<ClientConnection>) {
-    socket.setNoDelay(true);
-    socket.data.opened(socket);
-  },
-  data: (socket: Socket<ClientConnection>, chunk: Buffer) => socket.data.received(chunk),
-  drain: (socket: Socket<ClientConnection>) => socket.data.drain(),
-  end: (socket: Socket<ClientConnection>) => socket.data.end(),
-  close: (socket: Socket<ClientConnection>, error?: Error) => socket.data.closedBySocket(error),
-  error: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("broken", error.message),
-  connectError: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("unreachable", error.message),
-};

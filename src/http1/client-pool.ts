@@ -1,0 +1,64 @@
+// Pooled connections of the HTTP/1.1 client to one target: idle ones are used again for a few seconds.
+
+import { ClientConnection, type ClientHandler, type ConnectionKeeper } from "./client-connection.ts";
+import { dial, type Target } from "./client-dial.ts";
+
+const idleMs = 4_000;
+
+/** Keeps at most `maxIdle` connections to `target` for reuse, for 4 s (shorter than the 5 s after which node:http closes). */
+export class ClientPool implements ConnectionKeeper {
+  private readonly idle: ClientConnection[] = [];
+  private readonly open = new Set<ClientConnection>();
+  private timer: ReturnType<typeof setInterval> | null = null;
+
+  constructor(
+    readonly target: Target,
+    private readonly maxIdle = 256,
+  ) {}
+
+  /** Takes an idle connection or dials a new one (`fresh` insists on that). Write the request at once; it waits if it must. */
+  begin(handler: ClientHandler, isHead: boolean, fresh = false): ClientConnection {
+    const connection = (fresh ? undefined : this.idle.pop()) ?? this.dial();
+    connection.begin(handler, isHead);
+    return connection;
+  }
+
+  /** Closes idle connections and those in use. */
+  close(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+    for (const connection of this.open) connection.destroy();
+  }
+
+  release(connection: ClientConnection): void {
+    if (this.idle.length >= this.maxIdle) return connection.destroy();
+    connection.idleSince = performance.now();
+    this.idle.push(connection);
+    this.timer ??= this.startSweep();
+  }
+
+  forget(connection: ClientConnection): void {
+    this.open.delete(connection);
+    const index = this.idle.indexOf(connection);
+    if (index >= 0) this.idle.splice(index, 1);
+  }
+
+  private dial(): ClientConnection {
+    const connection = new ClientConnection(this);
+    this.open.add(connection);
+    dial(connection, this.target);
+    return connection;
+  }
+
+  private startSweep(): ReturnType<typeof setInterval> {
+    const timer = setInterval(() => {
+      const limit = performance.now() - idleMs;
+      while (this.idle.length > 0 && this.idle[0]!.idleSince < limit) this.idle[0]!.destroy();
+      if (this.idle.length > 0) return;
+      clearInterval(timer);
+      this.timer = null;
+    }, 1_000);
+    timer.unref();
+    return timer;
+  }
+}
