@@ -1,0 +1,71 @@
+// Shards that throw, leave or hang: replaced in time, their agents back, the other shards' traffic untouched.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { shardOf } from "../../src/link/shard-of.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { descriptorCount } from "../helpers/process-facts.ts";
+import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
+import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
+import { type InProcessAgent, openTunnel } from "../helpers/tunnel-agent.ts";
+import { keepVisiting, visit } from "../helpers/visit.ts";
+
+setDefaultTimeout(30_000);
+
+// Of two shards, "one" belongs to the first and "two" to the second.
+const names = { hit: "ant", spared: "bee" };
+let service: TaggedService;
+let server: ServerProcess;
+const agents: Record<string, InProcessAgent> = {};
+
+beforeAll(async () => {
+  service = startTaggedService("local");
+  server = await startServerProcess({ shards: 2, faults: true, env: { HOLD_MS: "8000" } });
+  for (const name of Object.values(names)) agents[name] = await openTunnel({ ...server, port: service.port, name });
+});
+
+afterAll(async () => {
+  for (const agent of Object.values(agents)) await agent.stop(0);
+  await server?.[Symbol.asyncDispose]();
+  await service?.[Symbol.asyncDispose]();
+});
+
+test("the two names are on different shards", () => {
+  expect(shardOf(names.hit, 2)).not.toBe(shardOf(names.spared, 2));
+});
+
+describe.each([
+  ["throw", 2_000],
+  ["exit", 2_000],
+  ["hang", 5_000],
+] as const)("a shard that is made to %s", (kind, replacedWithinMs) => {
+  test("is replaced, its agent is back within 5 s more, nobody else notices", async () => {
+    const shard = shardOf(names.hit, 2);
+    const before = descriptorCount(server.pid);
+    const deaths = server.log.filter(({ message }) => message === "a shard died").length;
+    const readies = agents[names.hit]!.all("tunnel.ready").length;
+    const others = Array.from({ length: 3 }, () => keepVisiting(server.port, names.spared));
+    const long = visit(server.port, names.spared, "/drip/40");
+    const ownLong = visit(server.port, names.hit, "/drip/200").then(
+      () => "whole",
+      () => "broken",
+    );
+    await eventually(() => others.every(({ counts }) => (counts["200"] ?? 0) > 3), "the others are busy");
+
+    const started = performance.now();
+    await server.fault(kind, shard);
+    const died = (): boolean => server.log.filter(({ message }) => message === "a shard died").length > deaths;
+    await eventually(died, "the death is noticed", replacedWithinMs);
+    // A visitor who comes now waits for the shard, and for the agent.
+    const waiting = visit(server.port, names.hit, "/");
+    expect(await ownLong).toBe("broken");
+    await agents[names.hit]!.until("tunnel.ready", readies + 1, 10_000);
+    expect(performance.now() - started).toBeLessThan(replacedWithinMs + 5_000);
+    expect((await waiting).status).toBe(200);
+    expect((await visit(server.port, names.hit, "/")).status).toBe(200);
+
+    for (const one of others) expect(Object.keys(await one.stop())).toEqual(["200"]);
+    expect((await long).status).toBe(200);
+    expect(agents[names.spared]!.all("tunnel.lost")).toEqual([]);
+    await eventually(() => descriptorCount(server.pid) <= before, "no descriptor leaked");
+  });
+});
