@@ -120,8 +120,8 @@ export abstract class StreamFlow {
     this.incoming?.received(bytes, this.visitor.backlogBytes);
   }
 
-  /** The visitor's kernel has taken everything. */
+  /** The visitor's kernel has taken some of the backlog. */
   protected visitorDrained(): void {
-    this.incoming?.drained();
+    this.incoming?.moved(this.visitor.backlogBytes);
   }
 }

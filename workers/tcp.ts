@@ -102,7 +102,8 @@ class TcpConnection implements VisitorSide {
   }
 
   drain(): void {
-    if (this.socket !== null && this.out.flush(this.socket)) this.stream.drained();
+    if (this.socket !== null) this.out.flush(this.socket);
+    this.stream.drained();
   }
 
   ended(): void {

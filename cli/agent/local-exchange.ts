@@ -196,7 +196,7 @@ export class LocalExchange implements AgentStream {
   }
 
   drained(): void {
-    this.incoming?.drained();
+    this.incoming?.moved(this.client.backlogBytes);
   }
 
   private fail(code: number, detail: string): void {

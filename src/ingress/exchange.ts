@@ -13,7 +13,7 @@ import type { VisitorConnection } from "./connection.ts";
 export interface Exchange extends BodySink {
   /** The visitor has gone, broke the framing, or took too long. */
   abort(reason: string): void;
-  /** Everything written has left. */
+  /** Some of what was written has left; `connection.backlogBytes` says what has not. */
   drained(): void;
 }
 

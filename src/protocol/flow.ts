@@ -114,16 +114,17 @@ export class Incoming {
     private window: number,
   ) {}
 
-  /** Bytes arrived and were passed on. `backlogBytes`: what the next hop hasn't taken yet. */
+  /** Bytes arrived and were passed on. `backlogBytes`: what the next hop hasn't taken of all that was passed to it. */
   received(bytes: number, backlogBytes: number): void {
     this.owed += bytes;
     if (this.owed > this.window) throw new ProtocolError("a stream sent more than it was granted");
-    if (backlogBytes === 0 && this.owed >= this.window >>> 1) this.grant(true);
+    this.moved(backlogBytes);
   }
 
-  /** The next hop has taken everything. */
-  drained(): void {
-    if (this.owed > 0 && this.owed >= this.window >>> 2) this.grant(this.owed >= this.window >>> 1);
+  /** The next hop has taken something. What it took is granted again, in quarters of the window, so that the sender never waits for the rest. */
+  moved(backlogBytes: number): void {
+    const taken = this.owed - backlogBytes;
+    if (taken >= this.window >>> 2 && taken > 0) this.grant(taken, backlogBytes === 0);
   }
 
   /** The stream is over. */
@@ -132,11 +133,11 @@ export class Incoming {
     this.window = 0;
   }
 
-  /** `grow`: the reader keeps up with the whole window, so a larger one lets it run faster. */
-  private grant(grow: boolean): void {
+  /** `grow`: the reader keeps up, so a larger window lets it run faster. */
+  private grant(taken: number, grow: boolean): void {
     const more = grow && this.window < maxWindowBytes ? this.session.budget.take(this.window, 0) : 0;
     this.window += more;
-    this.session.outbox.window(this.id, this.owed + more);
-    this.owed = 0;
+    this.session.outbox.window(this.id, taken + more);
+    this.owed -= taken;
   }
 }
