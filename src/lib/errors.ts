@@ -27,7 +27,11 @@ export const errorCatalogue = {
   // Tunnels, as a visitor sees them.
   tunnel_not_found: spec(404, "There is no tunnel with this name."),
   tunnel_offline: spec(503, "The agent that serves this name is not connected. Try again in a moment.", true),
-  tunnel_overloaded: spec(503, "This tunnel has as many requests in flight as it may hold. Try again in a moment.", true),
+  tunnel_overloaded: spec(
+    503,
+    "This tunnel has as many requests in flight as it may hold. Try again in a moment.",
+    true,
+  ),
   local_unreachable: spec(502, "The agent is connected, but the local service behind it could not be reached.", true),
   local_failed: spec(502, "The local service closed the connection or sent an answer that is not valid HTTP.", true),
   local_timeout: spec(504, "The local service did not answer in time.", true),
@@ -76,7 +80,11 @@ export class AppError extends Error {
   /** Milliseconds until trying again makes sense, when known. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message?: string, options: { field?: string; retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message?: string,
+    options: { field?: string; retryAfterMs?: number; cause?: unknown } = {},
+  ) {
     super(message ?? errorCatalogue[code].message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "AppError";
     this.code = code;

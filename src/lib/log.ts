@@ -16,7 +16,10 @@ const paint: Record<LogLevel, string> = { debug: "\x1b[2m", info: "\x1b[36m", wa
 /** Makes control characters visible (`\u001b`), so that text from outside stays on its line. */
 export function escapeControls(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is being escaped
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /**
@@ -39,10 +42,14 @@ export function createLogger(options: {
     }
     const rest = Object.entries(escaped(fields))
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => ` ${key}=${typeof value === "string" && /[ ="]/.test(value) ? JSON.stringify(value) : value}`)
+      .map(
+        ([key, value]) => ` ${key}=${typeof value === "string" && /[ ="]/.test(value) ? JSON.stringify(value) : value}`,
+      )
       .join("");
     const label = options.color ? `${paint[level]}${level.padEnd(5)}\x1b[0m` : level.padEnd(5);
-    write(`${time.slice(11, 19)} ${label} ${escapeControls(message)}${options.color && rest ? `\x1b[2m${rest}\x1b[0m` : rest}`);
+    write(
+      `${time.slice(11, 19)} ${label} ${escapeControls(message)}${options.color && rest ? `\x1b[2m${rest}\x1b[0m` : rest}`,
+    );
   };
   return {
     debug: (message, fields) => emit("debug", message, fields),
@@ -54,6 +61,7 @@ export function createLogger(options: {
 
 function escaped(fields: LogFields): LogFields {
   const out: LogFields = {};
-  for (const [key, value] of Object.entries(fields)) out[key] = typeof value === "string" ? escapeControls(value) : value;
+  for (const [key, value] of Object.entries(fields))
+    out[key] = typeof value === "string" ? escapeControls(value) : value;
   return out;
 }

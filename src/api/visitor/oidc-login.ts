@@ -163,7 +163,7 @@ function reasonOf(deps: VisitorDeps, error: unknown, name: string): string {
   deps.log.info("a visitor's login was refused", {
     name,
     reason: error.reason,
-    cause: String(error.cause ?? error.message),
+    cause: error.cause instanceof Error ? error.cause.message : error.message,
   });
   return error.reason;
 }

@@ -151,7 +151,12 @@ describeEngines("live", (open) => {
     expect(await sum(`/admin/traffic?org=${otherOrgId}`)).toEqual({ points: 60, requests: 5 });
     expect(await sum("/org/traffic", asBoss)).toEqual({ points: 60, requests: 2 });
     expect(await sum(`/org/traffic?app=${appId}&range=day`, asBoss)).toEqual({ points: 96, requests: 2 });
-    expect((await asBoss("GET", "/org/stats")).body).toMatchObject({ activeTunnels: 1, totalAccounts: 1, totalBytesSent: 207, totalBytesReceived: 30 });
+    expect((await asBoss("GET", "/org/stats")).body).toMatchObject({
+      activeTunnels: 1,
+      totalAccounts: 1,
+      totalBytesSent: 207,
+      totalBytesReceived: 30,
+    });
     const { stats: ofApp } = (await asBoss("GET", `/org/applications/${appId}/stats`)).body as { stats: Shown };
     expect(ofApp).toMatchObject({ requestCount: 3, totalConnections: 3, bytesSent: 207, bytesReceived: 30 });
     const rows = await database.db.kysely.selectFrom("traffic").select(["resolution", "slot_at"]).execute();
