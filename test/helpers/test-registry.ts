@@ -3,6 +3,7 @@
 import { createSealer } from "../../src/auth/sealing.ts";
 import { createToken, hashToken } from "../../src/auth/tokens.ts";
 import { createPoliciesInForce } from "../../src/api/policies/in-force.ts";
+import type { PolicyCompiler } from "../../src/api/tunnels/directory.ts";
 import type { RegisterBody } from "../../src/api/tunnels/permit.ts";
 import type { Registered } from "../../src/api/tunnels/register.ts";
 import { TunnelRegistry } from "../../src/api/tunnels/registry.ts";
@@ -51,7 +52,12 @@ export const defaultAgent = "agent-one";
 
 export async function openTestRegistry(
   { db }: TestDatabase,
-  options: { env?: Record<string, string>; clock?: { nowMs: number } } = {},
+  options: {
+    env?: Record<string, string>;
+    clock?: { nowMs: number };
+    /** Waited for when the policy of an ad-hoc name is compiled: in the middle of its registration. */
+    duringRegistration?: (name: string) => Promise<void>;
+  } = {},
 ): Promise<TestRegistry> {
   const clock = options.clock ?? { nowMs: Date.UTC(2030, 0, 1) };
   const nowMs = () => clock.nowMs;
@@ -63,11 +69,19 @@ export async function openTestRegistry(
   const shards = new FakeShards(3, nowMs);
   const audited: AuditEntry[] = [];
   const usualLimiter = { maxAttempts: 10, windowMs: 60_000, blockMs: 60_000 };
-  const policies = createPoliciesInForce({
+  const inForce = createPoliciesInForce({
     kysely: db.kysely,
     sealer: createSealer(["k".repeat(32)]),
     ...{ log, usualLimiter },
   });
+  const policies: PolicyCompiler = {
+    compileForName: inForce.compileForName,
+    async compileForOwner(owner) {
+      const policy = await inForce.compileForOwner(owner);
+      await options.duringRegistration?.(owner.name);
+      return policy;
+    },
+  };
   const audit = { record: (entry: AuditEntry) => void audited.push(entry) };
   const registry = new TunnelRegistry({ db, audit, config, link: shards, policies, log, nowMs, sweepMs: 10 });
   shards.hear = (shard, events) => registry.onEvents(shard, events);

@@ -1,12 +1,13 @@
 // Changes in the database act on live tunnels within a second, whoever wrote them, on both engines.
 
 import { describe, expect, test } from "bun:test";
+import { NameDirectory } from "../../src/api/tunnels/directory.ts";
 import { createDatabase } from "../../src/db/database.ts";
 import { savePolicy, type PolicyRow } from "../../src/db/policies.ts";
 import { newId } from "../../src/lib/ids.ts";
-import { AppError } from "../../src/lib/errors.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { FakeShards } from "../helpers/fake-shards.ts";
 import {
   addAccount,
   addApplication,
@@ -174,7 +175,18 @@ describeEngines("changes and live tunnels", (open) => {
       await closed(at, tunnel.tunnelId);
       await at.registry.disconnect({ accountId: ada.id }, "credential_revoked");
       await at.change("account", ada.id, orgId, async () => {});
-      expect(at.audited.filter(({ action }) => action === "tunnel.disconnected")).toHaveLength(1);
+      const closings = () => at.audited.filter(({ action }) => action === "tunnel.disconnected").length;
+      expect(closings()).toBe(1);
+      // Before the shard's answer.
+      const bob = await addAccount(fresh, "bob");
+      const { tunnelId } = await at.serve(bob, { subdomain: "other" });
+      void at.registry.disconnect({ tunnelId }, "disconnected_by_admin");
+      void at.registry.disconnect({ accountId: bob.id }, "credential_revoked");
+      expect(closings()).toBe(2);
+      // It may come back, and be closed once more.
+      await at.serve(bob, { subdomain: "other", generation: 2 });
+      await at.registry.disconnect({ accountId: bob.id }, "credential_revoked");
+      expect(closings()).toBe(3);
     });
 
     test("a key that expires ends its sessions", async () => {
@@ -268,27 +280,66 @@ describeEngines("changes and live tunnels", (open) => {
       expect(at.shards.open(spare.ticket)).toBe(true);
     });
 
-    test("a revocation in the middle of a registration leaves no ticket behind", async () => {
+    test("what changes in the middle of a registration is not granted: credential, list, policy, owner of the name", async () => {
       await using fresh = await open();
       const { orgId, ada, key } = await acmeOf(fresh);
-      await using at = await openTestRegistry(fresh);
-      const revoke = () =>
-        at.change("account", ada.id, orgId, (trx) =>
+      const home = await allow(fresh, "192.0.2.7", { orgId, accountId: ada.id });
+      let meanwhile: (() => Promise<void>) | null = null;
+      await using at = await openTestRegistry(fresh, {
+        async duringRegistration() {
+          const work = meanwhile;
+          meanwhile = null;
+          await work?.();
+        },
+      });
+      /** The feed delivers in order: once this entry is there, what was written before has been applied. */
+      const applied = async (marker: string) => {
+        await addApplication(fresh, orgId, marker);
+        await withinASecond(() => at.shards.names.has(marker), "everything is applied");
+      };
+      const ticketsOf = (name: string) => [...at.shards.tickets.values()].filter((ticket) => ticket.name === name);
+
+      meanwhile = async () => {
+        await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+        await applied("marker-1");
+      };
+      expect(await at.refusal(key, { subdomain: "tightened" })).toBeNull();
+      expect(at.shards.names.get("tightened")?.policy.kind).toBe("basic");
+
+      meanwhile = async () => {
+        await at.change("whitelist", home, orgId, (trx) =>
+          trx.deleteFrom("whitelist_entries").where("id", "=", home).execute(),
+        );
+        await applied("marker-2");
+      };
+      expect(await at.refusal(ada, { subdomain: "unlisted", address: "192.0.2.7" })).toBe("not_whitelisted");
+      expect(ticketsOf("unlisted")).toEqual([]);
+
+      meanwhile = () => addApplication(fresh, orgId, "owned").then(() => applied("marker-3"));
+      const stranger = await addAccount(fresh, "stranger");
+      expect(await at.refusal(stranger, { subdomain: "owned" })).toBe("name_taken");
+      expect(ticketsOf("owned")).toEqual([]);
+
+      meanwhile = async () => {
+        await at.change("account", ada.id, orgId, (trx) =>
           trx.updateTable("accounts").set({ active: 0 }).where("id", "=", ada.id).execute(),
         );
-      // Many at once, so that the change falls between the steps of some of them.
-      const names = Array.from({ length: 30 }, (_, i) => `racing-${i}`);
-      const [results] = await Promise.all([
-        Promise.all(names.map((subdomain) => at.register(ada, { subdomain }))),
-        revoke(),
-      ]);
-      // The feed delivers in order: once this entry is there, the revocation has been applied.
-      await addApplication(fresh, orgId, "marker");
-      await withinASecond(() => at.shards.names.has("marker"), "the revocation is applied");
-      await at.mustRegister(key, { subdomain: "alive" });
-      for (const result of results)
-        if (!(result instanceof AppError)) expect(at.shards.open(result.ticket)).toBe(false);
-      expect(at.registry.count()).toBe(0);
+        await applied("marker-4");
+      };
+      expect(await at.refusal(ada, { subdomain: "revoked" })).toBe("account_inactive");
+      expect(ticketsOf("revoked")).toEqual([]);
+    });
+
+    test("an ad-hoc lease never takes the place of an application's entry", async () => {
+      await using fresh = await open();
+      const { orgId, shop } = await acmeOf(fresh);
+      const shards = new FakeShards(1, Date.now);
+      const deny = (reason: string) => async () => ({ kind: "deny", reason }) as const;
+      const policies = { compileForName: deny("the application's"), compileForOwner: deny("the lease's") };
+      const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
+      await directory.load();
+      await directory.lease({ name: "shop", appId: null, orgId: null });
+      expect(shards.names.get("shop")).toMatchObject({ appId: shop, orgId, policy: { reason: "the application's" } });
     });
   });
 });

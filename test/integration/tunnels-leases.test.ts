@@ -288,7 +288,19 @@ describeEngines("leases", (open) => {
   });
 
   describe("security", () => {
-    test("a stranger gets an invented name neither at the end of its grace period nor right after a restart", async () => {
+    test("a stranger gets no invented name at the end of its grace period, before any sweep", async () => {
+      await using fresh = await open();
+      const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
+      await using at = await openTestRegistry(fresh);
+      const tunnel = await at.serve(ada);
+      at.shards.lose(tunnel.tunnelId);
+      await becomes(at, tunnel, "away");
+      at.clock.nowMs += graceMs;
+      expect(await at.refusal(bob, { subdomain: tunnel.subdomain })).toBe("name_taken");
+      expect((await at.serve(ada, { generation: 2 })).subdomain).toBe(tunnel.subdomain);
+    });
+
+    test("nor when the server was down for longer than the grace period", async () => {
       await using fresh = await open();
       const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
       const clock = { nowMs: Date.UTC(2030, 0, 1) };
@@ -299,15 +311,32 @@ describeEngines("leases", (open) => {
         name = tunnel.subdomain;
         at.shards.lose(tunnel.tunnelId);
         await becomes(at, tunnel, "away");
-        // Before any sweep.
-        clock.nowMs += graceMs;
-        expect(await at.refusal(bob, { subdomain: name })).toBe("name_taken");
       }
-      // Down for longer than the grace period.
       clock.nowMs += 3 * graceMs;
       await using at = await openTestRegistry(fresh, { clock });
       expect(await at.refusal(bob, { subdomain: name })).toBe("name_taken");
       expect((await at.serve(ada, { generation: 2 })).subdomain).toBe(name);
+    });
+
+    test("a registration that is overtaken in its middle gives no ticket: by a newer start of its agent, by giving up", async () => {
+      await using fresh = await open();
+      const ada = await addAccount(fresh, "ada");
+      let meanwhile: (() => Promise<unknown>) | null = null;
+      await using at = await openTestRegistry(fresh, {
+        async duringRegistration() {
+          const work = meanwhile;
+          meanwhile = null;
+          await work?.();
+        },
+      });
+      let newer: Registered | null = null;
+      meanwhile = async () => (newer = await at.serve(ada, { subdomain: "mine", generation: 2 }));
+      expect(await at.refusal(ada, { subdomain: "mine", generation: 1 })).toBe("unavailable");
+      expect(at.registry.find(newer!.tunnelId)).toMatchObject({ state: "live", sessions: 1 });
+      expect(at.shards.tickets.size).toBe(0);
+      meanwhile = async () => at.registry.release(at.registry.live().find(({ name }) => name === "other")!.id, ada.id);
+      expect(await at.refusal(ada, { subdomain: "other" })).toBe("unavailable");
+      expect(at.shards.tickets.size).toBe(0);
     });
 
     test("what one credential keeps is bounded", async () => {
