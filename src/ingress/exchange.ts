@@ -32,7 +32,7 @@ export interface IngressHost {
     host: Extract<HostVerdict, { kind: "base" | "tunnel" | "probe" }>,
   ): void;
   /** A request was refused before it had a handler. */
-  refused(connection: VisitorConnection, code: ErrorCode, detail: string, requestId: string): void;
+  refused(code: ErrorCode, detail: string, address: string, requestId: string): void;
   /** The connection is closed for good or has left this thread. */
   released(connection: VisitorConnection): void;
 }

@@ -65,8 +65,8 @@ export class Router implements IngressHost {
     relay(connection, head, options.control, visitor);
   }
 
-  refused(connection: VisitorConnection, code: ErrorCode, detail: string, requestId: string): void {
-    this.options.log.debug("refused a request", { code, detail, address: connection.meta.address, requestId });
+  refused(code: ErrorCode, detail: string, address: string, requestId: string): void {
+    this.options.log.debug("refused a request", { code, detail, address, requestId });
   }
 
   released(connection: VisitorConnection): void {

@@ -1,0 +1,87 @@
+// What a connection knows of the request at hand, and the answers of ours that follow from it.
+
+import type { Head } from "../http1/head.ts";
+import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
+import { createRequestId } from "../lib/request-id.ts";
+import { ClosingSocket } from "./closing-socket.ts";
+import { acceptsHtml, type AnswerOptions, errorAnswer, redirectAnswer } from "./error-page.ts";
+import type { IngressHost } from "./exchange.ts";
+import type { ConnectionMeta } from "./visitor-socket.ts";
+
+/** Plain fields, set once per request: nothing is allocated to hold them. */
+export abstract class AnsweringSocket extends ClosingSocket {
+  /** Of the request being handled. */
+  requestId = "";
+  minor = 1;
+  isHead = false;
+  keepAlive = true;
+  wantsHtml = false;
+
+  constructor(
+    host: IngressHost,
+    readonly meta: ConnectionMeta,
+  ) {
+    super(host);
+  }
+
+  /** Answers the request being routed or handled with an error of ours, if no response has begun. The exchange is over. */
+  answer(code: ErrorCode, options: AnswerOptions = {}): void {
+    const close = !this.mayKeepAlive || !this.body.done;
+    const { requestId, wantsHtml: html, isHead: headOnly } = this;
+    const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, close });
+    this.respond(bytes, close);
+  }
+
+  /** Sends a browser elsewhere on this host (302). The exchange is over. */
+  redirect(location: string): void {
+    const close = !this.mayKeepAlive || !this.body.done;
+    const bytes = redirectAnswer(location, this.requestId, close);
+    this.respond(bytes, close);
+  }
+
+  /** The response is complete. `keepAlive` false, or a request body still under way, closes the connection. */
+  abstract finish(keepAlive: boolean): void;
+
+  private respond(bytes: Buffer, close: boolean): void {
+    this.write(bytes, 0, bytes.length);
+    this.finish(!close);
+  }
+
+  /** Whether this connection may serve another request after the present one, as far as the visitor is concerned. */
+  get mayKeepAlive(): boolean {
+    return this.keepAlive && !this.halfClosed && !this.meta.last;
+  }
+
+  /** Notes what the answer to `head` depends on, and how its body is framed. */
+  protected startRequest(head: Head): void {
+    this.requestId = createRequestId();
+    this.minor = head.minor;
+    if (head.minor === 0) this.hasSpokenHttp10 = true;
+    this.isHead = head.isHead;
+    this.keepAlive = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
+    this.visitorCloses = !this.keepAlive;
+    this.wantsHtml = acceptsHtml(head);
+    if (head.chunked) this.body.startChunked();
+    else if (head.contentLength > 0) this.body.startLength(head.contentLength);
+    else this.body.startNone();
+  }
+
+  /** There is no head to tell anything: the answer is a plain one. */
+  protected forgetRequest(): void {
+    this.requestId = createRequestId();
+    this.wantsHtml = false;
+    this.isHead = false;
+  }
+
+  /** Says why and closes, whatever else the visitor sent. */
+  protected refuse(code: ErrorCode, detail: string): void {
+    this.exchange = null;
+    const { requestId, wantsHtml: html } = this;
+    this.host.refused(code, detail, this.meta.address, requestId);
+    const message = code === "bad_request" ? `The request is malformed: ${detail}.` : errorCatalogue[code].message;
+    const bytes = errorAnswer({ code, message, requestId, html, headOnly: this.isHead, close: true });
+    this.write(bytes, 0, bytes.length);
+    this.body.startUntilClose();
+    this.closeGracefully();
+  }
+}

@@ -1,0 +1,120 @@
+// The end of a visitor's connection: an answer that isn't cut short, a visitor that leaves half-way, one that stops moving.
+
+import { BodyReader } from "../http1/body.ts";
+import { flushCork } from "./cork.ts";
+import type { Exchange, IngressHost } from "./exchange.ts";
+import { Progress, progressWindowMs } from "./progress.ts";
+import { pausedByExchange, pausedByPipeline, VisitorSocket } from "./visitor-socket.ts";
+
+/**
+ * `idle` between requests, `head` in the middle of a head, `waiting` for somebody to take the request, `exchange` with a
+ * handler, `raw` after an upgrade, `closing` when only what was written still has to leave, `closed` for good or moved.
+ */
+export type Phase = "idle" | "head" | "waiting" | "exchange" | "raw" | "closing" | "closed";
+
+const lingerMs = 2_000;
+const lingerBytes = 8 * 1024 * 1024;
+/** A visitor that half-closes may just be leaving: it stays one as long as it takes something this often. */
+const halfCloseMs = 500;
+
+/** Knows the connection's phase and how it ends. */
+export abstract class ClosingSocket extends VisitorSocket {
+  /** `performance.now()` at which the present phase has lasted too long. */
+  deadline = Infinity;
+  exchange: Exchange | null = null;
+  /** Body bytes of the request so far. */
+  readonly body = new BodyReader();
+  protected phase: Phase = "idle";
+  /** Bytes that have come and wait for their turn. */
+  protected pending: Buffer | null = null;
+  protected halfClosed = false;
+  /** The request said that it is the visitor's last. */
+  protected visitorCloses = false;
+  protected hasSpokenHttp10 = false;
+  private discarded = 0;
+  private readonly progress = new Progress();
+
+  constructor(protected readonly host: IngressHost) {
+    super();
+  }
+
+  get isOpen(): boolean {
+    return this.phase !== "closed" && this.phase !== "closing";
+  }
+
+  /** Breaks the connection visibly (a reset): what was sent so far must not look complete. */
+  destroy(): void {
+    this.exchange = null;
+    if (this.phase === "closed") return;
+    flushCork();
+    this.phase = "closed";
+    this.socket?.terminate();
+  }
+
+  /** Raw only: both directions have ended. */
+  close(): void {
+    this.exchange = null;
+    if (this.isOpen) this.closeGracefully();
+  }
+
+  /** An exchange (or a raw pipe) begins: from here on the visitor has to keep moving. */
+  protected startProgress(): void {
+    const now = performance.now();
+    this.progress.start(now, this.sentBytes);
+    this.deadline = now + progressWindowMs(this.host.settings);
+  }
+
+  /** The visitor has gone or is given up: an exchange is aborted and the connection broken, an idle one closes. */
+  protected leave(reason: string): void {
+    const { exchange } = this;
+    this.exchange = null;
+    exchange?.abort(reason);
+    if (exchange === null && this.isOpen) this.closeGracefully();
+    else this.destroy();
+  }
+
+  /** A closed socket looks half-closed until something is written to it, so silence counts as leaving. */
+  protected watchHalfClosed(): void {
+    const { sentBytes } = this;
+    setTimeout(() => {
+      if (this.phase !== "exchange") return;
+      if (this.sentBytes > sentBytes || this.out.bytes > 0) this.watchHalfClosed();
+      else this.leave("the visitor closed the connection");
+    }, halfCloseMs).unref();
+  }
+
+  /** Gives up a visitor that has stopped moving. */
+  protected checkProgress(now: number): void {
+    const { settings } = this.host;
+    this.deadline = now + progressWindowMs(settings);
+    const reading = this.phase === "exchange" && !this.body.done && (this.pausedBy & pausedByExchange) === 0;
+    const stalled = this.progress.check(now, reading, this.body.received, this.out.bytes > 0, this.sentBytes, settings);
+    if (stalled !== null) this.leave(stalled);
+  }
+
+  /** Nothing more is served; what was written still leaves. */
+  protected closeGracefully(): void {
+    flushCork();
+    this.phase = "closing";
+    this.unpause(pausedByExchange | pausedByPipeline);
+    this.deadline = performance.now() + this.host.settings.writeProgressTimeoutMs;
+    if (this.out.bytes === 0) this.lingerOrEnd();
+  }
+
+  /** Closing while bytes arrive would reset the connection and could take the answer with it: read on for a moment. */
+  protected lingerOrEnd(): void {
+    if (this.socket === null) return;
+    const nothingComes = this.visitorCloses && this.body.done && this.pending === null;
+    // In a pipe a close without a FIN before it breaks an HTTP/1.0 visitor's connection.
+    if ((nothingComes || this.halfClosed) && !this.hasSpokenHttp10) return void this.socket.end();
+    this.pending = null;
+    this.socket.shutdown();
+    this.deadline = performance.now() + lingerMs;
+  }
+
+  /** Bytes came that nobody wants: for a while they are read away. */
+  protected discard(bytes: number): void {
+    this.discarded += bytes;
+    if (this.discarded > lingerBytes && this.out.bytes === 0) this.socket?.end();
+  }
+}

@@ -1,0 +1,89 @@
+// A visitor's connection leaves this thread's hands: moved to another thread, piped, or put off until somebody can take it.
+
+import type { Socket } from "bun";
+import { AnsweringSocket } from "./answering-socket.ts";
+import { flushCork } from "./cork.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import type { IngressHost } from "./exchange.ts";
+import { type ConnectionMeta, type MoveMeta, pausedByPipeline, type SocketOwner } from "./visitor-socket.ts";
+
+const maxMoveBytes = 16 * 1024;
+
+/** The ways that `IngressHost.route` has besides an exchange and an answer. */
+export abstract class MovableSocket extends AnsweringSocket implements SocketOwner, Expiring {
+  /** Accepted by this thread, and no request of it served yet. */
+  isFresh = false;
+  // The request being routed: its head stands in `routed` from `routedAt` to `routedEnd`.
+  private routed: Buffer | null = null;
+  private routedAt = 0;
+  private routedEnd = 0;
+
+  constructor(
+    host: IngressHost,
+    protected readonly deadlines: Deadlines,
+    meta: ConnectionMeta,
+  ) {
+    super(host, meta);
+  }
+
+  abstract expired(now: number): void;
+  abstract received(chunk: Buffer): void;
+  abstract drain(): void;
+  abstract ended(): void;
+  abstract closed(error?: Error): void;
+
+  /** Notes the request that is about to be routed; null when it has been. */
+  protected routing(bytes: Buffer | null, start: number, end: number): void {
+    this.routed = bytes;
+    this.routedAt = start;
+    this.routedEnd = end;
+  }
+
+  /**
+   * Hands the connection on with everything unread from the routed head on. `give` gets the socket and what travels with it; it
+   * answers false when the receiver isn't there (answer the request then), or who hears the socket from now on when this
+   * thread goes on pumping bytes. Only from `route`.
+   */
+  move(give: (socket: Socket<SocketOwner>, meta: MoveMeta) => boolean | SocketOwner): boolean {
+    flushCork();
+    const { socket, routed } = this;
+    if (socket === null || routed === null || this.out.bytes > 0) return false;
+    const unread = routed.toString("latin1", this.routedAt);
+    // The first move is never for nothing; later ones of much data would make pipelines over several hosts quadratic.
+    const last = this.meta.last || (!this.isFresh && unread.length - (this.routedEnd - this.routedAt) > maxMoveBytes);
+    const given = give(socket, { ...this.meta, unread, last });
+    if (given === false) return false;
+    this.phase = "closed";
+    if (given !== true) {
+      socket.data = given;
+      this.closed();
+    }
+    return true;
+  }
+
+  /** Nobody can take the request being routed yet: `retry` routes it again, `holdMs` later it is refused. Only from `route`. */
+  postpone(holdMs: number): void {
+    this.phase = "waiting";
+    this.deadline = performance.now() + holdMs;
+    this.pause(pausedByPipeline);
+  }
+
+  /** Turns the connection into a raw pipe that `open` makes of its socket and of the bytes behind the routed head. Only from `route`. */
+  pipe(open: (socket: Socket<SocketOwner>, rest: Buffer) => SocketOwner): void {
+    flushCork();
+    const { socket, routed } = this;
+    if (socket === null || routed === null) return;
+    this.phase = "closed";
+    this.deadlines.delete(this);
+    const owner = open(socket, routed.subarray(this.routedEnd));
+    socket.data = {
+      received: (chunk) => owner.received(chunk),
+      drain: () => owner.drain(),
+      ended: () => owner.ended(),
+      closed: (error) => {
+        owner.closed(error);
+        this.closed();
+      },
+    };
+  }
+}
