@@ -1,3 +1,5 @@
+// Parsing of event streams: fields, line ends, and bytes cut anywhere.
+
 import { describe, expect, test } from "bun:test";
 import { createEventParser, type StreamEvent } from "./event-stream.ts";
 

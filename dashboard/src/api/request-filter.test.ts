@@ -1,3 +1,5 @@
+// The filter of the requests page: terms, NOT, ranges, and the sentences for what is wrong.
+
 import { describe, expect, test } from "bun:test";
 import { parseRequestFilter } from "./request-filter.ts";
 import type { CapturedRequest } from "./types.ts";

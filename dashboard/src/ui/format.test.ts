@@ -1,3 +1,5 @@
+// Numbers, bytes, durations and ages as text.
+
 import { describe, expect, test } from "bun:test";
 import { formatAgo, formatBytes, formatCompact, formatDuration, plural } from "./format.ts";
 

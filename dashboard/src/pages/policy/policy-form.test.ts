@@ -1,3 +1,5 @@
+// What of an edited policy is sent, and what is refused before.
+
 import { describe, expect, test } from "bun:test";
 import { checkPolicy, parseClaim, toInput, toValues } from "./policy-form.ts";
 
