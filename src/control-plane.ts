@@ -68,7 +68,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const audit = createAudit({ db, log, flushMs: config.auditFlushMs, onRecord: (entry) => tenants?.onAudit(entry) });
   const sealer = createSealer(secrets.encryptionKeys);
   const limiter = createLimiter({ store: createLimiterStore(db.kysely), nowMs });
-  const passwords = createPasswords();
+  const passwords = createPasswords({ cost: config.bcryptCost, queueLimit: config.passwordQueue });
   const issuer = dashboardUrl(config);
   const base = { db, passwords, sealer, limiter, audit, log, nowMs };
   const identity = createIdentity(config, base, ({ name, scope, address, untilMs }) =>
@@ -83,7 +83,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     tunnels: registry,
     delay: (ms) => Bun.sleep(ms),
   };
-  if (config.adminToken !== null) await bootstrapAdminToken(db, audit, config.adminToken, nowMs());
+  if (config.adminToken !== null && (await bootstrapAdminToken(db, audit, config.adminToken, nowMs())) === "inactive")
+    log.warn("the account admin is deactivated: ADMIN_TOKEN opens nothing");
   const code = await createSetupCode(deps);
   await db.changes.start();
   await registry.start();

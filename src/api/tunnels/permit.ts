@@ -57,7 +57,7 @@ export async function judge(deps: PermitDeps, request: RegisterRequest, nowMs: n
 }
 
 /** The name that is wanted. */
-export interface Wish {
+interface Wish {
   kind: "http" | "tcp";
   name: string | null;
   application: ApplicationName | null;
