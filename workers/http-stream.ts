@@ -48,6 +48,10 @@ export class HttpStream extends StreamFlow implements Exchange {
     this.requestEnded = !options.hasBody;
   }
 
+  get orgId(): string | null {
+    return this.options.capture.meta.orgId;
+  }
+
   /** Nothing of the request's body has left, and asking twice is harmless (RFC 9110 9.2.1). */
   get mayRepeat(): boolean {
     return this.state === "head" && !this.options.upgrade && this.options.capture.repeatable;
@@ -104,7 +108,7 @@ export class HttpStream extends StreamFlow implements Exchange {
     const now = performance.now();
     this.status = head.status;
     this.state = "body";
-    tunnel.localAnswered();
+    tunnel.health.hasAnswered();
     capture.head(bytes, start, end, now, localMicros);
     dropReserved(head);
     this.response.begin(head, !tunnel.draining, this.options.serverTiming ? this.timing(now, localMicros) : "");
@@ -130,8 +134,8 @@ export class HttpStream extends StreamFlow implements Exchange {
 
   onReset(code: number, reason: string): void {
     const { tunnel } = this.options;
-    if (code === resetCode.unreachable) tunnel.localFailed(reason);
-    else if (code === resetCode.localFailed) tunnel.localAnswered();
+    if (code === resetCode.unreachable) tunnel.health.failed(reason);
+    else if (code === resetCode.localFailed) tunnel.health.hasAnswered();
     const answers: Record<number, ErrorCode> = {
       [resetCode.unreachable]: "local_unreachable",
       [resetCode.timeout]: "local_timeout",
@@ -179,7 +183,7 @@ export class HttpStream extends StreamFlow implements Exchange {
   private switchProtocols(): void {
     if (!this.options.upgrade || !head.wantsWebSocket) return this.broken("a 101 nobody asked for");
     const { connection, tunnel, capture } = this.options;
-    tunnel.localAnswered();
+    tunnel.health.hasAnswered();
     this.status = 101;
     this.state = "raw";
     this.requestEnded = false;

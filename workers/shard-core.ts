@@ -20,6 +20,7 @@ import { createPolicyState, type PolicyState } from "./policy/state.ts";
 import type { Session } from "./session.ts";
 import { serveSessions } from "./session-server.ts";
 import { sessionRequest } from "./session-request.ts";
+import { OrganizationLoad } from "./organization-load.ts";
 import { ShardIngress } from "./shard-ingress.ts";
 import { listenTcp } from "./tcp.ts";
 import type { Tunnel, TunnelHost } from "./tunnel.ts";
@@ -36,6 +37,7 @@ export class Shard implements TunnelHost {
   private readonly ports = new Map<Tunnel, { stop(): void }>();
   private readonly tcpPorts = new Map<string, number>();
   private readonly socketPath: string;
+  private readonly organizations: OrganizationLoad;
   private askId = 0;
   private watched = false;
 
@@ -49,6 +51,7 @@ export class Shard implements TunnelHost {
     this.settings = settings;
     this.captureBudget = new CaptureBudget(settings.captureBytes);
     this.socketPath = shardSocketPath(start.socketDir, shard, start.incarnation);
+    this.organizations = new OrganizationLoad(settings.maxConnectionsPerOrganization);
     this.tunnels = new Tunnels(this, (event) => side.event(event));
     this.drain = new Drain(
       () => this.streams(),
@@ -65,6 +68,7 @@ export class Shard implements TunnelHost {
       give: (owner, socket, meta) => this.connections.give(socket, meta, (moved) => side.sendConnection(owner, moved)),
       pipeSession: (connection, head) => this.pipeSession(connection, head),
       released: (connection) => this.connections.released(connection),
+      isOrganizationFull: (orgId) => this.organizations.isFull(orgId),
       refusal: (entry, rule, address, requestId) =>
         side.event({
           type: "refusal",
@@ -166,6 +170,10 @@ export class Shard implements TunnelHost {
     this.side.event({ type: "local.status", tunnelId: tunnel.ticket.tunnelId, status });
   }
 
+  streamCounted(orgId: string | null, change: 1 | -1): void {
+    this.organizations.add(orgId, change);
+  }
+
   streamEnded(_tunnel: Tunnel, stream: HttpStream): void {
     if (this.watched) this.side.request(stream.options.capture.toRequest(this.settings.logQuery));
   }
@@ -183,7 +191,7 @@ export class Shard implements TunnelHost {
   private check(id: number, tunnelId: string): void {
     const answer = (status: LocalStatus | null): void => this.side.send({ type: "checked", id, status });
     const tunnel = this.tunnels.byTunnelId(tunnelId);
-    if (tunnel === undefined || !tunnel.checkNow(answer)) answer(null);
+    if (tunnel === undefined || !tunnel.health.check(answer)) answer(null);
   }
 
   private requests(order: Extract<ShardOrder, { type: "requests" }>): void {

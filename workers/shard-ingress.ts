@@ -34,6 +34,8 @@ export interface ShardIngressOptions {
   /** Joins an agent's upgrade to the shard's own session server. */
   pipeSession(connection: VisitorConnection, head: Head): void;
   released(connection: VisitorConnection): void;
+  /** Whether all requests that an organization may have in flight on this shard are. */
+  isOrganizationFull(orgId: string | null): boolean;
   refusal(
     entry: { name: string; appId: string | null; orgId: string | null },
     rule: string,
@@ -163,7 +165,8 @@ export class ShardIngress implements IngressHost {
     const { entry, visitor, startedAt } = visit;
     const tunnel = options.tunnels.tunnel(entry.name) ?? options.tunnels.expect(entry);
     if (tunnel === undefined) return connection.answer("tunnel_offline", { retryAfterSeconds: 5 });
-    if (tunnel.isFull) return connection.answer("tunnel_overloaded", { retryAfterSeconds: 1 });
+    if (tunnel.isFull || options.isOrganizationFull(entry.orgId))
+      return connection.answer("tunnel_overloaded", { retryAfterSeconds: 1 });
     const upgrade = isWebSocketUpgrade(head);
     const hasBody = head.chunked || head.contentLength > 0;
     const lines = linesFor(connection, visitor);

@@ -34,7 +34,7 @@ export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: 
         socket.data = connection;
         socket.setNoDelay(true);
         tunnel.streams++;
-        tunnel.connectionCame();
+        tunnel.connectionOpened();
         const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);
         session.open(connection.stream, RAW, head, head.length);
       },
@@ -118,7 +118,7 @@ class TcpConnection implements VisitorSide {
     this.release();
     if (this.tunnel === null) return;
     this.tunnel.streams--;
-    this.tunnel.count(this.stream.bytesIn, this.stream.bytesOut, 0);
+    this.tunnel.connectionClosed(this.stream.bytesIn, this.stream.bytesOut);
   }
 }
 

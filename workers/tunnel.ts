@@ -1,10 +1,13 @@
-// One live name: its sessions, the visitors that wait for one, its counters and what is known of the local service.
+// One live name: its sessions, and which of them takes a visitor's request.
 
 import type { LocalStatus, Ticket, TunnelCounters } from "../src/link/messages.ts";
 import type { Checked, GoAway } from "../src/protocol/frames.ts";
 import { type CaptureBudget, CaptureRing } from "./capture.ts";
 import type { HttpStream } from "./http-stream.ts";
+import { type CheckedService, LocalHealth } from "./local-health.ts";
 import type { Session, SessionOwner } from "./session.ts";
+import { TrafficCounters } from "./traffic-counters.ts";
+import { WaitingStreams } from "./waiting-streams.ts";
 
 /** What a tunnel needs of its shard. */
 export interface TunnelHost {
@@ -22,40 +25,32 @@ export interface TunnelHost {
   sessionClosed(tunnel: Tunnel, session: Session, reason: string): void;
   tunnelDropped(tunnel: Tunnel): void;
   localChanged(tunnel: Tunnel, status: LocalStatus): void;
+  /** A stream of an organization came (1) or went (-1). */
+  streamCounted(orgId: string | null, change: 1 | -1): void;
   streamEnded(tunnel: Tunnel, stream: HttpStream): void;
 }
 
 const maxSlack = 32;
 
-interface Waiting {
-  stream: HttpStream;
-  head: Buffer;
-  until: number;
-}
-
 /** Created by the first ticket for a name (or by visitors who expect one), forgotten when main says so. */
-export class Tunnel implements SessionOwner {
+export class Tunnel implements SessionOwner, CheckedService {
   readonly sessions: Session[] = [];
   readonly captures: CaptureRing;
   /** Open streams over all sessions, those that wait included. */
   streams = 0;
-  private readonly waiting: Waiting[] = [];
+  readonly health: LocalHealth;
+  private readonly waiting: WaitingStreams;
   private last: Session | null = null;
   private isShared = false;
-  private status: LocalStatus = { state: "unknown" };
-  private answered = false;
-  private nextCheckAt = 0;
-  private readonly checks = new Map<number, { done(result: LocalStatus): void; until: number }>();
-  private checkId = 1;
-  private counters: TunnelCounters;
-  private changed = false;
+  private readonly counters = new TrafficCounters();
 
   constructor(
     private readonly host: TunnelHost,
     public ticket: Pick<Ticket, "tunnelId" | "name">,
   ) {
     this.captures = new CaptureRing(host.settings.captureRequests, host.captureBudget);
-    this.counters = this.freshCounters();
+    this.health = new LocalHealth(this);
+    this.waiting = new WaitingStreams(host.settings);
   }
 
   get draining(): boolean {
@@ -70,7 +65,6 @@ export class Tunnel implements SessionOwner {
   /** The registration that was expected has come. */
   adopt(ticket: Ticket): void {
     this.ticket = ticket;
-    this.counters.tunnelId = ticket.tunnelId;
   }
 
   /** Whether all streams that a tunnel may hold are open. */
@@ -82,18 +76,20 @@ export class Tunnel implements SessionOwner {
     this.sessions.push(session);
     this.agentsChanged();
     this.host.sessionOpened(this, session);
-    if (this.sessions.length === 1) this.checkNow();
+    if (this.sessions.length === 1) this.health.check();
     this.admitWaiting();
   }
 
   /** Opens a stream whose head is `head[0..length)`, or lets it wait while an agent may come back; false: neither. */
   open(stream: HttpStream, head: Buffer, length: number): boolean {
     this.streams++;
-    this.changed = true;
+    this.counters.changed = true;
+    this.host.streamCounted(stream.orgId, 1);
     const session = this.pick();
     if (session !== null) openHttp(session, stream, head, length);
     else if (!this.wait(stream, Buffer.from(head.subarray(0, length)))) {
       this.streams--;
+      this.host.streamCounted(stream.orgId, -1);
       return false;
     }
     return true;
@@ -133,55 +129,32 @@ export class Tunnel implements SessionOwner {
   /** Exactly once per HTTP stream that `open` took. */
   streamEnded(stream: HttpStream, error: string | null): void {
     this.streams--;
-    const index = stream.session === null ? this.waiting.findIndex((one) => one.stream === stream) : -1;
-    if (index >= 0) this.waiting.splice(index, 1);
+    this.host.streamCounted(stream.orgId, -1);
+    if (stream.session === null) this.waiting.remove(stream);
     const { capture } = stream.options;
     capture.endedAt = performance.now();
     capture.status = stream.status;
     capture.bytesIn = stream.bytesIn;
     capture.bytesOut = stream.bytesOut;
     capture.error = error;
-    this.count(stream.bytesIn, stream.bytesOut, stream.status);
+    this.counters.add(stream.bytesIn, stream.bytesOut, stream.status);
     this.host.streamEnded(this, stream);
   }
 
-  /** Adds to the counters; `status` 0 is no answered request (a TCP connection, a visitor that left). */
-  count(bytesIn: number, bytesOut: number, status: number): void {
-    const { counters } = this;
-    counters.bytesIn += bytesIn;
-    counters.bytesOut += bytesOut;
-    this.changed = true;
-    if (status === 0) return;
-    counters.requests++;
-    if (status < 300) counters.status2xx++;
-    else if (status < 400) counters.status3xx++;
-    else if (status < 500) counters.status4xx++;
-    else counters.status5xx++;
+  /** A TCP connection came. */
+  connectionOpened(): void {
+    this.counters.addConnection();
   }
 
-  connectionCame(): void {
-    this.counters.connections++;
-    this.changed = true;
+  connectionClosed(bytesIn: number, bytesOut: number): void {
+    this.counters.add(bytesIn, bytesOut, 0);
   }
 
   /** Counters since the last call; null when nothing changed. */
   takeCounters(): TunnelCounters | null {
-    if (this.answered) {
-      this.answered = false;
-      this.setStatus({
-        state: "up",
-        provenAtMs: Date.now(),
-        connectMs: this.status.state === "up" ? this.status.connectMs : null,
-      });
-    }
-    if (!this.changed) return null;
-    const taken = this.counters;
-    taken.local = this.status;
-    taken.streams = this.streams;
-    taken.rttMs = this.rttMs;
-    this.counters = this.freshCounters();
-    this.changed = false;
-    return taken;
+    if (!this.health.settle() && !this.counters.changed) return null;
+    const { rttMs, streams } = this;
+    return this.counters.take({ tunnelId: this.ticket.tunnelId, rttMs, local: this.health.status, streams });
   }
 
   get rttMs(): number | null {
@@ -190,43 +163,24 @@ export class Tunnel implements SessionOwner {
     return best;
   }
 
-  get localStatus(): LocalStatus {
-    return this.status;
-  }
-
-  /** The local service sent an answer: proof that it is up. Cheap; looked at when counters are taken. */
-  localAnswered(): void {
-    this.answered = true;
-  }
-
-  localFailed(why: string): void {
-    this.answered = false;
-    const now = Date.now();
-    const sinceMs = this.status.state === "down" ? this.status.sinceMs : now;
-    this.setStatus({ state: "down", sinceMs, provenAtMs: now, why });
-    this.nextCheckAt ||= performance.now() + this.host.settings.checkIntervalMs;
-  }
-
-  /** Asks the agent now; `done` (if any) gets the status, also when no answer came. */
-  checkNow(done?: (status: LocalStatus) => void): boolean {
-    const session = this.sessions.find((one) => !one.leaving);
-    if (session === undefined) return false;
-    const id = this.checkId++ & 0x7fffffff;
-    if (this.checks.size < 64) this.checks.set(id, { done: done ?? (() => {}), until: performance.now() + 8_000 });
-    session.check(id);
-    return true;
-  }
-
   checked(result: Checked, id: number): void {
-    const check = this.checks.get(id);
-    if (check === undefined) return;
-    this.checks.delete(id);
-    if (result.ok === true) {
-      const connectMs = typeof result.ms === "number" && result.ms >= 0 ? result.ms : null;
-      this.nextCheckAt = 0;
-      this.setStatus({ state: "up", provenAtMs: Date.now(), connectMs });
-    } else this.localFailed(typeof result.error === "string" ? result.error.slice(0, 200) : "no connection");
-    check.done(this.status);
+    this.health.checked(result, id);
+  }
+
+  /** For `health`. */
+  get checkIntervalMs(): number {
+    return this.host.settings.checkIntervalMs;
+  }
+
+  sendCheck(id: number): boolean {
+    const session = this.sessions.find((one) => !one.leaving);
+    session?.check(id);
+    return session !== undefined;
+  }
+
+  healthChanged(status: LocalStatus): void {
+    this.counters.changed = true;
+    this.host.localChanged(this, status);
   }
 
   capacityFreed(): void {
@@ -243,22 +197,13 @@ export class Tunnel implements SessionOwner {
   /** Called about once a second. */
   tick(now: number): void {
     for (const session of [...this.sessions]) session.tick(now);
-    while (this.waiting.length > 0 && this.waiting[0]!.until <= now)
-      this.waiting[0]!.stream.fail("tunnel_offline", "no agent came back in time");
-    for (const [id, check] of this.checks) {
-      if (check.until > now) continue;
-      this.checks.delete(id);
-      check.done(this.status);
-    }
-    if (this.nextCheckAt !== 0 && now >= this.nextCheckAt) {
-      this.nextCheckAt = now + this.host.settings.checkIntervalMs;
-      this.checkNow();
-    }
+    this.waiting.expire(now);
+    this.health.tick(now);
   }
 
   /** Nobody serves the name any more: those who wait are told. */
   close(): void {
-    for (const { stream } of [...this.waiting]) stream.fail("tunnel_offline", "the tunnel was closed");
+    this.waiting.close();
     this.captures.close();
     this.host.tunnelDropped(this);
   }
@@ -274,40 +219,16 @@ export class Tunnel implements SessionOwner {
   }
 
   private wait(stream: HttpStream, head: Buffer): boolean {
-    const { holdMs, holdMax } = this.host.settings;
-    if (this.host.draining || this.waiting.length >= holdMax) return false;
-    this.waiting.push({ stream, head, until: performance.now() + holdMs });
-    return true;
+    return !this.host.draining && this.waiting.add(stream, head);
   }
 
   private admitWaiting(): void {
-    while (this.waiting.length > 0) {
+    while (this.waiting.size > 0) {
       const session = this.pick();
       if (session === null) return;
       const { stream, head } = this.waiting.shift()!;
       openHttp(session, stream, head, head.length);
     }
-  }
-
-  private setStatus(status: LocalStatus): void {
-    const before = this.status.state;
-    this.status = status;
-    this.changed = true;
-    if (before !== status.state) this.host.localChanged(this, status);
-  }
-
-  private freshCounters(): TunnelCounters {
-    const zero = {
-      requests: 0,
-      connections: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      status2xx: 0,
-      status3xx: 0,
-      status4xx: 0,
-      status5xx: 0,
-    };
-    return { tunnelId: this.ticket.tunnelId, ...zero, rttMs: null, local: { state: "unknown" }, streams: 0 };
   }
 }
 

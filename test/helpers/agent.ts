@@ -17,6 +17,8 @@ export interface TestAgentOptions {
   localPort: number;
   /** Sessions; default 2. */
   connections?: number;
+  /** When it isn't http on localhost. */
+  origin?: string;
   spec?: Partial<TunnelSpec>;
 }
 
@@ -27,7 +29,7 @@ export async function startTestAgent(options: TestAgentOptions): Promise<TestAge
   const of = <K extends AgentEvent["event"]>(kind: K): Extract<AgentEvent, { event: K }>[] =>
     events.filter((event): event is Extract<AgentEvent, { event: K }> => event.event === kind);
   const agent = startAgent({
-    server: `http://localhost:${server.port}`,
+    server: options.origin ?? `http://localhost:${server.port}`,
     token: server.token,
     tunnels: [
       {

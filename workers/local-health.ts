@@ -1,0 +1,90 @@
+// What is known of a tunnel's local service: proofs from traffic, and checks that the agent makes when asked.
+
+import type { LocalStatus } from "../src/link/messages.ts";
+import type { Checked } from "../src/protocol/frames.ts";
+
+/** How long an agent may take over a check, and how many may be under way. */
+const checkTimeoutMs = 8_000;
+const maxChecks = 64;
+
+/** What `LocalHealth` needs of its tunnel. */
+export interface CheckedService {
+  readonly checkIntervalMs: number;
+  /** Sends a check to some agent; false when there is none. */
+  sendCheck(id: number): boolean;
+  /** The state (not just its proof) is another one. */
+  healthChanged(status: LocalStatus): void;
+}
+
+/** While the service is down it is checked every `checkIntervalMs` until it is up again. */
+export class LocalHealth {
+  status: LocalStatus = { state: "unknown" };
+  private answered = false;
+  private nextCheckAt = 0;
+  private readonly checks = new Map<number, { done(result: LocalStatus): void; until: number }>();
+  private checkId = 1;
+
+  constructor(private readonly service: CheckedService) {}
+
+  /** The local service sent an answer: proof that it is up. Once a request, so it only leaves a note for `settle`. */
+  hasAnswered(): void {
+    this.answered = true;
+  }
+
+  /** Takes the note of `hasAnswered` into the status; true when there was one. */
+  settle(): boolean {
+    if (!this.answered) return false;
+    this.answered = false;
+    const connectMs = this.status.state === "up" ? this.status.connectMs : null;
+    this.set({ state: "up", provenAtMs: Date.now(), connectMs });
+    return true;
+  }
+
+  failed(why: string): void {
+    this.answered = false;
+    const now = Date.now();
+    const sinceMs = this.status.state === "down" ? this.status.sinceMs : now;
+    this.set({ state: "down", sinceMs, provenAtMs: now, why });
+    this.nextCheckAt ||= performance.now() + this.service.checkIntervalMs;
+  }
+
+  /** Asks an agent now; `done` (if any) gets the status, also when no answer came. False: nobody could be asked. */
+  check(done: (status: LocalStatus) => void = () => {}): boolean {
+    if (this.checks.size >= maxChecks) return false;
+    const id = this.checkId++ & 0x7fffffff;
+    if (!this.service.sendCheck(id)) return false;
+    this.checks.set(id, { done, until: performance.now() + checkTimeoutMs });
+    return true;
+  }
+
+  /** An agent's answer to check `id`; nothing when nobody asked. */
+  checked(result: Checked, id: number): void {
+    const check = this.checks.get(id);
+    if (check === undefined) return;
+    this.checks.delete(id);
+    if (result.ok === true) {
+      const connectMs = typeof result.ms === "number" && result.ms >= 0 ? result.ms : null;
+      this.nextCheckAt = 0;
+      this.set({ state: "up", provenAtMs: Date.now(), connectMs });
+    } else this.failed(typeof result.error === "string" ? result.error.slice(0, 200) : "no connection");
+    check.done(this.status);
+  }
+
+  /** Called about once a second with `performance.now()`. */
+  tick(now: number): void {
+    for (const [id, check] of this.checks) {
+      if (check.until > now) continue;
+      this.checks.delete(id);
+      check.done(this.status);
+    }
+    if (this.nextCheckAt === 0 || now < this.nextCheckAt) return;
+    this.nextCheckAt = now + this.service.checkIntervalMs;
+    this.check();
+  }
+
+  private set(status: LocalStatus): void {
+    const before = this.status.state;
+    this.status = status;
+    if (before !== status.state) this.service.healthChanged(status);
+  }
+}
