@@ -46,7 +46,8 @@ const steps: Step[] = [
 ];
 
 function tests(...paths: string[]): string[] {
-  return [bun, "test", ...paths.filter((path) => existsSync(join(root, path)))];
+  // Hooks that start servers and browsers get more than Bun's 5 s, on a busy machine too.
+  return [bun, "test", "--timeout=60000", ...paths.filter((path) => existsSync(join(root, path)))];
 }
 
 function say(line: string): void {
