@@ -37,6 +37,7 @@ const steps: Step[] = [
       "./dashboard/src",
       "./test/helpers",
       "./test/architecture.test.ts",
+      "./test/docs.test.ts",
     ),
     isTests: true,
   },
