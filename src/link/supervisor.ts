@@ -4,8 +4,10 @@ import { rmSync } from "node:fs";
 import type { ConnectionCounts } from "../handover/counts.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import type { Logger } from "../lib/log.ts";
+import { DrainedShards } from "./drained-shards.ts";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
 import { Incarnation } from "./incarnation.ts";
+import { introduce } from "./introduce.ts";
 import type { CapturedRequest, FromShard, LocalStatus, MovedConnection, ShardSettings, ToShard } from "./messages.ts";
 import { Replies } from "./replies.ts";
 import type { ShardLink, ShardListener } from "./shard-link.ts";
@@ -74,14 +76,14 @@ class Shards implements Supervisor {
   readonly #lost = new WeakSet<Incarnation>();
   readonly #policies: RestartPolicy[];
   readonly #firstReady = Promise.withResolvers<void>();
-  readonly #drained = new Set<number>();
-  #onDrained: (() => void) | null = null;
+  readonly #drained: DrainedShards;
   #lastNumber = 0;
   #phase: "starting" | "running" | "draining" | "stopped" = "starting";
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.shards = options.shards;
+    this.#drained = new DrainedShards(options.shards);
     this.#policies = Array.from({ length: options.shards }, () => new RestartPolicy(options.mostRestartDelayMs));
     this.#ticks = new SharedArrayBuffer(options.shards * 4);
     this.#heartbeat = new Heartbeat(this.#ticks, performance.now());
@@ -125,20 +127,14 @@ class Shards implements Supervisor {
     if (incarnation !== null) this.#end(incarnation, why);
   }
 
-  async drain(deadlineMs: number): Promise<boolean> {
+  drain(deadlineMs: number): Promise<boolean> {
     this.#phase = "draining";
-    this.#drained.clear();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onDrained = resolve;
+    this.#drained.reset();
     for (const [shard, incarnation] of this.#current.entries()) {
       if (incarnation.state === "ready") incarnation.post({ type: "drain", deadlineMs });
       else this.#drained.add(shard);
     }
-    this.#checkDrained();
-    const timer = setTimeout(resolve, Math.max(0, deadlineMs - Date.now()));
-    await promise;
-    clearTimeout(timer);
-    return this.#drained.size === this.shards;
+    return this.#drained.wait(deadlineMs);
   }
 
   async stop(): Promise<void> {
@@ -208,8 +204,7 @@ class Shards implements Supervisor {
       case "requests":
         return this.#replies.settle(from.shard, message.id, message.requests);
       case "drained":
-        this.#drained.add(from.shard);
-        return this.#checkDrained();
+        return this.#drained.add(from.shard);
     }
   }
 
@@ -218,26 +213,11 @@ class Shards implements Supervisor {
     incarnation.markReady();
     this.#heartbeat.reset(shard);
     this.#options.ledger.live(shard, number);
-    this.#introduce(incarnation);
+    introduce(incarnation, this.#current);
     this.#options.listener.onReady(shard);
     if (this.#phase !== "starting" || !this.ready() || this.#current.length < this.shards) return;
     this.#phase = "running";
     this.#firstReady.resolve();
-  }
-
-  /** Connects a fresh incarnation with every shard that is up; the others that come later do the same with it. */
-  #introduce(fresh: Incarnation): void {
-    const ports: (MessagePort | null)[] = Array.from({ length: this.shards }, () => null);
-    const incarnations = Array.from({ length: this.shards }, () => 0);
-    for (const other of this.#current) {
-      if (other === fresh || other.state !== "ready") continue;
-      const { port1, port2 } = new MessageChannel();
-      ports[other.shard] = port1;
-      incarnations[other.shard] = other.number;
-      other.post({ type: "peer", shard: fresh.shard, port: port2, incarnation: fresh.number }, [port2]);
-    }
-    const transfer = ports.filter((port) => port !== null);
-    fresh.post({ type: "peers", ports, incarnations }, transfer);
   }
 
   #beat(): void {
@@ -273,7 +253,6 @@ class Shards implements Supervisor {
     this.#options.ledger.bury(shard);
     this.#replies.drop(shard);
     this.#drained.add(shard);
-    this.#checkDrained();
     if (this.#phase === "stopped") return;
     this.#options.log.error("a shard died", { shard, incarnation: incarnation.number, why });
     if (incarnation.wasReady) this.#options.listener.onReplaced(shard);
@@ -288,10 +267,6 @@ class Shards implements Supervisor {
     void within(closeWaitMs, incarnation.closed)
       .then(() => Bun.sleep(delayMs))
       .then(() => this.#startShard(shard));
-  }
-
-  #checkDrained(): void {
-    if (this.#drained.size === this.shards) this.#onDrained?.();
   }
 }
 
