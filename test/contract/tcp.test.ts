@@ -108,21 +108,17 @@ describeContract("tcp tunnels", { TCP_PORTS: String(port) }, (parties) => {
     expect(second.visitor.end).toBe("reset");
   });
 
-  test("100 connections at once, each its own bytes", async () => {
-    const all = await Promise.all(
-      Array.from({ length: 100 }, async (_, i) => {
-        const socket = connect({ port, host: "127.0.0.1" });
-        const visitor = new Heard(socket);
-        const text = `visitor ${i}`;
-        socket.write(text);
-        return { visitor, text };
-      }),
-    );
+  test("100 connections at once", async () => {
+    const visitors = Array.from({ length: 100 }, (_, i) => {
+      const visitor = new Heard(connect({ port, host: "127.0.0.1" }));
+      visitor.socket.write(`visitor ${i}`);
+      return visitor;
+    });
     await eventually(
       () => served.filter((one) => one.bytes >= 9 && one.end === "open").length >= 100,
       "all are served",
     );
-    for (const { visitor } of all) visitor.socket.destroy();
+    for (const { socket } of visitors) socket.destroy();
     await eventually(() => served.every((one) => one.end !== "open"), "all are closed");
   });
 });
