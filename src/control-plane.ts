@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { createApi, type Feature } from "./api/app.ts";
 import { findDashboard, readDashboard } from "./api/dashboard/files.ts";
 import { createDashboardRoutes } from "./api/dashboard/routes.ts";
+import { createMetricsRoutes } from "./api/health/metrics.ts";
 import type { ApiDeps } from "./api/deps.ts";
-import { pruneLogins } from "./api/housekeeping.ts";
+import { prune } from "./api/housekeeping.ts";
 import { createIdentity, type Identity } from "./api/identity.ts";
 import { serveApi } from "./api/serve.ts";
 import { apiSettingsOf } from "./api/settings.ts";
@@ -26,6 +27,7 @@ import type { ShardLink, ShardListener } from "./link/shard-link.ts";
 import { shardOf } from "./link/shard-of.ts";
 import { createAudit } from "./observe/audit.ts";
 import { pruneAudit } from "./observe/audit-retention.ts";
+import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { bootstrapAdminToken } from "./operator/admin-token.ts";
 
 export interface ControlPlaneOptions {
@@ -90,14 +92,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await registry.start();
   const socketPath = join(options.socketDir, "control.sock");
   tenants = createTenants({ config, db, audit, log, policies: identity.policies, tunnels: registry, link });
-  const extra = features(registry, identity, tenants);
+  const metrics = createMetrics({ tunnels: () => registry.live(), shards: link.shards });
+  const extra = [...features(registry, identity, tenants), createMetricsRoutes(metrics)];
   const server = serveApi(createApi(deps, extra), socketPath, {
     https: config.scheme === "https",
     log,
   });
 
   const clean = async (): Promise<void> => {
-    await pruneLogins(deps);
+    await prune(deps);
     await pruneAudit({ db, audit, days: config.auditRetentionDays, nowMs: nowMs() });
   };
   const cleanQuietly = (): void =>
@@ -108,13 +111,14 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     socketPath,
     registry,
     setupUrl: code === null ? null : `${issuer}/setup#code=${code}`,
-    listener: listen(registry, identity, tenants, link),
+    listener: listen({ registry, identity, tenants, metrics }, link),
     async flush() {
       await tenants?.flush();
       await audit.flush();
     },
     async close() {
       clearInterval(timer);
+      metrics.close();
       await registry.stop();
       await server.stop(true);
       await tenants?.close();
@@ -133,25 +137,29 @@ function features(registry: TunnelRegistry, identity: Identity, tenants: Tenants
 
 /** The registry hears everything first: what the others show comes from it. */
 function listen(
-  registry: TunnelRegistry,
-  identity: Identity,
-  tenants: Tenants,
+  parts: { registry: TunnelRegistry; identity: Identity; tenants: Tenants; metrics: Metrics },
   link: ShardLink,
 ): ControlPlane["listener"] {
-  const watchers = tenants.listener;
+  const { registry, identity, metrics } = parts;
+  const watchers = parts.tenants.listener;
   return {
     onReady(shard) {
       registry.onReady(shard);
       watchers.onReady(shard);
     },
-    onReplaced: (shard) => registry.onReplaced(shard),
+    onReplaced(shard) {
+      registry.onReplaced(shard);
+      metrics.onReplaced(shard);
+    },
     onEvents(shard, events) {
       registry.onEvents(shard, events);
       watchers.onEvents(shard, events);
+      metrics.onEvents(shard, events);
     },
     onCounters(shard, counters) {
       registry.onCounters(shard, counters);
       watchers.onCounters(shard, counters);
+      metrics.onCounters(shard, counters);
     },
     onRequests: (shard, requests) => watchers.onRequests(shard, requests),
     onAsk: (shard, id, ask) =>
