@@ -1,5 +1,6 @@
-// Removes what logins leave behind: ended sessions, expired half-done logins, used codes, failures in nobody's window.
+// Removes what nobody needs any more: ended sessions, expired half-done logins, used codes, old failures, changes read by all.
 
+import { pruneChanges } from "../db/changes.ts";
 import { createLimiterStore } from "../db/limiter.ts";
 import { pruneSecondFactors } from "../db/second-factors.ts";
 import { pruneSessions } from "../db/sessions.ts";
@@ -11,11 +12,12 @@ import type { ApiDeps } from "./deps.ts";
 const sessionsKeptMs = 7 * 24 * 3_600_000;
 
 /** Call it at the start and every hour. Throws when the database fails; the next call makes up for it. */
-export async function pruneLogins(deps: Pick<ApiDeps, "db" | "nowMs">): Promise<void> {
+export async function prune(deps: Pick<ApiDeps, "db" | "nowMs">): Promise<void> {
   const nowMs = deps.nowMs();
   await pruneSessions(deps.db.kysely, nowMs - sessionsKeptMs);
   await pruneSecondFactors(deps.db.kysely, nowMs);
   await pruneSignInStates(deps.db.kysely, nowMs);
   await pruneVisitorLogins(deps.db.kysely, nowMs);
   await createLimiterStore(deps.db.kysely).prune(nowMs);
+  await pruneChanges(deps.db.kysely, nowMs);
 }

@@ -51,7 +51,7 @@ const channel = "digit_link_changes";
 const orderLock = 7_203_412;
 const pageRows = 1_000;
 /** Rows older than this are removed by `pruneChanges`; far longer than any reader lags. */
-export const changesKeptMs = 24 * 3_600_000;
+const changesKeptMs = 24 * 3_600_000;
 
 /** Creates the feed of one database. `pollMs`: how often SQLite is asked whether another process has written. */
 export function createChangesFeed(options: {
