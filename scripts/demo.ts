@@ -8,6 +8,7 @@ const root = join(import.meta.dir, "..");
 const port = Number(process.env["PORT"] ?? 8080);
 const bun = process.execPath;
 const children: Bun.Subprocess[] = [];
+let stoppingSinceMs: number | null = null;
 
 function fail(sentence: string): never {
   process.stderr.write(`digit-link demo: ${sentence}\n`);
@@ -91,14 +92,19 @@ function start(
   return child;
 }
 
-let isStopping = false;
 function stopping(): boolean {
-  return isStopping;
+  return stoppingSinceMs !== null;
 }
 
 async function stop(exitCode: number): Promise<void> {
-  if (isStopping) process.exit(1);
-  isStopping = true;
+  const nowMs = performance.now();
+  if (stoppingSinceMs !== null) {
+    // Who signals the whole group and hands the signal on as well means it once.
+    if (nowMs - stoppingSinceMs < 500) return;
+    for (const child of children) child.kill("SIGKILL");
+    process.exit(1);
+  }
+  stoppingSinceMs = nowMs;
   for (const child of children.toReversed()) {
     child.kill("SIGTERM");
     await Promise.race([child.exited, Bun.sleep(5_000)]);
