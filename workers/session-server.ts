@@ -90,7 +90,7 @@ function upgrade(
   request: Request,
   server: Server<SocketData>,
   local: boolean,
-): Response | undefined {
+): Response | undefined | Promise<Response | undefined> {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.pathname !== `/_tunnel/s/${options.shard}`) return refusal("not_found");
   const address = resolvePeer(request, local ? null : (server.requestIP(request)?.address ?? ""), options.trusted);
@@ -98,14 +98,34 @@ function upgrade(
   if (request.headers.has("origin")) return refusal("forbidden");
   const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",").map((one) => one.trim());
   if (!offered.includes(subprotocol)) return refusal("version_unsupported");
-  const taken = options.tunnels.takeTicket(url.searchParams.get("ticket") ?? "", address);
-  if (typeof taken === "string") {
-    options.refused(taken, address);
-    return refusal(taken === "not_whitelisted" ? "not_whitelisted" : "bad_ticket");
+  const ticket = url.searchParams.get("ticket") ?? "";
+  const finish = (taken: Taken): Response | undefined => {
+    if (typeof taken === "string") {
+      options.refused(taken, address);
+      return refusal(taken === "not_whitelisted" ? "not_whitelisted" : "bad_ticket");
+    }
+    const data: SocketData = { ...taken, address, session: null };
+    const upgraded = server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": subprotocol } });
+    return upgraded ? undefined : refusal("bad_request");
+  };
+  const taken = options.tunnels.takeTicket(ticket, address);
+  if (taken !== "bad_ticket" || local) return finish(taken);
+  return takeLater(options.tunnels, ticket, address).then(finish);
+}
+
+type Taken = ReturnType<Tunnels["takeTicket"]>;
+
+/**
+ * An agent that comes straight to this port can be here before main's message with its ticket, which nothing orders (a connection
+ * that main hands over comes behind it).
+ */
+async function takeLater(tunnels: Tunnels, ticket: string, address: string): Promise<Taken> {
+  for (const waitMs of [5, 20, 75, 200]) {
+    await Bun.sleep(waitMs);
+    const taken = tunnels.takeTicket(ticket, address);
+    if (taken !== "bad_ticket") return taken;
   }
-  const data: SocketData = { ...taken, address, session: null };
-  const upgraded = server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": subprotocol } });
-  return upgraded ? undefined : refusal("bad_request");
+  return "bad_ticket";
 }
 
 function refusal(code: ErrorCode): Response {
