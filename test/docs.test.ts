@@ -84,6 +84,12 @@ describe("pages", () => {
     expect(wrong).toEqual([]);
   });
 
+  test("soak scenarios named in them exist", () => {
+    const scenarios = files("test/soak/*.ts").map(read).join("\n");
+    const named = pages.flatMap((page) => [...read(page).matchAll(/soak --only ([a-z-]+)/g)].map((match) => match[1]!));
+    expect(named.filter((name) => !scenarios.includes(`name: "${name}"`))).toEqual([]);
+  });
+
   test("variables named for operators are settings", () => {
     const wrong = ["README.md", "docs/operations.md", "docs/security.md", ...deployed].flatMap((page) =>
       variablesIn(read(page))
