@@ -45,7 +45,7 @@ export interface BenchReport {
 export type Metric = "rate" | "p50Us" | "p99Us" | "errors" | "serverCpuUs" | "agentCpuUs" | "cpuUs";
 
 /** One metric of a sample; `cpuUs` is server and agent together. */
-export function metricOf(sample: Sample, metric: Metric): number {
+function metricOf(sample: Sample, metric: Metric): number {
   if (metric !== "cpuUs") return sample[metric] ?? Number.NaN;
   return sample.serverCpuUs === null ? Number.NaN : sample.serverCpuUs + (sample.agentCpuUs ?? 0);
 }

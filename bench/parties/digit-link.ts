@@ -11,7 +11,7 @@ const serverEntry = join(root, "src/main.ts");
 const agentEntry = join(root, "cli/main.ts");
 
 /** Presence of the entry points; a checkout without them has nothing to measure. */
-export function missingEntry(): string | null {
+function missingEntry(): string | null {
   const missing = [serverEntry, agentEntry].find((file) => !existsSync(file));
   return missing === undefined ? null : `${missing} does not exist`;
 }

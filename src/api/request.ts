@@ -1,7 +1,7 @@
 // What the control plane knows of a request's origin: headers that only our ingress can set.
 
 /** The ingress strips these from visitors and sets them itself; nothing else is believed about where a request came from. */
-export const factHeaders = {
+const factHeaders = {
   address: "x-digit-link-address",
   host: "x-digit-link-host",
   scheme: "x-digit-link-scheme",

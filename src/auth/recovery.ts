@@ -6,7 +6,7 @@ const alphabet = "abcdefghjkmnpqrstuvwxyz23456789";
 const codeLength = 16;
 
 /** How many codes an account gets at a time. */
-export const recoveryCodeCount = 10;
+const recoveryCodeCount = 10;
 
 /** Fresh codes, 79 bits each, written as `xxxx-xxxx-xxxx-xxxx`. Shown once; store only their hashes. */
 export function createRecoveryCodes(): string[] {

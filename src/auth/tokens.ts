@@ -38,7 +38,7 @@ export function tokenPrefix(token: string): string {
 }
 
 /** Compares two texts without telling by time where they differ. */
-export function equalTexts(a: string, b: string): boolean {
+function equalTexts(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];
   return left.length === right.length && timingSafeEqual(left, right);
 }

@@ -15,7 +15,7 @@ export interface ConfigSources {
 }
 
 /** The file that is read when it exists and none is named. */
-export const defaultConfigFile = "digit-link.toml";
+const defaultConfigFile = "digit-link.toml";
 
 const keyOfName = new Map<string, SettingKey>(
   Object.entries(settings).map(([key, { name }]) => [name, key as SettingKey]),

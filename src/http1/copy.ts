@@ -68,7 +68,7 @@ export function copyFields(
 }
 
 /** Copies `source` whole; returns the offset behind. */
-export function put(source: Uint8Array, out: Buffer, at: number): number {
+function put(source: Uint8Array, out: Buffer, at: number): number {
   return copyBytes(source, 0, source.length, out, at);
 }
 

@@ -3,6 +3,7 @@
 import { ACCEPT } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "../lib/errors.ts";
+import { escapeHtml } from "../lib/escape-html.ts";
 
 const reasons: Record<number, string> = {
   400: "Bad Request",
@@ -101,11 +102,6 @@ function page(status: number, message: string, requestId: string): string {
 <body><main><p class="code">${status} ${title}</p><h1>${escapeHtml(message)}</h1>
 <footer>Served by digit-link &middot; request <code>${requestId}</code></footer></main></body></html>
 `;
-}
-
-/** Text made safe inside HTML elements and quoted attributes. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
 /** Whether the sender of `head` is a browser that would show a page. */

@@ -65,11 +65,6 @@ export function isEverything(text: string): boolean {
   return parseCidr(text)?.prefix === 0;
 }
 
-/** Whether `range` contains `address`. IPv4 and IPv6 never contain each other. */
-export function cidrContains(range: Cidr, address: Address): boolean {
-  return range.version === address.version && clearBeyond(address, range.prefix) === range.value;
-}
-
 /**
  * Compiles ranges for many questions: one set look-up per distinct prefix length. Entries that are no ranges throw,
  * because a list that silently lost an entry would allow or deny the wrong addresses.
@@ -95,7 +90,7 @@ export function createCidrList(list: readonly string[]): CidrList {
   };
 }
 
-export const loopbackRanges = ["127.0.0.0/8", "::1"] as const;
+const loopbackRanges = ["127.0.0.0/8", "::1"] as const;
 
 /** Loopback, private, link-local, shared and unique local ranges: what `private` means in a setting. */
 export const privateRanges = [

@@ -5,9 +5,6 @@ import { randomBytes } from "node:crypto";
 const prefix = randomBytes(5).toString("hex");
 let counter = randomBytes(3).readUIntBE(0, 3);
 
-/** Length of every request id in characters. */
-export const requestIdLength = 18;
-
 /** A fresh id of 18 lower-case hexadecimal characters. Not a secret. */
 export function createRequestId(): string {
   counter = (counter + 1) >>> 0;

@@ -3,7 +3,6 @@
 import type {
   Ask,
   CapturedRequest,
-  FromShard,
   LocalStatus,
   MovedConnection,
   ShardEvent,
@@ -38,5 +37,3 @@ export interface ShardListener {
   onAsk(shard: number, id: number, ask: Ask): void;
   onConnection(shard: number, connection: MovedConnection): void;
 }
-
-export type ShardMessage = FromShard;

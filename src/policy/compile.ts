@@ -35,7 +35,7 @@ export function compilePolicy(effective: EffectivePolicy, keysVersion: string): 
 }
 
 /** SHA-256 over JSON whose object keys are sorted, base64url. */
-export function digest(value: unknown): string {
+function digest(value: unknown): string {
   return new Bun.CryptoHasher("sha256").update(JSON.stringify(value, sortKeys)).digest("base64url");
 }
 

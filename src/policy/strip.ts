@@ -5,9 +5,6 @@ import { stripCookies } from "./cookies.ts";
 /** Under `keys+basic` (a basic policy) `Authorization: Basic` is ours too; otherwise it is the application's. */
 export type Strip = "keys" | "keys+basic";
 
-/** The header names (lower case) whose lines must pass `forwardedValue`; no other line is ever changed by it. */
-export const credentialHeaders: ReadonlySet<string> = new Set(["cookie", "authorization", "x-api-key"]);
-
 /** What is forwarded of one header line: the value (perhaps shorter), or null when the line is dropped. Judged line by line. */
 export function forwardedValue(name: string, value: string, strip: Strip): string | null {
   switch (name) {

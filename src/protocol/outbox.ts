@@ -11,6 +11,9 @@ const controlCapacity = 16 * 1024;
 /** Data is moved behind control frames for a joint message while it is at most this long. */
 const joinBytes = 16 * 1024;
 
+/** Writable bytes in front of every message, for the header of a WebSocket frame: `message.byteOffset` is at least this. */
+export const headroomBytes = 16;
+
 // Buffers are borrowed while something waits to be sent, so that an idle session holds none.
 const freeData: Buffer[] = [];
 const freeControl: Buffer[] = [];
@@ -33,7 +36,7 @@ export class Outbox {
   /** Room for a frame of up to `bytes` payload: the offset in `buffer` where the payload is to be written. */
   reserve(bytes: number): number {
     if (this.dataLength + headerBytes + bytes > capacity) this.flush();
-    this.data ??= freeData.pop() ?? Buffer.allocUnsafeSlow(capacity);
+    this.data ??= freeData.pop() ?? allocate(capacity);
     return this.dataLength + headerBytes;
   }
 
@@ -124,7 +127,7 @@ export class Outbox {
 
   private reserveControl(bytes: number): number {
     if (this.controlLength + headerBytes + bytes > controlCapacity) this.flush();
-    this.control ??= freeControl.pop() ?? Buffer.allocUnsafeSlow(controlCapacity);
+    this.control ??= freeControl.pop() ?? allocate(controlCapacity);
     return this.controlLength + headerBytes;
   }
 
@@ -142,6 +145,10 @@ export class Outbox {
       this.flush();
     });
   }
+}
+
+function allocate(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(headroomBytes + bytes).subarray(headroomBytes);
 }
 
 function writeHeader(out: Buffer, at: number, type: number, flags: number, stream: number, bytes: number): void {

@@ -12,7 +12,7 @@ const droppedTrailers = new Set(
 );
 
 /** Whether a trailer of this name goes no further. */
-export function isDroppedTrailer(name: string): boolean {
+function isDroppedTrailer(name: string): boolean {
   const canonical = name.toLowerCase().replaceAll("_", "-");
   return droppedTrailers.has(canonical) || /^x-(forwarded|digit-link)-./.test(canonical);
 }

@@ -34,7 +34,7 @@ export async function openTestSqlite(): Promise<TestDatabase> {
   };
 }
 
-export async function openTestPostgres(): Promise<TestDatabase> {
+async function openTestPostgres(): Promise<TestDatabase> {
   const options: DatabaseOptions = { url: await freshPostgresUrl(), path: "", maxConnections: 5, onError };
   const db = await createDatabase(options);
   return {

@@ -36,8 +36,8 @@ export interface Misbehaviour {
   intercept?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
 }
 
-export const clientId = "digit-link";
-export const clientSecret = "provider-client-secret-planted";
+const clientId = "digit-link";
+const clientSecret = "provider-client-secret-planted";
 
 /** Starts a provider that lets `ada` in without asking. `redirectUris`: what the client may be sent back to. */
 export async function startProvider(redirectUris: string[], misbehaviour: Misbehaviour = {}): Promise<TestProvider> {

@@ -84,7 +84,7 @@ export function parseWithOurs(input: Buffer, kind: MessageKind, splits: readonly
 }
 
 /** The fields of a parsed head as pairs. */
-export function fieldsOf(head: Head): [string, string][] {
+function fieldsOf(head: Head): [string, string][] {
   return Array.from({ length: head.count }, (_, i) => [
     Buffer.from(head.bytes.slice(head.nameStart[i], head.nameEnd[i])).toString("latin1"),
     head.value(i),
@@ -92,7 +92,7 @@ export function fieldsOf(head: Head): [string, string][] {
 }
 
 /** Splits field lines, each ending in CRLF, into pairs. */
-export function fieldLines(lines: string): [string, string][] {
+function fieldLines(lines: string): [string, string][] {
   return lines
     .split("\r\n")
     .filter((line) => line !== "")

@@ -11,7 +11,7 @@ import type { TestApi } from "./api.ts";
 
 export const goodPassword = "quiet-river-stone";
 /** Base32 of 20 bytes. */
-export const testSeed = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+const testSeed = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
 export interface Person {
   id: string;

@@ -38,7 +38,7 @@ export function requestBytes(host: string, target: string, options: AskOptions =
 const host = "demo.localhost";
 
 /** Starts server, two local services and their agents. */
-export async function startParties(env: ServerEnv = {}): Promise<Parties> {
+async function startParties(env: ServerEnv = {}): Promise<Parties> {
   const server = await startTestServer(env);
   const [service, otherService] = [startLocalService(), startLocalService()];
   const [agent, otherAgent] = await Promise.all([

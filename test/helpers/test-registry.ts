@@ -48,7 +48,7 @@ export interface TestRegistry extends AsyncDisposable {
   change(kind: ChangeKind, refId: string, orgId: string | null, work: (trx: Trx) => Promise<unknown>): Promise<void>;
 }
 
-export const defaultAgent = "agent-one";
+const defaultAgent = "agent-one";
 
 export async function openTestRegistry(
   { db }: TestDatabase,

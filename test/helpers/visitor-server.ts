@@ -20,7 +20,7 @@ import { createTestApi } from "./api.ts";
 import { openTestSqlite, type TestDatabase } from "./databases.ts";
 
 export const orgId = "org_a";
-export const domain = "tunnel.localhost";
+const domain = "tunnel.localhost";
 
 export type VisitorServer = Awaited<ReturnType<typeof startVisitorServer>>;
 

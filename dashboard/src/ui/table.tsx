@@ -123,7 +123,7 @@ function HeadCell<T>(props: { column: Column<T>; state: ListState | undefined })
 }
 
 /** "51 shown" and the way to the next page. Keyset paging: back is the browser's back, or the first page. */
-export function Pager<T>(props: { query: ListQuery<T>; state: ListState | undefined; count: number }): JSX.Element {
+function Pager<T>(props: { query: ListQuery<T>; state: ListState | undefined; count: number }): JSX.Element {
   const next = () => props.query.data?.nextCursor ?? null;
   return (
     <Show when={props.state && (next() !== null || props.state.cursor() !== "")}>

@@ -23,7 +23,7 @@ export function toast(text: string): void {
 }
 
 /** Reports a failure; stays until it is closed. */
-export function toastProblem(error: unknown): void {
+function toastProblem(error: unknown): void {
   setToasts((all) => [...all.slice(-3), { id: nextId++, text: messageOf(error), tone: "bad" }]);
 }
 

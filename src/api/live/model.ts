@@ -65,7 +65,7 @@ export const overviewAnswer = closed({
 });
 
 const header = t.Array(t.String(), { minItems: 2, maxItems: 2 });
-export const requestSchema = closed({
+const requestSchema = closed({
   id: t.String(),
   tunnelId: idSchema,
   name: t.String(),

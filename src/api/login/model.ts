@@ -6,7 +6,7 @@ import { accountSchema, passwordSchema } from "../accounts/model.ts";
 import { closed, idSchema, text, timeSchema } from "../schemas.ts";
 
 export const codeSchema = text(40, { minLength: 6, description: "6 digits, or a recovery code." });
-export const pendingTokenSchema = text(128, { minLength: 1, description: "What the login step before answered." });
+const pendingTokenSchema = text(128, { minLength: 1, description: "What the login step before answered." });
 
 /** Anything may be tried as a name; nothing is told about it. */
 export const loginBody = closed({ username: text(128, { minLength: 1 }), password: passwordSchema });

@@ -32,8 +32,6 @@ export async function createSetupCode(deps: Pick<ApiDeps, "db" | "nowMs">): Prom
   return code;
 }
 
-export type Setup = ReturnType<typeof createSetup>;
-
 export function createSetup(deps: ApiDeps) {
   const { db, audit, sealer, nowMs } = deps;
 

@@ -1,5 +1,7 @@
 // The pages that visitors see on a tunnel's host: one small document, our own style by hash, nothing from elsewhere.
 
+import { escapeHtml } from "../../lib/escape-html.ts";
+
 const style = `
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--text:#12161c;--soft:#5b6675;--line:#dfe3ea;--field:#fff;--accent:#2f5bea;--on:#fff;--bad:#b3261e}
 @media(prefers-color-scheme:dark){:root{--bg:#0e1116;--card:#171b22;--text:#eceff4;--soft:#9aa5b4;--line:#2a313c;--field:#0f131a;--accent:#8aa7ff;--on:#0b1020;--bad:#ff9b92}}
@@ -41,10 +43,6 @@ export interface Html {
 export function html(parts: TemplateStringsArray, ...values: (string | Html)[]): Html {
   const text = values.map((value) => (typeof value === "string" ? escapeHtml(value) : value.markup));
   return { markup: parts.map((part, i) => part + (text[i] ?? "")).join("") };
-}
-
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
 /** The response of a page: never stored, never framed, no script at all. */

@@ -27,7 +27,7 @@ interface WhitelistProps {
 }
 
 /** Asks, then removes; agents that no longer pass are closed by the server. */
-export function askRemove(path: string, entry: WhitelistEntry): void {
+function askRemove(path: string, entry: WhitelistEntry): void {
   confirm({
     title: `Remove ${entry.ipRange}?`,
     consequence: "Agents that connect from there and pass no other list are disconnected within seconds.",
