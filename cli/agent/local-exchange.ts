@@ -66,6 +66,8 @@ export class LocalExchange implements AgentStream {
   private raw = false;
   private requestDone: boolean;
   private answerDone = false;
+  /** The answer is complete: `client` is closed, or serves another exchange by now. */
+  private isClientGone = false;
 
   constructor(
     private readonly host: ExchangeHost,
@@ -96,6 +98,8 @@ export class LocalExchange implements AgentStream {
     if (this.over) return;
     const { client } = this;
     this.bytesIn += end - start;
+    // A visitor may want to send all of its request before it reads the answer.
+    if (this.isClientGone) return this.incoming?.received(end - start, 0);
     const chunked = (this.flags & CHUNKED) !== 0 && !this.raw;
     if (chunked) client.write(chunkHead, 0, putChunkSize(end - start, chunkHead, 0));
     client.write(bytes, start, end);
@@ -106,6 +110,7 @@ export class LocalExchange implements AgentStream {
   onEnd(trailers: Buffer | null): void {
     if (this.over) return;
     this.requestDone = true;
+    if (this.isClientGone) return;
     if (this.raw) {
       this.client.shutdown();
       if (this.answerDone) this.end(null);
@@ -124,7 +129,7 @@ export class LocalExchange implements AgentStream {
 
   onReset(): void {
     if (this.over) return;
-    this.client.destroy();
+    if (!this.isClientGone) this.client.destroy();
     this.end("the visitor left");
   }
 
@@ -135,7 +140,7 @@ export class LocalExchange implements AgentStream {
 
   flush(): void {
     if (this.over || !this.outgoing.waits || !this.outgoing.flush()) return;
-    this.client.resume();
+    if (!this.isClientGone) this.client.resume();
     if (this.answerDone) this.end(null);
   }
 
@@ -178,6 +183,8 @@ export class LocalExchange implements AgentStream {
   finished(): void {
     if (this.over) return;
     this.answerDone = true;
+    this.isClientGone = true;
+    this.incoming?.moved(0);
     if (!this.outgoing.waits) this.end(null);
   }
 
