@@ -1,0 +1,166 @@
+// A running server with two organizations, one application per kind and mode of policy, agents and credentials of every sort.
+
+import { Database } from "bun:sqlite";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { adminApi, type AdminApi } from "./admin-api.ts";
+import { startTestAgent } from "./agent.ts";
+import { eventually } from "./eventually.ts";
+import { freePorts } from "./free-ports.ts";
+import { createHttpBrowser } from "./http-browser.ts";
+import { type LocalService, startLocalService } from "./local-service.ts";
+import { startProvider, type TestProvider } from "./oidc-provider.ts";
+import { startTestServer } from "./server.ts";
+import { visit } from "./visit.ts";
+
+const mode = { custom: "custom", inherit: "inherit", disabled: "disabled" } as const;
+const password = "visitor-secret-word";
+/** By application: how it chooses its policy, and which one is its own. `globex` has no policy to inherit. */
+const applications = {
+  basic: { org: "acme", authMode: mode.custom, policy: { authType: "basic" } },
+  "basic-keys": { org: "acme", authMode: mode.custom, policy: { authType: "basic", apiKeyEnabled: true } },
+  keys: { org: "acme", authMode: mode.custom, policy: { authType: "api_key" } },
+  inherited: { org: "acme", authMode: mode.inherit, policy: null },
+  oidc: { org: "acme", authMode: mode.custom, policy: { authType: "oidc" } },
+  missing: { org: "acme", authMode: mode.custom, policy: null },
+  disabled: { org: "acme", authMode: mode.disabled, policy: null },
+  nothing: { org: "globex", authMode: mode.inherit, policy: null },
+} as const;
+export type AppName = keyof typeof applications;
+export const appNames = Object.keys(applications) as AppName[];
+
+export type IngressWorld = Awaited<ReturnType<typeof startIngressWorld>>;
+
+/** Starts everything and waits until each application is served. */
+export async function startIngressWorld() {
+  const folder = mkdtempSync(join(tmpdir(), "digit-link-matrix-"));
+  const dbPath = join(folder, "matrix.db");
+  const [port = 0] = await freePorts(1);
+  const server = await startTestServer({ SHARDS: "2", PORT: String(port), DB_PATH: dbPath });
+  const provider = await startProvider([`http://localhost:${port}/auth/visitor/callback`]);
+  const local = startLocalService();
+  const api = adminApi(server);
+  const orgs = { acme: await api.createOrganization("acme"), globex: await api.createOrganization("globex") };
+  await api.must("PUT", `/admin/organizations/${orgs.acme}/policy`, { authType: "api_key" });
+  const apps = {} as Record<AppName, string>;
+  const agents: AsyncDisposable[] = [];
+  for (const name of appNames) {
+    const { org, authMode, policy } = applications[name];
+    apps[name] = await api.createApplication(orgs[org], name, authMode);
+    if (policy !== null) await api.setPolicy(apps[name], bodyOf(policy, provider));
+    // Here it is about credentials, not about the limiter.
+    const limiter = { enabled: false, maxAttempts: 10, windowDurationSeconds: 60, blockDurationSeconds: 60 };
+    await api.must("PUT", `/admin/applications/${apps[name]}/rate-limit`, limiter);
+    const key = await api.createKey({ orgId: orgs[org], scope: "tunnel" });
+    agents.push(
+      await startTestAgent({
+        server: { port, token: key.raw },
+        subdomain: name,
+        localPort: local.port,
+        connections: 1,
+      }),
+    );
+  }
+  await eventually(async () => (await visit(port, "keys", "/")).status === 401, "the policies are in force");
+  return {
+    ...{ port, api, orgs, apps, local, provider },
+    /** Changes rows behind the server's back: what only time would do. */
+    change(sql: string, ...values: string[]): void {
+      using db = new Database(dbPath);
+      db.run("pragma busy_timeout = 5000");
+      db.run(sql, values);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const agent of agents) await agent[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+      await provider.stop();
+      local[Symbol.dispose]();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  } satisfies { port: number; api: AdminApi; local: LocalService; provider: TestProvider } & Record<string, unknown>;
+}
+
+function bodyOf(policy: { authType: string; apiKeyEnabled?: boolean }, provider: TestProvider): object {
+  if (policy.authType === "basic") return { ...policy, basicUsername: "ada", basicPassword: password };
+  if (policy.authType === "api_key") return policy;
+  const { issuer, clientId, clientSecret } = provider;
+  const client = { oidcIssuerUrl: issuer, oidcClientId: clientId, oidcClientSecret: clientSecret };
+  return { ...policy, ...client, oidcScopes: ["openid", "email"] };
+}
+
+/** Field lines of every sort of credential for `app`, by what they are. */
+export async function credentialsFor(world: IngressWorld, app: AppName): Promise<Record<string, string>> {
+  const { api, orgs, apps } = world;
+  const orgId = orgs[applications[app].org];
+  const otherOrgId = orgId === orgs.acme ? orgs.globex : orgs.acme;
+  const own = (scope: "tunnel" | "visitor") => api.createKey({ orgId, appId: apps[app], scope });
+  const sibling: AppName = app === "keys" ? "basic-keys" : "keys";
+  const siblings = await api.createKey({ orgId: orgs.acme, appId: apps[sibling], scope: "both" });
+  const expired = await own("visitor");
+  world.change("update api_keys set expires_at = 1 where id = ?", expired.id);
+  const revoked = await own("visitor");
+  await api.must("DELETE", `/admin/api-keys/${revoked.id}`);
+  const key = (raw: string): string => `X-API-Key: ${raw}\r\n`;
+  const basic = (user: string, word: string): string =>
+    `Authorization: Basic ${Buffer.from(`${user}:${word}`).toString("base64")}\r\n`;
+  const cookie = (value: string): string => `Cookie: own=1; dl_visitor=${value}\r\n`;
+  const right = (await own("visitor")).raw;
+  return {
+    none: "",
+    "right basic": basic("ada", password),
+    "wrong password": basic("ada", `${password}2`),
+    "right key": key(right),
+    "right key as bearer": `Authorization: Bearer ${right}\r\n`,
+    "organization's key": key((await api.createKey({ orgId, scope: "both" })).raw),
+    "unknown key": key(`${right.slice(0, -6)}AAAAAA`),
+    "agent's key": key((await own("tunnel")).raw),
+    "expired key": key(expired.raw),
+    "revoked key": key(revoked.raw),
+    "sibling's key": key(siblings.raw),
+    "other organization's key": key((await api.createKey({ orgId: otherOrgId, scope: "both" })).raw),
+    session: cookie(await sessionOf(world, app)),
+    "made-up session": cookie("x".repeat(43)),
+    "expired session": cookie(await expiredSession(world, app)),
+    "revoked session": cookie(await revokedSession(world, app)),
+    "sibling's session": cookie(await sessionOf(world, app === "basic" ? "basic-keys" : "basic")),
+  };
+}
+
+type LoginApp = "basic" | "basic-keys" | "oidc";
+const hasLogin = (app: AppName): app is LoginApp => app === "basic" || app === "basic-keys" || app === "oidc";
+
+/** A fresh session of `app`; a made-up one where its policy has none. */
+async function sessionOf(world: IngressWorld, app: AppName): Promise<string> {
+  if (!hasLogin(app)) return "y".repeat(43);
+  return (await logIn(world, app)).sessionAt(app);
+}
+
+async function logIn(world: IngressWorld, app: LoginApp) {
+  const browser = createHttpBrowser(world.port);
+  const at = `http://${app}.localhost:${world.port}`;
+  if (app !== "oidc") {
+    await browser.send(`${at}/__auth/basic`, { username: "ada", password });
+    return browser;
+  }
+  const begun = await browser.send(`${at}/__auth/login`);
+  const back = await browser.send(await world.provider.authorize(begun.location ?? ""));
+  await browser.send(back.location ?? "");
+  return browser;
+}
+
+async function expiredSession(world: IngressWorld, app: AppName): Promise<string> {
+  if (!hasLogin(app)) return "z".repeat(43);
+  const session = (await logIn(world, app)).sessionAt(app);
+  const hash = new Bun.CryptoHasher("sha256").update(session).digest("hex");
+  world.change("update visitor_sessions set expires_at = 1 where session_hash = ?", hash);
+  return session;
+}
+
+async function revokedSession(world: IngressWorld, app: AppName): Promise<string> {
+  if (!hasLogin(app)) return "w".repeat(43);
+  const browser = await logIn(world, app);
+  const session = browser.sessionAt(app);
+  await browser.send(`http://${app}.localhost:${world.port}/__auth/logout`, { sure: "1" });
+  return session;
+}
