@@ -1,6 +1,5 @@
 // One agent's WebSocket: frames in and out, its streams, liveness, and the credit they share.
 
-import type { ServerWebSocket } from "bun";
 import {
   type Checked,
   CHECK,
@@ -37,6 +36,7 @@ import {
 import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
+import type { SessionEvents, SessionSocket } from "./session-socket.ts";
 import type { StreamFlow } from "./stream-flow.ts";
 
 /** What a session belongs to. */
@@ -61,11 +61,13 @@ export interface SessionOptions {
 const congestedBytes = 256 * 1024;
 
 /** Lives from the WebSocket's open to its close. */
-export class Session implements FrameSink, FlowSession {
+export class Session implements FrameSink, FlowSession, SessionEvents {
   readonly outbox = new Outbox((message) => this.send(message));
   readonly streams = new Map<number, StreamFlow>();
   readonly budget = new WindowBudget();
   congested = false;
+  /** Streams that moved much between the last two ticks. */
+  bulkStreams = 0;
   /** No new streams: the agent or the server is leaving. */
   leaving = false;
   /** Smallest of the last round trips in ms; null before the first. */
@@ -78,7 +80,7 @@ export class Session implements FrameSink, FlowSession {
   private partial: { id: number; micros: number; flags: number; bytes: Buffer } | null = null;
 
   constructor(
-    private readonly ws: ServerWebSocket<unknown>,
+    private readonly socket: SessionSocket,
     private readonly owner: SessionOwner,
     readonly options: SessionOptions,
   ) {}
@@ -149,27 +151,28 @@ export class Session implements FrameSink, FlowSession {
     if (this.ended) return;
     this.outbox.flush();
     this.closeReason ||= reason;
-    this.ws.close(code, reason);
+    this.socket.close(code, reason);
   }
 
   /** Called about once a second. */
   tick(now: number): void {
     const silence = now - this.heardAt;
     if (silence >= this.options.deadAfterMs) {
-      this.closeReason = "the agent went silent";
-      this.ws.terminate();
-      return;
+      return this.socket.end(1006, "the agent went silent");
     }
     if (silence >= this.options.pingIntervalMs && now - this.pingedAt >= this.options.pingIntervalMs) this.ping(now);
-    for (const stream of this.streams.values()) stream.onTick(now);
+    this.bulkStreams = 0;
+    for (const stream of this.streams.values()) {
+      if (stream.movedMuch()) this.bulkStreams++;
+      stream.onTick(now);
+    }
   }
 
-  /** A WebSocket message. A peer that breaks the protocol loses this session only. */
-  received(message: Buffer | string): void {
+  /** A WebSocket message, `bytes[start..end)`. A peer that breaks the protocol loses this session only. */
+  received(bytes: Buffer, start: number, end: number): void {
     this.heardAt = performance.now();
     try {
-      if (typeof message === "string") throw new ProtocolError("messages are binary");
-      readFrames(message, this);
+      readFrames(bytes, this, start, end);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(closeCode.protocol, error.message);
@@ -283,11 +286,7 @@ export class Session implements FrameSink, FlowSession {
 
   private send(message: Buffer): void {
     if (this.ended) return;
-    const sent = this.ws.sendBinary(message);
-    if (sent > 0) return;
-    if (sent === 0) {
-      this.closeReason = "the agent doesn't read";
-      this.ws.terminate();
-    } else if (this.ws.getBufferedAmount() >= congestedBytes) this.congested = true;
+    this.socket.sendBinary(message);
+    if (this.socket.backlogBytes >= congestedBytes) this.congested = true;
   }
 }

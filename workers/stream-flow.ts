@@ -4,6 +4,8 @@ import { initialWindowBytes, smallWindowBytes } from "../src/protocol/frames.ts"
 import { Incoming, Outgoing } from "../src/protocol/flow.ts";
 import type { Session } from "./session.ts";
 
+const bulkBytes = 1024 * 1024;
+
 /** The visitor's side of a stream, as far as flow control needs it. */
 export interface VisitorSide {
   /** Bytes written that the visitor's kernel hasn't taken. */
@@ -24,6 +26,7 @@ export abstract class StreamFlow {
   /** Visitor -> agent bytes, agent -> visitor bytes. */
   bytesIn = 0;
   bytesOut = 0;
+  private seenBytes = 0;
   private outgoing: Outgoing | null = null;
   private incoming: Incoming | null = null;
   /** Request parts that came before there was a session. */
@@ -56,6 +59,13 @@ export abstract class StreamFlow {
     this.movedAt = performance.now();
     this.outgoing = new Outgoing(session, id, creditBytes);
     this.incoming = new Incoming(session, id, windowBytes);
+  }
+
+  /** Whether it moved much, both ways together, since the last call. */
+  movedMuch(): boolean {
+    const before = this.seenBytes;
+    this.seenBytes = this.bytesIn + this.bytesOut;
+    return this.seenBytes - before >= bulkBytes;
   }
 
   /** The stream is out of its session's table. */

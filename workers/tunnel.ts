@@ -114,10 +114,10 @@ export class Tunnel implements SessionOwner, CheckedService {
     const { sessions } = this;
     let best: Session | null = null;
     for (const session of sessions) {
-      if (session.hasRoom && (best === null || session.streams.size < best.streams.size)) best = session;
+      if (session.hasRoom && (best === null || loadOf(session) < loadOf(best))) best = session;
     }
     const { last } = this;
-    const stays = last !== null && best !== null && last.hasRoom && last.streams.size <= best.streams.size + this.slack;
+    const stays = last !== null && best !== null && last.hasRoom && loadOf(last) <= loadOf(best) + this.slack;
     return stays ? last : (this.last = best);
   }
 
@@ -230,6 +230,11 @@ export class Tunnel implements SessionOwner, CheckedService {
       openHttp(session, stream, head, head.length);
     }
   }
+}
+
+/** How busy a session is. Others would queue behind bulk bytes, so a session with such streams comes last. */
+function loadOf(session: Session): number {
+  return session.streams.size + session.bulkStreams * 2 * maxSlack;
 }
 
 function openHttp(session: Session, stream: HttpStream, head: Buffer, length: number): void {
