@@ -31,12 +31,15 @@ export function keepTransferring(
   let stopped = false;
   const lane = async (): Promise<void> => {
     while (!stopped) {
-      const id = `${options.run}-${report.started++}`;
-      await (report.started % 2 === 0 ? upload(options, id, report) : download(options, id, report)).catch(() => {
-        report.broken++;
-      });
-      // After a kill the connection is refused for a moment.
-      await Bun.sleep(5);
+      const client = await RawClient.open({ port: options.port }).catch(() => null);
+      // After a kill connections are refused for a moment.
+      if (client === null) await Bun.sleep(20);
+      else {
+        const id = `${options.run}-${report.started++}`;
+        const transfer = report.started % 2 === 0 ? upload : download;
+        await transfer(client, options, id, report).catch(() => report.broken++);
+        client[Symbol.dispose]();
+      }
     }
   };
   const done = Promise.all(Array.from({ length: lanes }, lane));
@@ -50,9 +53,13 @@ export function keepTransferring(
 }
 
 /** `/size/N` of the local service of the tests, in one of its framings. */
-async function download(options: TransferOptions, id: string, report: TransferReport): Promise<void> {
-  const { port, name, bytes } = options;
-  using client = await RawClient.open({ port });
+async function download(
+  client: RawClient,
+  options: TransferOptions,
+  id: string,
+  report: TransferReport,
+): Promise<void> {
+  const { name, bytes } = options;
   const chunked = id.endsWith("1") || id.endsWith("5") ? "?chunked" : "";
   await client.send(
     `GET /size/${bytes}${chunked} HTTP/1.1\r\nHost: ${name}.localhost\r\nX-Id: ${id}\r\nConnection: close\r\n\r\n`,
@@ -63,9 +70,8 @@ async function download(options: TransferOptions, id: string, report: TransferRe
   else report.wrong.push(`${id}: ${answer.bodyBytes} bytes, ended cleanly`);
 }
 
-async function upload(options: TransferOptions, id: string, report: TransferReport): Promise<void> {
-  const { port, name, bytes } = options;
-  using client = await RawClient.open({ port });
+async function upload(client: RawClient, options: TransferOptions, id: string, report: TransferReport): Promise<void> {
+  const { name, bytes } = options;
   const answer = client.response({ timeoutMs: 60_000 });
   answer.catch(() => {});
   await client.send(

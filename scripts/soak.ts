@@ -1,0 +1,73 @@
+// `bun run soak [--only NAME,…] [--scale 0.1] [--minutes 5] [--json FILE]`: the long and large runs, one after the other.
+
+import { parseArgs } from "node:util";
+import { scenarios } from "../test/soak/all.ts";
+import type { Fact } from "../test/soak/scenario.ts";
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    scale: { type: "string", default: "1" },
+    minutes: { type: "string", default: "5" },
+    json: { type: "string", default: "soak-results.json" },
+    list: { type: "boolean" },
+    /** Internal: runs one scenario in this process and prints its facts as JSON. */
+    one: { type: "string" },
+  },
+});
+
+const options = {
+  scale: Number(values.scale),
+  minutes: Number(values.minutes),
+  say: (line: string) => console.error(line),
+};
+
+if (values.one !== undefined) {
+  const facts = await scenarios.find(({ name }) => name === values.one)!.run(options);
+  console.log(JSON.stringify(facts));
+  process.exit(0);
+}
+if (values.list === true) {
+  for (const { name, about } of scenarios) console.log(`${name.padEnd(16)} ${about}`);
+  process.exit(0);
+}
+process.exit(await runAll());
+
+async function runAll(): Promise<number> {
+  const wanted = values.only?.split(",") ?? scenarios.map(({ name }) => name);
+  const unknown = wanted.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+  if (unknown.length > 0 || !(options.scale > 0) || !(options.minutes > 0)) {
+    console.error(`There is no scenario ${unknown.join(", ")}; --list names them all.`);
+    return 2;
+  }
+  const results: { name: string; seconds: number; facts: Fact[]; error: string | null }[] = [];
+  for (const { name, about } of scenarios) {
+    if (!wanted.includes(name)) continue;
+    console.log(`\n${name}: ${about}`);
+    const started = performance.now();
+    const { facts, error } = await runOne(name);
+    const seconds = Math.round((performance.now() - started) / 1_000);
+    results.push({ name, seconds, facts, error });
+    for (const { what, got, want, ok } of facts)
+      console.log(`  ${ok ? "ok  " : "FAIL"} ${what.padEnd(44)} ${got.padEnd(16)} ${want ?? ""}`);
+    if (error !== null) console.log(`  FAIL it broke off: ${error}`);
+    console.log(`  ${seconds} s`);
+  }
+  const failed = results.filter(({ facts, error }) => error !== null || facts.some(({ ok }) => !ok));
+  const report = { finishedAt: new Date().toISOString(), bun: Bun.version, ...options, results };
+  await Bun.write(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  console.log(`\n${results.length - failed.length} passed, ${failed.length} failed; written to ${values.json}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** Each scenario has a process of its own, so that none measures what another left behind. */
+async function runOne(name: string): Promise<{ facts: Fact[]; error: string | null }> {
+  const child = Bun.spawn(
+    [process.execPath, import.meta.path, "--one", name, "--scale", values.scale, "--minutes", values.minutes],
+    { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+  );
+  const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
+  const last = out.trim().split("\n").at(-1) ?? "";
+  if (code === 0 && last.startsWith("[")) return { facts: JSON.parse(last) as Fact[], error: null };
+  return { facts: [], error: err.trim().split("\n").slice(-12).join("\n") || `exit code ${code}` };
+}

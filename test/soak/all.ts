@@ -1,0 +1,29 @@
+// Every soak scenario, in the order in which they run.
+
+import { attackers } from "./attackers.ts";
+import { bulk } from "./bulk.ts";
+import { contract } from "./contract.ts";
+import { idleSessions, idleSessionsDirect } from "./idle-sessions.ts";
+import { kills } from "./kills.ts";
+import { readers, slowService } from "./load.ts";
+import { moves } from "./moves.ts";
+import { quiet } from "./quiet.ts";
+import { restart } from "./restart.ts";
+import type { Scenario } from "./scenario.ts";
+import { shardFaults, shardKills } from "./shards.ts";
+
+export const scenarios: readonly Scenario[] = [
+  moves,
+  shardKills,
+  shardFaults,
+  bulk,
+  idleSessions,
+  idleSessionsDirect,
+  kills,
+  restart,
+  slowService,
+  readers,
+  attackers,
+  quiet,
+  contract,
+];

@@ -1,0 +1,37 @@
+// The parts of the contract that have a full size of their own: property tests, memory, moves, 1,000 WebSockets.
+
+import { exactly, figure, type Scenario } from "./scenario.ts";
+
+const files = [
+  "./test/contract/moves.test.ts",
+  "./test/contract/memory.test.ts",
+  "./test/contract/websocket.test.ts",
+  "./test/contract/messages.test.ts",
+  "./src/http1",
+  "./src/protocol",
+];
+
+export const contract: Scenario = {
+  name: "contract",
+  about: "the contract and the property tests at their full size (SOAK set)",
+  async run(options) {
+    const times = options.scale >= 1 ? "20" : "1";
+    const child = Bun.spawn([process.execPath, "test", ...files], {
+      cwd: `${import.meta.dir}/../..`,
+      env: { ...process.env, ...(options.scale >= 1 ? { SOAK: times } : {}) },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
+    const count = (word: string): number => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(err)?.[1] ?? -1);
+    if (code !== 0)
+      options.say(
+        err
+          .split("\n")
+          .filter((line) => line.startsWith("(fail)"))
+          .join("\n"),
+      );
+    return [figure("passed", count("pass")), exactly("failed", count("fail"), 0), exactly("exit code", code, 0)];
+  },
+};

@@ -1,0 +1,108 @@
+// Many requests at once to a slow service, and visitors beside one that doesn't read and one that reads all it can.
+
+import { percentile } from "../../bench/measure/statistics.ts";
+import { startLocalServiceProcess } from "../helpers/local-service-process.ts";
+import { RawClient } from "../helpers/raw-client.ts";
+import { startServerProcess } from "../helpers/server-process.ts";
+import { startTaggedService } from "../helpers/tagged-service.ts";
+import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
+import { statusOf, visit } from "../helpers/visit.ts";
+import { atMost, exactly, figure, type Scenario, scaled } from "./scenario.ts";
+
+export const slowService: Scenario = {
+  name: "slow-service",
+  about: "1,000 requests at once on one tunnel to a service that takes 1 s: all well in ≤ 2.5 s",
+  async run(options) {
+    const count = scaled(options, 1_000, 100);
+    await using service = startTaggedService("slow");
+    await using server = await startServerProcess({ shards: 2 });
+    await using agent = await openTunnel({ ...server, port: service.port, name: "slow" });
+    await agent.until("session");
+    // Connections first: their set-up is not what is measured.
+    const clients = await Promise.all(Array.from({ length: count }, () => RawClient.open(server)));
+    const started = performance.now();
+    const statuses = await Promise.all(
+      clients.map(async (client) => {
+        await client.send("GET /slow/1000 HTTP/1.1\r\nHost: slow.localhost\r\n\r\n");
+        return statusOf(client.response());
+      }),
+    );
+    const seconds = (performance.now() - started) / 1_000;
+    for (const client of clients) client[Symbol.dispose]();
+    return [
+      exactly("answers with 200", statuses.filter((status) => status === 200).length, count),
+      atMost("the last after", seconds, 2.5, "s"),
+    ];
+  },
+};
+
+export const readers: Scenario = {
+  name: "readers",
+  about: "one stalled and one bulk reader on a tunnel: others' p99 at most doubled + 20 ms",
+  async run(options) {
+    const seconds = scaled(options, 20, 4);
+    await using service = await startLocalServiceProcess();
+    await using server = await startServerProcess({ shards: 2 });
+    await using agent = await openTunnelProcess({ ...server, port: service.port, name: "shared" });
+    await agent.until("session");
+    await latencies(server.port, 2);
+    const alone = await latencies(server.port, seconds);
+    // The same bytes through another agent: what the machine alone costs.
+    await using other = await openTunnelProcess({ ...server, port: service.port, name: "other" });
+    await other.until("session");
+    const elsewhere = startBulk(server.port, "other", seconds + settleMs / 1_000);
+    await Bun.sleep(settleMs);
+    const control = await latencies(server.port, seconds);
+    await elsewhere;
+    using stalled = await RawClient.open(server);
+    await stalled.send("GET /size/8000000000 HTTP/1.1\r\nHost: shared.localhost\r\n\r\n");
+    stalled.pause();
+    const bulk = startBulk(server.port, "shared", seconds + settleMs / 1_000);
+    await Bun.sleep(settleMs);
+    const beside = await latencies(server.port, seconds);
+    // On a machine with cores to spare the first term is the larger one.
+    const limit = Math.max(percentile(alone.ms, 99) * 2, percentile(control.ms, 99)) + 20;
+    return [
+      atMost("p99 beside the two", percentile(beside.ms, 99), limit, "ms"),
+      figure("p99 alone", percentile(alone.ms, 99), "ms"),
+      figure("p99 with the bulk reader on another tunnel", percentile(control.ms, 99), "ms"),
+      figure("p50 alone", percentile(alone.ms, 50), "ms"),
+      figure("p50 with the bulk reader on another tunnel", percentile(control.ms, 50), "ms"),
+      figure("p50 beside the two", percentile(beside.ms, 50), "ms"),
+      exactly("failed", alone.failed + control.failed + beside.failed, 0),
+      figure("the bulk reader's speed", (await bulk) / 1_048_576 / seconds, "MiB/s"),
+    ];
+  },
+};
+
+/** The server looks once a second who moves much. */
+const settleMs = 1_500;
+
+/** Reads as fast as it can, in a process of its own (in this one it would delay those who measure); resolves to the bytes. */
+async function startBulk(port: number, name: string, seconds: number): Promise<number> {
+  const flags = ["-sN", "--max-time", String(seconds), "-o", "/dev/null", "-w", "%{size_download}"];
+  const target = `http://127.0.0.1:${port}/size/800000000000`;
+  const reader = Bun.spawn(["curl", ...flags, "-H", `Host: ${name}.localhost`, target], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  return Number(await reader.stdout.text());
+}
+
+/** Four visitors, one request every 10 ms each. */
+async function latencies(port: number, seconds: number): Promise<{ ms: number[]; failed: number }> {
+  const until = performance.now() + seconds * 1_000;
+  const ms: number[] = [];
+  let failed = 0;
+  const visitor = async (): Promise<void> => {
+    while (performance.now() < until) {
+      const sent = performance.now();
+      if ((await statusOf(visit(port, "shared", "/size/1000"))) === 200) ms.push(performance.now() - sent);
+      else failed++;
+      await Bun.sleep(10);
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, visitor));
+  return { ms, failed };
+}
