@@ -131,6 +131,7 @@ export class Incoming {
   close(): void {
     this.session.budget.give(this.window);
     this.window = 0;
+    this.owed = 0;
   }
 
   /** `grow`: the reader keeps up, so a larger window lets it run faster. */

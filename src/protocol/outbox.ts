@@ -1,7 +1,7 @@
 // Frames on their way out of one session: collected in one buffer, sent once per event-loop turn.
 
 import { copyBytes } from "../lib/bytes.ts";
-import { DATA, FIN, headerBytes, maxPayloadBytes, RESET, WINDOW, writeU32 } from "./frames.ts";
+import { headerBytes, RESET, WINDOW, writeU32 } from "./frames.ts";
 
 const capacity = 128 * 1024;
 /** A message is sent before the turn ends once it has grown to this. */
@@ -58,14 +58,6 @@ export class Outbox {
     const at = this.reserve(end - start);
     copyBytes(bytes, start, end, this.data!, at);
     this.commit(type, flags, stream, end - start);
-  }
-
-  /** Sends body bytes in as many DATA frames as they need; `fin` ends the direction with the last one. */
-  body(stream: number, bytes: Uint8Array, start: number, end: number, fin: boolean): void {
-    for (let at = start; at < end; at += maxPayloadBytes) {
-      const stop = Math.min(end, at + maxPayloadBytes);
-      this.frame(DATA, fin && stop === end ? FIN : 0, stream, bytes, at, stop);
-    }
   }
 
   /** A frame without payload, in order with the data (END). */
