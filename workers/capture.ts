@@ -36,7 +36,9 @@ export interface CaptureMeta {
 const firstArenaBytes = 32 * 1024;
 const maxArenaBytes = 512 * 1024;
 const secretName =
-  /^(?:authorization|proxy-authorization|cookie|set-cookie|x-api-key)$|token|secret|password|signature/i;
+  /^(?:authorization|proxy-authorization|cookie|set-cookie)$|api[-_]?key|token|secret|password|signature/i;
+/** Fields that hold an address, perhaps with a query. */
+const urlName = /^(?:referer|location|content-location|refresh)$/i;
 const head = new Head();
 
 /** One request; its stream fills it in as it goes. */
@@ -89,9 +91,10 @@ export class CaptureEntry {
     if (request !== null && head.parseRequest(request, 0, request.length) > 0) {
       line.method = head.method;
       line.path = logQuery ? head.target : head.target.split("?", 1)[0]!;
-      requestHeaders = headers();
+      requestHeaders = headers(logQuery);
     }
-    const responseHeaders = response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers() : [];
+    const responseHeaders =
+      response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers(logQuery) : [];
     const { id, tunnelId, name, appId, orgId, address, principal } = meta;
     return {
       ...{ id, tunnelId, name, appId, orgId, address, principal, ...line, requestHeaders, responseHeaders },
@@ -116,6 +119,7 @@ export class CaptureRing {
   private arena: Buffer | null = null;
   /** Bytes ever written; the arena holds the last of them. */
   private written = 0;
+  private closed = false;
 
   constructor(
     private readonly maxEntries: number,
@@ -127,7 +131,7 @@ export class CaptureRing {
     const entry = new CaptureEntry(this, meta);
     entry.requestAt = this.store(bytes, 0, length);
     entry.requestBytes = length;
-    if (this.maxEntries > 0) {
+    if (this.maxEntries > 0 && !this.closed) {
       this.entries[this.next] = entry;
       this.next = (this.next + 1) % this.maxEntries;
     }
@@ -144,6 +148,7 @@ export class CaptureRing {
 
   /** Copies bytes in; -1 when they don't fit at all. */
   store(bytes: Buffer, start: number, end: number): number {
+    if (this.closed) return -1;
     const length = end - start;
     let { arena } = this;
     if (arena === null || (this.written + length > arena.length && arena.length < maxArenaBytes))
@@ -164,7 +169,9 @@ export class CaptureRing {
     return arena.subarray(offset, offset + length);
   }
 
+  /** Gives the memory back. Streams may still hold entries: these keep nothing from here on. */
   close(): void {
+    this.closed = true;
     if (this.arena !== null) this.budget.give(this.arena.length);
     this.arena = null;
     this.entries.length = 0;
@@ -184,13 +191,14 @@ export class CaptureRing {
   }
 }
 
-function headers(): [string, string][] {
+function headers(logQuery: boolean): [string, string][] {
   const list: [string, string][] = [];
   for (let i = 0; i < head.count; i++) {
     const name = head.bytes.subarray(head.nameStart[i]!, head.nameEnd[i]!);
     const text = Buffer.from(name).toString("latin1");
     const value = head.value(i);
-    list.push([text, secretName.test(text) ? `(hidden, ${value.length} characters)` : value]);
+    if (secretName.test(text)) list.push([text, `(hidden, ${value.length} characters)`]);
+    else list.push([text, logQuery || !urlName.test(text) ? value : value.replace(/([?#]).*/, "$1(hidden)")]);
   }
   return list;
 }
