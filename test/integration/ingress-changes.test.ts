@@ -1,0 +1,142 @@
+// Changes over the HTTP API act on live tunnels of a running server, on both engines: policies within a second, and what
+// is no longer permitted is closed within five.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { adminApi, type AdminApi } from "../helpers/admin-api.ts";
+import { startTestAgent } from "../helpers/agent.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { type LocalService, startLocalService } from "../helpers/local-service.ts";
+import { freshPostgresUrl } from "../helpers/postgres.ts";
+import { RawClient } from "../helpers/raw-client.ts";
+import { startTestServer, type TestServer } from "../helpers/server.ts";
+import { statusOf, visit } from "../helpers/visit.ts";
+
+setDefaultTimeout(60_000);
+
+const ada = { authType: "basic", basicUsername: "ada", basicPassword: "visitor-secret" };
+const asAda = `Authorization: Basic ${btoa("ada:visitor-secret")}\r\n`;
+
+describe.each(["sqlite", "postgres"])("%s", (engine) => {
+  let server: TestServer;
+  let local: LocalService;
+  let api: AdminApi;
+  let orgId: string;
+  beforeAll(async () => {
+    // Lists of the database decide about agents, and the one address that this allows is nobody's.
+    const env = { SHARDS: "2", AGENT_WHITELIST: "192.0.2.1", HOLD_MS: "200" };
+    const secrets = { JWT_SECRET: "j".repeat(43), ENCRYPTION_KEY: "e".repeat(43) };
+    const shared = async () => ({ ...env, ...secrets, DATABASE_URL: await freshPostgresUrl() });
+    server = await startTestServer(engine === "sqlite" ? env : await shared());
+    local = startLocalService();
+    api = adminApi(server);
+    orgId = await api.createOrganization("acme");
+  });
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+    local?.[Symbol.dispose]();
+  });
+
+  const serve = (name: string, token: string, connections = 2) =>
+    startTestAgent({ server: { port: server.port, token }, subdomain: name, localPort: local.port, connections });
+  /** An organization's list entry that lets agents of here in, unless another level is named. */
+  const allow = async (path = `/admin/organizations/${orgId}/whitelist`): Promise<string> => {
+    const { entry } = await api.must("POST", path, { ipRange: "127.0.0.0/8" });
+    return `${path}/${(entry as { id: string }).id}`;
+  };
+  const open = async (name: string, lines = ""): Promise<RawClient> => {
+    const client = await RawClient.open({ port: server.port });
+    const upgrade =
+      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    const head = client.response();
+    await client.send(`GET /raw HTTP/1.1\r\nHost: ${name}.localhost\r\n${lines}${upgrade}\r\n`);
+    expect((await head).status).toBe(101);
+    return client;
+  };
+
+  test("a policy that is set, changed or removed is in force within a second, on kept connections too", async () => {
+    const entry = await allow();
+    const appId = await api.createApplication(orgId, "moving", "inherit");
+    const key = await api.createKey({ orgId, scope: "tunnel" });
+    await using agent = await serve("moving", key.raw);
+    expect(agent.of("refused")).toEqual([]);
+    using kept = await RawClient.open({ port: server.port });
+    const onKept = async (lines: string): Promise<number> => {
+      const answer = kept.response();
+      await kept.send(`GET / HTTP/1.1\r\nHost: moving.localhost\r\n${lines}\r\n`);
+      return (await answer).status;
+    };
+    expect(await onKept("")).toBe(200);
+    const within = async (change: () => Promise<unknown>, lines: string, status: number): Promise<void> => {
+      await change();
+      const from = performance.now();
+      await eventually(
+        async () => {
+          using client = await RawClient.open({ port: server.port });
+          const answer = client.response();
+          await client.send(`GET / HTTP/1.1\r\nHost: moving.localhost\r\n${lines}\r\n`);
+          return (await answer).status === status;
+        },
+        `visitors get ${status}`,
+        1_000,
+      );
+      expect(performance.now() - from).toBeLessThan(1_000);
+    };
+    const app = `/admin/applications/${appId}`;
+    const org = `/admin/organizations/${orgId}/policy`;
+    await within(() => api.must("PUT", org, ada), asAda, 200);
+    await within(() => Promise.resolve(), "", 401);
+    expect(await onKept(asAda)).toBe(200);
+    await within(() => api.must("PUT", org, { ...ada, basicPassword: "another-secret" }), asAda, 401);
+    await within(() => api.must("PUT", app, { authMode: "disabled" }), "", 200);
+    await within(() => api.must("PUT", app, { authMode: "custom" }), "", 403);
+    await within(() => api.setPolicy(appId, { ...ada, denyIps: ["127.0.0.0/8"] }), asAda, 403);
+    await within(() => api.setPolicy(appId, { ...ada, denyIps: [] }), asAda, 200);
+    await within(() => api.must("DELETE", `${app}/policy`), asAda, 403);
+    await within(() => api.must("PUT", app, { authMode: "inherit" }), "", 401);
+    await within(() => api.must("DELETE", org), "", 200);
+    await api.must("DELETE", entry);
+  });
+
+  describe("security", () => {
+    /** Takes the permission away and expects sessions, visitors and the name to be gone within 5 s. */
+    async function expectClosed(name: string, token: string, change: () => Promise<unknown>): Promise<void> {
+      await using agent = await serve(name, token);
+      using visitor = await open(name);
+      await change();
+      const from = performance.now();
+      await visitor.ended;
+      await eventually(async () => (await statusOf(visit(server.port, name, "/"))) !== 200, "no visitor passes", 5_000);
+      await eventually(() => agent.of("tunnel.lost").length + agent.of("refused").length > 0, "the agent knows", 5_000);
+      expect(performance.now() - from).toBeLessThan(5_000);
+    }
+
+    test("a revoked key closes its tunnels", async () => {
+      const entry = await allow();
+      await api.createApplication(orgId, "byte", "inherit");
+      const key = await api.createKey({ orgId, scope: "tunnel" });
+      await expectClosed("byte", key.raw, () => api.must("DELETE", `/admin/api-keys/${key.id}`));
+      await api.must("DELETE", entry);
+    });
+
+    test("a disabled account closes its tunnels", async () => {
+      const account = await api.createAccount("bob", null);
+      await allow(`/admin/accounts/${account.id}/whitelist`);
+      await expectClosed("bobs", account.token, () => api.must("DELETE", `/admin/accounts/${account.id}`));
+    });
+
+    test("a removed list entry closes what only it allowed, at every level", async () => {
+      const account = await api.createAccount("carol", null);
+      const appId = await api.createApplication(orgId, "listed", "inherit");
+      const key = await api.createKey({ orgId, appId, scope: "tunnel" });
+      for (const [path, name, token] of [
+        ["/admin/whitelist", "carols", account.token],
+        [`/admin/accounts/${account.id}/whitelist`, "carols", account.token],
+        [`/admin/organizations/${orgId}/whitelist`, "listed", key.raw],
+        [`/admin/applications/${appId}/whitelist`, "listed", key.raw],
+      ] as const) {
+        const entry = await allow(path);
+        await expectClosed(name, token, () => api.must("DELETE", entry));
+      }
+    });
+  });
+});
