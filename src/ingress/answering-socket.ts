@@ -16,6 +16,10 @@ export abstract class AnsweringSocket extends ClosingSocket {
   isHead = false;
   keepAlive = true;
   wantsHtml = false;
+  /** Something of the final response has been written: an error of ours can't be told any more. */
+  isAnswering = false;
+  /** The server is leaving: no request after the present one. */
+  protected leaving = false;
 
   constructor(
     host: IngressHost,
@@ -49,7 +53,7 @@ export abstract class AnsweringSocket extends ClosingSocket {
 
   /** Whether this connection may serve another request after the present one, as far as the visitor is concerned. */
   get mayKeepAlive(): boolean {
-    return this.keepAlive && !this.halfClosed && !this.meta.last;
+    return this.keepAlive && !this.halfClosed && !this.meta.last && !this.leaving;
   }
 
   /** Notes what the answer to `head` depends on, and how its body is framed. */
@@ -73,11 +77,12 @@ export abstract class AnsweringSocket extends ClosingSocket {
     this.isHead = false;
   }
 
-  /** Says why and closes, whatever else the visitor sent. */
+  /** Says why and closes, whatever else the visitor sent. Behind the beginning of an answer only the broken connection says it. */
   protected refuse(code: ErrorCode, detail: string): void {
     this.exchange = null;
     const { requestId, wantsHtml: html } = this;
     this.host.refused(code, detail, this.meta.address, requestId);
+    if (this.isAnswering) return this.destroy();
     const message = code === "bad_request" ? `The request is malformed: ${detail}.` : errorCatalogue[code].message;
     const bytes = errorAnswer({ code, message, requestId, html, headOnly: this.isHead, close: true });
     this.write(bytes, 0, bytes.length);

@@ -3,7 +3,7 @@
 import { BodyReader } from "../http1/body.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange, IngressHost } from "./exchange.ts";
-import { Progress, progressWindowMs } from "./progress.ts";
+import { minProgressBytes, Progress, progressWindowMs } from "./progress.ts";
 import { pausedByExchange, pausedByPipeline, VisitorSocket } from "./visitor-socket.ts";
 
 /**
@@ -32,6 +32,7 @@ export abstract class ClosingSocket extends VisitorSocket {
   protected visitorCloses = false;
   protected hasSpokenHttp10 = false;
   private discarded = 0;
+  private takenBytes = 0;
   private readonly progress = new Progress();
 
   constructor(protected readonly host: IngressHost) {
@@ -90,6 +91,15 @@ export abstract class ClosingSocket extends VisitorSocket {
     const reading = this.phase === "exchange" && !this.body.done && (this.pausedBy & pausedByExchange) === 0;
     const stalled = this.progress.check(now, reading, this.body.received, this.out.bytes > 0, this.sentBytes, settings);
     if (stalled !== null) this.leave(stalled);
+  }
+
+  /** Whether a visitor that has an answer to read still reads it: then it is looked at again a while later. */
+  protected stillTakes(now: number): boolean {
+    const { sentBytes, takenBytes } = this;
+    this.takenBytes = sentBytes;
+    if (this.out.bytes === 0 || sentBytes - takenBytes < minProgressBytes) return false;
+    this.deadline = now + this.host.settings.writeProgressTimeoutMs;
+    return true;
   }
 
   /** Nothing more is served; what was written still leaves. */

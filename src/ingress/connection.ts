@@ -65,8 +65,9 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   /** The response is complete. `keepAlive` false, or a request body still under way, closes the connection. */
   finish(keepAlive: boolean): void {
     this.exchange = null;
+    this.isAnswering = false;
     if (!this.isOpen) return;
-    if (!keepAlive || !this.body.done || this.halfClosed) return this.closeGracefully();
+    if (!keepAlive || !this.body.done || this.halfClosed || this.leaving) return this.closeGracefully();
     this.phase = "idle";
     this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
     this.unpause(pausedByExchange | pausedByPipeline);
@@ -80,13 +81,14 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     const { pending } = this;
     this.pending = null;
     if (pending !== null) this.exchange?.bodyData(pending, 0, pending.length);
+    this.unpause(pausedByPipeline);
     if (this.halfClosed) this.exchange?.bodyEnd(null);
   }
 
   /** The server is leaving: an idle connection closes now, a busy one after its answer. */
   closeIfIdle(): void {
     if (this.phase === "idle" && this.pending === null) this.closeGracefully();
-    else this.keepAlive = false;
+    else this.leaving = true;
   }
 
   /** Routes a postponed request again. */
@@ -118,6 +120,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (this.phase === "closing") {
       if (done) this.lingerOrEnd();
     } else if (this.exchange !== null) this.exchange.drained();
+    else if (done && (this.phase === "idle" || this.phase === "head")) this.goOn();
     flushCork();
   }
 
@@ -149,6 +152,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
 
   expired(now: number): void {
     if (this.phase === "exchange" || this.phase === "raw") return this.checkProgress(now);
+    if ((this.phase === "idle" || this.phase === "closing") && this.stillTakes(now)) return;
     this.deadline = Infinity;
     if (this.phase === "waiting") this.refuse("unavailable", "the shard is being replaced");
     else if (this.phase === "head") {
@@ -174,7 +178,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
       this.pending = null;
     }
     this.processing = true;
-    while (at < bytes.length && this.exchange === null && this.isOpen) {
+    while (at < bytes.length && this.mayRoute()) {
       const next = head.parseRequest(bytes, at, bytes.length);
       if (next === INCOMPLETE) {
         if (this.phase === "idle") {
@@ -195,6 +199,20 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     }
     this.processing = false;
     if (this.isOpen) this.keep(bytes, at);
+  }
+
+  /** A request is only looked at when the answer before it has left: whoever doesn't read is not answered ahead. */
+  private mayRoute(): boolean {
+    if (this.exchange !== null || !this.isOpen) return false;
+    flushCork();
+    return this.out.bytes === 0;
+  }
+
+  /** The last answer has left: what waited behind it has its turn. */
+  private goOn(): void {
+    if (this.phase === "idle") this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
+    this.unpause(pausedByPipeline);
+    if (this.pending !== null) this.process(empty, 0);
   }
 
   private routeRequest(bytes: Buffer, at: number): void {
@@ -231,6 +249,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (at >= bytes.length || !this.isOpen) return;
     const rest = bytes.subarray(at);
     this.pending = this.pending === null ? Buffer.from(rest) : Buffer.concat([this.pending, rest]);
-    if (this.exchange !== null && this.pending.length > maxPipelinedBytes) this.pause(pausedByPipeline);
+    const waits = this.exchange !== null || this.out.bytes > 0;
+    if (waits && this.pending.length > maxPipelinedBytes) this.pause(pausedByPipeline);
   }
 }

@@ -1,7 +1,7 @@
 // Whether a visitor keeps moving: a body that dribbles in and a reader that reads nothing are given up.
 
 /** Least bytes per window in either direction. */
-const minBytes = 256;
+export const minProgressBytes = 256;
 
 export interface ProgressLimits {
   bodyProgressTimeoutMs: number;
@@ -34,8 +34,8 @@ export class Progress {
     sentBytes: number,
     limits: ProgressLimits,
   ): string | null {
-    const readStalled = reading && readBytes - this.readBytes < minBytes;
-    const writeStalled = writing && sentBytes - this.sentBytes < minBytes;
+    const readStalled = reading && readBytes - this.readBytes < minProgressBytes;
+    const writeStalled = writing && sentBytes - this.sentBytes < minProgressBytes;
     this.readBytes = readBytes;
     this.sentBytes = sentBytes;
     if (!readStalled && !writeStalled) this.movedAt = now;

@@ -41,6 +41,7 @@ export class ResponseWriter {
   begin(head: Head, mayKeepAlive: boolean, lines: string): void {
     const { connection } = this;
     const { status, contentLength } = head;
+    connection.isAnswering = true;
     // RFC 9112 6.3: what has no body, what says its length, and what must be delimited by us.
     if (connection.isHead || status === 204 || status === 304) this.framing = "none";
     else if (contentLength >= 0) this.framing = "length";
