@@ -1,0 +1,70 @@
+// Who the visitor is behind proxies, and the lines that we write about it.
+
+import { describe, expect, test } from "bun:test";
+import { Head } from "../http1/head.ts";
+import { createCidrList } from "../lib/cidr.ts";
+import { carriesForwarding, forwardedLines, resolveVisitor } from "./forwarded.ts";
+
+const trusted = createCidrList(["10.0.0.0/8", "fd00::/8"]);
+
+function headOf(...lines: string[]): Head {
+  const head = new Head();
+  const bytes = Buffer.from(["GET / HTTP/1.1", "Host: a.test", ...lines, "", ""].join("\r\n"), "latin1");
+  expect(head.parseRequest(bytes, 0, bytes.length)).toBe(bytes.length);
+  return head;
+}
+const visitor = (peer: string, ...lines: string[]) => resolveVisitor(headOf(...lines), peer, "http", trusted);
+
+describe("behind a trusted proxy", () => {
+  test.each([
+    [["X-Forwarded-For: 192.0.2.1"], "192.0.2.1"],
+    [["X-Forwarded-For: 192.0.2.1, 10.0.0.2"], "192.0.2.1"],
+    [["X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 10.0.0.2"], "192.0.2.1"],
+    [["X-Forwarded-For: 10.0.0.3, 10.0.0.2"], "10.0.0.3"],
+    [["X-Forwarded-For: 192.0.2.1:4711"], "192.0.2.1"],
+    [["X-Forwarded-For: ::ffff:192.0.2.1"], "192.0.2.1"],
+    [['Forwarded: for="[2001:db8::1]:4711";proto=https, for=10.0.0.2'], "2001:db8::1"],
+    [["Forwarded: for=192.0.2.9", "X-Forwarded-For: 192.0.2.1"], "192.0.2.1"],
+    [[], "10.0.0.1"],
+  ])("%j is from %s", (lines, address) => {
+    expect(visitor("10.0.0.1", ...lines).address).toBe(address);
+  });
+
+  test("the scheme is what the last proxy says", () => {
+    expect(visitor("10.0.0.1", "X-Forwarded-Proto: https").scheme).toBe("https");
+    expect(visitor("10.0.0.1", "X-Forwarded-Proto: https, http").scheme).toBe("http");
+    expect(visitor("10.0.0.1", "Forwarded: for=192.0.2.1;proto=https").scheme).toBe("https");
+    expect(visitor("10.0.0.1", "X-Forwarded-Proto: gopher").scheme).toBe("http");
+  });
+});
+
+test("what is written names the address in each syntax, and quotes a port's colon", () => {
+  expect(forwardedLines({ address: "2001:db8::1", scheme: "https" }, "a.test:8443")).toBe(
+    "X-Forwarded-For: 2001:db8::1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.test:8443\r\n" +
+      'Forwarded: for="[2001:db8::1]";host="a.test:8443";proto=https\r\n',
+  );
+  expect(forwardedLines({ address: "192.0.2.1", scheme: "http" }, "a.test")).toContain(
+    "Forwarded: for=192.0.2.1;host=a.test;proto=http\r\n",
+  );
+});
+
+describe("security", () => {
+  test("a peer that isn't trusted says nothing about itself", () => {
+    const lines = ["X-Forwarded-For: 10.0.0.9", "X-Forwarded-Proto: https", "Forwarded: for=10.0.0.9"];
+    expect(visitor("192.0.2.7", ...lines)).toEqual({ address: "192.0.2.7", scheme: "http" });
+    expect(carriesForwarding(headOf(...lines))).toBe(true);
+    expect(carriesForwarding(headOf("X-Forwarded-Proto: https"))).toBe(false);
+  });
+
+  test("what a visitor wrote in front of the proxy's entry is not believed", () => {
+    expect(visitor("10.0.0.1", "X-Forwarded-For: 203.0.113.1, 192.0.2.1").address).toBe("192.0.2.1");
+    expect(visitor("10.0.0.1", "X-Forwarded-For: 203.0.113.1, 192.0.2.1, 10.0.0.2").address).toBe("192.0.2.1");
+  });
+
+  test.each(["unknown", "_hidden", "", "192.0.2.1.5", "1", "evil.test", "192.0.2.1\t1", '"', "0x7f.1"])(
+    "an entry that can't be read (%j) ends the search at the last good one",
+    (entry) => {
+      expect(visitor("10.0.0.1", `X-Forwarded-For: 203.0.113.1, ${entry}, 10.0.0.2`).address).toBe("10.0.0.2");
+    },
+  );
+});
