@@ -1,0 +1,75 @@
+// Answers of ours: whole HTTP messages, a page or JSON, never cached, nothing reflected.
+
+import { describe, expect, test } from "bun:test";
+import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
+import { Head } from "../http1/head.ts";
+import { acceptsHtml, errorAnswer, redirectAnswer } from "./error-page.ts";
+
+const base = { requestId: "0123456789abcdef01", html: false, headOnly: false, close: false };
+
+/** Parsed by our own strict grammar; the body is what follows the head. */
+function parsed(bytes: Buffer): { head: Head; body: string; fields: Map<string, string> } {
+  const head = new Head();
+  const end = head.parseResponse(bytes, 0, bytes.length);
+  expect(end).toBeGreaterThan(0);
+  const text = bytes.toString("latin1", 0, end).split("\r\n").slice(1, -2);
+  const fields = new Map(text.map((line) => line.split(": ", 2) as [string, string]));
+  expect(fields.size).toBe(head.count);
+  return { head, body: bytes.toString("utf8", end), fields };
+}
+
+describe("errors", () => {
+  test.each(Object.keys(errorCatalogue) as ErrorCode[])("%s is a complete answer in every form", (code) => {
+    for (const html of [false, true]) {
+      const bytes = errorAnswer({ ...base, code, html });
+      const { head, body, fields } = parsed(bytes);
+      expect(head.status).toBe(errorCatalogue[code].status);
+      expect(head.contentLength).toBe(Buffer.byteLength(body));
+      expect(fields.get("Cache-Control")).toBe("no-store");
+      expect(fields.get("X-Request-Id")).toBe(base.requestId);
+      if (html) expect(body).toContain(base.requestId);
+      else expect(JSON.parse(body)).toMatchObject({ error: { code, requestId: base.requestId } });
+      const headOnly = errorAnswer({ ...base, code, html, headOnly: true });
+      expect(bytes.subarray(0, headOnly.length).equals(headOnly)).toBe(true);
+      expect(parsed(headOnly).body).toBe("");
+    }
+  });
+
+  test("carry what is added to them", () => {
+    const options = { message: "Ours.", retryAfterSeconds: 3, headers: [["X-Ours", "1"]] as const, close: true };
+    const { fields, body, head } = parsed(errorAnswer({ ...base, code: "tunnel_offline", ...options }));
+    expect([fields.get("Retry-After"), fields.get("X-Ours"), head.close]).toEqual(["3", "1", true]);
+    expect(JSON.parse(body).error.message).toBe("Ours.");
+    expect(parsed(errorAnswer({ ...base, code: "method_not_allowed" })).fields.get("Allow")).toContain("GET");
+  });
+});
+
+test("a redirect is empty and never cached", () => {
+  const { head, body, fields } = parsed(redirectAnswer("/__auth/login?to=%2F", base.requestId, true));
+  expect([head.status, head.contentLength, body, head.close]).toEqual([302, 0, "", true]);
+  expect([fields.get("Location"), fields.get("Cache-Control")]).toEqual(["/__auth/login?to=%2F", "no-store"]);
+});
+
+test("browsers are told from programs by what they accept", () => {
+  const accepts = (...lines: string[]): boolean => {
+    const head = new Head();
+    const bytes = Buffer.from(["GET / HTTP/1.1", "Host: a", ...lines, "", ""].join("\r\n"));
+    head.parseRequest(bytes, 0, bytes.length);
+    return acceptsHtml(head);
+  };
+  expect([accepts(), accepts("Accept: */*"), accepts("Accept: application/json")]).toEqual([false, false, false]);
+  expect(accepts("Accept: application/xml", "accept: text/html;q=0.9")).toBe(true);
+});
+
+describe("security", () => {
+  test("a page runs nothing, loads nothing, is framed by nobody, and escapes its text", () => {
+    const { fields, body } = parsed(errorAnswer({ ...base, code: "bad_request", html: true, message: `<b>"'&` }));
+    const policy = fields.get("Content-Security-Policy")!;
+    expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/=]+'; frame-ancestors 'none'$/);
+    const style = /<style>([^]*)<\/style>/.exec(body)![1]!;
+    expect(policy).toContain(new Bun.CryptoHasher("sha256").update(style).digest("base64"));
+    expect(body).toContain("&#60;b&#62;&#34;&#39;&#38;");
+    expect(body).not.toMatch(/<script|<b>|https?:/);
+    expect(fields.get("X-Content-Type-Options")).toBe("nosniff");
+  });
+});

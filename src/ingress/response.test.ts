@@ -1,0 +1,125 @@
+// Answers of a local service on their way to a visitor: framing kept or replaced, hop-by-hop fields dropped, bodies counted.
+
+import { describe, expect, test } from "bun:test";
+import { fakeVisitor, HeardExchange, requestText } from "../../test/helpers/fake-visitor.ts";
+import { Head } from "../http1/head.ts";
+import { dropReserved, ResponseWriter } from "./response.ts";
+
+function headOf(text: string): Head {
+  const head = new Head();
+  const bytes = Buffer.from(`${text}\r\n\r\n`, "latin1");
+  expect(head.parseResponse(bytes, 0, bytes.length)).toBe(bytes.length);
+  return head;
+}
+
+/** A visitor that has sent `request`, and a writer for its answer. */
+function answering(request = requestText("GET /")) {
+  const visitor = fakeVisitor((connection) => connection.begin(new HeardExchange()));
+  visitor.send(request);
+  const writer = new ResponseWriter(visitor.connection);
+  const data = (text: string): boolean => writer.data(Buffer.from(text), 0, text.length);
+  return { writer, data, take: () => visitor.take() };
+}
+const http10 = "GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n";
+
+describe("framing", () => {
+  test("a declared length stays, and exactly that much passes", () => {
+    const { writer, data, take } = answering();
+    writer.begin(headOf("HTTP/1.1 200 Fine\r\ncontent-length: 5"), true, "X-Ours: 1\r\n");
+    expect([data("abc"), data("def"), writer.end(null), data("de"), writer.end(null)]).toEqual([
+      ...[true, false, false, true, true],
+    ]);
+    expect(take()).toBe("HTTP/1.1 200 Fine\r\ncontent-length: 5\r\nX-Ours: 1\r\n\r\nabcde");
+    expect(writer.keepAlive).toBe(true);
+  });
+
+  test("without a length the body is chunked, trailers pass cleaned", () => {
+    const { writer, data, take } = answering();
+    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, "");
+    expect([data("abc"), data("x".repeat(17))]).toEqual([true, true]);
+    expect(writer.end(Buffer.from("X-Sum: 1\r\n"))).toBe(true);
+    expect(take()).toEndWith(`\r\n\r\n3\r\nabc\r\n11\r\n${"x".repeat(17)}\r\n0\r\nX-Sum: 1\r\n\r\n`);
+  });
+
+  test("HTTP/1.0 gets neither chunks nor interim answers: the end is the close", () => {
+    const { writer, data, take } = answering(`${http10}\r\n`);
+    writer.interim(headOf("HTTP/1.1 103 Early Hints\r\nLink: </a>"));
+    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, "");
+    expect([data("abc"), writer.end(null), writer.keepAlive]).toEqual([true, true, false]);
+    expect(take()).toBe("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc");
+  });
+
+  test("HTTP/1.0 with keep-alive and a length goes on", () => {
+    const { writer, take } = answering(`${http10}Connection: keep-alive\r\n\r\n`);
+    writer.begin(headOf("HTTP/1.0 200 OK\r\nContent-Length: 0"), true, "");
+    expect(take()).toBe("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
+  });
+
+  test.each([
+    ["HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9", "Content-Length: 9\r\n"],
+    ["HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", ""],
+    ["GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9", "Content-Length: 9\r\n"],
+    ["GET", "HTTP/1.1 204 No Content\r\nContent-Length: 0", ""],
+  ])("%s with %j has no body", (method, text, left) => {
+    const { writer, data, take } = answering(requestText(`${method} /`));
+    const head = headOf(text);
+    expect(writer.isComplete(head)).toBe(true);
+    writer.begin(head, true, "");
+    expect([data("x"), writer.end(null)]).toEqual([false, true]);
+    expect(take()).toEndWith(`\r\n${left}\r\n`);
+  });
+
+  test("an answer that begins before its request has ended says that the connection closes", () => {
+    const { writer, take } = answering(requestText("POST /", "Content-Length: 10"));
+    writer.begin(headOf("HTTP/1.1 413 No\r\nContent-Length: 0"), true, "");
+    expect(writer.keepAlive).toBe(false);
+    expect(take()).toContain("\r\nConnection: close\r\n");
+  });
+});
+
+describe("heads", () => {
+  test("interim answers pass, a 101 with the upgrade that was agreed", () => {
+    const { writer, take } = answering();
+    writer.interim(headOf("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x-private\r\nX-Private: 1"));
+    writer.interim(
+      headOf("HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: a"),
+      true,
+    );
+    expect(take()).toBe(
+      "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" +
+        "HTTP/1.1 101 Go\r\nSec-WebSocket-Accept: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+  });
+
+  test.each([
+    ["HTTP/1.1 200", "HTTP/1.1 200 \r\n"],
+    ["HTTP/1.1 200 ", "HTTP/1.1 200 \r\n"],
+    ["HTTP/1.0 299 Very \xe4 fine", "HTTP/1.1 299 Very \xe4 fine\r\n"],
+  ])("the status line %j leaves as 1.1 with its reason", (line, sent) => {
+    const { writer, take } = answering();
+    writer.begin(headOf(`${line}\r\nContent-Length: 0`), true, "");
+    expect(take()).toStartWith(sent);
+  });
+});
+
+describe("security", () => {
+  test("a service can't set cookies of ours, by any spelling", () => {
+    const cookies = ["dl_session=1", " dl_x=1", "__Host-dl_session=1", "__secure-DL_a=1", "=dl_x=1", "= dl_x=1"];
+    const head = headOf(
+      ["HTTP/1.1 200 OK", ...cookies.map((one) => `Set-Cookie: ${one}`), "Set-Cookie: own=1"].join("\r\n"),
+    );
+    dropReserved(head);
+    const { writer, take } = answering();
+    writer.begin(head, true, "");
+    expect(take().match(/Set-Cookie: [^\r]*/g)).toEqual(["Set-Cookie: own=1"]);
+  });
+
+  test("trailers can't smuggle framing or lines", () => {
+    const { writer, take } = answering();
+    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, "");
+    expect(writer.end(Buffer.from("no field\r\n"))).toBe(false);
+    expect(writer.end(Buffer.from("Content-Length: 5\r\n"))).toBe(false);
+    expect(writer.end(Buffer.from("Set-Cookie: dl_a=1\r\n"))).toBe(true);
+    expect(take()).toEndWith("\r\n\r\n0\r\n\r\n");
+  });
+});
