@@ -113,6 +113,8 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
   /** Takes a finished stream out. */
   remove(stream: StreamFlow): void {
     this.streams.delete(stream.id);
+    // The rest of its head never comes, or isn't wanted.
+    if (this.partial?.id === stream.id) this.partial = null;
     stream.unbind();
     if (this.streams.size === this.options.maxStreams - 1) this.owner.capacityFreed();
     if (this.leaving && this.streams.size === 0) this.close(closeCode.goingAway, "finished");

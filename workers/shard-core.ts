@@ -2,24 +2,20 @@
 
 import type { ConnectionCounts } from "../src/handover/counts.ts";
 import type { Ledger } from "../src/handover/ledger.ts";
-import { pipeTo } from "../src/handover/pipe.ts";
 import { ClientPool } from "../src/http1/client-pool.ts";
-import type { Head } from "../src/http1/head.ts";
-import type { VisitorConnection } from "../src/ingress/connection.ts";
 import { Connections } from "../src/ingress/connections.ts";
-import { pipeOwner } from "../src/ingress/handlers.ts";
+import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { createCidrList } from "../src/lib/cidr.ts";
 import { createRequestId } from "../src/lib/request-id.ts";
-import type { Answer, Ask, LocalStatus, ShardSettings } from "../src/link/messages.ts";
+import type { Answer, Ask, LocalStatus, NameEntry, ShardSettings } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
-import { shardSocketPath } from "../src/link/socket-path.ts";
+import { AgentPort, listenForAgents } from "./agent-port.ts";
 import { CaptureBudget, type CaptureEntry } from "./capture.ts";
 import { Drain } from "./drain.ts";
 import type { HttpStream } from "./http-stream.ts";
 import { createPolicyState, type PolicyState } from "./policy/state.ts";
 import type { Session } from "./session.ts";
-import { serveSessions } from "./session-server.ts";
-import { sessionRequest } from "./session-request.ts";
+import { SessionDoor } from "./session-door.ts";
 import { OrganizationLoad } from "./organization-load.ts";
 import { ShardIngress } from "./shard-ingress.ts";
 import { listenTcp } from "./tcp.ts";
@@ -36,7 +32,7 @@ export class Shard implements TunnelHost {
   private readonly asks = new Map<number, (answer: Answer) => void>();
   private readonly ports = new Map<Tunnel, { stop(): void }>();
   private readonly tcpPorts = new Map<string, number>();
-  private readonly socketPath: string;
+  private readonly door: SessionDoor;
   private readonly organizations: OrganizationLoad;
   private askId = 0;
   private watched = false;
@@ -50,7 +46,6 @@ export class Shard implements TunnelHost {
     const { settings, shard, shards } = start;
     this.settings = settings;
     this.captureBudget = new CaptureBudget(settings.captureBytes);
-    this.socketPath = shardSocketPath(start.socketDir, shard, start.incarnation);
     this.organizations = new OrganizationLoad(settings.maxConnectionsPerOrganization);
     this.tunnels = new Tunnels(this, (event) => side.event(event));
     this.drain = new Drain(
@@ -60,45 +55,32 @@ export class Shard implements TunnelHost {
     this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
     const trusted = createCidrList(settings.trustedProxies);
     const tickMs = tickOf(settings);
+    this.door = new SessionDoor({
+      ...{ tunnels: this.tunnels, settings },
+      refused: (rule, address) =>
+        this.refused({ name: "", appId: null, orgId: null }, rule, address, createRequestId()),
+    });
     const ingress = new ShardIngress({
       ...{ shard, shards, settings, trusted },
       tunnels: this.tunnels,
       policy: this.policy,
       control: new ClientPool({ unix: settings.controlSocket }, 64),
       give: (owner, socket, meta) => this.connections.give(socket, meta, (moved) => side.sendConnection(owner, moved)),
-      pipeSession: (connection, head) => this.pipeSession(connection, head),
+      openSession: (connection, head) => {
+        const { address } = resolveVisitor(head, connection.meta.address, "http", trusted);
+        if (!this.door.open(connection, head, address)) this.door.refuseTicket(connection, address);
+      },
       released: (connection) => this.connections.released(connection),
       isOrganizationFull: (orgId) => this.organizations.isFull(orgId),
-      refusal: (entry, rule, address, requestId) =>
-        side.event({
-          type: "refusal",
-          name: entry.name,
-          appId: entry.appId,
-          orgId: entry.orgId,
-          rule,
-          address,
-          identity: null,
-          requestId,
-          atMs: Date.now(),
-        }),
+      refusal: (entry, rule, address, requestId) => this.refused(entry, rule, address, requestId),
     });
     this.connections = new Connections({ ledger, counts, host: ingress, tickMs });
-    serveSessions({
-      ...{ tunnels: this.tunnels, settings, shard, trusted },
-      socketPath: this.socketPath,
-      refused: (rule, address) =>
-        side.event({
-          type: "refusal",
-          name: "",
-          appId: null,
-          orgId: null,
-          rule,
-          address,
-          identity: null,
-          requestId: createRequestId(),
-          atMs: Date.now(),
-        }),
-    });
+    const { shardPort, shardHost } = settings;
+    if (shardPort !== null) {
+      const port = new AgentPort({ shard, settings, trusted, door: this.door });
+      port.connections = new Connections({ ledger, counts, host: port, tickMs });
+      listenForAgents(shardHost, shardPort, port.connections);
+    }
     setInterval(() => this.tunnels.tick(performance.now()), tickMs);
   }
 
@@ -178,6 +160,21 @@ export class Shard implements TunnelHost {
     if (this.watched) this.side.request(stream.options.capture.toRequest(this.settings.logQuery));
   }
 
+  private refused(entry: Refused, rule: string, address: string, requestId: string): void {
+    const { name, appId, orgId } = entry;
+    this.side.event({
+      type: "refusal",
+      name,
+      appId,
+      orgId,
+      rule,
+      address,
+      identity: null,
+      requestId,
+      atMs: Date.now(),
+    });
+  }
+
   private ask(ask: Ask): Promise<Answer> {
     const id = ++this.askId;
     const { promise, resolve } = Promise.withResolvers<Answer>();
@@ -211,14 +208,6 @@ export class Shard implements TunnelHost {
     });
   }
 
-  private pipeSession(connection: VisitorConnection, head: Head): void {
-    const first = sessionRequest(head, connection.meta.address);
-    if (first === null) return connection.answer("bad_request");
-    connection.pipe((socket, rest) =>
-      pipeOwner(pipeTo(socket, { unix: this.socketPath }, Buffer.concat([first, rest]))),
-    );
-  }
-
   private listen(tunnel: Tunnel, session: Session, port: number): void {
     try {
       this.ports.set(tunnel, listenTcp(tunnel, this.settings.host, port, { admit: (address) => this.admit(address) }));
@@ -248,6 +237,8 @@ export class Shard implements TunnelHost {
     this.side.send({ type: "drained" });
   }
 }
+
+type Refused = Pick<NameEntry, "name" | "appId" | "orgId">;
 
 /** Deadlines are kept to about a quarter of the shortest of them, at most a second. */
 function tickOf(settings: ShardSettings): number {

@@ -31,8 +31,8 @@ export interface ShardIngressOptions {
   control: ClientPool;
   /** Gives the connection to another thread. */
   give(owner: number | "main", socket: Socket<SocketOwner>, meta: MoveMeta): boolean | SocketOwner;
-  /** Joins an agent's upgrade to the shard's own session server. */
-  pipeSession(connection: VisitorConnection, head: Head): void;
+  /** Makes a session of an agent's upgrade. */
+  openSession(connection: VisitorConnection, head: Head): void;
   released(connection: VisitorConnection): void;
   /** Whether all requests that an organization may have in flight on this shard are. */
   isOrganizationFull(orgId: string | null): boolean;
@@ -72,7 +72,7 @@ export class ShardIngress implements IngressHost {
       if (owner === options.shard) this.visit(connection, head, host.name);
       else this.move(connection, owner);
     } else if (host.kind === "base" && sessionShard(head.target) === options.shard)
-      options.pipeSession(connection, head);
+      options.openSession(connection, head);
     else this.move(connection, "main");
   }
 

@@ -128,10 +128,9 @@ export interface FrameSink {
   frame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void;
 }
 
-/** Splits one message into frames. Throws ProtocolError on a truncated, oversize or unknown frame. */
-export function readFrames(message: Buffer, sink: FrameSink): void {
-  const { length } = message;
-  let at = 0;
+/** Splits the message `message[from..length)` into frames. Throws ProtocolError on a truncated, oversize or unknown frame. */
+export function readFrames(message: Buffer, sink: FrameSink, from = 0, length = message.length): void {
+  let at = from;
   while (at < length) {
     if (at + headerBytes > length) throw new ProtocolError("a frame header is cut short");
     const type = message[at]!;

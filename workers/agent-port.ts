@@ -1,0 +1,78 @@
+// A shard's own port (SHARD_PORTS): the same ingress as everywhere, which here serves agents' sessions and nothing else.
+
+import type { Socket } from "bun";
+import type { Head } from "../src/http1/head.ts";
+import { networkAddress } from "../src/ingress/address.ts";
+import type { VisitorConnection } from "../src/ingress/connection.ts";
+import type { Connections } from "../src/ingress/connections.ts";
+import type { IngressHost, IngressSettings } from "../src/ingress/exchange.ts";
+import { resolveVisitor } from "../src/ingress/forwarded.ts";
+import { type HostVerdict, sessionShard } from "../src/ingress/gate.ts";
+import { ownerHandlers } from "../src/ingress/handlers.ts";
+import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
+import type { CidrList } from "../src/lib/cidr.ts";
+import type { SessionDoor } from "./session-door.ts";
+
+export interface AgentPortOptions {
+  shard: number;
+  settings: IngressSettings;
+  trusted: CidrList;
+  door: SessionDoor;
+}
+
+/** When to look again for a ticket that isn't here. */
+const waitsMs = [5, 20, 75, 200];
+
+/**
+ * The `IngressHost` of such a port. An agent that comes straight here can be there before main's message with its ticket, which nothing
+ * orders (a connection that main hands over comes behind it): it waits for a moment.
+ */
+export class AgentPort implements IngressHost {
+  readonly settings: IngressSettings;
+  /** Set once, by whoever composes the two. */
+  connections: Connections | null = null;
+  private readonly tries = new WeakMap<VisitorConnection, number>();
+
+  constructor(private readonly options: AgentPortOptions) {
+    this.settings = options.settings;
+  }
+
+  /** Whatever a reverse proxy calls it. */
+  judgeHost(): HostVerdict {
+    return { kind: "base", host: "" };
+  }
+
+  route(connection: VisitorConnection, head: Head): void {
+    const { shard, trusted, door } = this.options;
+    if (sessionShard(head.target) !== shard) return connection.answer("not_found");
+    const { address } = resolveVisitor(head, connection.meta.address, "http", trusted);
+    if (door.open(connection, head, address)) return;
+    const tried = this.tries.get(connection) ?? 0;
+    if (tried >= waitsMs.length) return door.refuseTicket(connection, address);
+    this.tries.set(connection, tried + 1);
+    connection.postpone(10_000);
+    setTimeout(() => connection.retry(), waitsMs[tried]);
+  }
+
+  refused(): void {}
+
+  released(connection: VisitorConnection): void {
+    this.connections?.released(connection);
+  }
+}
+
+/** Listens until the thread ends. Throws when the port can't be had. */
+export function listenForAgents(hostname: string, port: number, connections: Connections): void {
+  Bun.listen<SocketOwner>({
+    hostname,
+    port,
+    allowHalfOpen: true,
+    socket: {
+      ...ownerHandlers,
+      open(socket: Socket<SocketOwner>) {
+        const address = networkAddress(socket.remoteAddress);
+        connections.accept(socket, { address, secure: false, acceptedAtMs: Date.now(), last: false }, false);
+      },
+    },
+  });
+}

@@ -1,0 +1,107 @@
+// Where agents' sessions come in: an upgrade is judged, its ticket is taken, and its socket becomes a session.
+
+import { ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION } from "../src/http1/fields.ts";
+import type { Head } from "../src/http1/head.ts";
+import { latin1 } from "../src/lib/bytes.ts";
+import type { VisitorConnection } from "../src/ingress/connection.ts";
+import type { ErrorCode } from "../src/lib/errors.ts";
+import type { ShardSettings, Ticket } from "../src/link/messages.ts";
+import { subprotocol } from "../src/protocol/frames.ts";
+import { acceptKey } from "../src/protocol/websocket.ts";
+import { Session } from "./session.ts";
+import { SessionSocket } from "./session-socket.ts";
+import type { Tunnel } from "./tunnel.ts";
+import type { Tunnels } from "./tunnels.ts";
+
+export interface SessionDoorOptions {
+  tunnels: Tunnels;
+  settings: ShardSettings;
+  /** A session was refused; `rule` is an error code. */
+  refused(rule: ErrorCode, address: string): void;
+}
+
+export class SessionDoor {
+  constructor(private readonly options: SessionDoorOptions) {}
+
+  /**
+   * Takes the upgrade being routed on `connection`, from an agent at `address`. False: its ticket isn't known here (yet), nothing was
+   * answered; everything else is answered or has become a session.
+   */
+  open(connection: VisitorConnection, head: Head, address: string): boolean {
+    const key = head.only(SEC_WEBSOCKET_KEY);
+    const accept = key === null ? null : acceptKey(key);
+    if (!head.wantsWebSocket || head.method !== "GET" || accept === null) return this.refuse(connection, "bad_request");
+    // A browser says Origin: agents are not browsers, and a page must never be able to be one.
+    if (head.has(ORIGIN)) return this.refuse(connection, "forbidden");
+    if (head.only(SEC_WEBSOCKET_VERSION) !== "13" || !offers(head, subprotocol))
+      return this.refuse(connection, "version_unsupported");
+    const wanted = new URLSearchParams(head.target.split("?", 2)[1] ?? "").get("ticket") ?? "";
+    const taken = this.options.tunnels.takeTicket(wanted, address);
+    if (taken === "bad_ticket") return false;
+    if (typeof taken === "string") {
+      const code = taken === "not_whitelisted" ? "not_whitelisted" : "bad_ticket";
+      this.options.refused(code, address);
+      return this.refuse(connection, code);
+    }
+    this.admit(connection, accept, taken.ticket, taken.tunnel, address);
+    return true;
+  }
+
+  /** Answers an upgrade whose ticket is nobody's. */
+  refuseTicket(connection: VisitorConnection, address: string): void {
+    this.options.refused("bad_ticket", address);
+    this.refuse(connection, "bad_ticket");
+  }
+
+  private admit(connection: VisitorConnection, accept: string, ticket: Ticket, tunnel: Tunnel, address: string): void {
+    const { settings } = this.options;
+    const { tunnelId, agentId, generation, url } = ticket;
+    const { pingIntervalMs, deadAfterMs, maxStreamsPerSession: maxStreams } = settings;
+    connection.pipe((raw, rest) => {
+      const socket = new SessionSocket(raw);
+      socket.write(switchingProtocols(accept));
+      const session = new Session(socket, tunnel, {
+        tunnelId,
+        agentId,
+        generation,
+        address,
+        maxStreams,
+        pingIntervalMs,
+        deadAfterMs,
+      });
+      socket.start(session);
+      session.welcome({ protocol: 1, tunnelId, url, pingIntervalMs, deadAfterMs, maxStreams });
+      tunnel.addSession(session);
+      if (rest.length > 0) queueMicrotask(() => socket.received(rest));
+      return socket;
+    });
+  }
+
+  private refuse(connection: VisitorConnection, code: ErrorCode): true {
+    connection.answer(code);
+    return true;
+  }
+}
+
+function switchingProtocols(accept: string): Buffer {
+  return Buffer.from(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n` +
+      `Sec-WebSocket-Protocol: ${subprotocol}\r\n\r\n`,
+  );
+}
+
+/** Whether a client offers a subprotocol (RFC 6455 4.2.1), on however many lines. */
+function offers(head: Head, wanted: string): boolean {
+  for (let i = 0; i < head.count; i++) {
+    if (head.nameEnd[i]! - head.nameStart[i]! !== "sec-websocket-protocol".length) continue;
+    if (latin1(head.bytes, head.nameStart[i]!, head.nameEnd[i]!).toLowerCase() !== "sec-websocket-protocol") continue;
+    if (
+      head
+        .value(i)
+        .split(",")
+        .some((one) => one.trim() === wanted)
+    )
+      return true;
+  }
+  return false;
+}

@@ -1,0 +1,127 @@
+// The connection under a session: an agent's socket after its upgrade, spoken to in WebSocket frames.
+
+import type { Socket } from "bun";
+import { SendQueue } from "../src/http1/send-queue.ts";
+import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
+import { closeCode, maxMessageBytes } from "../src/protocol/frames.ts";
+import { headroomBytes } from "../src/protocol/outbox.ts";
+import {
+  closeFrame,
+  pongFrame,
+  WebSocketError,
+  WebSocketReader,
+  type WebSocketSink,
+  writeBinaryHeader,
+} from "../src/protocol/websocket.ts";
+
+/** Who hears of one session's connection. */
+export interface SessionEvents {
+  /** A binary message `bytes[start..end)`, valid during the call. */
+  received(bytes: Buffer, start: number, end: number): void;
+  /** Everything sent so far has left. */
+  drained(): void;
+  /** The session is over; exactly once. */
+  closed(code: number, reason: string): void;
+}
+
+/** What a peer that reads nothing may leave with us before it is given up. */
+const maxBacklogBytes = 16 * 1024 * 1024;
+/** How long a peer may take to close after we have said so. */
+const closeTimeoutMs = 2_000;
+
+/** Owns the socket from the 101 on. */
+export class SessionSocket implements SocketOwner, WebSocketSink {
+  private readonly reader = new WebSocketReader(this, maxMessageBytes);
+  private readonly out = new SendQueue();
+  private events: SessionEvents | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private leaving = false;
+
+  constructor(private readonly socket: Socket<SocketOwner>) {}
+
+  /** Begins: `events` hears everything from here on. */
+  start(events: SessionEvents): void {
+    this.events = events;
+  }
+
+  /** Writes bytes as they are (the 101). */
+  write(bytes: Buffer): void {
+    this.out.write(this.socket, bytes, 0, bytes.length);
+  }
+
+  /** Sends a message of an Outbox (there is room for the header in front of it). */
+  sendBinary(message: Buffer): void {
+    if (this.leaving) return;
+    const whole = Buffer.from(message.buffer, message.byteOffset - headroomBytes, headroomBytes + message.length);
+    const start = writeBinaryHeader(whole, headroomBytes, message.length);
+    this.out.write(this.socket, whole, start, whole.length);
+    if (this.out.bytes > maxBacklogBytes) this.end(1006, "the agent doesn't read");
+  }
+
+  /** Bytes that the kernel hasn't taken. */
+  get backlogBytes(): number {
+    return this.out.bytes;
+  }
+
+  /** Says why and ends the session. */
+  close(code: number, reason: string): void {
+    if (this.leaving) return;
+    this.leaving = true;
+    this.write(closeFrame(code, reason));
+    this.out.shutdown(this.socket);
+    this.timer = setTimeout(() => this.socket.terminate(), closeTimeoutMs);
+    this.over(code, reason);
+  }
+
+  /** Ends the session and the connection at once. */
+  end(code: number, reason: string): void {
+    this.leaving = true;
+    this.socket.terminate();
+    this.over(code, reason);
+  }
+
+  received(chunk: Buffer): void {
+    if (this.leaving) return;
+    try {
+      this.reader.read(chunk);
+    } catch (error) {
+      if (!(error instanceof WebSocketError)) throw error;
+      // A text message is well-formed WebSocket and breaks our protocol; the rest breaks WebSocket itself.
+      this.close(error.code === 1003 ? closeCode.protocol : error.code, error.message);
+    }
+  }
+
+  drain(): void {
+    if (this.out.flush(this.socket)) this.events?.drained();
+  }
+
+  ended(): void {
+    this.end(1006, "the agent's connection ended");
+  }
+
+  closed(): void {
+    clearTimeout(this.timer);
+    this.leaving = true;
+    this.out.clear();
+    this.over(1006, "the agent's connection broke");
+  }
+
+  message(bytes: Buffer, start: number, end: number): void {
+    if (!this.leaving) this.events?.received(bytes, start, end);
+  }
+
+  ping(payload: Buffer): void {
+    this.write(pongFrame(payload));
+  }
+
+  closing(code: number, reason: string): void {
+    this.close(code === 1005 ? 1000 : code, "");
+    this.over(code, reason);
+  }
+
+  private over(code: number, reason: string): void {
+    const { events } = this;
+    this.events = null;
+    events?.closed(code, reason);
+  }
+}
