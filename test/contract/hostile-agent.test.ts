@@ -2,10 +2,22 @@
 
 import { describe, expect, test } from "bun:test";
 import { shardOf } from "../../src/link/shard-of.ts";
-import { DATA, GO_AWAY, HEAD, OPEN, PING, PONG, RESET, subprotocol } from "../../src/protocol/frames.ts";
+import {
+  DATA,
+  END,
+  GO_AWAY,
+  HEAD,
+  MORE,
+  MORE_HEAD,
+  OPEN,
+  PING,
+  PONG,
+  RESET,
+  subprotocol,
+} from "../../src/protocol/frames.ts";
 import { frame, headPayload, registerRaw, startHostileAgent } from "../helpers/hostile-agent.ts";
 import { hostileScripts } from "../helpers/hostile-scripts.ts";
-import type { RawResponse } from "../helpers/raw-client.ts";
+import type { RawClient, RawResponse } from "../helpers/raw-client.ts";
 import { describeContract, requestBytes } from "../helpers/services.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
@@ -83,6 +95,34 @@ describeContract("hostile agent", env, (parties) => {
       await agent.closed;
       expect((await ask("/ok")).status).toBe(200);
     });
+
+    test.each(["agent", "visitor"])(
+      "a long head broken off by the %s's reset doesn't spoil the next one",
+      async (who) => {
+        const { server, open } = parties();
+        using agent = await startHostileAgent(server, name);
+        const begin = async (): Promise<{ visitor: RawClient; stream: number }> => {
+          const visitor = await open();
+          await visitor.send(requestBytes(host, "/x"));
+          const { stream } = await agent.next(OPEN);
+          agent.send(frame(HEAD, stream, headPayload("HTTP/1.1 200 OK\r\n"), { flags: MORE }));
+          return { visitor, stream };
+        };
+        const first = await begin();
+        if (who === "agent") {
+          agent.send(frame(RESET, first.stream, "\0\x03"));
+          expect((await first.visitor.response()).status).toBe(502);
+        } else {
+          first.visitor.reset();
+          await agent.next(RESET);
+        }
+        const second = await begin();
+        agent.send(frame(MORE_HEAD, second.stream, "Content-Length: 0\r\n\r\n"));
+        agent.send(frame(END, second.stream, ""));
+        expect((await second.visitor.response()).status).toBe(200);
+        for (const { visitor } of [first, second]) visitor[Symbol.dispose]();
+      },
+    );
 
     test("a flood of bytes beyond the credit ends the session, and memory stays bounded", async () => {
       const { server, open, ask } = parties();
