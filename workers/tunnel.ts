@@ -208,8 +208,9 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.host.tunnelDropped(this);
   }
 
-  /** The server is leaving. */
+  /** The server is leaving: whoever waits will find nobody here any more. */
   goAway(message: GoAway): void {
+    this.waiting.close();
     for (const session of [...this.sessions]) session.goAway(message);
   }
 

@@ -42,7 +42,9 @@ export class Tunnels {
   tick(now: number): void {
     for (const tunnel of this.byName.values()) {
       tunnel.tick(now);
-      if (tunnel.isExpected && tunnel.streams === 0) this.byName.delete(tunnel.ticket.name);
+      if (!tunnel.isExpected || tunnel.streams > 0) continue;
+      tunnel.close();
+      this.byName.delete(tunnel.ticket.name);
     }
   }
 

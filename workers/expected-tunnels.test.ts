@@ -1,0 +1,53 @@
+// A tunnel that only visitors expect: what it took is given back when nobody waits any more; a server that leaves tells who waits.
+
+import { expect, test } from "bun:test";
+import type { NameEntry } from "../src/link/messages.ts";
+import { CaptureBudget } from "./capture.ts";
+import type { HttpStream } from "./http-stream.ts";
+import type { TunnelHost } from "./tunnel.ts";
+import { Tunnels } from "./tunnels.ts";
+
+function setUp(captureBytes: number) {
+  const host: TunnelHost = {
+    settings: {
+      ...{ holdMs: 1_000, holdMax: 2, captureRequests: 1, checkIntervalMs: 5_000 },
+      ...{ maxConnectionsPerTunnel: 10, requestTimeoutMs: 1_000 },
+    },
+    captureBudget: new CaptureBudget(captureBytes),
+    draining: false,
+    sessionOpened() {},
+    sessionClosed() {},
+    tunnelDropped() {},
+    localChanged() {},
+    streamCounted() {},
+    streamEnded() {},
+  };
+  const tunnels = new Tunnels(host, () => {});
+  const entry = { name: "a", appId: null, orgId: null, heldUntilMs: Date.now() + 60_000 } as NameEntry;
+  return { tunnels, expected: () => tunnels.expect(entry)! };
+}
+
+const meta = {
+  ...{ id: "1", tunnelId: "", name: "a", appId: null, orgId: null, address: "192.0.2.1", principal: null },
+  ...{ repeatable: true, startedAt: 0, judgedAt: 0 },
+};
+
+test("an expected tunnel gives its memory for captured heads back when nobody waits any more", () => {
+  const { tunnels, expected } = setUp(40 * 1024);
+  for (let round = 0; round < 3; round++) {
+    const tunnel = expected();
+    expect(tunnel.captures.begin(meta, Buffer.from("head"), 4).requestHead()?.toString()).toBe("head");
+    tunnels.tick(performance.now());
+    expect(tunnels.tunnel("a")).toBeUndefined();
+  }
+});
+
+test("whoever waits for an agent is told at once when the server leaves", () => {
+  const { expected } = setUp(0);
+  const failed: string[] = [];
+  const stream = { orgId: null, session: null, fail: (code: string) => failed.push(code) } as unknown as HttpStream;
+  const tunnel = expected();
+  expect(tunnel.open(stream, Buffer.from("head"), 4)).toBe(true);
+  tunnel.goAway({ reason: "drain", deadlineMs: 1_000, retryable: true });
+  expect(failed).toEqual(["tunnel_offline"]);
+});
