@@ -1,43 +1,7 @@
-// What the operator's commands ask of src/admin.ts: the database of this machine's server, opened for one command.
+// Lets a command of the operator use src/admin.ts: the database of this machine's server, opened for one command.
 
+import type { Operator } from "../src/operator/operator.ts";
 import type { Io } from "./command.ts";
-
-/** An address range that may open tunnels. `source` is `env` for those of AGENT_WHITELIST, which are no rows. */
-export interface AllowedRange {
-  cidr: string;
-  description: string;
-  source: string;
-}
-
-export interface Administrator {
-  name: string;
-  active: boolean;
-  hasPassword: boolean;
-  totp: boolean;
-}
-
-export type AuditVerdict = { intact: true; rows: number } | { intact: false; seq: number; problem: string };
-
-/** The commands behind `digit-link admin …` and its like. Refusals are thrown as AppError, their message is shown as it is. */
-export interface Operator extends AsyncDisposable {
-  /** The token is shown this once. `allow` puts a range on the system's list of agents. */
-  createAdmin(name: string, allow: string | null): Promise<{ token: string }>;
-  listAdmins(): Promise<Administrator[]>;
-  resetTotp(name: string): Promise<void>;
-  setPassword(name: string, password: string): Promise<void>;
-  createAccount(name: string): Promise<{ token: string }>;
-  /** Answers with the normalised range, and a sentence when it is unusually wide. */
-  allow(cidr: string, description: string): Promise<{ cidr: string; warning: string | null }>;
-  allowed(): Promise<AllowedRange[]>;
-  /** Refuses a range that is not on the list. */
-  disallow(cidr: string): Promise<void>;
-  /** The database's chain, or that of a whole export. */
-  verifyAudit(file: string | null): Promise<AuditVerdict>;
-  /** Copies the running server's database; the answer is what the operator must know about keys. */
-  backup(file: string): Promise<{ notes: string[] }>;
-  /** Puts a backup in the database's place; the server must be stopped. */
-  restore(file: string): Promise<{ notes: string[] }>;
-}
 
 /** Opens the operator's access by the settings of environment and digit-link.toml, for the time of `work`. */
 export async function withOperator<T>(io: Io, work: (operator: Operator) => Promise<T>): Promise<T> {

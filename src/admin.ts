@@ -1,6 +1,5 @@
 // What operator commands (`digit-link admin …`, `whitelist …`, `backup` and their like) call: one short-lived view of the server's database.
 
-import type { Operator } from "../cli/operator.ts";
 import { createPasswords } from "./auth/passwords.ts";
 import { loadConfig } from "./config/load.ts";
 import { createDatabase } from "./db/database.ts";
@@ -9,6 +8,7 @@ import { createAudit } from "./observe/audit.ts";
 import { createAccount, listAdministrators, resetTotp, setPassword, type OperatorDeps } from "./operator/accounts.ts";
 import { verifyDatabase, verifyFile } from "./operator/audit-verdict.ts";
 import { backUp, requireDatabase } from "./operator/backup.ts";
+import type { Operator } from "./operator/operator.ts";
 import { allowedRanges, allowRange, disallowRange } from "./operator/ranges.ts";
 import { restore } from "./operator/restore.ts";
 

@@ -1,7 +1,7 @@
 // Giving a connection of this thread away to another one.
 
+import type { MovedConnection } from "./moved-connection.ts";
 import type { Socket } from "bun";
-import type { MovedConnection } from "../link/messages.ts";
 import { closeDescriptor, descriptorOf, duplicate } from "./descriptor.ts";
 import type { Ledger } from "./ledger.ts";
 

@@ -1,12 +1,12 @@
 // All visitor connections of one thread: accepted or adopted, counted, watched, and given to other threads.
 
+import type { MovedConnection } from "../handover/moved-connection.ts";
 import type { Socket } from "bun";
 import { createAdopter } from "../handover/adopt.ts";
 import type { ConnectionCounts } from "../handover/counts.ts";
 import { giveAway, type PostConnection } from "../handover/give.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { pipeThrough } from "../handover/pipe.ts";
-import type { MovedConnection } from "../link/messages.ts";
 import { VisitorConnection } from "./connection.ts";
 import type { ConnectionMeta, MoveMeta, SocketOwner } from "./visitor-socket.ts";
 import { Deadlines } from "./deadlines.ts";

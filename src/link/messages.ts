@@ -1,22 +1,7 @@
 // The typed messages between the main thread and the shards. Nothing here is sent per request.
 
+import type { MovedConnection } from "../handover/moved-connection.ts";
 import type { CompiledPolicy } from "../policy/types.ts";
-
-/** A visitor's (or agent's) connection on its way to another thread. The receiver owns `fd` from the moment it is posted. */
-export interface MovedConnection {
-  /** A duplicate made for the receiver; see handover/ledger for who closes it when the receiver dies. */
-  fd: number;
-  /** Canonical peer address (no `::ffff:`), read once when the connection was accepted. */
-  address: string;
-  /** Whether the visitor spoke TLS to us. */
-  secure: boolean;
-  /** Unread bytes as latin1; they start with a request head (or are empty). */
-  unread: string;
-  /** `Date.now()` when the connection was accepted. */
-  acceptedAtMs: number;
-  /** The receiver answers one request and closes: too much was unread to be worth another move. */
-  last: boolean;
-}
 
 /** Who opened a tunnel; ids only, so that a change of any of them can close it. */
 export interface Principal {

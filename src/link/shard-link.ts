@@ -1,14 +1,7 @@
 // How the rest of the main thread talks to the shards: the interface that the supervisor implements.
 
-import type {
-  Ask,
-  CapturedRequest,
-  LocalStatus,
-  MovedConnection,
-  ShardEvent,
-  ToShard,
-  TunnelCounters,
-} from "./messages.ts";
+import type { MovedConnection } from "../handover/moved-connection.ts";
+import type { Ask, CapturedRequest, LocalStatus, ShardEvent, ToShard, TunnelCounters } from "./messages.ts";
 
 /** The main thread's side of all shards. Sending to a dead shard is silently dropped: `onReplaced` follows. */
 export interface ShardLink {

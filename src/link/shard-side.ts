@@ -1,14 +1,7 @@
 // A shard's side of the link: the typed first contact with main, its peers' ports, the heartbeat and the batched reports.
 
-import type {
-  CapturedRequest,
-  FromShard,
-  MovedConnection,
-  ShardEvent,
-  ShardStart,
-  ToShard,
-  TunnelCounters,
-} from "./messages.ts";
+import type { MovedConnection } from "../handover/moved-connection.ts";
+import type { CapturedRequest, FromShard, ShardEvent, ShardStart, ToShard, TunnelCounters } from "./messages.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { tickMs } from "./heartbeat.ts";
 

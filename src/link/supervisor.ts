@@ -1,5 +1,6 @@
 // Keeps the shards running: starts the workers, watches their heartbeats, replaces the dead, and cleans up after them.
 
+import type { MovedConnection } from "../handover/moved-connection.ts";
 import { rmSync } from "node:fs";
 import type { ConnectionCounts } from "../handover/counts.ts";
 import type { Ledger } from "../handover/ledger.ts";
@@ -8,7 +9,7 @@ import { DrainedShards } from "./drained-shards.ts";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
 import { Incarnation } from "./incarnation.ts";
 import { introduce } from "./introduce.ts";
-import type { CapturedRequest, FromShard, LocalStatus, MovedConnection, ShardSettings, ToShard } from "./messages.ts";
+import type { CapturedRequest, FromShard, LocalStatus, ShardSettings, ToShard } from "./messages.ts";
 import { Replies } from "./replies.ts";
 import type { ShardLink, ShardListener } from "./shard-link.ts";
 import { RestartPolicy } from "./restart-policy.ts";

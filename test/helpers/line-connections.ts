@@ -6,7 +6,7 @@ import type { ConnectionCounts } from "../../src/handover/counts.ts";
 import { giveAway } from "../../src/handover/give.ts";
 import type { Ledger } from "../../src/handover/ledger.ts";
 import { pump, type PipeEnd } from "../../src/handover/pipe.ts";
-import type { MovedConnection } from "../../src/link/messages.ts";
+import type { MovedConnection } from "../../src/handover/moved-connection.ts";
 
 /** What hangs on a socket. */
 export interface LineConnection {
