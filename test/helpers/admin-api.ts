@@ -2,6 +2,7 @@
 
 export interface AdminAnswer {
   status: number;
+  requestId: string;
   body: Record<string, unknown>;
 }
 
@@ -19,7 +20,8 @@ export function adminApi(server: { port: number; token: string }) {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    const requestId = response.headers.get("x-request-id") ?? "";
+    return { status: response.status, requestId, body: (await response.json()) as Record<string, unknown> };
   }
 
   async function must(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
