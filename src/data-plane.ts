@@ -70,7 +70,6 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const supervisor = await startShards({
     url: shardWorkerUrl(),
     shards: config.shards,
-    socketDir,
     settingsFor: (shard) => shardSettings(config, { shard, controlSocket }),
     ...{ ledger, ledgerMemory, counts, countsMemory, log },
     listener: {

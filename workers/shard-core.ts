@@ -1,4 +1,4 @@
-// One shard put together: tables, session server, TCP ports, ingress; what main orders and what main hears.
+// One shard put together: tables, the door of sessions, TCP ports, ingress; what main orders and what main hears.
 
 import type { ConnectionCounts } from "../src/handover/counts.ts";
 import type { Ledger } from "../src/handover/ledger.ts";

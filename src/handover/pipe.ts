@@ -140,7 +140,7 @@ class End implements PipeEnd {
 export type PipeTarget = { unix: string } | { fd: number };
 
 /**
- * Joins an open socket to one that this function opens and owns: a unix socket's path (a shard's own `Bun.serve`), or a descriptor
+ * Joins an open socket to one that this function opens and owns: a unix socket's path, or a descriptor
  * (which it owns from now on). `first` is written to the target before anything else. Returns the end that gets
  * `socket`'s events from now on. If the target can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
  */

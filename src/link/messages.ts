@@ -207,8 +207,6 @@ export interface ShardStart {
   ticks: SharedArrayBuffer;
   ledger: SharedArrayBuffer;
   counts: SharedArrayBuffer;
-  /** The 0700 directory of internal unix sockets. */
-  socketDir: string;
   settings: ShardSettings;
 }
 

@@ -1,7 +1,6 @@
 // Keeps the shards running: starts the workers, watches their heartbeats, replaces the dead, and cleans up after them.
 
 import type { MovedConnection } from "../handover/moved-connection.ts";
-import { rmSync } from "node:fs";
 import type { ConnectionCounts } from "../handover/counts.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import type { Logger } from "../lib/log.ts";
@@ -13,7 +12,6 @@ import type { CapturedRequest, FromShard, LocalStatus, ShardSettings, ToShard } 
 import { Replies } from "./replies.ts";
 import type { ShardLink, ShardListener } from "./shard-link.ts";
 import { RestartPolicy } from "./restart-policy.ts";
-import { shardSocketPath } from "./socket-path.ts";
 
 /** How long a worker may take until it says `ready`. */
 const startTimeoutMs = 20_000;
@@ -26,7 +24,6 @@ export interface SupervisorOptions {
   /** The worker's entry: another file in the packed form. */
   url: string | URL;
   shards: number;
-  socketDir: string;
   settingsFor(shard: number): ShardSettings;
   /** Main's own views (incarnation 0, row 0) and the memory that the shards are given. */
   ledger: Ledger;
@@ -159,7 +156,7 @@ class Shards implements Supervisor {
 
   #startShard(shard: number): void {
     if (this.#phase === "draining" || this.#phase === "stopped") return;
-    const { url, socketDir, ledgerMemory, countsMemory } = this.#options;
+    const { url, ledgerMemory, countsMemory } = this.#options;
     // A predecessor's part of the counts; its connections closed with it.
     this.#options.counts.clearRow(shard + 1);
     const incarnation = new Incarnation(
@@ -172,7 +169,6 @@ class Shards implements Supervisor {
         ticks: this.#ticks,
         ledger: ledgerMemory,
         counts: countsMemory,
-        socketDir,
         settings: this.#options.settingsFor(shard),
       },
       {
@@ -243,7 +239,6 @@ class Shards implements Supervisor {
     const swept = this.#options.ledger.sweep(number);
     if (swept > 0)
       this.#options.log.info("closed connections on their way to a dead shard", { shard, connections: swept });
-    rmSync(shardSocketPath(this.#options.socketDir, shard, number), { force: true });
   }
 
   /** A shard is no more: tells everybody, once, and sees to a successor. Its thread may still have to end. */

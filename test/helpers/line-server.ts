@@ -1,8 +1,6 @@
 // A main thread for tests of the hand-over: accepts connections that speak the line protocol and supervises line workers.
 
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { createAdopter } from "../../src/handover/adopt.ts";
 import { ConnectionCounts, createCountsMemory } from "../../src/handover/counts.ts";
 import { descriptorLimit } from "../../src/handover/descriptor.ts";
@@ -44,7 +42,6 @@ export async function startLineServer(
   shards: number,
   options: { tls?: Bun.TLSOptions; domain?: () => string } = {},
 ): Promise<LineServer> {
-  const socketDir = mkdtempSync(join(tmpdir(), "digit-link-handover-"));
   const ledgerMemory = createLedgerMemory(descriptorLimit());
   const countsMemory = createCountsMemory(shards);
   const ledger = new Ledger(ledgerMemory, 0, -1);
@@ -63,7 +60,6 @@ export async function startLineServer(
   supervisor = await startShards({
     url: new URL("./line-worker.ts", import.meta.url),
     shards,
-    socketDir,
     // The fixture reads nothing else of the settings.
     settingsFor: () => ({ domain: options.domain?.() ?? "localhost" }) as ShardSettings,
     ledger,
@@ -134,7 +130,6 @@ export async function startLineServer(
       listener.stop(true);
       piped.stop(true);
       await supervisor.stop();
-      rmSync(socketDir, { recursive: true, force: true });
     },
   };
 }
