@@ -2,7 +2,7 @@
 
 import type { ClientConnection, ClientFailure, ClientHandler } from "../../src/http1/client-connection.ts";
 import type { ClientPool } from "../../src/http1/client-pool.ts";
-import { putChunkSize } from "../../src/http1/copy.ts";
+import { writeChunk, writeLastChunk } from "../../src/http1/chunks.ts";
 import { copyBytes } from "../../src/lib/bytes.ts";
 import type { Head } from "../../src/http1/head.ts";
 import {
@@ -43,10 +43,6 @@ export interface ExchangeHost {
   localUp(): void;
   localDown(why: string): void;
 }
-
-const chunkHead = Buffer.allocUnsafe(16);
-const crlf = Buffer.from("\r\n");
-const lastChunk = Buffer.from("0\r\n\r\n");
 
 export class LocalExchange implements AgentStream {
   over = false;
@@ -100,10 +96,8 @@ export class LocalExchange implements AgentStream {
     this.bytesIn += end - start;
     // A visitor may want to send all of its request before it reads the answer.
     if (this.isClientGone) return this.incoming?.received(end - start, 0);
-    const chunked = (this.flags & CHUNKED) !== 0 && !this.raw;
-    if (chunked) client.write(chunkHead, 0, putChunkSize(end - start, chunkHead, 0));
-    client.write(bytes, start, end);
-    if (chunked) client.write(crlf, 0, 2);
+    if ((this.flags & CHUNKED) !== 0 && !this.raw) writeChunk(client, bytes, start, end);
+    else client.write(bytes, start, end);
     this.incoming?.received(end - start, client.backlogBytes);
   }
 
@@ -116,14 +110,7 @@ export class LocalExchange implements AgentStream {
       if (this.answerDone) this.end(null);
       return;
     }
-    if ((this.flags & CHUNKED) !== 0) {
-      if (trailers === null) this.client.write(lastChunk, 0, lastChunk.length);
-      else {
-        this.client.write(lastChunk, 0, 3);
-        this.client.write(trailers, 0, trailers.length);
-        this.client.write(crlf, 0, 2);
-      }
-    }
+    if ((this.flags & CHUNKED) !== 0) writeLastChunk(this.client, trailers);
     this.client.requestEnd();
   }
 

@@ -1,6 +1,7 @@
 // Relays one exchange to the control plane's unix socket, with what we know of the visitor in headers of ours.
 
-import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putChunkSize, putCrlf, putText, requestRules } from "../http1/copy.ts";
+import { writeChunk, writeLastChunk } from "../http1/chunks.ts";
+import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putCrlf, putText, requestRules } from "../http1/copy.ts";
 import type { ClientConnection, ClientHandler } from "../http1/client-connection.ts";
 import type { ClientPool } from "../http1/client-pool.ts";
 import { EXPECT } from "../http1/fields.ts";
@@ -14,9 +15,6 @@ import type { Visitor } from "./forwarded.ts";
 import { ResponseWriter } from "./response.ts";
 
 const scratch = Buffer.allocUnsafeSlow(maxHeadBytes + 4 * 1024);
-const chunkHead = Buffer.allocUnsafe(16);
-const crlf = Buffer.from("\r\n");
-const lastChunk = Buffer.from("0\r\n\r\n");
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const maxBacklogBytes = 256 * 1024;
 
@@ -59,15 +57,15 @@ class RelayExchange implements Exchange {
   bodyData(bytes: Uint8Array, start: number, end: number): void {
     const { client } = this;
     if (client === null) return;
-    if (this.chunked) client.write(chunkHead, 0, putChunkSize(end - start, chunkHead, 0));
-    client.write(bytes, start, end);
-    if (this.chunked) client.write(crlf, 0, 2);
+    if (this.chunked) writeChunk(client, bytes, start, end);
+    else client.write(bytes, start, end);
     if (client.backlogBytes > maxBacklogBytes) this.connection.pauseReading();
   }
 
   bodyEnd(): void {
-    if (this.chunked) this.client?.write(lastChunk, 0, lastChunk.length);
-    this.client?.requestEnd();
+    if (this.client === null) return;
+    if (this.chunked) writeLastChunk(this.client, null);
+    this.client.requestEnd();
   }
 
   abort(): void {

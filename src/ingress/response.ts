@@ -1,6 +1,7 @@
 // One response on its way to a visitor: somebody's head copied and re-framed, the body in that framing.
 
 import { cleanTrailers } from "../http1/body.ts";
+import { writeLastChunk } from "../http1/chunks.ts";
 import {
   copyFields,
   FRAMED_CHUNKED,
@@ -17,7 +18,6 @@ import type { VisitorConnection } from "./connection.ts";
 import { corkBuffer, corkCommit, corkReserve } from "./cork.ts";
 
 const crlf = Buffer.from("\r\n");
-const lastChunk = Buffer.from("0\r\n\r\n");
 
 /** Writes one final response (and the interim ones before it). Whoever uses it ends the exchange itself. */
 export class ResponseWriter {
@@ -77,12 +77,7 @@ export class ResponseWriter {
     if (this.framing !== "chunked") return true;
     const lines = trailers === null ? null : cleanTrailers(trailers);
     if (lines === undefined) return false;
-    if (lines === null || lines.length === 0) this.connection.write(lastChunk, 0, lastChunk.length);
-    else {
-      this.connection.write(lastChunk, 0, 3);
-      this.connection.write(lines, 0, lines.length);
-      this.connection.write(crlf, 0, 2);
-    }
+    writeLastChunk(this.connection, lines);
     return true;
   }
 
