@@ -1,7 +1,7 @@
 // Everything a shard knows by name: entries pushed by main, tickets, live tunnels.
 
 import type { NameEntry, ShardEvent, Ticket, TunnelCounters } from "../src/link/messages.ts";
-import { closeCode } from "../src/protocol/frames.ts";
+import { closeCode, newerStart } from "../src/protocol/frames.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
 import type { Session } from "./session.ts";
 import { Tunnel, type TunnelHost } from "./tunnel.ts";
@@ -84,8 +84,7 @@ export class Tunnels {
     }
     for (const session of [...(tunnel?.sessions ?? [])]) {
       const { agentId, generation } = session.options;
-      if (agentId === ticket.agentId && generation < ticket.generation)
-        session.close(closeCode.replaced, "a newer start of this agent took over");
+      if (agentId === ticket.agentId && generation < ticket.generation) session.close(closeCode.replaced, newerStart);
     }
     if (tunnel === undefined) {
       tunnel = new Tunnel(this.host, ticket);
@@ -107,7 +106,7 @@ export class Tunnels {
     const own = tunnel.sessions.filter((one) => one.options.agentId === ticket.agentId);
     if (own.some((one) => one.options.generation > ticket.generation)) return "replaced";
     // A half-open session may still be counted: the oldest makes room.
-    if (own.length >= ticket.maxSessions) own[0]!.close(closeCode.replaced, "more sessions than agreed");
+    if (own.length >= ticket.maxSessions) own[0]!.close(closeCode.dead, "more sessions than agreed");
     return { ticket, tunnel };
   }
 

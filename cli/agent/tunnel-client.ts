@@ -2,7 +2,7 @@
 
 import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { createBackoff } from "../../src/lib/backoff.ts";
-import { closeCode, type GoAway } from "../../src/protocol/frames.ts";
+import { closeCode, type GoAway, newerStart } from "../../src/protocol/frames.ts";
 import { replaceHost } from "./host-header.ts";
 import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
@@ -29,6 +29,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private announced = false;
   private stopping = false;
   private working = false;
+  /** A session was lost while a registration was under way. */
+  private hasLostMore = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private lostReason = "";
 
@@ -125,6 +127,10 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
         retryAfterMs: null,
       });
     }
+    if (code === closeCode.replaced && reason === newerStart) {
+      const message = "A newer start of this agent serves the tunnel now.";
+      return this.refused({ code: "replaced", message, retryable: false, retryAfterMs: null });
+    }
     this.lostReason = reason || `the connection closed (${code})`;
     this.sessionGone(true);
   }
@@ -156,6 +162,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   }
 
   private retry(inMs: number, reason: string): void {
+    if (this.working) this.hasLostMore = true;
     if (this.stopping || this.working || this.timer !== null) return;
     if (this.sessions.size === 0)
       this.emit({ event: "tunnel.retry", time: now(), local: this.local.label, inMs, reason });
@@ -181,6 +188,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
       connections: Math.max(1, wanted),
     });
     this.working = false;
+    const { hasLostMore } = this;
+    this.hasLostMore = false;
     if (this.stopping) return;
     if ("code" in answer) return this.refused(answer);
     this.registration = answer;
@@ -190,6 +199,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
       this.sessions.add(new AgentSession(this, url));
     }
     if (this.sessions.size === 0) this.retry(this.backoff.next(), "the server gave no session");
+    else if (hasLostMore) this.retry(this.backoff.next(), this.lostReason);
   }
 
   private refused(refusal: Refusal): void {

@@ -69,6 +69,9 @@ export const resetCode = {
   refused: 6,
 } as const;
 
+/** Reason with `closeCode.replaced` when another process is this agent now: the older one ends, or they would take turns. */
+export const newerStart = "a newer start of this agent took over";
+
 /** WebSocket close codes of a session (4000-4999 are ours). The reason text is one sentence. */
 export const closeCode = {
   goingAway: 4000,

@@ -1,0 +1,19 @@
+// Two starts of one agent at once: the newer one serves, the older one ends instead of taking the name back.
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { startServerProcess } from "../helpers/server-process.ts";
+import { startTaggedService } from "../helpers/tagged-service.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
+
+setDefaultTimeout(30_000);
+
+test("an agent that was replaced by a newer start of itself says so and ends", async () => {
+  await using server = await startServerProcess({ shards: 1 });
+  await using service = startTaggedService("rival");
+  await using older = await openTunnel({ ...server, port: service.port, name: "rival" });
+  await older.until("session");
+  await using newer = await openTunnel({ ...server, port: service.port, name: "rival" });
+  expect(await older.done).toMatchObject({ reason: "refused", code: "replaced" });
+  expect((await older.until("refused")).message).toContain("newer start");
+  expect(newer.all("tunnel.lost")).toEqual([]);
+});
