@@ -19,6 +19,14 @@ const handlers = {
   connectError: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("unreachable", error.message),
 };
 
+/** For TLS that must verify: without it a certificate that doesn't looks like a service that hangs up. */
+const verifyingHandlers = {
+  ...handlers,
+  handshake(socket: Socket<ClientConnection>, _isDone: boolean, error: Error | null) {
+    if (error !== null) socket.data.fail("unreachable", `TLS: ${error.message}`);
+  },
+};
+
 /** Returns at once; `connection` hears that it is open, or that it failed. */
 export function dial(connection: ClientConnection, target: Target): void {
   const common = { data: connection, socket: handlers, allowHalfOpen: true };
@@ -31,5 +39,7 @@ export function dial(connection: ClientConnection, target: Target): void {
 type Common = { data: ClientConnection; socket: typeof handlers; allowHalfOpen: boolean };
 
 function dialTcp(common: Common, { hostname, port, tls }: Exclude<Target, { unix: string }>) {
-  return Bun.connect({ ...common, hostname, port, ...(tls === undefined ? {} : { tls }) });
+  if (tls === undefined) return Bun.connect({ ...common, hostname, port });
+  const socket = tls.rejectUnauthorized === false ? handlers : verifyingHandlers;
+  return Bun.connect({ ...common, socket, hostname, port, tls });
 }

@@ -1,0 +1,65 @@
+// Dialing targets: TLS that must verify and that needn't, IPv6, nobody there.
+
+import { afterAll, describe, expect, test } from "bun:test";
+import { testTls } from "../../test/helpers/test-tls.ts";
+import { ClientPool } from "./client-pool.ts";
+import type { Target } from "./client-dial.ts";
+
+const secure = Bun.serve({ hostname: "127.0.0.1", port: 0, tls: testTls, fetch: () => new Response("secure") });
+const plain = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("plain") });
+afterAll(async () => {
+  await secure.stop(true);
+  await plain.stop(true);
+});
+
+/** The status of `GET /`, or why there is none. */
+function ask(target: Target): Promise<number | string> {
+  const { promise, resolve } = Promise.withResolvers<number | string>();
+  const connection = new ClientPool(target).begin(
+    {
+      head: (head) => resolve(head.status),
+      bodyData() {},
+      bodyEnd() {},
+      finished() {},
+      failed: (failure, detail) => resolve(`${failure}: ${detail}`),
+      drained() {},
+    },
+    false,
+  );
+  const request = Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  connection.write(request, 0, request.length);
+  connection.requestEnd();
+  return promise;
+}
+
+const at = (port: number | undefined, tls?: object): Target => ({ hostname: "127.0.0.1", port: port ?? 0, tls });
+
+test("a certificate that needn't verify", async () => {
+  expect(await ask(at(secure.port, { rejectUnauthorized: false, serverName: "127.0.0.1" }))).toBe(200);
+});
+
+test("a target without TLS says so", async () => {
+  expect(await ask(at(plain.port, { rejectUnauthorized: true }))).toMatch(/^unreachable: TLS: /);
+});
+
+test("an IPv6 target", async () => {
+  using local = Bun.serve({ hostname: "::1", port: 0, fetch: () => new Response("six") });
+  expect(await ask({ hostname: "::1", port: local.port ?? 0 })).toBe(200);
+});
+
+describe("security", () => {
+  test("a certificate that must verify and does", async () => {
+    expect(await ask(at(secure.port, { rejectUnauthorized: true, serverName: "localhost", ca: testTls.cert }))).toBe(
+      200,
+    );
+  });
+
+  test.each([
+    ["nobody vouches for", { serverName: "localhost" }, "self signed"],
+    ["is for another name", { serverName: "other.test", ca: testTls.cert }, "does not match"],
+  ])("a certificate that %s is refused, and the reason is said", async (_, tls, why) => {
+    const answer = await ask(at(secure.port, { rejectUnauthorized: true, ...tls }));
+    expect(answer).toStartWith("unreachable: TLS: ");
+    expect(answer).toContain(why);
+  });
+});
