@@ -24,7 +24,7 @@ async function runWith(handover: "move" | "pipe", options: SoakOptions): Promise
   const agents = await Promise.all(services.map(({ tag, port }) => openTunnel({ ...server, port, name: tag })));
   const { port } = server;
   const count = scaled(options, 100_000, 4_000);
-  await runMovingVisitors({ port, tags, moves: Math.round(count / 5), connections: 16, run: "warm" });
+  await runMovingVisitors({ port, tags, moves: Math.round(count / 2), connections: 16, run: "warm" });
   await Bun.sleep(2_500);
   const before = { descriptors: descriptorCount(server.pid), bytes: residentBytes(server.pid) };
   const started = performance.now();
