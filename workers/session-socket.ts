@@ -18,7 +18,7 @@ import {
 export interface SessionEvents {
   /** A binary message `bytes[start..end)`, valid during the call. */
   received(bytes: Buffer, start: number, end: number): void;
-  /** Everything sent so far has left. */
+  /** Some of what was sent has left; `backlogBytes` says what has not. */
   drained(): void;
   /** The session is over; exactly once. */
   closed(code: number, reason: string): void;
@@ -92,7 +92,8 @@ export class SessionSocket implements SocketOwner, WebSocketSink {
   }
 
   drain(): void {
-    if (this.out.flush(this.socket)) this.events?.drained();
+    this.out.flush(this.socket);
+    this.events?.drained();
   }
 
   ended(): void {
@@ -111,7 +112,8 @@ export class SessionSocket implements SocketOwner, WebSocketSink {
   }
 
   ping(payload: Buffer): void {
-    this.write(pongFrame(payload));
+    // An agent that doesn't read is not answered ahead: one pong later says as much (RFC 6455 5.5.3).
+    if (this.out.bytes === 0) this.write(pongFrame(payload));
   }
 
   closing(code: number, reason: string): void {
