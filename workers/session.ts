@@ -182,6 +182,8 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
   }
 
   drained(): void {
+    // Not only when all has left: the socket would run dry before streams have more.
+    if (this.socket.backlogBytes > congestedBytes / 2) return;
     this.congested = false;
     for (const stream of this.streams.values()) {
       if (this.congested) return;
