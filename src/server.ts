@@ -85,6 +85,8 @@ export async function runServer(argv: string[]): Promise<number> {
   const color = process.stderr.isTTY === true && !process.env["NO_COLOR"];
   const log = createLogger({ level: config.logLevel, format: isText ? "text" : "json", color });
   const { promise: fatal, resolve: onFatal } = Promise.withResolvers<Error>();
+  // From here on: as process 1 of a container a signal that nobody listens to is lost. A second one ends a start that hangs.
+  const signalled = nextSignal();
   let server: RunningServer;
   try {
     server = await startServer(config, { log, onFatal });
@@ -94,7 +96,6 @@ export async function runServer(argv: string[]): Promise<number> {
     return 1;
   }
   announce(server, log);
-  const signalled = nextSignal();
   const ended = await Promise.race([signalled.promise, fatal]);
   if (ended instanceof Error) {
     log.error("the server can't go on", { error: ended.message });
