@@ -99,6 +99,11 @@ test("warnings for what works but should not stay", () => {
   expect(load({ DOMAIN: "localhost", AGENT_WHITELIST: "any" }).warnings.join(" ")).toMatch(/any address/);
 });
 
+test("connections that are piped have three descriptors each", () => {
+  const [moved, piped] = [load({}), load({ HANDOVER: "pipe" })];
+  expect(piped.maxConnections).toBeLessThanOrEqual(Math.max(16, Math.ceil(moved.maxConnections / 2)));
+});
+
 test("docs/configuration.md is what the table says", () => {
   const committed = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
   expect(committed).toBe(renderConfigurationDoc());

@@ -84,7 +84,7 @@ function fillIn(raw: RawSettings, given: ReadonlySet<SettingKey>): Config {
     publicPort: raw.publicPort ?? (raw.scheme === "http" ? raw.port : 443),
     dashboardDomain: raw.dashboardDomain ?? raw.domain,
     shards: raw.shards ?? Math.min(8, Math.max(1, availableParallelism() - 1)),
-    maxConnections: raw.maxConnections ?? defaultMaxConnections(),
+    maxConnections: raw.maxConnections ?? defaultMaxConnections(raw.tlsCert !== null || raw.handover === "pipe"),
   };
   checkTogether(config);
   return deepFreeze({ ...config, warnings: warningsOf(raw, given) });
@@ -143,10 +143,11 @@ function warningsOf(raw: RawSettings, given: ReadonlySet<SettingKey>): string[] 
 }
 
 /** Four fifths of the process's open files, so that running out of connections comes before running out of descriptors. */
-function defaultMaxConnections(): number {
+/** Four fifths of the open files. Out of them accepting fails again and again at full speed, so `piped` connections count as the three that each has. */
+function defaultMaxConnections(piped: boolean): number {
   const limits = existsSync("/proc/self/limits") ? readFileSync("/proc/self/limits", "utf8") : "";
   const openFiles = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 10_240);
-  return Math.max(16, Math.min(100_000, Math.floor(openFiles * 0.8)));
+  return Math.max(16, Math.min(100_000, Math.floor((openFiles * 0.8) / (piped ? 3 : 1))));
 }
 
 function deepFreeze<T extends object>(value: T): T {

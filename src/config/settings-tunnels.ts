@@ -91,7 +91,7 @@ export const visitors = {
     "MAX_CONNECTIONS",
     count,
     "Most connections in all.",
-    "four fifths of the limit of open files, at most 100000",
+    "four fifths of the limit of open files, a third of that with TLS_CERT or HANDOVER=pipe, at most 100000",
   ),
   maxConnectionsPerAddress: setting(
     "MAX_CONNECTIONS_PER_ADDRESS",
