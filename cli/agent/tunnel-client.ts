@@ -17,6 +17,9 @@ export interface AgentIdentity {
   nextGeneration(): number;
 }
 
+/** How long a closing handshake may take. */
+const closeMs = 1_000;
+
 export class TunnelClient implements SessionOwner, ExchangeHost {
   /** Resolves when the tunnel is given up or stopped. */
   readonly done: Promise<AgentEnd>;
@@ -54,11 +57,17 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     this.stopping = true;
     if (this.timer !== null) clearTimeout(this.timer);
     for (const session of this.sessions) session.leave(graceMs);
-    const deadline = performance.now() + graceMs;
-    while (this.sessions.size > 0 && performance.now() < deadline) await Bun.sleep(10);
+    await this.allClosed(graceMs);
     for (const session of this.sessions) session.close(1000, "stopped");
+    // Until the server has heard it, it would still send requests here.
+    await this.allClosed(closeMs);
     this.local.pool.close();
     this.finish({ reason: "stopped" });
+  }
+
+  private async allClosed(withinMs: number): Promise<void> {
+    const deadline = performance.now() + withinMs;
+    while (this.sessions.size > 0 && performance.now() < deadline) await Bun.sleep(5);
   }
 
   // SessionOwner

@@ -77,6 +77,7 @@ describe("roles", () => {
     async (who) => {
       await using tab = await tabOf(who, "overview");
       const nav = tab.page.getByRole("navigation", { name: "Main" });
+      await nav.getByRole("link").first().waitFor();
       expect(await nav.getByRole("link").allTextContents()).toEqual(linksOf[who]);
       for (const name of linksOf[who]) {
         await nav.getByRole("link", { name }).click();
