@@ -31,6 +31,7 @@ function reportWith(rows: BenchReport["rows"]): BenchReport {
     rows,
     memory: {},
     idleSessions: null,
+    controlPlane: null,
   };
 }
 

@@ -28,6 +28,14 @@ export function compareWithAims(report: BenchReport): AimResult[] {
       atLeast(`bulk ${row} of direct`, shareOf(report, row, ours, "direct"), 0.4),
     ]),
     idleMemory(report),
+    ...["basic", "api_key", "session"].map((kind) =>
+      atLeast(
+        `visitors with a ${kind} credential, of those without a policy`,
+        report.controlPlane?.policies?.shareOfNone[kind] ?? Number.NaN,
+        0.8,
+      ),
+    ),
+    loginStorm(report),
     noErrors(report),
   ];
 }
@@ -81,6 +89,13 @@ function idleMemory(report: BenchReport): AimResult {
   const { bytesPerSession, sessions } = report.idleSessions;
   const text = `${(bytesPerSession / 1000).toFixed(1)} KB with ${sessions} sessions`;
   return verdict(aim, bytesPerSession <= 15_000, text, `over by ${((bytesPerSession - 15_000) / 1000).toFixed(1)} KB`);
+}
+
+function loginStorm(report: BenchReport): AimResult {
+  const aim = "p99 of a tunnel during 50 logins/s: at most 2 × its quiet p99";
+  const ratio = report.controlPlane?.logins?.ratio ?? Number.NaN;
+  if (Number.isNaN(ratio)) return unknown(aim);
+  return verdict(aim, ratio <= 2, `${ratio.toFixed(2)} ×`, `over by ${(ratio - 2).toFixed(2)} ×`);
 }
 
 function noErrors(report: BenchReport): AimResult {

@@ -23,7 +23,7 @@ export interface BenchOptions {
 export const usage = `bun run bench [options]
 
   --rows a,b       only rows whose id starts with one of these:
-                   rps-1 rps-64 rps-256 close pooled ws ttfb down-1 down-16 up-1 up-16 idle
+                   rps-1 rps-64 rps-256 close pooled ws ttfb down-1 down-16 up-1 up-16 idle policy logins
   --parties a,b    only these parties (see the first lines of a run)
   --seconds N      length of one run                      (default 3, --quick 1)
   --rounds N       times the load goes round the parties  (default 5, --quick 1)

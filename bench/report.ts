@@ -22,6 +22,29 @@ export interface IdleSessions {
   bytesPerSession: number;
 }
 
+/** By kind of policy (and `none`); every visitor has a valid credential. */
+export interface PolicyFigures {
+  perSecond: Record<string, number>;
+  shareOfNone: Record<string, number>;
+  errors: number;
+}
+
+export interface LoginFigures {
+  quietP99Us: number;
+  stormP99Us: number;
+  /** Storm against quiet in the same round. */
+  ratio: number;
+  /** How the logins were answered, by status. */
+  answers: Record<string, number>;
+  /** Of visitors. */
+  errors: number;
+}
+
+export interface ControlPlaneFigures {
+  policies: PolicyFigures | null;
+  logins: LoginFigures | null;
+}
+
 export interface BenchReport {
   startedAt: string;
   durationMs: number;
@@ -40,6 +63,7 @@ export interface BenchReport {
   rows: Record<string, RowSamples>;
   memory: Record<string, MemoryFigures>;
   idleSessions: IdleSessions | null;
+  controlPlane: ControlPlaneFigures | null;
 }
 
 export type Metric = "rate" | "p50Us" | "p99Us" | "errors" | "serverCpuUs" | "agentCpuUs" | "cpuUs";

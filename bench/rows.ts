@@ -83,6 +83,10 @@ export const allRows: readonly Row[] = [
 /** Id of the row that is not rotated over parties: memory per idle session. */
 export const idleRowId = "idle";
 
+/** Ids of the rows about our control plane; nobody else has one. */
+export const policyRowId = "policy";
+export const loginsRowId = "logins";
+
 /** Whether `--rows` asks for this id. */
 export function isWanted(rowId: string, options: Pick<BenchOptions, "rows">): boolean {
   return options.rows.length === 0 || options.rows.some((wanted) => rowId === wanted || rowId.startsWith(`${wanted}-`));

@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { cpus, loadavg, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { measureControlPlane } from "./control-plane.ts";
 import { measureIdleSessions } from "./idle-sessions.ts";
 import { unlessAborted } from "./interruption.ts";
 import { processTree, residentBytes } from "./measure/proc.ts";
@@ -15,7 +16,7 @@ import { ensurePrograms } from "./prerequisites.ts";
 import { createProcessGroup } from "./process-group.ts";
 import type { BenchReport, MemoryFigures } from "./report.ts";
 import { type Contestant, runRow } from "./rotate.ts";
-import { allRows, idleRowId, isWanted } from "./rows.ts";
+import { allRows, idleRowId, isWanted, loginsRowId, policyRowId } from "./rows.ts";
 
 /**
  * Runs the benchmark and returns its report; `say` gets progress lines. When it settles, also after `signal` or an
@@ -57,6 +58,7 @@ export async function runBench(
       rows: {},
       memory: {},
       idleSessions: null,
+      controlPlane: null,
     };
     for (const row of rows) {
       say(`${row.id}: ${row.title}`);
@@ -72,6 +74,12 @@ export async function runBench(
       say(`${idleRowId}: memory of ${options.idleSessions} idle sessions`);
       report.idleSessions = await measureIdleSessions(context, options.idleSessions, say, signal);
     }
+    const [policy, logins] = [isWanted(policyRowId, options), isWanted(loginsRowId, options)];
+    if (judged && (policy || logins)) {
+      say(`${policyRowId}, ${loginsRowId}: visitors with credentials, and a tunnel during a storm of logins`);
+      const { seconds, rounds } = options;
+      report.controlPlane = await measureControlPlane(context, { seconds, rounds, policy, logins, signal, say });
+    }
     report.machine.loadAfter = loadavg()[0] ?? 0;
     report.durationMs = Date.now() - startedAt.getTime();
     return report;
@@ -83,7 +91,7 @@ export async function runBench(
 
 /** A misspelt name would otherwise measure nothing and say nothing. */
 function checkNames(options: BenchOptions): void {
-  const rowIds = [...allRows.map((row) => row.id), idleRowId];
+  const rowIds = [...allRows.map((row) => row.id), idleRowId, policyRowId, loginsRowId];
   const unknownRow = options.rows.find((wanted) => !rowIds.some((id) => isWanted(id, { rows: [wanted] })));
   if (unknownRow !== undefined) throw new Error(`There is no row "${unknownRow}". Rows: ${rowIds.join(", ")}.`);
   const names = allParties.map((party) => party.name);

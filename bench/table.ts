@@ -1,7 +1,7 @@
 // Turns a report into aligned tables for people.
 
 import { compareWithAims } from "./aims.ts";
-import { errorsOf, medianOf, shareOf, type BenchReport, type Metric } from "./report.ts";
+import { errorsOf, medianOf, shareOf, type BenchReport, type ControlPlaneFigures, type Metric } from "./report.ts";
 
 interface Column {
   title: string;
@@ -22,6 +22,7 @@ export function formatReport(report: BenchReport): string {
   ];
   const parts = tables.map(([title, columns]) => formatTable(report, title, columns)).filter((text) => text !== "");
   if (report.idleSessions !== null) parts.push(formatIdle(report));
+  if (report.controlPlane !== null) parts.push(formatControlPlane(report.controlPlane));
   parts.push(formatAims(report));
   return parts.join("\n\n");
 }
@@ -146,6 +147,24 @@ function formatIdle({ idleSessions }: BenchReport): string {
     `idle sessions: ${idleSessions.sessions}, server ${megabytes(idleSessions.serverBytesBefore)} -> ${megabytes(idleSessions.serverBytes)}` +
     ` (${(idleSessions.bytesPerSession / 1000).toFixed(1)} KB each), agents ${megabytes(idleSessions.agentBytesBefore)} -> ${megabytes(idleSessions.agentBytes)}`
   );
+}
+
+function formatControlPlane({ policies, logins }: ControlPlaneFigures): string {
+  const lines: string[] = [];
+  if (policies !== null) {
+    const kinds = Object.entries(policies.perSecond).map(([kind, rate]) => {
+      const share = policies.shareOfNone[kind];
+      return `${kind} ${grouped(rate)}${share === undefined ? "" : ` (${share.toFixed(2)})`}`;
+    });
+    const failed = policies.errors > 0 ? `; ${policies.errors} requests failed` : "";
+    lines.push(`visitors with a valid credential, requests/s (of none): ${kinds.join(", ")}${failed}`);
+  }
+  if (logins !== null) {
+    const [quiet, storm] = [logins.quietP99Us, logins.stormP99Us].map((us) => (us / 1000).toFixed(2));
+    const answers = Object.entries(logins.answers).map(([status, count]) => `${count} × ${status}`);
+    lines.push(`50 logins/s: p99 of a tunnel ${quiet} -> ${storm} ms; logins answered ${answers.join(", ")}`);
+  }
+  return lines.join("\n");
 }
 
 function formatAims(report: BenchReport): string {

@@ -20,6 +20,8 @@ export interface WrkLoad {
   close?: boolean;
   /** Take the endpoint's host names in turn instead of the first one only. */
   rotateHosts?: boolean;
+  /** Field lines to send with every request. */
+  headers?: readonly string[];
   /** Ends the run early. */
   signal?: AbortSignal;
 }
@@ -37,6 +39,7 @@ export async function runWrk(endpoint: Endpoint, load: WrkLoad): Promise<WrkResu
     join(import.meta.dir, "report.lua"),
     "-H",
     `Host: ${endpoint.hostHeaders[0]}`,
+    ...(load.headers ?? []).flatMap((line) => ["-H", line]),
     ...(load.close === true ? ["-H", "Connection: close"] : []),
     `http://${endpoint.address}:${endpoint.port}/`,
     ...(load.rotateHosts === true ? ["--", ...endpoint.hostHeaders] : []),
