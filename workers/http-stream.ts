@@ -14,6 +14,8 @@ import type { Tunnel } from "./tunnel.ts";
 // One parser for all streams of a thread: parsing never yields.
 const head = new Head();
 const maxInterimBacklogBytes = 256 * 1024;
+/** How often a request is given to an agent: it may be what the agents die of. */
+const maxSent = 3;
 
 /** What the stream's owner fixed before it was opened. */
 export interface HttpStreamOptions {
@@ -38,6 +40,7 @@ export class HttpStream extends StreamFlow implements Exchange {
   private state: State = "waiting";
   private readonly response: ResponseWriter;
   private openedAt = 0;
+  private sent = 0;
   private requestEnded: boolean;
   private agentEnded = false;
   status = 0;
@@ -54,12 +57,13 @@ export class HttpStream extends StreamFlow implements Exchange {
 
   /** Nothing of the request's body has left, and asking twice is harmless (RFC 9110 9.2.1). */
   get mayRepeat(): boolean {
-    return this.state === "head" && !this.options.upgrade && this.options.capture.repeatable;
+    return this.state === "head" && this.sent < maxSent && !this.options.upgrade && this.options.capture.repeatable;
   }
 
   /** OPEN was written. */
   opened(): void {
     this.state = "head";
+    this.sent++;
     this.openedAt = this.movedAt;
     this.options.capture.openedAt = this.movedAt;
     if (this.hasQueued) this.flushRequest();

@@ -2,8 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 import { startTestAgent } from "../helpers/agent.ts";
+import { OPEN } from "../../src/protocol/frames.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { garbageAnswers } from "../helpers/garbage-answers.ts";
+import { startHostileAgent } from "../helpers/hostile-agent.ts";
 import { startLocalService } from "../helpers/local-service.ts";
 import { patternBytes } from "../helpers/pattern.ts";
 import { onlyValue, type RawResponse } from "../helpers/raw-client.ts";
@@ -67,6 +69,22 @@ describeContract("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE
       // The request was sent once, however odd its answer.
       expect(service.requests.filter((request) => request.target === target).length).toBe(1);
     });
+  });
+
+  test("a request that every agent dies of is not handed on without end", async () => {
+    const { server, open } = parties();
+    using visitor = await open();
+    const answer = visitor.response().then(({ status }) => status);
+    let asked = 0;
+    let status: number | null = null;
+    void answer.then((one) => (status = one));
+    while (status === null && asked < 8) {
+      using agent = await startHostileAgent(server, "poison");
+      if (asked === 0) await visitor.send(requestBytes("poison.localhost", "/x"));
+      const opened = await Promise.race([agent.next(OPEN), answer]);
+      if (typeof opened === "object") asked++;
+    }
+    expect([await answer, asked]).toEqual([503, 3]);
   });
 
   test("a service that never answers is a 504, and its request is closed", async () => {
