@@ -3,6 +3,7 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { SendQueue } from "../src/http1/send-queue.ts";
 import { networkAddress } from "../src/ingress/address.ts";
+import { keepAliveMs } from "../src/ingress/connections.ts";
 import { RAW, resetCode } from "../src/protocol/frames.ts";
 import { StreamFlow, type VisitorSide } from "./stream-flow.ts";
 import type { Tunnel } from "./tunnel.ts";
@@ -33,6 +34,7 @@ export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: 
         const connection = new TcpConnection(socket, tunnel, release);
         socket.data = connection;
         socket.setNoDelay(true);
+        socket.setKeepAlive(true, keepAliveMs);
         tunnel.streams++;
         tunnel.connectionOpened();
         const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);

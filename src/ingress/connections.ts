@@ -13,6 +13,9 @@ import { Deadlines } from "./deadlines.ts";
 import type { IngressHost } from "./exchange.ts";
 import { ownerHandlers, pipeOwner } from "./handlers.ts";
 
+/** A visitor that is silent for so long is asked by the kernel: one that vanished would stay on a quiet stream for ever. */
+export const keepAliveMs = 300_000;
+
 export interface ConnectionsOptions {
   ledger: Ledger;
   counts: ConnectionCounts;
@@ -42,6 +45,7 @@ export class Connections {
     connection.isFresh = true;
     socket.data = connection;
     if (pump) this.pumped.add(socket);
+    socket.setKeepAlive(true, keepAliveMs);
     connection.opened(socket);
   }
 
