@@ -5,6 +5,7 @@ import { bulk } from "./bulk.ts";
 import { contract } from "./contract.ts";
 import { idleSessions, idleSessionsDirect } from "./idle-sessions.ts";
 import { kills } from "./kills.ts";
+import { lists } from "./lists.ts";
 import { readers, slowService } from "./load.ts";
 import { moves } from "./moves.ts";
 import { quiet } from "./quiet.ts";
@@ -25,5 +26,6 @@ export const scenarios: readonly Scenario[] = [
   readers,
   attackers,
   quiet,
+  lists,
   contract,
 ];
