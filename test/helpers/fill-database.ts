@@ -20,7 +20,7 @@ export function fillDatabase(path: string, sizes: FillSizes): void {
   const rows = (count: number, from = 0): string =>
     `with recursive n(i) as (select ${from} union all select i + 1 from n where i + 1 < ${from + count})`;
   const org = `'org_' || (i % ${filledOrganizations})`;
-  const fill = (statement: string): void => db.transaction(() => db.run(statement))();
+  const fill = (statement: string): void => void db.transaction(() => db.run(statement))();
   fill(
     `insert into organizations (id, name, name_key, require_totp, created_at) ${rows(filledOrganizations)}
      select 'org_' || i, 'Organization ' || i, 'organization ' || i, 0, ${start} + i from n`,
