@@ -167,12 +167,14 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
         wanted: registration.connections,
       });
     }
-    this.retry(retryable ? this.backoff.next() : 5_000, this.lostReason);
+    this.retry(this.lostReason, retryable ? 0 : 5_000);
   }
 
-  private retry(inMs: number, reason: string): void {
+  private retry(reason: string, leastMs = 0): void {
     if (this.working) this.hasLostMore = true;
     if (this.stopping || this.working || this.timer !== null) return;
+    // Taken here: sessions that are lost together are one failure, not several.
+    const inMs = Math.max(leastMs, this.backoff.next());
     if (this.sessions.size === 0)
       this.emit({ event: "tunnel.retry", time: now(), local: this.local.label, inMs, reason });
     this.timer = setTimeout(() => {
@@ -207,12 +209,12 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
       url.searchParams.set("ticket", ticket);
       this.sessions.add(new AgentSession(this, url));
     }
-    if (this.sessions.size === 0) this.retry(this.backoff.next(), "the server gave no session");
-    else if (hasLostMore) this.retry(this.backoff.next(), this.lostReason);
+    if (this.sessions.size === 0) this.retry("the server gave no session");
+    else if (hasLostMore) this.retry(this.lostReason);
   }
 
   private refused(refusal: Refusal): void {
-    if (refusal.retryable) return this.retry(Math.max(refusal.retryAfterMs ?? 0, this.backoff.next()), refusal.message);
+    if (refusal.retryable) return this.retry(refusal.message, refusal.retryAfterMs ?? 0);
     this.stopping = true;
     for (const session of this.sessions) session.leave(0);
     this.local.pool.close();

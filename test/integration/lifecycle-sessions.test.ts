@@ -43,7 +43,7 @@ async function bothStand(): Promise<void> {
     const last = agent.all("session").at(-1);
     return relay.sessions().length === 2 && last?.open === 2;
   };
-  await eventually(isUp, "two sessions stand");
+  await eventually(isUp, "two sessions stand", 20_000);
 }
 
 /** Two requests that hang at the local service; `session` is the one that carries them. */
@@ -133,6 +133,20 @@ test("a session whose peer went silent is found by both ends, and replaced", asy
   expect((await waiting).status).toBe(200);
   expect(performance.now() - started).toBeLessThan(5_000);
   for (const session of stalled) session.cut();
+});
+
+test("8 sessions that are lost together count as one failure: the agent is back soon", async () => {
+  await using line = await startRelay(server.port);
+  const { token } = server;
+  await using many = await openTunnel({ token, origin: line.origin, port: service.port, name: "many", connections: 8 });
+  await eventually(() => many.all("session").at(-1)?.open === 8, "eight sessions stand");
+  line.refusing = true;
+  for (const session of line.sessions()) session.cut();
+  await many.until("tunnel.retry", 2);
+  line.refusing = false;
+  const started = performance.now();
+  await many.until("tunnel.ready", 2);
+  expect(performance.now() - started).toBeLessThan(3_000);
 });
 
 test("a slow line changes nothing but the time", async () => {
