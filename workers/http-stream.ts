@@ -8,6 +8,7 @@ import { dropReserved, ResponseWriter } from "../src/ingress/response.ts";
 import type { ErrorCode } from "../src/lib/errors.ts";
 import { resetCode } from "../src/protocol/frames.ts";
 import type { CaptureEntry } from "./capture.ts";
+import type { Admitted, Shown } from "./policy/again.ts";
 import { StreamFlow } from "./stream-flow.ts";
 import type { Tunnel } from "./tunnel.ts";
 
@@ -29,6 +30,8 @@ export interface HttpStreamOptions {
   /** `performance.now()` when the head was routed, and when the policy had judged. */
   startedAt: number;
   judgedAt: number;
+  /** What the visitor passed with. */
+  shown: Shown;
   requestTimeoutMs: number;
   serverTiming: boolean;
 }
@@ -36,7 +39,7 @@ export interface HttpStreamOptions {
 type State = "waiting" | "head" | "body" | "raw" | "done";
 
 /** The Exchange of a tunnelled request. Ends by itself; `tunnel.streamEnded` hears about it exactly once. */
-export class HttpStream extends StreamFlow implements Exchange {
+export class HttpStream extends StreamFlow implements Exchange, Admitted {
   private state: State = "waiting";
   private readonly response: ResponseWriter;
   private openedAt = 0;
@@ -53,6 +56,21 @@ export class HttpStream extends StreamFlow implements Exchange {
 
   get orgId(): string | null {
     return this.options.capture.meta.orgId;
+  }
+
+  get address(): string {
+    return this.options.capture.meta.address;
+  }
+
+  get shown(): Shown {
+    return this.options.shown;
+  }
+
+  /** The policy changed, and this visitor does not pass any more. */
+  expel(): void {
+    if (this.state === "done") return;
+    this.session?.reset(this, resetCode.cancel, "the policy changed");
+    this.fail("policy_denied", "the policy changed");
   }
 
   /** Nothing of the request's body has left, and asking twice is harmless (RFC 9110 9.2.1). */

@@ -13,6 +13,7 @@ import { AgentPort, listenForAgents } from "./agent-port.ts";
 import { CaptureBudget, type CaptureEntry } from "./capture.ts";
 import { Drain } from "./drain.ts";
 import type { HttpStream } from "./http-stream.ts";
+import { judgeAgain } from "./policy/again.ts";
 import { createPolicyState, type PolicyState } from "./policy/state.ts";
 import type { Session } from "./session.ts";
 import { SessionDoor } from "./session-door.ts";
@@ -53,6 +54,7 @@ export class Shard implements TunnelHost {
       () => this.drained(),
     );
     this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
+    this.tunnels.policyChanged = (entry, tunnel) => void judgeAgain(entry, tunnel.visitors(), this.policy);
     const trusted = createCidrList(settings.trustedProxies);
     const tickMs = tickOf(settings);
     this.door = new SessionDoor({

@@ -13,6 +13,7 @@ import { type HostVerdict, judgeHost, sessionShard } from "../src/ingress/gate.t
 import { relay } from "../src/ingress/relay.ts";
 import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
 import { HttpStream } from "./http-stream.ts";
+import { keepShown } from "./policy/again.ts";
 import { isOpenToAll, judge, openPass } from "./policy/judge.ts";
 import type { PolicyState } from "./policy/state.ts";
 import type { Pass, Refusal, Verdict } from "./policy/verdict.ts";
@@ -194,6 +195,7 @@ export class ShardIngress implements IngressHost {
       hasBody,
       startedAt,
       judgedAt,
+      shown: pass === openPass ? null : keepShown(headerReader(head)),
       capture: tunnel.captures.begin(meta, requestScratch, length),
       requestTimeoutMs: options.settings.requestTimeoutMs,
       serverTiming: options.settings.serverTiming,

@@ -3,7 +3,7 @@
 import type { LocalStatus, Ticket, TunnelCounters } from "../src/link/messages.ts";
 import type { Checked, GoAway } from "../src/protocol/frames.ts";
 import { type CaptureBudget, CaptureRing } from "./capture.ts";
-import type { HttpStream } from "./http-stream.ts";
+import { HttpStream } from "./http-stream.ts";
 import { type CheckedService, LocalHealth } from "./local-health.ts";
 import type { Session, SessionOwner } from "./session.ts";
 import { TrafficCounters } from "./traffic-counters.ts";
@@ -155,6 +155,14 @@ export class Tunnel implements SessionOwner, CheckedService {
     if (!this.health.settle() && !this.counters.changed) return null;
     const { rttMs, streams } = this;
     return this.counters.take({ tunnelId: this.ticket.tunnelId, rttMs, local: this.health.status, streams });
+  }
+
+  /** Whose requests are under way, those that wait included. */
+  visitors(): HttpStream[] {
+    const inside = this.waiting.all();
+    for (const { streams } of this.sessions)
+      for (const stream of streams.values()) if (stream instanceof HttpStream) inside.push(stream);
+    return inside;
   }
 
   get rttMs(): number | null {

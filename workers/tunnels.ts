@@ -3,6 +3,7 @@
 import type { NameEntry, ShardEvent, Ticket, TunnelCounters } from "../src/link/messages.ts";
 import { closeCode, newerStart } from "../src/protocol/frames.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
+import { isSamePolicy } from "./policy/again.ts";
 import type { Session } from "./session.ts";
 import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
@@ -15,6 +16,9 @@ export class Tunnels {
   private readonly byName = new Map<string, Tunnel>();
   private readonly byId = new Map<string, Tunnel>();
   private readonly allow = new Map<string, CidrList>();
+
+  /** Hears when a live name asks something else of its visitors. */
+  policyChanged: (entry: NameEntry, tunnel: Tunnel) => void = () => {};
 
   constructor(
     private readonly host: TunnelHost,
@@ -57,8 +61,14 @@ export class Tunnels {
   }
 
   setNames(snapshot: boolean, set: NameEntry[], remove: string[]): void {
+    const known = snapshot ? new Map(this.names) : this.names;
     if (snapshot) this.names.clear();
-    for (const entry of set) this.names.set(entry.name, entry);
+    for (const entry of set) {
+      const before = known.get(entry.name);
+      this.names.set(entry.name, entry);
+      const tunnel = this.byName.get(entry.name);
+      if (tunnel !== undefined && !isSamePolicy(before, entry)) this.policyChanged(entry, tunnel);
+    }
     for (const name of remove) {
       this.names.delete(name);
       const tunnel = this.byName.get(name);

@@ -24,6 +24,10 @@ export class WaitingStreams {
     return true;
   }
 
+  all(): HttpStream[] {
+    return this.queue.map(({ stream }) => stream);
+  }
+
   /** The one that has waited longest. */
   shift(): WaitingStream | undefined {
     return this.queue.shift();

@@ -138,5 +138,36 @@ describe.each(["sqlite", "postgres"])("%s", (engine) => {
         await expectClosed(name, token, () => api.must("DELETE", entry));
       }
     });
+
+    test("a tightened policy ends upgraded connections of those who would not pass now, and of nobody else", async () => {
+      const entry = await allow();
+      const appId = await api.createApplication(orgId, "tight", "custom");
+      await api.must("PUT", `/admin/applications/${appId}`, { authMode: "disabled" });
+      const key = await api.createKey({ orgId, scope: "tunnel" });
+      await using agent = await serve("tight", key.raw);
+      expect(agent.of("refused")).toEqual([]);
+      using stranger = await open("tight");
+      await api.setPolicy(appId, { ...ada, apiKeyEnabled: true });
+      await api.must("PUT", `/admin/applications/${appId}`, { authMode: "custom" });
+      const from = performance.now();
+      await stranger.ended;
+      expect(performance.now() - from).toBeLessThan(5_000);
+
+      const guest = await api.createKey({ orgId, appId, scope: "visitor" });
+      using byKey = await open("tight", `X-API-Key: ${guest.raw}\r\n`);
+      using byPassword = await open("tight", asAda);
+      await api.must("DELETE", `/admin/api-keys/${guest.id}`);
+      const revokedAt = performance.now();
+      await byKey.ended;
+      expect(performance.now() - revokedAt).toBeLessThan(5_000);
+      const echo = byPassword.rawBytes(5);
+      await byPassword.send("still");
+      expect((await echo).toString()).toBe("still");
+      await api.setPolicy(appId, { ...ada, denyIps: ["127.0.0.0/8"] });
+      const deniedAt = performance.now();
+      await byPassword.ended;
+      expect(performance.now() - deniedAt).toBeLessThan(5_000);
+      await api.must("DELETE", entry);
+    });
   });
 });

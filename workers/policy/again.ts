@@ -1,0 +1,66 @@
+// When the policy of a name changes, those who were let in before are judged again: who would not pass now is cut off.
+
+import type { NameEntry } from "../../src/link/messages.ts";
+import { judge } from "./judge.ts";
+import type { PolicyState } from "./state.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** What a visitor showed, kept as long as the exchange lasts; null when no policy asked for anything. */
+export type Shown = ReadonlyMap<string, string> | null;
+
+/** Somebody who is inside. */
+export interface Admitted {
+  readonly address: string;
+  readonly shown: Shown;
+  /** Ends the exchange; nothing when it has ended by itself. */
+  expel(): void;
+}
+
+const shownHeaders = ["cookie", "authorization", "x-api-key"] as const;
+/** Main may be busy, above all right after a change that concerns many. */
+const retryMs = 500;
+const mostTries = 6;
+
+/** Copies what `judge` reads as credentials. */
+export function keepShown(header: (name: string) => string | null): Shown {
+  const shown = new Map<string, string>();
+  for (const name of shownHeaders) {
+    const value = header(name);
+    if (value !== null) shown.set(name, value);
+  }
+  return shown;
+}
+
+/** Whether the two ask the same of visitors. */
+export function isSamePolicy(a: NameEntry | undefined, b: NameEntry): boolean {
+  return a !== undefined && JSON.stringify(a.policy) === JSON.stringify(b.policy);
+}
+
+/**
+ * Judges everybody inside by `entry`. Whoever can't be judged because main is busy is judged again in a moment; after the
+ * last try he is out, as a newcomer would be.
+ */
+export async function judgeAgain(
+  entry: NameEntry,
+  inside: readonly Admitted[],
+  state: PolicyState,
+  tries = mostTries,
+): Promise<void> {
+  const unsure: Admitted[] = [];
+  await Promise.all(
+    inside.map(async (one) => {
+      const verdict = await verdictOn(one, entry, state);
+      if (verdict.kind === "pass") return;
+      if (verdict.kind === "refuse" && verdict.code === "unavailable" && tries > 1) unsure.push(one);
+      else one.expel();
+    }),
+  );
+  if (unsure.length === 0) return;
+  await Bun.sleep(retryMs);
+  await judgeAgain(entry, unsure, state, tries - 1);
+}
+
+function verdictOn({ address, shown }: Admitted, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
+  const header = (name: string): string | null => shown?.get(name) ?? null;
+  return judge({ method: "GET", target: "/", header, address, wantsHtml: false }, entry, state);
+}
