@@ -18,7 +18,13 @@ let id = 0;
 
 beforeAll(async () => {
   service = startTaggedService("lost");
-  const env = { PING_INTERVAL_MS: "150", DEAD_AFTER_MS: "450", HOLD_MS: "3000", HOLD_MAX: "20" };
+  const env = {
+    PING_INTERVAL_MS: "150",
+    DEAD_AFTER_MS: "450",
+    HOLD_MS: "3000",
+    HOLD_MAX: "20",
+    MAX_SESSIONS_PER_AGENT: "8",
+  };
   server = await startServerProcess({ shards: 2, env });
   relay = await startRelay(server.port);
   agent = await openTunnel({ token: server.token, origin: relay.origin, port: service.port, name: "lost" });
