@@ -166,7 +166,8 @@ function decide(
   }
   if (known !== undefined) return known;
   // Addresses are part of the question, or one address's failures would be counted on another.
-  return state.ask(`${key} ${request.address}`, ask()).then((answer) => {
+  // The version as well: what was asked before a change says nothing about what is permitted after it.
+  return state.ask(`${key} ${policy.version} ${request.address}`, ask()).then((answer) => {
     if (answer?.kind === "allow") {
       const pass = passOf(answer, policy);
       state.cache.set(key, policy.version, pass, state.nowMs() + answer.cacheMs);
