@@ -16,6 +16,13 @@ setDefaultTimeout(60_000);
 const ada = { authType: "basic", basicUsername: "ada", basicPassword: "visitor-secret" };
 const asAda = `Authorization: Basic ${btoa("ada:visitor-secret")}\r\n`;
 
+/** Rejects when the server doesn't end the connection within the five seconds that it has. */
+async function endsSoon(client: RawClient): Promise<void> {
+  let over = false;
+  void client.ended.then(() => (over = true));
+  await eventually(() => over, "the connection is ended", 5_000);
+}
+
 describe.each(["sqlite", "postgres"])("%s", (engine) => {
   let server: TestServer;
   let local: LocalService;
@@ -104,7 +111,7 @@ describe.each(["sqlite", "postgres"])("%s", (engine) => {
       using visitor = await open(name);
       await change();
       const from = performance.now();
-      await visitor.ended;
+      await endsSoon(visitor);
       await eventually(async () => (await statusOf(visit(server.port, name, "/"))) !== 200, "no visitor passes", 5_000);
       await eventually(() => agent.of("tunnel.lost").length + agent.of("refused").length > 0, "the agent knows", 5_000);
       expect(performance.now() - from).toBeLessThan(5_000);
@@ -147,26 +154,21 @@ describe.each(["sqlite", "postgres"])("%s", (engine) => {
       await using agent = await serve("tight", key.raw);
       expect(agent.of("refused")).toEqual([]);
       using stranger = await open("tight");
+      // Before what is waited for: a key that comes and goes between two looks at the feed is no change.
+      const guest = await api.createKey({ orgId, appId, scope: "visitor" });
       await api.setPolicy(appId, { ...ada, apiKeyEnabled: true });
       await api.must("PUT", `/admin/applications/${appId}`, { authMode: "custom" });
-      const from = performance.now();
-      await stranger.ended;
-      expect(performance.now() - from).toBeLessThan(5_000);
+      await endsSoon(stranger);
 
-      const guest = await api.createKey({ orgId, appId, scope: "visitor" });
       using byKey = await open("tight", `X-API-Key: ${guest.raw}\r\n`);
       using byPassword = await open("tight", asAda);
       await api.must("DELETE", `/admin/api-keys/${guest.id}`);
-      const revokedAt = performance.now();
-      await byKey.ended;
-      expect(performance.now() - revokedAt).toBeLessThan(5_000);
+      await endsSoon(byKey);
       const echo = byPassword.rawBytes(5);
       await byPassword.send("still");
       expect((await echo).toString()).toBe("still");
       await api.setPolicy(appId, { ...ada, denyIps: ["127.0.0.0/8"] });
-      const deniedAt = performance.now();
-      await byPassword.ended;
-      expect(performance.now() - deniedAt).toBeLessThan(5_000);
+      await endsSoon(byPassword);
       await api.must("DELETE", entry);
     });
   });
