@@ -84,9 +84,11 @@ export class ShardIngress implements IngressHost {
   }
 
   private move(connection: VisitorConnection, owner: number | "main"): void {
-    if (!connection.move((socket, meta) => this.options.give(owner, socket, meta))) {
-      connection.answer("unavailable", { retryAfterSeconds: 1 });
-    }
+    const { give } = this.options;
+    if (connection.move((socket, meta) => give(owner, socket, meta))) return;
+    // That shard is being replaced, or its successor is not known here yet: main knows first, and lets visitors wait for it.
+    if (owner !== "main" && connection.move((socket, meta) => give("main", socket, meta))) return;
+    connection.answer("unavailable", { retryAfterSeconds: 1 });
   }
 
   private visit(connection: VisitorConnection, head: Head, name: string): void {

@@ -4,10 +4,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { shardOf } from "../../src/link/shard-of.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { descriptorCount } from "../helpers/process-facts.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
 import { type InProcessAgent, openTunnel } from "../helpers/tunnel-agent.ts";
-import { keepVisiting, visit } from "../helpers/visit.ts";
+import { keepVisiting, serviceOf, visit } from "../helpers/visit.ts";
 
 setDefaultTimeout(30_000);
 
@@ -68,4 +69,22 @@ describe.each([
     expect(agents[names.spared]!.all("tunnel.lost")).toEqual([]);
     await eventually(() => descriptorCount(server.pid) <= before, "no descriptor leaked");
   });
+});
+
+test("a connection that another shard holds waits for the successor like one that is new", async () => {
+  using client = await RawClient.open({ port: server.port });
+  const ask = async (name: string) => {
+    const answer = client.response();
+    await client.send(`GET / HTTP/1.1\r\nHost: ${name}.localhost\r\n\r\n`);
+    return await answer;
+  };
+  expect((await ask(names.spared)).status).toBe(200);
+  const deaths = server.log.filter(({ message }) => message === "a shard died").length;
+  await server.fault("exit", shardOf(names.hit, 2));
+  await eventually(
+    () => server.log.filter(({ message }) => message === "a shard died").length > deaths,
+    "the death is noticed",
+  );
+  const answer = await ask(names.hit);
+  expect({ status: answer.status, service: serviceOf(answer) }).toEqual({ status: 200, service: "local" });
 });
