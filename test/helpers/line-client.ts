@@ -1,12 +1,17 @@
 // A client for the line protocol of the hand-over's tests.
 
 import type { Socket } from "bun";
+import { writeWhole } from "./line-connections.ts";
+
+const mostWaitMs = 20_000;
 
 export interface LineClient {
   socket: Socket<undefined>;
   /** Everything received so far, as latin1. */
   received(): string;
-  /** Resolves with everything received once it ends with `text`; rejects when the connection closes before. */
+  /** Sends a short text, wholly. */
+  send(text: string): void;
+  /** Resolves with everything received once it ends with `text`; rejects when the connection closes before, or after 20 s. */
   until(text: string): Promise<string>;
   /** Resolves when the connection is closed, with the error's code or "end". */
   closed: Promise<string>;
@@ -22,7 +27,7 @@ export async function connectLines(port: number, first = ""): Promise<LineClient
     port,
     allowHalfOpen: true,
     socket: {
-      open: (opened) => void (first !== "" && opened.write(first)),
+      open: (opened) => void (first !== "" && writeWhole(opened, first)),
       data(_, chunk) {
         text += chunk.toString("latin1");
         check();
@@ -38,6 +43,7 @@ export async function connectLines(port: number, first = ""): Promise<LineClient
   });
   return {
     socket,
+    send: (line) => writeWhole(socket, line),
     received: () => text,
     closed,
     until(tail) {
@@ -46,10 +52,11 @@ export async function connectLines(port: number, first = ""): Promise<LineClient
         if (text.endsWith(tail)) found(text);
       };
       check();
-      void closed.then((why) =>
-        reject(new Error(`closed (${why}) while waiting for ${JSON.stringify(tail)}, got ${text}`)),
-      );
-      return promise;
+      const fail = (why: string): void =>
+        reject(new Error(`${why} while waiting for ${JSON.stringify(tail)}, got ${text}`));
+      const timer = setTimeout(() => fail(`${mostWaitMs} ms went by`), mostWaitMs);
+      void closed.then((why) => fail(`closed (${why})`));
+      return promise.finally(() => clearTimeout(timer));
     },
   };
 }

@@ -40,7 +40,7 @@ export function createLineHandlers(thread: {
         const meta = { address, acceptedAtMs, unread, secure: false, last: false };
         const owner = argument === "main" ? "main" : Number(argument);
         if (giveAway(socket, meta, thread.ledger, (moved) => thread.send(owner, moved))) return;
-        socket.write(`${thread.label}:not moved\n`);
+        writeWhole(socket, `${thread.label}:not moved\n`);
       } else if (word === "raw") {
         const { a, b } = pump(socket, socket);
         connection.raw = { in: a, out: b };
@@ -48,7 +48,7 @@ export function createLineHandlers(thread: {
         return;
       } else if (word === "hang") for (;;);
       else if (word === "crash") throw new Error("crash, as asked");
-      else socket.write(`${thread.label}:${line}\n`);
+      else writeWhole(socket, `${thread.label}:${line}\n`);
     }
   };
   return {
@@ -88,4 +88,11 @@ export function createLineHandlers(thread: {
 export function toLineConnection(connection: Omit<MovedConnection, "fd">): LineConnection {
   const { address, acceptedAtMs, unread } = connection;
   return { address, acceptedAtMs, unread, bucket: -1, raw: null };
+}
+
+/** Writes a short text; throws when the kernel does not take all of it, so that a test fails by that and does not wait for the rest. */
+export function writeWhole(socket: Pick<Socket, "write">, text: string): void {
+  const written = socket.write(text);
+  // Less than nothing: it is closed, and whoever waits is told by that.
+  if (written >= 0 && written < text.length) throw new Error(`only ${written} of ${text.length} bytes were taken`);
 }

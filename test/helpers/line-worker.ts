@@ -18,7 +18,10 @@ connectToMain(
       label: String(start.shard),
       counts,
       ledger: side.ledger,
-      send: (owner, connection) => side.sendConnection(owner, connection),
+      // As the product does it: a peer that is not there, or not known yet, is left to main.
+      send: (owner, connection) =>
+        side.sendConnection(owner, connection) ||
+        side.sendConnection("main", { ...connection, unread: `move ${owner}\n${connection.unread}` }),
     });
     const adopt = createAdopter(handlers, side.ledger, () => {});
     side.ready();

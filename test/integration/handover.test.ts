@@ -10,7 +10,7 @@ test("a connection moves with everything that is pipelined behind the move", asy
   expect(await client.until("1:e\n")).toBe("main:a\n0:b\n1:c\nmain:d\n1:e\n");
   expect(server.counts.total()).toBe(1);
   expect(server.counts.ofAddress("127.0.0.1")).toBe(1);
-  client.socket.write("f\n");
+  client.send("f\n");
   await client.until("1:f\n");
   client.socket.shutdown();
   expect(await client.closed).toBe("end");
@@ -25,8 +25,8 @@ test("bytes that arrive while the connection is between two threads are not lost
   for (let i = 0; i < 200; i++) {
     const owner = i % 3 === 2 ? "main" : String(i % 3);
     // One write per line, without waiting: the kernel has part of it, the old thread another part.
-    client.socket.write(`move ${owner}\n`);
-    client.socket.write(`line ${i}\n`);
+    client.send(`move ${owner}\n`);
+    client.send(`line ${i}\n`);
     expected += `${owner}:line ${i}\n`;
   }
   expect(await client.until("line 199\n")).toBe(expected);
@@ -77,11 +77,11 @@ describe("supervision", () => {
     await other.until("1:x\n");
     const victim = await connectLines(server.port, "move 0\nx\n");
     await victim.until("0:x\n");
-    victim.socket.write("crash\n");
+    victim.send("crash\n");
     await victim.closed;
     await eventually(() => server.heard.length === 4, "shard 0 is up again");
     expect(server.heard.slice(2)).toEqual(["replaced 0", "ready 0"]);
-    other.socket.write("move 0\ny\n");
+    other.send("move 0\ny\n");
     await other.until("0:y\n");
     await eventually(() => server.counts.total() === 1, "only the living connection counts");
     other.socket.terminate();
