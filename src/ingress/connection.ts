@@ -151,6 +151,11 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   }
 
   expired(now: number): void {
+    if (this.out.bytes > 0) {
+      // The kernel says `drain` when a third of its buffer is free, which a slow reader may need minutes for: try what fits by now.
+      this.drain();
+      if (this.phase === "closed" || this.deadline > now) return;
+    }
     if (this.phase === "exchange" || this.phase === "raw") return this.checkProgress(now);
     if ((this.phase === "idle" || this.phase === "closing") && this.stillTakes(now)) return;
     this.deadline = Infinity;
