@@ -175,7 +175,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     if (this.stopping || this.working || this.timer !== null) return;
     // Taken here: sessions that are lost together are one failure, not several.
     const inMs = Math.max(leastMs, this.backoff.next());
-    if (this.sessions.size === 0)
+    if (this.openSessions() === 0)
       this.emit({ event: "tunnel.retry", time: now(), local: this.local.label, inMs, reason });
     this.timer = setTimeout(() => {
       this.timer = null;

@@ -147,7 +147,7 @@ test("8 sessions that are lost together count as one failure: the agent is back 
   await using many = await openTunnel({ token, origin: line.origin, port: service.port, name: "many", connections: 8 });
   await eventually(() => many.all("session").at(-1)?.open === 8, "eight sessions stand");
   line.refusing = true;
-  for (const session of line.sessions()) session.cut();
+  for (const one of line.connections) one.cut();
   await many.until("tunnel.retry", 2);
   line.refusing = false;
   const started = performance.now();
