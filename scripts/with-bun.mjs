@@ -108,7 +108,7 @@ function installPackages() {
   const wanted = hash.digest("hex");
   if (existsSync(mark) && readFileSync(mark, "utf8") === wanted) return;
   step("Installing packages as bun.lock lists them …");
-  const result = spawnSync(bun, ["install", "--frozen-lockfile"], {
+  const result = spawnSync(bun, ["install", "--frozen-lockfile", "--ignore-scripts"], {
     cwd: root,
     env: environment,
     encoding: "utf8",

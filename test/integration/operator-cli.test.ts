@@ -35,7 +35,12 @@ describe("the operator's commands", () => {
     expect(created.problems).toContain("Administrator alice is created");
 
     const heard: Change[] = [];
-    const server = await createDatabase({ url: null, path, pollMs: 20, onError: (error) => void Promise.reject(error) });
+    const server = await createDatabase({
+      url: null,
+      path,
+      pollMs: 20,
+      onError: (error) => void Promise.reject(error),
+    });
     await server.changes.start();
     server.changes.subscribe((changes) => void heard.push(...changes));
 
