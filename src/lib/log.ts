@@ -13,8 +13,9 @@ export interface Logger {
 const order: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 const paint: Record<LogLevel, string> = { debug: "\x1b[2m", info: "\x1b[36m", warn: "\x1b[33m", error: "\x1b[31m" };
 
-// C0, DEL, C1, and the two line separators; spelled as text so that no control character stands in a pattern.
-const controls = new RegExp("[\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]", "g");
+// C0, DEL, C1, and the two line separators.
+// oxlint-disable-next-line no-control-regex -- control characters are what is being escaped
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /** Makes control characters visible (`\u001b`), so that text from outside stays on its line. */
 export function escapeControls(text: string): string {
