@@ -20,6 +20,8 @@ export interface AgentPortOptions {
   door: SessionDoor;
 }
 
+const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, closed() {} };
+
 /** When to look again for a ticket that isn't here. */
 const waitsMs = [5, 20, 75, 200];
 
@@ -61,8 +63,13 @@ export class AgentPort implements IngressHost {
   }
 }
 
-/** Listens until the thread ends. Throws when the port can't be had. */
-export function listenForAgents(hostname: string, port: number, connections: Connections): void {
+/** Listens until the thread ends; `isFull` says whether an address may not connect now. Throws when the port can't be had. */
+export function listenForAgents(
+  hostname: string,
+  port: number,
+  connections: Connections,
+  isFull: (address: string) => boolean,
+): void {
   Bun.listen<SocketOwner>({
     hostname,
     port,
@@ -71,6 +78,10 @@ export function listenForAgents(hostname: string, port: number, connections: Con
       ...ownerHandlers,
       open(socket: Socket<SocketOwner>) {
         const address = networkAddress(socket.remoteAddress);
+        if (isFull(address)) {
+          socket.data = nobody;
+          return void socket.terminate();
+        }
         connections.accept(socket, { address, secure: false, acceptedAtMs: Date.now(), last: false }, false);
       },
     },

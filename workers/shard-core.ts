@@ -5,7 +5,7 @@ import type { Ledger } from "../src/handover/ledger.ts";
 import { ClientPool } from "../src/http1/client-pool.ts";
 import { Connections } from "../src/ingress/connections.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
-import { createCidrList } from "../src/lib/cidr.ts";
+import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
 import { createRequestId } from "../src/lib/request-id.ts";
 import type { Answer, Ask, LocalStatus, NameEntry, ShardSettings } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
@@ -81,7 +81,7 @@ export class Shard implements TunnelHost {
     if (shardPort !== null) {
       const port = new AgentPort({ shard, settings, trusted, door: this.door });
       port.connections = new Connections({ ledger, counts, host: port, tickMs });
-      listenForAgents(shardHost, shardPort, port.connections);
+      listenForAgents(shardHost, shardPort, port.connections, (address) => this.isFull(address, trusted));
     }
     setInterval(() => this.tunnels.tick(performance.now()), tickMs);
   }
@@ -221,11 +221,16 @@ export class Shard implements TunnelHost {
   }
 
   private admit(address: string): (() => void) | null {
-    const { maxConnections, maxConnectionsPerAddress } = this.settings;
-    if (this.counts.total() >= maxConnections || this.counts.ofAddress(address) >= maxConnectionsPerAddress)
-      return null;
+    if (this.isFull(address, null)) return null;
     const bucket = this.counts.opened(address);
     return () => this.counts.closed(bucket);
+  }
+
+  /** Whether there are as many connections as may be, in all or from this address. A trusted proxy's own address has no limit. */
+  private isFull(address: string, trusted: CidrList | null): boolean {
+    const { maxConnections, maxConnectionsPerAddress } = this.settings;
+    if (this.counts.total() >= maxConnections) return true;
+    return this.counts.ofAddress(address) >= maxConnectionsPerAddress && trusted?.matches(address) !== true;
   }
 
   private streams(): number {

@@ -19,6 +19,8 @@ export interface AgentIdentity {
 
 /** How long a closing handshake may take. */
 const closeMs = 1_000;
+/** A tunnel that was up for so long starts the waiting times anew. */
+const stableMs = 5_000;
 
 export class TunnelClient implements SessionOwner, ExchangeHost {
   /** Resolves when the tunnel is given up or stopped. */
@@ -30,6 +32,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private registration: Registration | null = null;
   private generation = 0;
   private announced = false;
+  /** `performance.now()` since when there has been a session; 0 = there is none. */
+  private upSince = 0;
   private stopping = false;
   private working = false;
   /** A session was lost while a registration was under way. */
@@ -73,7 +77,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   // SessionOwner
 
   ready(): void {
-    this.backoff.reset();
+    this.upSince ||= performance.now();
     const { registration } = this;
     if (registration === null) return;
     const open = this.openSessions();
@@ -147,6 +151,9 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private sessionGone(retryable: boolean): void {
     const { registration } = this;
     if (this.stopping || registration === null) return;
+    // A server that takes sessions and drops them at once must not be asked four times a second for ever.
+    if (performance.now() - this.upSince >= stableMs) this.backoff.reset();
+    if (this.sessions.size === 0) this.upSince = 0;
     if (this.sessions.size === 0 && this.announced) {
       this.announced = false;
       // The next registration is a new start: it takes over from whatever the server still believes to be alive.

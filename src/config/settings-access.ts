@@ -1,7 +1,7 @@
 // Settings of logins, limiters and identity providers.
 
 import * as kind from "./kinds.ts";
-import { anySize, count, day, minute, optional, second, setting, time } from "./setting.ts";
+import { count, day, minute, optional, setting, time } from "./setting.ts";
 
 /** Logins, limiters, identity providers. */
 export const access = {
@@ -39,14 +39,6 @@ export const access = {
     5,
     "Wrong one-time codes per account and LIMITER_WINDOW_MS.",
   ),
-  verdictCacheMs: setting("VERDICT_CACHE_MS", time, 5 * minute, "How long a shard remembers that a credential passes."),
-  refusalCacheMs: setting(
-    "REFUSAL_CACHE_MS",
-    time,
-    10 * second,
-    "How long a shard remembers that a credential does not pass.",
-  ),
-  apiMaxBodyBytes: setting("API_MAX_BODY_BYTES", anySize, 1_048_576, "Largest request body of the API."),
   oidcAllowPrivate: setting(
     "OIDC_ALLOW_PRIVATE",
     kind.ranges,
@@ -65,8 +57,6 @@ export const access = {
     minute,
     "Life of the code that carries a visitor back to the tunnel.",
   ),
-  outboundTimeoutMs: setting("OUTBOUND_TIMEOUT_MS", time, 10 * second, "Longest call to an identity provider."),
-  outboundMaxBytes: setting("OUTBOUND_MAX_BYTES", anySize, 1_048_576, "Largest answer of an identity provider."),
   githubClientId: optional("GITHUB_CLIENT_ID", kind.text("text"), "Sign-in with GitHub: client id."),
   githubClientSecret: optional("GITHUB_CLIENT_SECRET", kind.secret(1), "Sign-in with GitHub: client secret."),
   googleClientId: optional("GOOGLE_CLIENT_ID", kind.text("text"), "Sign-in with Google: client id."),

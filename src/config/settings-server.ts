@@ -1,7 +1,7 @@
 // Settings of the process: listening, threads, storage, secrets, logs.
 
 import * as kind from "./kinds.ts";
-import { count, optional, path, port, second, setting, time } from "./setting.ts";
+import { optional, path, port, second, setting, time } from "./setting.ts";
 
 /** Where the server listens and what its public addresses look like. */
 export const listening = {
@@ -77,13 +77,6 @@ export const threads = {
     path,
     "Folder (mode 0700) of internal unix sockets.",
     "a fresh folder below the system's temporary one",
-  ),
-  shardTickMs: setting("SHARD_TICK_MS", time, 250, "How often the main thread looks whether each shard is alive."),
-  shardHangTicks: setting(
-    "SHARD_HANG_TICKS",
-    count,
-    8,
-    "Looks without a sign of life after which a shard is replaced.",
   ),
   drainTimeoutMs: setting(
     "DRAIN_TIMEOUT_MS",

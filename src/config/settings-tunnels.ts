@@ -58,7 +58,6 @@ export const agents = {
     5 * second,
     "How often a local service that is down is tried again.",
   ),
-  countersIntervalMs: setting("COUNTERS_INTERVAL_MS", time, second, "How often shards report traffic."),
 };
 
 /** What a visitor's connection may do. */
