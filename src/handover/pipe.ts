@@ -144,7 +144,7 @@ export type PipeTarget = { unix: string } | { fd: number };
  * (which it owns from now on). `first` is written to the target before anything else. Returns the end that gets
  * `socket`'s events from now on. If the target can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
  */
-export function pipeTo(
+function pipeTo(
   socket: PipeSocket,
   target: PipeTarget,
   first: Uint8Array,

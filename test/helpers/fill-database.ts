@@ -9,7 +9,7 @@ export interface FillSizes {
 }
 
 /** Organizations of a filled database: `org_0` … `org_99`, which own applications `app_0` … and accounts `acc_0` … in turn. */
-export const filledOrganizations = 100;
+const filledOrganizations = 100;
 const auditRowsAtOnce = 500_000;
 const start = Date.UTC(2026, 0, 1);
 
