@@ -57,6 +57,28 @@ describeEngines("changes and live tunnels", (open) => {
     await withinASecond(() => !at.shards.names.has("news"), "the name is unknown");
   });
 
+  test("an agent that is faster than the feed finds its application's entry at the shard", async () => {
+    await using fresh = await open();
+    const { orgId, key } = await acmeOf(fresh);
+    await using at = await openTestRegistry(fresh);
+    // No row in the feed: as if nobody had looked at it yet.
+    const app = {
+      id: newId("app"),
+      org_id: orgId,
+      subdomain: "brand-new",
+      name: "brand-new",
+      auth_mode: "inherit" as const,
+    };
+    const totals = { total_connections: 0, bytes_sent: 0, bytes_received: 0, request_count: 0 };
+    await fresh.db.kysely
+      .insertInto("applications")
+      .values({ ...app, is_active: 1, created_at: 0, ...totals })
+      .execute();
+    expect(at.shards.names.has("brand-new")).toBe(false);
+    await at.mustRegister(key, { subdomain: "brand-new" });
+    expect(at.shards.names.get("brand-new")).toMatchObject({ appId: app.id, orgId });
+  });
+
   test("a policy that changes is compiled and pushed: the organization's to all who inherit it, ad-hoc names too, and to nobody else", async () => {
     await using fresh = await open();
     const { orgId, shop, ada } = await acmeOf(fresh);

@@ -49,7 +49,12 @@ export class NameDirectory {
 
   /** A name is leased: its entry must be at the shard before the ticket is. An application's entry is never replaced. */
   async lease({ name, appId, orgId }: Pick<Lease, "name" | "appId" | "orgId">): Promise<void> {
-    if (appId !== null || this.isApplication(name)) return;
+    if (appId !== null) {
+      // Made a moment ago: its agent is faster than the feed of changes.
+      if (this.ownerOf(name) !== appId) await this.refreshApplication(appId);
+      return;
+    }
+    if (this.isApplication(name)) return;
     const policy = await this.deps.policies.compileForOwner({
       name,
       appId: null,
