@@ -89,6 +89,7 @@ describeEngines("audit", (open) => {
       const tamperings: [string, RegExp, number][] = [
         ["update audit_log set actor_name = 'mallory' where seq = 3", /content was changed/, 3],
         ["update audit_log set success = 1 where seq = 5", /content was changed/, 5],
+        ["update audit_log set prev_hash = 'x' where seq = 7", /does not continue the entry before it/, 7],
         ["delete from audit_log where seq = 4", /entry after 3 is missing/, 5],
         ["delete from audit_log where seq > 6", /rows after it are missing/, 6],
         ["delete from audit_log where seq = 1", /entry after 0 is missing/, 2],

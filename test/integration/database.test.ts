@@ -173,6 +173,32 @@ describeEngines("database", (open) => {
     expect(seen.at(-1)).toMatchObject({ kind: "account", refId: "last", orgId: "o", action: "updated" });
     await other.close();
   });
+
+  test("a change whose transaction ends late is not passed over", async () => {
+    await using fresh = await open();
+    const other = await createDatabase(fresh.options);
+    const seen: string[] = [];
+    fresh.db.changes.subscribe((changes) => seen.push(...changes.map((change) => change.refId)));
+    await fresh.db.changes.start();
+    const recorded = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const slow = other.transaction(async (trx) => {
+      await other.changes.record(trx, { kind: "account", refId: "slow", action: "updated" });
+      recorded.resolve();
+      await release.promise;
+    });
+    await recorded.promise;
+    const quick = fresh.db.transaction(async (trx) =>
+      fresh.db.changes.record(trx, { kind: "account", refId: "quick", action: "updated" }),
+    );
+    // Long enough for the quick one to commit and be read, if nothing made it wait.
+    await Promise.race([until(() => seen.includes("quick")), Bun.sleep(300)]);
+    release.resolve();
+    await Promise.all([slow, quick]);
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(["slow", "quick"]);
+    await other.close();
+  });
 });
 
 const zero = { total_connections: 0, bytes_sent: 0, bytes_received: 0, request_count: 0 };
