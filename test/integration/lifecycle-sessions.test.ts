@@ -49,7 +49,10 @@ async function bothStand(): Promise<void> {
     const last = agent.all("session").at(-1);
     return relay.sessions().length === 2 && last?.open === 2;
   };
-  await eventually(isUp, "two sessions stand", 20_000);
+  await eventually(isUp, "two sessions stand", 20_000).catch((error: Error) => {
+    const lines = relay.connections.slice(-6).map(({ open, up, down, first }) => [open, up, down, first.slice(0, 24)]);
+    throw new Error(`${error.message}: ${JSON.stringify([lines, agent.events.slice(-8), server.log.slice(-8)])}`);
+  });
 }
 
 /** Two requests that hang at the local service; `session` is the one that carries them. */
