@@ -154,6 +154,11 @@ describe("security", () => {
   test("Transfer-Encoding on HTTP/1.0 is refused", () => {
     expect(request(`POST / HTTP/1.0\r\n${H}Transfer-Encoding: chunked\r\n\r\n`).answer).toBe(REFUSED);
     expect(response("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").answer).toBe(REFUSED);
+    for (const status of ["100 Continue", "101 Switching Protocols", "103 Early Hints", "199 x"]) {
+      expect(response(`HTTP/1.1 ${status}\r\nContent-Length: 3\r\n\r\n`).answer).toBe(REFUSED);
+      expect(response(`HTTP/1.1 ${status}\r\nTransfer-Encoding: chunked\r\n\r\n`).answer).toBe(REFUSED);
+      expect(response(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`).answer).toBeGreaterThan(0);
+    }
   });
 
   test.each(["CONNECT a.example:443", "CONNECT /", "TRACE /"])("%s", (line) => {

@@ -87,7 +87,11 @@ export class Head extends FieldSection {
     if (bytes[at] !== CR || bytes[at + 1] !== LF)
       return this.refuse("the reason phrase has a character that is not allowed");
     const done = this.parseFields(at + 2, end, true);
-    if (done > 0 && this.chunked && this.minor === 0) return this.refuse("Transfer-Encoding needs HTTP/1.1");
+    if (done <= 0) return done;
+    if (this.chunked && this.minor === 0) return this.refuse("Transfer-Encoding needs HTTP/1.1");
+    // RFC 9110 8.6: readers differ about what follows.
+    if (status < 200 && (this.chunked || this.contentLength > 0))
+      return this.refuse("an interim answer declares a body");
     return done;
   }
 
