@@ -35,7 +35,7 @@ export async function killUnderLoad(kills: number): Promise<KillReport> {
     broken: 0,
     wrong: 0,
     canariesHit: 0,
-    descriptorsBefore: openDescriptors(),
+    descriptorsBefore: await restingDescriptors(),
     descriptorsAfter: 0,
     inFlight: 0,
     connections: 0,
@@ -103,4 +103,19 @@ function inodeOf(fd: number): number {
     // Closed by somebody: what the canaries are there to notice.
     return 0;
   }
+}
+
+/** How many descriptors are open once nothing of what ran in this process before is still closing: unchanged for a second. */
+async function restingDescriptors(): Promise<number> {
+  let count = openDescriptors();
+  let since = performance.now();
+  await eventually(() => {
+    const now = openDescriptors();
+    if (now !== count) {
+      count = now;
+      since = performance.now();
+    }
+    return performance.now() - since > 1_000;
+  }, "earlier tests have closed what they had open");
+  return count;
 }

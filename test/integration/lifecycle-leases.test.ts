@@ -130,10 +130,12 @@ test("a random name is kept across a lost connection and a restart", async () =>
   const { subdomain } = first.all("tunnel.ready")[0]!;
   for (const session of relay.sessions()) session.cut();
   expect((await first.until("tunnel.ready", 2)).subdomain).toBe(subdomain);
-  await first.stop(0);
   const isAway = ({ message, name }: LogLine): boolean =>
     message === "a tunnel lost its last session" && name === subdomain;
-  await eventually(() => server.log.filter(isAway).length === 2, "the server knows that the agent left");
+  // The cut itself may have gone unnoticed: the agent's new start can be faster than the news of its old sessions' end.
+  const before = server.log.filter(isAway).length;
+  await first.stop(0);
+  await eventually(() => server.log.filter(isAway).length > before, "the server knows that the agent left");
   await using again = await openTunnel({ ...server, port: red.port });
   expect(again.all("tunnel.ready")[0]!.subdomain).toBe(subdomain);
 });
