@@ -235,7 +235,7 @@ describeContract("streaming", {}, (parties) => {
     // A window of 8 MiB each way, and what the kernel lets the sockets of three hops hold, there and back; nothing more.
     const kernelBytes = 6 * ((await kernelLimit("tcp_rmem")) + (await kernelLimit("tcp_wmem")));
     expect(sent * 1_000_000).toBeLessThan(2 * 8 * 1024 * 1024 + kernelBytes);
-    expect(sent).toBeLessThan(150);
+    expect(sent).toBeLessThan(100);
     client.reset();
     await within(1_000, "the local service sees the visitor leave", request.closed);
   });
