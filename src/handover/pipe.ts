@@ -136,25 +136,14 @@ class End implements PipeEnd {
   }
 }
 
-/** Where the other side of a pipe is. */
-export type PipeTarget = { unix: string } | { fd: number };
-
 /**
- * Joins an open socket to one that this function opens and owns: a unix socket's path, or a descriptor
- * (which it owns from now on). `first` is written to the target before anything else. Returns the end that gets
- * `socket`'s events from now on. If the target can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
+ * Joins an open socket to a descriptor, which this function owns from now on. Returns the end that gets `socket`'s events from now on. If
+ * the descriptor can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
  */
-function pipeTo(
-  socket: PipeSocket,
-  target: PipeTarget,
-  first: Uint8Array,
-  onClosed?: () => void,
-  bareCloseBreaks = false,
-): PipeEnd {
+function pipeTo(socket: PipeSocket, fd: number, onClosed?: () => void, bareCloseBreaks = false): PipeEnd {
   // Until the target is open this stands in for it: it takes nothing, so that everything waits and the source is paused.
   const late = new LateSocket();
   const { a, b } = pump(socket, late, onClosed, bareCloseBreaks);
-  if (first.byteLength > 0) a.data(first);
   const options = {
     allowHalfOpen: true,
     data: b,
@@ -171,10 +160,8 @@ function pipeTo(
       connectError() {},
     },
   };
-  const opening =
-    "fd" in target ? connectDescriptor({ ...options, fd: target.fd }) : Bun.connect({ ...options, ...target });
-  opening.catch((error: Error) => {
-    if ("fd" in target) closeDescriptor(target.fd);
+  connectDescriptor({ ...options, fd }).catch((error: Error) => {
+    closeDescriptor(fd);
     b.close(error);
   });
   return a;
@@ -196,7 +183,7 @@ export function pipeThrough(
   const [ours, theirs] = pair;
   // Only a reset tells an HTTP/1.0 visitor that an answer without a length is cut short; the others are told by their framing.
   const bareCloseBreaks = http10.test(meta.unread);
-  if (post({ ...meta, fd: theirs })) return pipeTo(socket, { fd: ours }, new Uint8Array(0), onClosed, bareCloseBreaks);
+  if (post({ ...meta, fd: theirs })) return pipeTo(socket, ours, onClosed, bareCloseBreaks);
   closeDescriptor(theirs);
   closeDescriptor(ours);
   return null;
