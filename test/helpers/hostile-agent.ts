@@ -122,7 +122,8 @@ export function headPayload(head: string): Buffer {
   return Buffer.concat([Buffer.alloc(4), Buffer.from(head, "latin1")]);
 }
 
-function splitFrames(message: Buffer): HeardFrame[] {
+/** The frames of one message that came from the product. */
+export function splitFrames(message: Buffer): HeardFrame[] {
   const frames: HeardFrame[] = [];
   for (let at = 0; at < message.length;) {
     const end = at + 8 + message.readUInt16BE(at + 2);

@@ -43,3 +43,39 @@ export function watchMemory(pid: number): { peakBytes(): number; stop(): void } 
   const timer = setInterval(() => (peak = Math.max(peak, residentBytes(pid))), 50);
   return { peakBytes: () => peak, stop: () => clearInterval(timer) };
 }
+
+/** Sockets on which the process takes connections or datagrams from others, as `tcp 127.0.0.1:8080`, `udp …`, `unix PATH`. */
+export function listeningSockets(pid: number): string[] {
+  const own = new Set<string>();
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+      if (inode !== undefined) own.add(inode);
+    } catch {
+      // Closed since the listing.
+    }
+  }
+  const rows = (file: string): string[][] =>
+    readFileSync(`/proc/${pid}/net/${file}`, "utf8")
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/));
+  const found: string[] = [];
+  for (const kind of ["tcp", "tcp6", "udp", "udp6"])
+    for (const [, local = "", remote = "", state = "", , , , , , inode = ""] of rows(kind)) {
+      // TCP in LISTEN; UDP without a peer (that of a name's look-up has one).
+      const isOpen = kind.startsWith("tcp") ? state === "0A" : /^0+:0000$/.test(remote);
+      if (isOpen && own.has(inode)) found.push(`${kind} ${address(local)}`);
+    }
+  // The flag of a unix socket that accepts connections.
+  for (const [, , , flags = "", , , inode = "", path = ""] of rows("unix"))
+    if (flags === "00010000" && own.has(inode)) found.push(`unix ${path}`);
+  return found;
+}
+
+/** `0100007F:1F90` as `127.0.0.1:8080`; longer addresses stay hexadecimal. */
+function address(text: string): string {
+  const [host = "", port = ""] = text.split(":");
+  const name = host.length === 8 ? Buffer.from(host, "hex").reverse().join(".") : host;
+  return `${name}:${Number.parseInt(port, 16)}`;
+}

@@ -17,6 +17,8 @@ export interface TunnelAgentOptions {
   connections?: number;
   pool?: boolean;
   hostHeader?: string;
+  /** More of the environment, for an agent that is a process. */
+  env?: Record<string, string>;
 }
 
 export interface TunnelAgent extends AsyncDisposable {
@@ -88,7 +90,7 @@ export async function openTunnelProcess(options: TunnelAgentOptions): Promise<Pr
   if (options.pool === true) flags.push("--pool");
   const main = join(import.meta.dir, "../../cli/main.ts");
   const child = Bun.spawn([process.execPath, main, protocol, String(options.port), ...flags], {
-    env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", DIGIT_LINK_TOKEN: options.token },
+    env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", DIGIT_LINK_TOKEN: options.token, ...options.env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "ignore",
