@@ -35,7 +35,6 @@ export interface DataPlaneOptions {
 
 export interface DataPlane {
   readonly link: Supervisor;
-  readonly port: number;
   /** Whether all shards are up and new connections are taken. */
   ready(): boolean;
   /** No new connections; what runs may finish until the deadline (wall clock). True when everything did. */
@@ -108,7 +107,6 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   let listening = true;
   return {
     link: supervisor,
-    port: listener.port,
     ready: () => listening && supervisor.ready(),
     async drain(deadlineMs) {
       listening = false;

@@ -7,10 +7,12 @@ import { parseServerFlags } from "./config/flags.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { createLateLink, createSocketDir, startDataPlane } from "./data-plane.ts";
 import { DatabaseUnusable } from "./db/engine.ts";
+import { closeDescriptor, portOf } from "./handover/descriptor.ts";
 import { AppError } from "./lib/errors.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import type { TunnelRegistry } from "./api/tunnels/registry.ts";
 import type { ShardLink } from "./link/shard-link.ts";
+import { takeAnyPort } from "./router/any-port.ts";
 
 export interface RunningServer {
   /** With the real port. */
@@ -34,12 +36,14 @@ export interface ServerOptions {
 }
 
 /** Starts a server. Rejects with one sentence when it can't; nothing runs then. */
-export async function startServer(config: Config, options: ServerOptions): Promise<RunningServer> {
+export async function startServer(given: Config, options: ServerOptions): Promise<RunningServer> {
   const { log } = options;
+  const config = withRealPort(given);
   for (const warning of config.warnings) log.warn(warning);
   const socketDir = createSocketDir(config);
   const link = createLateLink(config.shards);
   const control = await startControlPlane({ config, log, socketDir, link }).catch((error: unknown) => {
+    if (given.listenFd === null && config.listenFd !== null) closeDescriptor(config.listenFd);
     rmSync(socketDir, { recursive: true, force: true });
     throw error;
   });
@@ -53,8 +57,8 @@ export async function startServer(config: Config, options: ServerOptions): Promi
     },
   );
   return {
-    config: withListenPort(config, data.port),
-    port: data.port,
+    config,
+    port: config.port,
     registry: control.registry,
     link: data.link,
     setupUrl: control.setupUrl,
@@ -69,6 +73,14 @@ export async function startServer(config: Config, options: ServerOptions): Promi
       await control.close();
     },
   };
+}
+
+/** With PORT=0 or an inherited listener everybody is told the port that there is. */
+function withRealPort(config: Config): Config {
+  if (config.listenFd !== null) return withListenPort(config, portOf(config.listenFd) ?? config.port);
+  if (config.port !== 0) return config;
+  const { port, fd } = takeAnyPort(config.host);
+  return withListenPort({ ...config, listenFd: fd }, port);
 }
 
 /** `digit-link server`: runs until SIGTERM or SIGINT. Returns the exit code. */

@@ -10,6 +10,7 @@ const prototypes = {
   socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   ioctl: { args: ["i32", "u64"], returns: "i32" },
+  getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
 } as const;
 
@@ -60,6 +61,15 @@ export function createPair(): [number, number] | null {
 /** Raises the backlog of a listening socket (Bun fixes it at 512). The kernel still caps it (`net.core.somaxconn`). */
 export function widenBacklog(fd: number, backlog: number): boolean {
   return libc !== null && libc.listen(fd, backlog) === 0;
+}
+
+/** The port that a TCP socket is bound to (Bun knows it only of listeners that it opened itself); null when the platform does not say. */
+export function portOf(fd: number): number | null {
+  const address = new Uint8Array(128);
+  const length = new Int32Array([address.length]);
+  if (libc === null || libc.getsockname(fd, address, length) !== 0) return null;
+  // Behind the family, in network order, in IPv4 and IPv6 addresses alike.
+  return address[2]! * 256 + address[3]! || null;
 }
 
 /**

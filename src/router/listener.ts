@@ -29,7 +29,6 @@ export interface ListenerOptions {
 }
 
 export interface PublicListener {
-  readonly port: number;
   /** New certificates: connections that stand keep the old ones (RFC 8446 has no other way). */
   reloadTls(tls: TLSOptions): void;
   /** Takes no new connections; those that stand go on. */
@@ -44,9 +43,6 @@ const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, closed() {}
 export function listenPublic(options: ListenerOptions): PublicListener {
   let listener = open(options, options.tls, options.fd);
   return {
-    get port() {
-      return listener.port;
-    },
     reloadTls(tls) {
       const old = listener;
       listener = open(options, tls, duplicate(descriptorOf(old)));

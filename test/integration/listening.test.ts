@@ -11,6 +11,7 @@ import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { startTestServer, testEnv } from "../helpers/server.ts";
+import { readLines } from "../helpers/server-process.ts";
 import { testTls } from "../helpers/test-tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "digit-link-listening-"));
@@ -129,6 +130,27 @@ describe("SHARD_PORTS", () => {
   });
 });
 
+describe("PORT=0", () => {
+  test("a free port is taken, and every URL says which", async () => {
+    await using server = await startTestServer();
+    using local = startLocal();
+    await using agent = await startTestAgent({ server, subdomain: "any", localPort: local.port ?? 0 });
+    expect(server.port).toBeGreaterThan(0);
+    const ready = agent.events.find(({ event }) => event === "tunnel.ready");
+    expect(ready).toMatchObject({ url: `http://any.localhost:${server.port}` });
+    expect((await fetch(`http://any.localhost:${server.port}/seen`)).status).toBe(200);
+  });
+});
+
+/** The line by which a server says that it is up. */
+async function saysUp(lines: ReadableStream<Uint8Array>): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  void readLines(lines, (line) => {
+    if (line.includes("digit-link is up")) resolve(line);
+  });
+  return promise;
+}
+
 describe("an inherited listener", () => {
   test("LISTEN_FD: the server takes over a port that somebody else opened", async () => {
     const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -137,6 +159,7 @@ describe("an inherited listener", () => {
       env: { ...process.env, ...testEnv(folder, { LISTEN_FD: "3", LOG_FORMAT: "json" }) },
       stdio: ["ignore", "ignore", "pipe", fd],
     });
+    const said = saysUp(child.stderr);
     try {
       const { port } = listener;
       // Its own copy only: connections that arrive now are the child's.
@@ -146,6 +169,7 @@ describe("an inherited listener", () => {
         "the child answers on the port",
         20_000,
       );
+      expect(await said).toContain(`"tunnels":"http://<name>.localhost:${port}"`);
     } finally {
       child.kill("SIGTERM");
       expect(await child.exited).toBe(0);
