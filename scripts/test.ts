@@ -25,6 +25,7 @@ const steps: Step[] = [
   { name: "format", command: [bun, "fmt", "--check", ...codeFolders, "dashboard/src"] },
   { name: "lint", command: [bun, "x", "oxlint", "--type-aware", "--deny-warnings", ...codeFolders, "dashboard/src"] },
   { name: "types", command: [bun, "check"] },
+  { name: "known vulnerabilities of packages", command: [bun, "scripts/audit-packages.ts"] },
   { name: "types of the dashboard", command: [bun, "check", "-p", "dashboard/tsconfig.json"] },
   ...(isFast ? [] : [{ name: "build", command: [bun, "scripts/build.ts"] }]),
   {
