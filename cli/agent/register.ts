@@ -33,6 +33,8 @@ export interface RegisterRequest {
   /** The port of a TCP tunnel's last registration, so that it is kept. */
   port: number | null;
   spec: TunnelSpec;
+  /** What the tunnel leads to, for people who look at the server. */
+  target: string;
   connections: number;
 }
 
@@ -63,6 +65,8 @@ export async function register(options: AgentOptions, request: RegisterRequest):
         pool: options.pool,
         protocol: request.spec.protocol,
         connections: request.connections,
+        // The server takes nothing else; a host of other letters is simply not shown there.
+        ...(/^[!-~]{1,255}$/.test(request.target) ? { target: request.target } : {}),
       }),
       ...(proxy === undefined ? {} : { proxy }),
     });

@@ -203,6 +203,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
       subdomain,
       port: this.registration?.port ?? null,
       spec: this.spec,
+      target: this.local.label,
       connections: Math.max(1, wanted),
     });
     this.working = false;

@@ -70,6 +70,27 @@ export async function closeTunnel(
   await db.updateTable("tunnels").set(end).where("id", "=", id).execute();
 }
 
+/** What a tunnel that somebody cleared was closed for. */
+const cleared = "cleared";
+
+/** Takes a closed tunnel out of the lists of those that went offline; its history stays. */
+export async function clearTunnel(db: Queryable, id: string): Promise<void> {
+  await db.updateTable("tunnels").set({ close_reason: cleared }).where("id", "=", id).execute();
+}
+
+/** The tunnels that closed since a moment and that nobody cleared, the latest first. */
+export async function listClosedTunnels(db: Queryable, sinceMs: number, limit: number): Promise<TunnelsTable[]> {
+  return db
+    .selectFrom("tunnels")
+    .selectAll()
+    .where("closed_at", ">=", sinceMs)
+    .where("close_reason", "!=", cleared)
+    .orderBy("closed_at", "desc")
+    .orderBy("id", "desc")
+    .limit(limit)
+    .execute();
+}
+
 /** Closes the history of tunnels whose lease is gone: the server ended before it could. */
 export async function closeOrphanedTunnels(db: Queryable, nowMs: number): Promise<void> {
   await db

@@ -19,6 +19,8 @@ export interface LeasesTable {
   /** The server chose the name: kept for its holder for 24 h after release. */
   random: Flag;
   taken_at: number;
+  /** What its agent forwards to, as the agent says. */
+  target: string | null;
   /** From here on anybody may take it; null while a session lives. */
   free_at: number | null;
 }
@@ -35,6 +37,8 @@ export interface TunnelsTable {
   agent_id: string;
   agent_version: string;
   address: string;
+  /** What its agent forwarded to, as the agent said. */
+  target: string | null;
   opened_at: number;
   /** When the last session went; null while it is live or in its grace period. */
   closed_at: number | null;

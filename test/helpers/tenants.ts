@@ -35,7 +35,13 @@ export function createTenantApi(
   const sent: TenantApi["sent"] = [];
   const checked: TenantApi["checked"] = { status: null };
   const source: TunnelSource = {
-    live: () => [...tunnels],
+    live: () => tunnels.filter(({ state }) => state !== "gone"),
+    gone: () => tunnels.filter(({ state }) => state === "gone"),
+    clear(id) {
+      const index = tunnels.findIndex((tunnel) => tunnel.id === id && tunnel.state !== "live");
+      if (index !== -1) tunnels.splice(index, 1);
+      return index !== -1;
+    },
     find: (id) => tunnels.find((tunnel) => tunnel.id === id) ?? null,
     check: async () => checked.status,
     shardOfTunnel: (id) => (tunnels.some((tunnel) => tunnel.id === id) ? 0 : null),
@@ -92,7 +98,14 @@ export function liveTunnel(change: Partial<LiveTunnel> & { name: string }): Live
     appId: null,
     openedAtMs: Date.UTC(2030, 0, 1),
     awaySinceMs: null,
-    agents: [{ agentId: "agt_one", version: "1.0.0", address: "198.51.100.9", actorName: "somebody", sessions: 2 }],
+    agents: [
+      {
+        ...{ agentId: "agt_one", version: "1.0.0", address: "198.51.100.9", target: "http://localhost:3000" },
+        ...{ actorName: "somebody", sessions: 2 },
+      },
+    ],
+    lastAgent: { version: "1.0.0", address: "198.51.100.9" },
+    target: "http://localhost:3000",
     sessions: 2,
     rttMs: 12.5,
     streams: 0,

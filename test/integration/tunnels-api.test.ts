@@ -84,6 +84,10 @@ describeEngines("the agents' calls", (open) => {
       { protocol: "udp" },
       { port: 0 },
       { connections: 0 },
+      { target: "" },
+      { target: "http://local host" },
+      { target: "http://localhost/\u202e" },
+      { target: "x".repeat(256) },
       { capabilities: Array.from({ length: 33 }, () => "x") },
       { host: "127.0.0.1" },
     ];

@@ -229,6 +229,52 @@ describeEngines("leases", (open) => {
     );
   });
 
+  test("what went offline is listed for a day, over a restart too, until its name is served again or somebody clears it", async () => {
+    await using fresh = await open();
+    const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
+    const clock = { nowMs: Date.UTC(2030, 0, 1) };
+    const names = (at: TestRegistry) =>
+      at.registry
+        .gone()
+        .map(({ name }) => name)
+        .sort();
+    let cleared = "";
+    {
+      await using at = await openTestRegistry(fresh, { clock });
+      const target = "http://localhost:3000";
+      for (const subdomain of ["back", "cleared", "gone"]) {
+        const tunnel = await at.serve(ada, { subdomain, target });
+        if (subdomain === "cleared") cleared = tunnel.tunnelId;
+        expect(at.registry.clear(tunnel.tunnelId)).toBe(false);
+        at.shards.lose(tunnel.tunnelId);
+        await becomes(at, tunnel, "away");
+        expect(at.registry.find(tunnel.tunnelId)).toMatchObject({ target, lastAgent: { address: "127.0.0.1" } });
+      }
+      const never = await at.mustRegister(ada, { subdomain: "never-opened" });
+      expect(at.registry.gone()).toEqual([]);
+      expect(at.registry.clear(never.tunnelId)).toBe(false);
+      expect(at.registry.clear(cleared)).toBe(true);
+      expect(await at.refusal(bob, { subdomain: "cleared" })).toBeNull();
+      const awaySinceMs = clock.nowMs;
+      clock.nowMs += 2 * graceMs;
+      await eventually(() => names(at).join() === "back,gone", "the grace period is over");
+      expect(at.registry.gone()[0]).toMatchObject({ state: "gone", target, awaySinceMs, agents: [], sessions: 0 });
+      await at.serve(bob, { subdomain: "back" });
+      expect(names(at)).toEqual(["gone"]);
+    }
+    await using at = await openTestRegistry(fresh, { clock });
+    const [row] = at.registry.gone();
+    expect(names(at)).toEqual(["gone"]);
+    expect(row).toMatchObject({ accountId: ada.id, target: "http://localhost:3000", url: "https://gone.tunnel.test" });
+    expect(at.registry.clear(row?.id ?? "")).toBe(true);
+    expect(names(at)).toEqual([]);
+    expect((await historyOf(fresh, { tunnelId: cleared } as Registered))?.close_reason).toBe("cleared");
+    clock.nowMs += dayMs + 2 * graceMs;
+    await eventually(() => at.registry.live().length === 0, "the name of before the restart is free");
+    clock.nowMs += dayMs;
+    expect(names(at)).toEqual([]);
+  });
+
   test("a shard that dies takes its sessions along, and only its own; its successor is told every name", async () => {
     await using fresh = await open();
     const ada = await addAccount(fresh, "ada");

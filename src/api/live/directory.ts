@@ -7,14 +7,18 @@ import type { LiveTunnel } from "../tunnels/registry.ts";
 export interface TunnelSource {
   /** Every leased name, whether an agent is connected or away for a moment. */
   live(): LiveTunnel[];
+  /** What went offline for longer within the last day. */
+  gone(): LiveTunnel[];
   find(tunnelId: string): LiveTunnel | null;
+  /** Takes an offline one out of the lists; false when an agent serves it. */
+  clear(tunnelId: string): boolean;
   /** Whether the local service answers now; null when the tunnel has no session. */
   check(tunnelId: string): Promise<LocalStatus | null>;
   shardOfTunnel(tunnelId: string): number | null;
 }
 
 export interface TunnelDirectory {
-  /** Tunnels of an organization (null: of all), whatever their state. */
+  /** Tunnels of an organization (null: of all), whatever their state, those that are gone included. */
   within(orgId: string | null): LiveTunnel[];
   /** One of them; null when it is another's or none. */
   find(orgId: string | null, tunnelId: string): LiveTunnel | null;
@@ -22,11 +26,12 @@ export interface TunnelDirectory {
   countConnected(by: "orgId" | "appId"): Map<string, number>;
 }
 
-export function createTunnelDirectory(source: Pick<TunnelSource, "live" | "find">): TunnelDirectory {
+export function createTunnelDirectory(source: Pick<TunnelSource, "live" | "gone" | "find">): TunnelDirectory {
   return {
-    within: (orgId) => source.live().filter((tunnel) => orgId === null || tunnel.orgId === orgId),
+    within: (orgId) =>
+      [...source.live(), ...source.gone()].filter((tunnel) => orgId === null || tunnel.orgId === orgId),
     find(orgId, tunnelId) {
-      const tunnel = source.find(tunnelId);
+      const tunnel = source.find(tunnelId) ?? source.gone().find(({ id }) => id === tunnelId) ?? null;
       return tunnel === null || (orgId !== null && tunnel.orgId !== orgId) ? null : tunnel;
     },
     countConnected(by) {

@@ -19,7 +19,7 @@ interface Parts {
 
 const requestParams = closed({ id: text(100, { minLength: 1, pattern: "^[A-Za-z0-9_-]+$" }) });
 
-/** GET /tunnels, DELETE /tunnels/{id}, POST /tunnels/{id}/check. */
+/** GET /tunnels, DELETE /tunnels/{id}, POST /tunnels/{id}/check, POST /tunnels/{id}/clear. */
 export function createTunnelListRoutes(portal: Portal, { tunnels }: Parts) {
   const tag = `${portal.tag}: tunnels`;
   const read = newRoutes("", tag, portal.security)
@@ -27,7 +27,7 @@ export function createTunnelListRoutes(portal: Portal, { tunnels }: Parts) {
     .get("", ({ scope, query }) => tunnels.list(scope.orgId, query), {
       query: portal.prefix === "/admin" ? tunnelModel.adminListQuery : tunnelModel.orgListQuery,
       response: answers({ 200: tunnelModel.tunnelsAnswer }, ...readErrors),
-      detail: { summary: "Live tunnels, and those whose agent is away for a moment" },
+      detail: { summary: "Live tunnels, and those that went offline within the last day" },
     })
     .post(
       "/:id/check",
@@ -52,6 +52,22 @@ export function createTunnelListRoutes(portal: Portal, { tunnels }: Parts) {
         body: noBody,
         response: answers({ 200: successSchema }, ...changeErrors),
         detail: { summary: "Disconnect a tunnel", description: "Its agents are told why and may come back." },
+      },
+    )
+    .post(
+      "/:id/clear",
+      async ({ scope, params }) => {
+        await tunnels.clear(scope, params.id);
+        return { success: true as const };
+      },
+      {
+        params: idParams,
+        body: noBody,
+        response: answers({ 200: successSchema }, ...changeErrors),
+        detail: {
+          summary: "Take an offline tunnel out of the list",
+          description: "A name that was still leased is free at once. Refused while an agent is connected.",
+        },
       },
     );
   return newRoutes(`${portal.prefix}/tunnels`, tag).use(read).use(change);

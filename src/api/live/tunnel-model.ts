@@ -17,6 +17,10 @@ const localSchema = closed(
   { description: "Whether the local service behind the agent answered, and when that was last proven." },
 );
 
+const targetSchema = t.String({
+  description: "What the agent forwards to, as it says: shown to people, checked by nobody.",
+});
+
 export const tunnelSchema = closed({
   id: idSchema,
   subdomain: t.String({ description: "The name; `tcp:PORT` of a TCP tunnel." }),
@@ -29,6 +33,7 @@ export const tunnelSchema = closed({
       agentId: t.String(),
       address: t.String(),
       version: t.String(),
+      target: t.Nullable(targetSchema),
       actor: t.String(),
       sessions: t.Integer(),
     }),
@@ -40,8 +45,9 @@ export const tunnelSchema = closed({
   accountId: t.Nullable(t.String()),
   username: t.Nullable(t.String()),
   keyId: t.Nullable(t.String()),
-  address: t.Nullable(t.String()),
+  address: t.Nullable(t.String({ description: "Of the agent; the last known one while there is none." })),
   agentVersion: t.Nullable(t.String()),
+  target: t.Nullable(targetSchema),
   openedAt: t.Nullable(timeSchema),
   lastSeenAt: t.Nullable(timeSchema),
   rttMs: t.Nullable(t.Number()),
@@ -73,7 +79,7 @@ export interface OwnerNames {
 
 export function toTunnelAnswer(tunnel: LiveTunnel, names: OwnerNames) {
   const connected = isConnected(tunnel);
-  const [agent] = tunnel.agents;
+  const agent = tunnel.agents[0] ?? tunnel.lastAgent;
   const named = <T>(id: string | null, map: Map<string, T>): T | null => (id === null ? null : (map.get(id) ?? null));
   return {
     id: tunnel.id,
@@ -82,8 +88,8 @@ export function toTunnelAnswer(tunnel: LiveTunnel, names: OwnerNames) {
     protocol: tunnel.kind,
     connected,
     sessions: tunnel.sessions,
-    agents: tunnel.agents.map(({ agentId, address, version, actorName, sessions }) => ({
-      ...{ agentId, address, version, sessions },
+    agents: tunnel.agents.map(({ agentId, address, version, target, actorName, sessions }) => ({
+      ...{ agentId, address, version, target, sessions },
       actor: actorName,
     })),
     appId: tunnel.appId,
@@ -95,6 +101,7 @@ export function toTunnelAnswer(tunnel: LiveTunnel, names: OwnerNames) {
     keyId: tunnel.keyId,
     address: agent?.address ?? null,
     agentVersion: agent?.version ?? null,
+    target: tunnel.target,
     openedAt: isoOf(tunnel.openedAtMs),
     lastSeenAt: connected ? null : isoOf(tunnel.awaySinceMs),
     rttMs: tunnel.rttMs,

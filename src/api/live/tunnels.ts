@@ -27,7 +27,11 @@ export interface TunnelsQuery {
 
 export type LiveTunnelList = ReturnType<typeof createLiveTunnels>;
 
-export function createLiveTunnels(deps: ApiDeps, directory: TunnelDirectory, source: Pick<TunnelSource, "check">) {
+export function createLiveTunnels(
+  deps: ApiDeps,
+  directory: TunnelDirectory,
+  source: Pick<TunnelSource, "check" | "clear">,
+) {
   const { db } = deps;
 
   async function answersOf(tunnels: readonly LiveTunnel[]) {
@@ -57,6 +61,11 @@ export function createLiveTunnels(deps: ApiDeps, directory: TunnelDirectory, sou
     return tunnel;
   }
 
+  function noteOrder(scope: Scope, action: string, { id, name, orgId, appId }: LiveTunnel): Promise<void> {
+    const change = { ...changeBy(scope.caller, scope.request), action, orgId, appId, details: { tunnel: id, name } };
+    return db.transaction((trx) => deps.audit.within(trx, change));
+  }
+
   return {
     async list(orgId: string | null, query: TunnelsQuery) {
       const sort = parseSort(query.sort, sorts, "-openedAt");
@@ -79,17 +88,17 @@ export function createLiveTunnels(deps: ApiDeps, directory: TunnelDirectory, sou
     },
     /** Closes the sessions of a tunnel; its agents are told why. */
     async disconnect(scope: Scope, id: string): Promise<void> {
-      const { name, orgId, appId } = find(scope, id);
-      await db.transaction((trx) =>
-        deps.audit.within(trx, {
-          ...changeBy(scope.caller, scope.request),
-          action: "tunnel.disconnect_ordered",
-          orgId,
-          appId,
-          details: { tunnel: id, name },
-        }),
-      );
+      await noteOrder(scope, "tunnel.disconnect_ordered", find(scope, id));
       await deps.tunnels.disconnect({ tunnelId: id }, "disconnected_by_admin");
+    },
+    /** Takes a tunnel that is offline out of the lists, and gives up its name if it was still leased. */
+    async clear(scope: Scope, id: string): Promise<void> {
+      const tunnel = find(scope, id);
+      const isServed = new AppError("conflict", "An agent is connected, or about to be. Disconnect it first.");
+      if (isConnected(tunnel)) throw isServed;
+      await noteOrder(scope, "tunnel.cleared", tunnel);
+      // An agent may have come back meanwhile.
+      if (!source.clear(id)) throw isServed;
     },
     /** Asks the agent to try its local service now. */
     async check(scope: Scope, id: string) {

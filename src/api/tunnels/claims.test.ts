@@ -22,7 +22,14 @@ const claimOf = (change: Partial<Claim> & { by?: string; orgId?: string | null }
   const { by = "ada", orgId = "org_1", ...rest } = change;
   return {
     ...{ credential: credential(by, orgId), kind: "http", name: "mine", application: null, agentId: "agent-one" },
-    ...{ generation: 1, version: "1.0.0", address: "127.0.0.1", pool: false, ticketsUntilMs: nowMs + ticketMs },
+    ...{
+      generation: 1,
+      version: "1.0.0",
+      address: "127.0.0.1",
+      target: null,
+      pool: false,
+      ticketsUntilMs: nowMs + ticketMs,
+    },
     ...rest,
   };
 };

@@ -21,6 +21,8 @@ export interface Claim {
   generation: number;
   version: string;
   address: string;
+  /** What the agent forwards to, as it says. */
+  target: string | null;
   pool: boolean;
   /** Until when the tickets of this claim are good. */
   ticketsUntilMs: number;
@@ -116,7 +118,7 @@ export class Claims {
       random: claim.name === null || claim.kind === "tcp",
       pool: claim.pool,
       ...{ state: "opening", takenAtMs: nowMs, openedAtMs: null, awaySinceMs: null, freeAtMs: null },
-      ...{ agents: new Map(), formerAgentId: null, allow: [], totals: { ...noTotals } },
+      ...{ agents: new Map(), formerAgentId: null, target: null, allow: [], totals: { ...noTotals } },
       ...{ rttMs: null, streams: 0, local: { state: "unknown" } },
     };
     this.leases.add(lease);
@@ -125,7 +127,7 @@ export class Claims {
 
   #enter(lease: Lease, claim: Claim, nowMs: number): AgentBinding {
     if (lease.state === "kept") this.#renew(lease, nowMs);
-    const { credential, agentId, generation, version, address, ticketsUntilMs } = claim;
+    const { credential, agentId, generation, version, address, target, ticketsUntilMs } = claim;
     const others = [...lease.agents.values()].filter((agent) => agent.agentId !== agentId);
     const former = others.filter((agent) => !isBusy(agent, nowMs));
     for (const agent of former.slice(0, -mostFormerAgents)) lease.agents.delete(agent.agentId);
@@ -138,9 +140,10 @@ export class Claims {
     }
     const sessions = known !== undefined && known.generation === generation ? known.sessions : 0;
     const agent: AgentBinding = {
-      ...{ agentId, generation, version, address, credential, sessions },
+      ...{ agentId, generation, version, address, target, credential, sessions },
       ...{ tickets: 1, ticketsUntilMs, ending: false },
     };
+    lease.target = target;
     // Last in the map: the latest agent.
     lease.agents.delete(agentId);
     lease.agents.set(agentId, agent);

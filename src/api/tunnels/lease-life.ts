@@ -7,6 +7,7 @@ import type { ShardLink } from "../../link/shard-link.ts";
 import { shardOf } from "../../link/shard-of.ts";
 import type { TunnelSelector } from "../deps.ts";
 import type { NameDirectory } from "./directory.ts";
+import type { GoneTunnels } from "./gone.ts";
 import type { LeaseTable } from "./lease-table.ts";
 import { isActive, isBusy, isServed, type AgentBinding, type Lease } from "./lease.ts";
 import type { TunnelRecords } from "./records.ts";
@@ -16,6 +17,7 @@ export interface LeaseLifeDeps {
   leases: LeaseTable;
   directory: NameDirectory;
   records: TunnelRecords;
+  gone: GoneTunnels;
   link: ShardLink;
   log: Logger;
   nowMs: () => number;
@@ -26,8 +28,9 @@ export class LeaseLife {
 
   /** A session of the agent was opened. */
   served(lease: Lease, agent: AgentBinding, address: string, atMs: number): void {
-    const { leases, directory, records } = this.deps;
+    const { leases, directory, records, gone } = this.deps;
     if (lease.state === "live") return;
+    gone.forgetName(lease.name);
     leases.setState(lease, "live", { awaySinceMs: null, freeAtMs: null });
     directory.hold(lease.name, 0);
     records.leaseEnd(lease, null);
@@ -118,8 +121,10 @@ export class LeaseLife {
   }
 
   private close(lease: Lease, reason: DisconnectReason): void {
-    const { directory, records } = this.deps;
-    records.closed(lease, reason, this.deps.nowMs());
+    const { directory, records, gone } = this.deps;
+    const nowMs = this.deps.nowMs();
+    gone.add(lease, nowMs);
+    records.closed(lease, reason, nowMs);
     for (const agent of lease.agents.values()) Object.assign(agent, { sessions: 0, tickets: 0 });
     this.send(lease, { type: "disconnect", tunnelId: lease.tunnelId, agentId: null, reason });
     directory.release(lease.name);

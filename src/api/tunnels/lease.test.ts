@@ -8,7 +8,15 @@ const nowMs = 1_000_000;
 const times = { graceMs: 60, randomNameKeepMs: 1_000 };
 const row: LeasesTable = {
   ...{ name: "mine", kind: "http", holder_id: "acc_1", account_id: "acc_1", key_id: null, org_id: null, app_id: null },
-  ...{ agent_id: "agent-one", generation: 3, tunnel_id: "tun_1", random: 0, taken_at: 5, free_at: null },
+  ...{
+    agent_id: "agent-one",
+    generation: 3,
+    tunnel_id: "tun_1",
+    random: 0,
+    taken_at: 5,
+    free_at: null,
+    target: "tcp://localhost:22",
+  },
 };
 
 describe("a stored lease", () => {
@@ -31,6 +39,7 @@ describe("a stored lease", () => {
   test("knows its port and its agent", () => {
     const lease = restoreLease({ ...row, name: "tcp:20001", kind: "tcp", random: 1 }, nowMs, times);
     expect(lease).toMatchObject({ port: 20001, kind: "tcp", formerAgentId: "agent-one", openedAtMs: null });
+    expect(lease?.target).toBe("tcp://localhost:22");
     expect(restoreLease(row, nowMs, times)?.port).toBeNull();
   });
 });

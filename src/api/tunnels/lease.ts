@@ -17,6 +17,8 @@ export interface AgentBinding {
   version: string;
   /** Where it registered from. */
   address: string;
+  /** What it forwards to, as it says: shown to people, trusted by nobody. */
+  target: string | null;
   credential: TunnelCredential;
   sessions: number;
   /** Tickets that are out; 0 once each has opened its session. */
@@ -64,6 +66,8 @@ export interface Lease {
   readonly agents: Map<string, AgentBinding>;
   /** The agent that served it before this server started. */
   formerAgentId: string | null;
+  /** What the agent that registered last forwards to, as it says. */
+  target: string | null;
   /** The ranges that its shard was told last. */
   allow: readonly string[];
   totals: TunnelTotals;
@@ -131,6 +135,7 @@ export function restoreLease(
     awaySinceMs: isAway ? nowMs : null,
     agents: new Map(),
     formerAgentId: row.agent_id,
+    target: row.target,
     allow: [],
     totals: { ...noTotals },
     ...{ rttMs: null, streams: 0, local: { state: "unknown" } },

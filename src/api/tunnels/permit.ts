@@ -26,6 +26,8 @@ export interface RegisterBody {
   port?: number;
   /** Sessions that the agent lacks. */
   connections?: number;
+  /** What the agent forwards to: only ever shown. */
+  target?: string;
 }
 
 export interface RegisterRequest {

@@ -2,7 +2,7 @@
 
 import type { TunnelCredential } from "../../db/credentials.ts";
 import type { Database } from "../../db/database.ts";
-import { closeTunnel, insertTunnel, removeLease, setLeaseEnd } from "../../db/leases.ts";
+import { clearTunnel, closeTunnel, insertTunnel, removeLease, setLeaseEnd } from "../../db/leases.ts";
 import type { AppError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { DisconnectReason } from "../../link/messages.ts";
@@ -32,7 +32,7 @@ export class TunnelRecords {
     this.audit("tunnel.opened", lease, agent, { address, atMs });
     const row = {
       ...{ id, name, kind, account_id: accountId, key_id: keyId, org_id: orgId, app_id: appId },
-      ...{ agent_id: agent.agentId, agent_version: agent.version, address, opened_at: atMs },
+      ...{ agent_id: agent.agentId, agent_version: agent.version, address, target: agent.target, opened_at: atMs },
       ...{ closed_at: null, close_reason: null, requests: 0, connections: 0, bytes_in: 0, bytes_out: 0 },
     };
     this.later(() => insertTunnel(this.deps.db.kysely, row));
@@ -46,6 +46,11 @@ export class TunnelRecords {
       this.audit("tunnel.closed", lease, [...lease.agents.values()].at(-1) ?? null, { details: { reason, requests } });
     const end = { closed_at: atMs, close_reason: reason, requests, connections };
     this.later(() => closeTunnel(this.deps.db.kysely, tunnelId, { ...end, bytes_in: bytesIn, bytes_out: bytesOut }));
+  }
+
+  /** Somebody does not want to see it any more. */
+  cleared(tunnelId: string): void {
+    this.later(() => clearTunnel(this.deps.db.kysely, tunnelId));
   }
 
   /** An agent was told to close. */

@@ -67,7 +67,10 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   const { agentId, generation, version } = body;
   const ticketsUntilMs = nowMs + config.ticketTtlMs;
   const claimed = deps.claims.claim(
-    { credential, ...wish, agentId, generation, version, address, pool: body.pool === true, ticketsUntilMs },
+    {
+      ...{ credential, ...wish, agentId, generation, version, address, ticketsUntilMs },
+      ...{ target: body.target ?? null, pool: body.pool === true },
+    },
     nowMs,
   );
   if (claimed instanceof AppError) return { credential, result: claimed };
@@ -114,6 +117,7 @@ function store(deps: RegisterDeps, lease: Lease, agent: AgentBinding, nowMs: num
       tunnel_id: lease.tunnelId,
       random: lease.random ? 1 : 0,
       taken_at: lease.takenAtMs,
+      target: lease.target,
       free_at: null,
     },
     nowMs,

@@ -10,9 +10,10 @@ import type { ShardLink } from "../../link/shard-link.ts";
 import type { Audit, LiveTunnels, TunnelSelector } from "../deps.ts";
 import { Claims } from "./claims.ts";
 import { NameDirectory, type PolicyCompiler } from "./directory.ts";
+import { GoneTunnels } from "./gone.ts";
 import { LeaseLife } from "./lease-life.ts";
 import { LeaseTable } from "./lease-table.ts";
-import { restoreLease } from "./lease.ts";
+import { isActive, restoreLease } from "./lease.ts";
 import { TunnelRecords } from "./records.ts";
 import type { RegisterRequest } from "./permit.ts";
 import { register, type Registered } from "./register.ts";
@@ -39,6 +40,7 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
   private readonly directory: NameDirectory;
   private readonly records: TunnelRecords;
   private readonly life: LeaseLife;
+  private readonly goneTunnels: GoneTunnels;
   private readonly claims: Claims;
   private readonly shards: ShardNews;
   private readonly news: DatabaseNews;
@@ -50,7 +52,8 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
     const { leases } = this;
     const directory = new NameDirectory({ db: db.kysely, link, policies });
     const records = new TunnelRecords({ db, audit, log });
-    const life = new LeaseLife({ config, leases, directory, records, link, log, nowMs });
+    const gone = new GoneTunnels(config);
+    const life = new LeaseLife({ config, leases, directory, records, gone, link, log, nowMs });
     const { agentWhitelist } = config;
     this.claims = new Claims(
       leases,
@@ -63,6 +66,7 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
     this.directory = directory;
     this.records = records;
     this.life = life;
+    this.goneTunnels = gone;
   }
 
   /** Reads applications and the leases of an earlier life, whose agents get the grace period to come back. */
@@ -104,9 +108,25 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
     return [...this.leases.all()].filter(({ state }) => state !== "kept").map((lease) => toLiveTunnel(lease, config));
   }
 
+  /** Tunnels of the last day that are neither served nor leased any more. */
+  gone(): LiveTunnel[] {
+    const isListed = ({ name }: LiveTunnel) => (this.leases.get(name)?.state ?? "kept") !== "kept";
+    return this.goneTunnels.all(this.deps.nowMs()).filter((tunnel) => !isListed(tunnel));
+  }
+
   find(tunnelId: string): LiveTunnel | null {
     const lease = this.leases.byTunnelId(tunnelId);
     return lease === undefined || lease.state === "kept" ? null : toLiveTunnel(lease, this.deps.config);
+  }
+
+  /** Takes an offline tunnel out of the lists; the name of one that is away is given up. False: an agent serves it. */
+  clear(tunnelId: string): boolean {
+    const lease = this.leases.byTunnelId(tunnelId);
+    if (lease !== undefined && isActive(lease)) return false;
+    if (lease?.state === "away") this.life.free(lease);
+    this.goneTunnels.forget(tunnelId);
+    this.records.cleared(tunnelId);
+    return true;
   }
 
   count(): number {
@@ -166,6 +186,7 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
     }
     await this.records.flush();
     await closeOrphanedTunnels(db.kysely, nowMs());
+    await this.goneTunnels.load(db.kysely, nowMs());
   }
 }
 

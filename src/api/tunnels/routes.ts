@@ -32,6 +32,13 @@ const registerBody = closed({
     t.Integer({ minimum: 1, maximum: 65_535, description: "The port that a TCP tunnel had before; kept if possible." }),
   ),
   connections: t.Optional(t.Integer({ minimum: 1, maximum: 64, description: "Sessions that the agent lacks." })),
+  target: t.Optional(
+    text(255, {
+      minLength: 1,
+      pattern: "^[!-~]+$",
+      description: "What the agent forwards to, `http://localhost:3000`. Shown to people, never used or trusted.",
+    }),
+  ),
 });
 const registered = closed({
   success: t.Literal(true),

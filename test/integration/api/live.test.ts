@@ -68,7 +68,15 @@ describeEngines("live", (open) => {
 
   test("tunnels show state, agents and proof of the local service; filters narrow", async () => {
     ours.local = { state: "down", sinceMs: 1_000, provenAtMs: 2_000, why: "connection refused" };
-    const away = liveTunnel({ name: "away", orgId, state: "away", awaySinceMs: 5_000, agents: [], sessions: 0 });
+    const away = liveTunnel({
+      name: "away",
+      orgId,
+      state: "away",
+      awaySinceMs: 5_000,
+      agents: [],
+      sessions: 0,
+      lastAgent: null,
+    });
     api.tunnels.push(away);
     const list = (await asBoss("GET", "/org/tunnels?sort=subdomain")).body["tunnels"] as Shown[];
     expect(list).toMatchObject([
@@ -93,6 +101,37 @@ describeEngines("live", (open) => {
     expect((ofApp.body["tunnels"] as Shown[]).map(({ id }) => id)).toEqual([ours.id]);
     const { application } = (await asBoss("GET", `/org/applications/${appId}`)).body as { application: Shown };
     expect(application["activeTunnelCount"]).toBe(1);
+  });
+
+  test("an offline tunnel is shown with what it led to, and cleared by whoever manages it; a connected one is not", async () => {
+    const target = "http://localhost:8000";
+    const lastAgent = { version: "1.0.0", address: "198.51.100.7" };
+    const gone = liveTunnel({ name: "gone", orgId, state: "gone", awaySinceMs: 5_000, agents: [], lastAgent, target });
+    const foreign = liveTunnel({ name: "foreign", orgId: otherOrgId, state: "gone", awaySinceMs: 5_000, agents: [] });
+    api.tunnels.push(gone, foreign);
+    const listed = async () => (await asBoss("GET", "/org/tunnels?sort=subdomain")).body["tunnels"] as Shown[];
+    expect(await listed()).toMatchObject([
+      {
+        subdomain: "gone",
+        connected: false,
+        target,
+        address: "198.51.100.7",
+        lastSeenAt: new Date(5_000).toISOString(),
+      },
+      {
+        subdomain: "ours-app",
+        connected: true,
+        target: "http://localhost:3000",
+        agents: [{ target: "http://localhost:3000" }],
+      },
+    ]);
+    expect((await asBoss("POST", `/org/tunnels/${foreign.id}/clear`, {})).status).toBe(404);
+    const refused = await asBoss("POST", `/org/tunnels/${ours.id}/clear`, {});
+    expect(refused).toMatchObject({ status: 409, body: { error: { code: "conflict" } } });
+    expect((await asBoss("POST", `/org/tunnels/${gone.id}/clear`, {})).status).toBe(200);
+    expect(api.audited.at(-1)).toMatchObject({ action: "tunnel.cleared", orgId, details: { name: "gone" } });
+    expect((await listed()).map((one) => one["subdomain"])).toEqual(["ours-app"]);
+    expect((await asBoss("POST", `/org/tunnels/${gone.id}/clear`, {})).status).toBe(404);
   });
 
   test("a tunnel is disconnected and checked by whoever may see it", async () => {
