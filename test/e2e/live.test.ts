@@ -50,6 +50,7 @@ describe("tunnels", () => {
     const row = page.getByRole("row").filter({ hasText: "shop" });
     await row.getByText("Up", { exact: true }).waitFor();
     await row.getByText("answered").waitFor();
+    await row.getByText(`http://127.0.0.1:${port}`).waitFor();
     await tab.check();
     await tab.shot("tunnels");
 
@@ -69,9 +70,18 @@ describe("tunnels", () => {
     await row.getByText("last seen").waitFor();
     await tab.check();
     await tab.shot("tunnels-offline");
+    await page.reload();
+    await row.getByText("Offline").waitFor();
+    await row.getByText(`http://127.0.0.1:${port}`).waitFor();
     await row.getByRole("button", { name: "Actions for shop" }).click();
-    await page.getByRole("menuitem", { name: "Hide this row" }).click();
+    await page.getByRole("menuitem", { name: "Clear…" }).click();
+    await page.getByText("It leaves the list for everybody").waitFor();
+    await tab.check();
+    await page.getByRole("button", { name: "Clear", exact: true }).click();
+    await page.getByText("shop was cleared.").waitFor();
     await row.waitFor({ state: "detached" });
+    await page.reload();
+    await page.getByText("No tunnels yet").waitFor();
     await service.stop(true);
   });
 

@@ -88,6 +88,7 @@ export const removeWhitelist = (path: string, id: string) =>
   then(del<void>(`${base()}${path}/${id}`), "whitelist", "tunnels");
 
 export const disconnectTunnel = (id: string) => then(del<void>(`${base()}/tunnels/${id}`), "tunnels", "applications");
+export const clearTunnel = (id: string) => then(post<void>(`${base()}/tunnels/${id}/clear`), "tunnels");
 export const checkTunnel = (id: string) =>
   then(post<{ local?: t.LocalStatus }>(`${base()}/tunnels/${id}/check`), "tunnels");
 

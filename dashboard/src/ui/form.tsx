@@ -10,11 +10,20 @@ import { ProblemNote } from "./note.tsx";
 /** A copy of its own, free of the store's proxies (which can't be cloned). */
 const plain = <T extends object>(values: T): T => structuredClone(unwrap(values));
 
+/** What an input of a form needs; reading it follows the form. */
+export interface FieldBinding<V> {
+  readonly value: V;
+  readonly error: string | null;
+  onValue: (value: V) => void;
+}
+
 export interface FormState<T extends object> {
   values: T;
   set: <K extends keyof T>(key: K, value: T[K]) => void;
   /** What is wrong with this field, as the server or `check` said. */
   error: (key: keyof T & string) => string | null;
+  /** Ties an input to a field: `<TextField label="Name" {...form.field("name")} />`. */
+  field: <K extends keyof T & string>(key: K) => FieldBinding<T[K]>;
   /** What is wrong with the form as a whole. */
   problem: Accessor<unknown>;
   busy: Accessor<boolean>;
@@ -69,14 +78,26 @@ export function createForm<T extends object>(options: {
     }
   };
 
+  const set: FormState<T>["set"] = (key, value) => {
+    setDirty(true);
+    setErrors((old) => ({ ...old, [key]: undefined }));
+    setValues((old) => ({ ...old, [key]: value }));
+  };
+  const error = (key: string) => errors()[key] ?? null;
+
   return {
     values,
-    set: (key, value) => {
-      setDirty(true);
-      setErrors((old) => ({ ...old, [key]: undefined }));
-      setValues((old) => ({ ...old, [key]: value }));
-    },
-    error: (key) => errors()[key] ?? null,
+    set,
+    error,
+    field: (key) => ({
+      get value() {
+        return values[key];
+      },
+      get error() {
+        return error(key);
+      },
+      onValue: (value) => set(key, value),
+    }),
     problem,
     busy,
     dirty,

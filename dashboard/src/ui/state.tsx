@@ -2,6 +2,7 @@
 
 import { Show, type JSX } from "solid-js";
 import type { Application, Tunnel } from "../api/types.ts";
+import { LongText } from "./copy.tsx";
 import type { Tone } from "./note.tsx";
 import { Ago } from "./time.tsx";
 
@@ -40,6 +41,19 @@ export function TunnelState(props: { tunnel: Tunnel }): JSX.Element {
         <TunnelProof tunnel={props.tunnel} />
       </span>
     </span>
+  );
+}
+
+/** What an agent leads to, as the agent says. */
+export function Target(props: { target: string | null }): JSX.Element {
+  return (
+    <Show when={props.target} fallback={<span class="muted">not told</span>}>
+      {(target) => (
+        <code class="break">
+          <LongText text={target()} limit={60} />
+        </code>
+      )}
+    </Show>
   );
 }
 

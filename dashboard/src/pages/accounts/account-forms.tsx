@@ -30,12 +30,7 @@ export function RenameForm(props: { account: Account }): JSX.Element {
         </Button>
       }
     >
-      <TextField
-        label="Username"
-        value={form.values.username}
-        onValue={(value) => form.set("username", value)}
-        error={form.error("username")}
-      />
+      <TextField label="Username" {...form.field("username")} />
     </Form>
   );
 }
@@ -64,9 +59,7 @@ export function PasswordForm(props: { account: Account }): JSX.Element {
         type="password"
         autocomplete="new-password"
         hint="Logs the account out everywhere."
-        value={form.values.password}
-        onValue={(value) => form.set("password", value)}
-        error={form.error("password")}
+        {...form.field("password")}
       />
     </Form>
   );
@@ -106,13 +99,7 @@ export function MoveForm(props: { account: Account }): JSX.Element {
         }
       >
         <Show when={isAdmin()}>
-          <SelectField
-            label="Organization"
-            value={form.values.orgId}
-            onValue={(value) => form.set("orgId", value)}
-            options={options()}
-            error={form.error("orgId")}
-          />
+          <SelectField label="Organization" {...form.field("orgId")} options={options()} />
         </Show>
         <CheckBox
           label="Organization admin"

@@ -9,8 +9,7 @@ import { canManage, isAdmin, me } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
-import { SecretOnce } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { SecretDialog } from "../../ui/form-dialog.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Card, DangerRow, Fact, Page } from "../../ui/page.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
@@ -155,14 +154,7 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
       </Show>
       <Show when={token()}>
         {(secret) => (
-          <Dialog title="New API token" locked onClose={() => setToken(null)}>
-            <SecretOnce secret={secret()} what="API token" />
-            <div class="form-actions">
-              <Button kind="primary" onClick={() => setToken(null)}>
-                I have copied it
-              </Button>
-            </div>
-          </Dialog>
+          <SecretDialog title="New API token" secret={secret()} what="API token" onClose={() => setToken(null)} />
         )}
       </Show>
     </>

@@ -11,9 +11,9 @@ import { formatBytes, formatCompact } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card, Stat } from "../../ui/page.tsx";
-import { isPublic, policyWord, tunnelState } from "../../ui/state.tsx";
+import { isPublic, policyWord, Target, tunnelState } from "../../ui/state.tsx";
 import { PathStrip } from "../tunnels/path-strip.tsx";
-import { askDisconnect, checkNow } from "../tunnels/tunnel-actions.ts";
+import { askClear, askDisconnect, checkNow } from "../tunnels/tunnel-actions.ts";
 
 const TrafficCard = lazy(() => import("../overview/traffic-card.tsx"));
 
@@ -33,9 +33,8 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
       </Show>
       <Load query={tunnels}>
         {(page) => (
-          <Show
-            when={page().items.length > 0}
-            fallback={
+          <>
+            <Show when={!page().items.some(({ connected }) => connected)}>
               <Card>
                 <Empty
                   icon="plug"
@@ -47,12 +46,11 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
                   />
                 </Empty>
               </Card>
-            }
-          >
+            </Show>
             <For each={page().items}>
               {(tunnel) => <LiveTunnel tunnel={tunnel} access={access()} open={isPublic(application())} />}
             </For>
-          </Show>
+          </>
         )}
       </Load>
       <dl class="stats">
@@ -71,7 +69,16 @@ function LiveTunnel(props: { tunnel: Tunnel; access: string; open: boolean }): J
     <Card
       title={tunnelState(props.tunnel).word}
       actions={
-        <Show when={props.tunnel.connected}>
+        <Show
+          when={props.tunnel.connected}
+          fallback={
+            <Show when={canManage()}>
+              <Button small kind="danger" onClick={() => askClear(props.tunnel)}>
+                Clear…
+              </Button>
+            </Show>
+          }
+        >
           <Button small icon="pulse" onClick={() => void checkNow(props.tunnel)}>
             Check the service now
           </Button>
@@ -100,6 +107,7 @@ function AgentTable(props: { agents: TunnelAgent[] }): JSX.Element {
         <thead>
           <tr>
             <th scope="col">Agent</th>
+            <th scope="col">Leads to</th>
             <th scope="col">Opened by</th>
             <th scope="col">Address</th>
             <th scope="col">Version</th>
@@ -114,6 +122,9 @@ function AgentTable(props: { agents: TunnelAgent[] }): JSX.Element {
               <tr>
                 <td data-label="Agent">
                   <code>{agent.agentId}</code>
+                </td>
+                <td data-label="Leads to">
+                  <Target target={agent.target} />
                 </td>
                 <td data-label="Opened by">{agent.actor}</td>
                 <td data-label="Address">

@@ -51,12 +51,7 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
             </Button>
           }
         >
-          <TextField
-            label="Name"
-            value={form.values.name}
-            onValue={(value) => form.set("name", value)}
-            error={form.error("name")}
-          />
+          <TextField label="Name" {...form.field("name")} />
           <TextField
             label="Subdomain"
             mono

@@ -1,15 +1,13 @@
 // A new application: its name for people and its name in the address.
 
 import { useNavigate } from "@solidjs/router";
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import { createApplication } from "../../api/changes.ts";
-import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
-import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
-import { SelectField, TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { TextField } from "../../ui/field.tsx";
+import { createForm } from "../../ui/form.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
+import { OrganizationField } from "../organization-field.tsx";
 import { toast } from "../../ui/toast.tsx";
 
 const namePattern = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -26,7 +24,6 @@ function toSubdomain(name: string): string {
 export function CreateApplication(props: { orgId?: string; onClose: () => void }): JSX.Element {
   const navigate = useNavigate();
   const pickOrg = () => isAdmin() && props.orgId === undefined;
-  const organizations = useQuery(() => ({ ...resources.organizations({ limit: 200 }), enabled: pickOrg() }));
   let typedSubdomain = false;
   const form = createForm({
     initial: { name: "", subdomain: "", orgId: props.orgId ?? "" },
@@ -47,56 +44,32 @@ export function CreateApplication(props: { orgId?: string; onClose: () => void }
     },
   });
   return (
-    <Dialog title="New application" onClose={props.onClose}>
-      <Form
-        form={form}
-        actions={
-          <>
-            <Button onClick={props.onClose}>Cancel</Button>
-            <Button kind="primary" type="submit" busy={form.busy()}>
-              Create application
-            </Button>
-          </>
-        }
-      >
-        <TextField
-          label="Name"
-          placeholder="My Shop"
-          value={form.values.name}
-          onValue={(value) => {
-            form.set("name", value);
-            if (!typedSubdomain) form.set("subdomain", toSubdomain(value));
-          }}
-          error={form.error("name")}
-          data-autofocus=""
-        />
-        <TextField
-          label="Subdomain"
-          mono
-          suffix={`.${location.hostname}`}
-          value={form.values.subdomain}
-          onValue={(value) => {
-            typedSubdomain = true;
-            form.set("subdomain", value.toLowerCase());
-          }}
-          error={form.error("subdomain")}
-        />
-        <Show when={pickOrg()}>
-          <SelectField
-            label="Organization"
-            value={form.values.orgId}
-            onValue={(value) => form.set("orgId", value)}
-            error={form.error("orgId")}
-            options={[
-              { value: "", label: "Choose…" },
-              ...(organizations.isPending ? [] : (organizations.data?.items ?? [])).map((one) => ({
-                value: one.id,
-                label: one.name,
-              })),
-            ]}
-          />
-        </Show>
-      </Form>
-    </Dialog>
+    <FormDialog title="New application" form={form} action="Create application" onClose={props.onClose}>
+      <TextField
+        label="Name"
+        placeholder="My Shop"
+        value={form.values.name}
+        onValue={(value) => {
+          form.set("name", value);
+          if (!typedSubdomain) form.set("subdomain", toSubdomain(value));
+        }}
+        error={form.error("name")}
+        data-autofocus=""
+      />
+      <TextField
+        label="Subdomain"
+        mono
+        suffix={`.${location.hostname}`}
+        value={form.values.subdomain}
+        onValue={(value) => {
+          typedSubdomain = true;
+          form.set("subdomain", value.toLowerCase());
+        }}
+        error={form.error("subdomain")}
+      />
+      <Show when={pickOrg()}>
+        <OrganizationField {...form.field("orgId")} none="Choose…" />
+      </Show>
+    </FormDialog>
   );
 }

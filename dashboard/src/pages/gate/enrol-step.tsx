@@ -86,9 +86,7 @@ export function TotpEnrolForm(props: {
             autocomplete="one-time-code"
             maxlength={7}
             code
-            value={form.values.code}
-            onValue={(value) => form.set("code", value)}
-            error={form.error("code")}
+            {...form.field("code")}
           />
         </Form>
       }

@@ -81,9 +81,7 @@ export function LoginFlow(props: {
             name="username"
             autocomplete="username"
             autocapitalize="none"
-            value={login.values.username}
-            onValue={(value) => login.set("username", value)}
-            error={login.error("username")}
+            {...login.field("username")}
             readonly={props.username !== undefined && props.username !== ""}
             data-autofocus={step() === "name" ? "" : undefined}
             autofocus={step() === "name"}
@@ -94,9 +92,7 @@ export function LoginFlow(props: {
               type="password"
               name="password"
               autocomplete="current-password"
-              value={login.values.password}
-              onValue={(value) => login.set("password", value)}
-              error={login.error("password")}
+              {...login.field("password")}
               data-autofocus=""
               ref={(element) => queueMicrotask(() => element.focus())}
             />
@@ -157,9 +153,7 @@ function TotpStep(props: {
         code={!recovery()}
         mono={recovery()}
         maxlength={recovery() ? 40 : 7}
-        value={form.values.code}
-        onValue={(value) => form.set("code", value)}
-        error={form.error("code")}
+        {...form.field("code")}
         ref={(element) => queueMicrotask(() => element.focus())}
       />
       <div class="row row-between">

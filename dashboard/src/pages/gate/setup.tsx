@@ -105,35 +105,27 @@ export default function Setup(): JSX.Element {
                       label="One-time code"
                       hint="The server printed it on its log when it started: who can read the log may own the server."
                       mono
-                      value={credentials.values.code}
-                      onValue={(value) => credentials.set("code", value)}
-                      error={credentials.error("code")}
+                      {...credentials.field("code")}
                       autofocus
                     />
                     <TextField
                       label="Username"
                       autocomplete="username"
                       autocapitalize="none"
-                      value={credentials.values.username}
-                      onValue={(value) => credentials.set("username", value)}
-                      error={credentials.error("username")}
+                      {...credentials.field("username")}
                     />
                     <TextField
                       label="Password"
                       type="password"
                       autocomplete="new-password"
                       hint="At least 10 characters."
-                      value={credentials.values.password}
-                      onValue={(value) => credentials.set("password", value)}
-                      error={credentials.error("password")}
+                      {...credentials.field("password")}
                     />
                     <TextField
                       label="Password, once more"
                       type="password"
                       autocomplete="new-password"
-                      value={credentials.values.repeated}
-                      onValue={(value) => credentials.set("repeated", value)}
-                      error={credentials.error("repeated")}
+                      {...credentials.field("repeated")}
                     />
                   </Form>
                 </Match>

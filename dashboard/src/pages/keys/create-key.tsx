@@ -6,12 +6,11 @@ import { createKey } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { ApiKey } from "../../api/types.ts";
-import { Button } from "../../ui/button.tsx";
 import { ChoiceCards } from "../../ui/choice.tsx";
-import { SecretOnce } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm } from "../../ui/form.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
+import { OrganizationField } from "../organization-field.tsx";
 
 const lifetimes = [
   { value: "", label: "Never expires" },
@@ -24,7 +23,6 @@ const lifetimes = [
 export function CreateKey(props: { orgId?: string; appId?: string; onClose: () => void }): JSX.Element {
   const [rawKey, setRawKey] = createSignal<string | null>(null);
   const pickOrg = () => isAdmin() && props.orgId === undefined;
-  const organizations = useQuery(() => ({ ...resources.organizations({ limit: 200 }), enabled: pickOrg() }));
   const form = createForm({
     initial: {
       description: "",
@@ -55,101 +53,55 @@ export function CreateKey(props: { orgId?: string; appId?: string; onClose: () =
     enabled: props.appId === undefined && (!isAdmin() || form.values.orgId !== ""),
   }));
   return (
-    <Dialog
-      title={rawKey() === null ? "New API key" : "The key was made"}
-      locked={rawKey() !== null}
+    <FormDialog
+      title="New API key"
+      made={{ secret: rawKey(), what: "API key", title: "The key was made" }}
+      form={form}
+      action="Create key"
       onClose={props.onClose}
     >
-      <Show
-        when={rawKey()}
-        fallback={
-          <Form
-            form={form}
-            actions={
-              <>
-                <Button onClick={props.onClose}>Cancel</Button>
-                <Button kind="primary" type="submit" busy={form.busy()}>
-                  Create key
-                </Button>
-              </>
-            }
-          >
-            <TextField
-              label="Description"
-              placeholder="CI pipeline, staging server, …"
-              value={form.values.description}
-              onValue={(value) => form.set("description", value)}
-              error={form.error("description")}
-              data-autofocus=""
-            />
-            <ChoiceCards
-              legend="What it may do"
-              value={form.values.scope}
-              onValue={(scope) => form.set("scope", scope)}
-              error={form.error("scope")}
-              options={[
-                { value: "tunnel", label: "Open tunnels", hint: "For an agent." },
-                { value: "visitor", label: "Visit", hint: "Passes an API key policy." },
-                { value: "both", label: "Both", hint: "Only when one machine does both." },
-              ]}
-            />
-            <Show when={pickOrg()}>
-              <SelectField
-                label="Organization"
-                value={form.values.orgId}
-                onValue={(value) => {
-                  form.set("orgId", value);
-                  form.set("appId", "");
-                }}
-                error={form.error("orgId")}
-                options={[
-                  { value: "", label: "Choose…" },
-                  ...(organizations.isPending ? [] : (organizations.data?.items ?? [])).map((one) => ({
-                    value: one.id,
-                    label: one.name,
-                  })),
-                ]}
-              />
-            </Show>
-            <div class="grid-fields">
-              <Show when={props.appId === undefined}>
-                <SelectField
-                  label="Application"
-                  hint="A bound key opens no other application."
-                  value={form.values.appId}
-                  onValue={(value) => form.set("appId", value)}
-                  error={form.error("appId")}
-                  options={[
-                    { value: "", label: "All of the organization" },
-                    ...(applications.isPending ? [] : (applications.data?.items ?? [])).map((one) => ({
-                      value: one.id,
-                      label: one.subdomain,
-                    })),
-                  ]}
-                />
-              </Show>
-              <SelectField
-                label="Lifetime"
-                value={form.values.expiresIn}
-                onValue={(value) => form.set("expiresIn", value)}
-                options={lifetimes}
-                error={form.error("expiresIn")}
-              />
-            </div>
-          </Form>
-        }
-      >
-        {(secret) => (
-          <>
-            <SecretOnce secret={secret()} what="API key" />
-            <div class="form-actions">
-              <Button kind="primary" onClick={props.onClose}>
-                I have copied it
-              </Button>
-            </div>
-          </>
-        )}
+      <TextField
+        label="Description"
+        placeholder="CI pipeline, staging server, …"
+        {...form.field("description")}
+        data-autofocus=""
+      />
+      <ChoiceCards
+        legend="What it may do"
+        {...form.field("scope")}
+        options={[
+          { value: "tunnel", label: "Open tunnels", hint: "For an agent." },
+          { value: "visitor", label: "Visit", hint: "Passes an API key policy." },
+          { value: "both", label: "Both", hint: "Only when one machine does both." },
+        ]}
+      />
+      <Show when={pickOrg()}>
+        <OrganizationField
+          {...form.field("orgId")}
+          none="Choose…"
+          onValue={(value) => {
+            form.set("orgId", value);
+            form.set("appId", "");
+          }}
+        />
       </Show>
-    </Dialog>
+      <div class="grid-fields">
+        <Show when={props.appId === undefined}>
+          <SelectField
+            label="Application"
+            hint="A bound key opens no other application."
+            {...form.field("appId")}
+            options={[
+              { value: "", label: "All of the organization" },
+              ...(applications.isPending ? [] : (applications.data?.items ?? [])).map((one) => ({
+                value: one.id,
+                label: one.subdomain,
+              })),
+            ]}
+          />
+        </Show>
+        <SelectField label="Lifetime" {...form.field("expiresIn")} options={lifetimes} />
+      </div>
+    </FormDialog>
   );
 }

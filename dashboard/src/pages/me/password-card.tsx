@@ -43,9 +43,7 @@ export function PasswordCard(): JSX.Element {
             label="Current password"
             type="password"
             autocomplete="current-password"
-            value={form.values.currentPassword}
-            onValue={(value) => form.set("currentPassword", value)}
-            error={form.error("currentPassword")}
+            {...form.field("currentPassword")}
           />
         </Show>
         <div class="grid-fields">
@@ -54,17 +52,13 @@ export function PasswordCard(): JSX.Element {
             type="password"
             autocomplete="new-password"
             hint="At least 10 characters."
-            value={form.values.newPassword}
-            onValue={(value) => form.set("newPassword", value)}
-            error={form.error("newPassword")}
+            {...form.field("newPassword")}
           />
           <TextField
             label="New password, once more"
             type="password"
             autocomplete="new-password"
-            value={form.values.repeated}
-            onValue={(value) => form.set("repeated", value)}
-            error={form.error("repeated")}
+            {...form.field("repeated")}
           />
         </div>
       </Form>

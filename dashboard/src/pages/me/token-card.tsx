@@ -4,10 +4,10 @@ import { createSignal, Show, type JSX } from "solid-js";
 import { newOwnToken } from "../../api/changes.ts";
 import { me } from "../../api/session.ts";
 import { Button } from "../../ui/button.tsx";
-import { Command, SecretOnce } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Command } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm } from "../../ui/form.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Card, DangerRow } from "../../ui/page.tsx";
 
 export function TokenCard(): JSX.Element {
@@ -47,47 +47,24 @@ function TokenDialog(props: { onClose: () => void }): JSX.Element {
     },
   });
   return (
-    <Dialog title="New API token" locked={token() !== null} onClose={props.onClose}>
-      <Show
-        when={token()}
-        fallback={
-          <Form
-            form={form}
-            actions={
-              <>
-                <Button onClick={props.onClose}>Cancel</Button>
-                <Button kind="danger-solid" type="submit" busy={form.busy()}>
-                  Make a new token
-                </Button>
-              </>
-            }
-          >
-            <p>The present token stops working at once and tunnels opened with it are closed.</p>
-            <Show when={hasPassword()}>
-              <TextField
-                label="Current password"
-                type="password"
-                autocomplete="current-password"
-                value={form.values.currentPassword}
-                onValue={(value) => form.set("currentPassword", value)}
-                error={form.error("currentPassword")}
-                data-autofocus=""
-              />
-            </Show>
-          </Form>
-        }
-      >
-        {(secret) => (
-          <>
-            <SecretOnce secret={secret()} what="API token" />
-            <div class="form-actions">
-              <Button kind="primary" onClick={props.onClose}>
-                I have copied it
-              </Button>
-            </div>
-          </>
-        )}
+    <FormDialog
+      title="New API token"
+      made={{ secret: token(), what: "API token" }}
+      form={form}
+      action="Make a new token"
+      danger
+      onClose={props.onClose}
+    >
+      <p>The present token stops working at once and tunnels opened with it are closed.</p>
+      <Show when={hasPassword()}>
+        <TextField
+          label="Current password"
+          type="password"
+          autocomplete="current-password"
+          {...form.field("currentPassword")}
+          data-autofocus=""
+        />
       </Show>
-    </Dialog>
+    </FormDialog>
   );
 }

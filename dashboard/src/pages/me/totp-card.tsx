@@ -10,6 +10,7 @@ import { Dialog } from "../../ui/dialog.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { plural } from "../../ui/format.ts";
 import { createForm, Form } from "../../ui/form.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Badge } from "../../ui/state.tsx";
@@ -96,9 +97,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
               type="password"
               autocomplete="current-password"
               hint="So that nobody else at this screen can do this. Your present authenticator works until the new one is proven."
-              value={form.values.currentPassword}
-              onValue={(value) => form.set("currentPassword", value)}
-              error={form.error("currentPassword")}
+              {...form.field("currentPassword")}
               data-autofocus=""
             />
           </Form>
@@ -145,9 +144,7 @@ function CodesDialog(props: { onClose: () => void }): JSX.Element {
               autocomplete="one-time-code"
               code
               maxlength={7}
-              value={form.values.code}
-              onValue={(value) => form.set("code", value)}
-              error={form.error("code")}
+              {...form.field("code")}
               data-autofocus=""
             />
           </Form>
@@ -179,37 +176,27 @@ function RemoveDialog(props: { onClose: () => void }): JSX.Element {
     },
   });
   return (
-    <Dialog title="Turn off two-factor authentication?" onClose={props.onClose}>
-      <Form
-        form={form}
-        actions={
-          <>
-            <Button onClick={props.onClose}>Cancel</Button>
-            <Button kind="danger-solid" type="submit" busy={form.busy()}>
-              Turn off
-            </Button>
-          </>
-        }
-      >
-        <p>Your password alone will then be enough to log in. All sessions end, this one included.</p>
-        <TextField
-          label="Current password"
-          type="password"
-          autocomplete="current-password"
-          value={form.values.currentPassword}
-          onValue={(value) => form.set("currentPassword", value)}
-          error={form.error("currentPassword")}
-          data-autofocus=""
-        />
-        <TextField
-          label="Code from your authenticator, or a recovery code"
-          mono
-          autocomplete="one-time-code"
-          value={form.values.code}
-          onValue={(value) => form.set("code", value)}
-          error={form.error("code")}
-        />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title="Turn off two-factor authentication?"
+      form={form}
+      action="Turn off"
+      danger
+      onClose={props.onClose}
+    >
+      <p>Your password alone will then be enough to log in. All sessions end, this one included.</p>
+      <TextField
+        label="Current password"
+        type="password"
+        autocomplete="current-password"
+        {...form.field("currentPassword")}
+        data-autofocus=""
+      />
+      <TextField
+        label="Code from your authenticator, or a recovery code"
+        mono
+        autocomplete="one-time-code"
+        {...form.field("code")}
+      />
+    </FormDialog>
   );
 }

@@ -7,9 +7,9 @@ import { createOrganization } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { Organization } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm } from "../../ui/form.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { formatCount } from "../../ui/format.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
@@ -108,26 +108,8 @@ function CreateOrganization(props: { onClose: () => void }): JSX.Element {
     },
   });
   return (
-    <Dialog title="New organization" onClose={props.onClose}>
-      <Form
-        form={form}
-        actions={
-          <>
-            <Button onClick={props.onClose}>Cancel</Button>
-            <Button kind="primary" type="submit" busy={form.busy()}>
-              Create organization
-            </Button>
-          </>
-        }
-      >
-        <TextField
-          label="Name"
-          value={form.values.name}
-          onValue={(value) => form.set("name", value)}
-          error={form.error("name")}
-          data-autofocus=""
-        />
-      </Form>
-    </Dialog>
+    <FormDialog title="New organization" form={form} action="Create organization" onClose={props.onClose}>
+      <TextField label="Name" {...form.field("name")} data-autofocus="" />
+    </FormDialog>
   );
 }

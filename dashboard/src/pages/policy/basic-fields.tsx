@@ -10,21 +10,13 @@ export function BasicFields(props: { form: FormState<PolicyValues>; stored: Poli
   const { form } = props;
   return (
     <div class="grid-fields">
-      <TextField
-        label="Username for visitors"
-        autocapitalize="none"
-        value={form.values.basicUsername}
-        onValue={(value) => form.set("basicUsername", value)}
-        error={form.error("basicUsername")}
-      />
+      <TextField label="Username for visitors" autocapitalize="none" {...form.field("basicUsername")} />
       <TextField
         label="Password for visitors"
         type="password"
         autocomplete="new-password"
         hint={props.stored?.hasBasicPassword ? "Leave it empty to keep the stored one." : undefined}
-        value={form.values.basicPassword}
-        onValue={(value) => form.set("basicPassword", value)}
-        error={form.error("basicPassword")}
+        {...form.field("basicPassword")}
       />
     </div>
   );
@@ -34,13 +26,7 @@ export function SessionField(props: { form: FormState<PolicyValues> }): JSX.Elem
   const { form } = props;
   return (
     <div class="grid-fields">
-      <TextField
-        label="Visitors stay logged in for (hours)"
-        inputmode="numeric"
-        value={form.values.sessionHours}
-        onValue={(value) => form.set("sessionHours", value)}
-        error={form.error("sessionHours")}
-      />
+      <TextField label="Visitors stay logged in for (hours)" inputmode="numeric" {...form.field("sessionHours")} />
     </div>
   );
 }

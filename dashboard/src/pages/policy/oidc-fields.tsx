@@ -21,9 +21,7 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
         type="url"
         mono
         placeholder="https://accounts.google.com"
-        value={form.values.oidcIssuerUrl}
-        onValue={(value) => form.set("oidcIssuerUrl", value)}
-        error={form.error("oidcIssuerUrl")}
+        {...form.field("oidcIssuerUrl")}
       />
       <ProviderCheck
         issuerUrl={form.values.oidcIssuerUrl.trim()}
@@ -44,13 +42,7 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
         </Show>
       </div>
       <div class="grid-fields">
-        <TextField
-          label="Client id"
-          mono
-          value={form.values.oidcClientId}
-          onValue={(value) => form.set("oidcClientId", value)}
-          error={form.error("oidcClientId")}
-        />
+        <TextField label="Client id" mono {...form.field("oidcClientId")} />
         <TextField
           label="Client secret"
           type="password"
@@ -60,9 +52,7 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
               ? "Leave it empty to keep the stored one."
               : "Leave it empty for a public client."
           }
-          value={form.values.oidcClientSecret}
-          onValue={(value) => form.set("oidcClientSecret", value)}
-          error={form.error("oidcClientSecret")}
+          {...form.field("oidcClientSecret")}
         />
       </div>
       <TagsField

@@ -113,9 +113,7 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
           <ChoiceCards
             legend="Policy of this application"
             options={modes}
-            value={form.values.mode}
-            onValue={(mode) => form.set("mode", mode)}
-            error={form.error("mode")}
+            {...form.field("mode")}
             disabled={!props.mayChange}
           />
         </Show>

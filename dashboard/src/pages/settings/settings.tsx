@@ -45,12 +45,7 @@ function SettingsForm(props: { settings: { name: string; requireTotp: boolean } 
         </Button>
       }
     >
-      <TextField
-        label="Name"
-        value={form.values.name}
-        onValue={(value) => form.set("name", value)}
-        error={form.error("name")}
-      />
+      <TextField label="Name" {...form.field("name")} />
       <CheckBox
         label="Require two-factor authentication"
         hint="Members without it must enrol at their next log-in before they can do anything else."

@@ -5,7 +5,7 @@ import type { Tunnel } from "../../api/types.ts";
 import { formatDuration, plural } from "../../ui/format.ts";
 import type { Tone } from "../../ui/note.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { TunnelProof } from "../../ui/state.tsx";
+import { Target, TunnelProof } from "../../ui/state.tsx";
 
 function Stop(props: { name: string; value: JSX.Element; note: JSX.Element; tone: Tone }): JSX.Element {
   return (
@@ -60,7 +60,16 @@ export function PathStrip(props: { tunnel: Tunnel; access: string; open: boolean
         }
         tone={connected() ? localTone() : "bad"}
       />
-      <Stop name="Local service" value={localWord()} note={<TunnelProof tunnel={props.tunnel} />} tone={localTone()} />
+      <Stop
+        name="Local service"
+        value={localWord()}
+        note={
+          <>
+            <Target target={props.tunnel.target} /> <TunnelProof tunnel={props.tunnel} />
+          </>
+        }
+        tone={localTone()}
+      />
     </ol>
   );
 }

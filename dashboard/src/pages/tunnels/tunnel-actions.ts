@@ -1,6 +1,6 @@
 // What can be done to a tunnel, wherever it is shown.
 
-import { checkTunnel, disconnectTunnel } from "../../api/changes.ts";
+import { checkTunnel, clearTunnel, disconnectTunnel } from "../../api/changes.ts";
 import type { Tunnel } from "../../api/types.ts";
 import { confirm } from "../../ui/confirm.tsx";
 import type { MenuItem } from "../../ui/menu.tsx";
@@ -34,9 +34,31 @@ export function askDisconnect(tunnel: Tunnel): void {
   });
 }
 
-/** The menu of one tunnel. An offline one keeps its name for a while on the server; the reader may hide it until then. */
-export function tunnelMenu(tunnel: Tunnel, mayManage: boolean, onHide: () => void): MenuItem[] {
-  if (!tunnel.connected) return [{ label: "Hide this row", icon: "eyeOff", onSelect: onHide }];
+export function askClear(tunnel: Tunnel, after?: () => void): void {
+  confirm({
+    title: `Clear ${tunnel.subdomain}?`,
+    consequence:
+      "It leaves the list for everybody. A name that was still held for its agent is free at once. If the agent comes back and still may, it shows up again.",
+    action: "Clear",
+    done: `${tunnel.subdomain} was cleared.`,
+    run: () => clearTunnel(tunnel.id),
+    ...(after === undefined ? {} : { after }),
+  });
+}
+
+/** The menu of one tunnel. `onServer`: the server lists it; a row that only this page still shows is merely hidden. */
+export function tunnelMenu(
+  tunnel: Tunnel,
+  { mayManage, onServer, onHide }: { mayManage: boolean; onServer: boolean; onHide: () => void },
+): MenuItem[] {
+  if (!tunnel.connected) {
+    return [
+      { label: "Hide this row", icon: "eyeOff", onSelect: onHide },
+      ...(mayManage && onServer
+        ? [{ label: "Clear…", icon: "trash" as const, danger: true, onSelect: () => askClear(tunnel, onHide) }]
+        : []),
+    ];
+  }
   return [
     { label: "Check the service now", icon: "pulse", onSelect: () => void checkNow(tunnel) },
     {

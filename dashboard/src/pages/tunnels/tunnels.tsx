@@ -17,7 +17,7 @@ import { RowMenu } from "../../ui/menu.tsx";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
-import { TunnelState } from "../../ui/state.tsx";
+import { Target, TunnelState } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { createHeldList } from "./held-list.ts";
@@ -71,7 +71,7 @@ export default function Tunnels(): JSX.Element {
       wide: true,
       cell: (tunnel) => (
         <span class="cell-main">
-          <Show when={tunnel.appId} fallback={<span class="cell-title break">{tunnel.subdomain}</span>}>
+          <Show when={tunnel.appName !== null} fallback={<span class="cell-title break">{tunnel.subdomain}</span>}>
             <a href={`/dashboard/applications/${tunnel.appId}`} class="break">
               {tunnel.subdomain}
             </a>
@@ -82,6 +82,9 @@ export default function Tunnels(): JSX.Element {
                 {withoutScheme(tunnel.url)}
               </a>
             </Show>
+          </span>
+          <span class="cell-sub">
+            to <Target target={tunnel.target} />
           </span>
         </span>
       ),
@@ -97,7 +100,7 @@ export default function Tunnels(): JSX.Element {
         <span class="cell-main">
           <code>{tunnel.address ?? "unknown"}</code>
           <span class="cell-sub">
-            {tunnel.connected ? plural(tunnel.sessions, "session") : "its last address, opened"}
+            {shownAs(tunnel).connected ? plural(tunnel.sessions, "session") : "its last address, opened"}
             <Show when={tunnel.username}> by {tunnel.username}</Show>
             <Show when={isAdmin() && tunnel.orgName}> of {tunnel.orgName}</Show>
           </span>
@@ -140,7 +143,11 @@ export default function Tunnels(): JSX.Element {
         <span class="cell-actions">
           <RowMenu
             label={`Actions for ${tunnel.subdomain}`}
-            items={tunnelMenu(shownAs(tunnel), canManage(), () => held.hide(tunnel.id))}
+            items={tunnelMenu(shownAs(tunnel), {
+              mayManage: canManage(),
+              onServer: !held.isGone(tunnel.id),
+              onHide: () => held.hide(tunnel.id),
+            })}
           />
         </span>
       ),
@@ -178,7 +185,7 @@ export default function Tunnels(): JSX.Element {
           columns={columns}
           query={shown}
           state={state}
-          dim={(tunnel) => !tunnel.connected}
+          dim={(tunnel) => !shownAs(tunnel).connected}
           empty={
             <Empty icon="tunnel" title="No tunnels yet" text="A tunnel shows up here the moment an agent opens it.">
               <Command text={`digit-link http 3000 --server ${location.origin}`} />

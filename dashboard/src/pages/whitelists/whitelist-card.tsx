@@ -7,9 +7,9 @@ import * as resources from "../../api/resources.ts";
 import type { WhitelistEntry } from "../../api/types.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form } from "../../ui/form.tsx";
+import { createForm } from "../../ui/form.tsx";
+import { FormDialog } from "../../ui/form-dialog.tsx";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -121,44 +121,23 @@ function AddRange(props: { path: string; onClose: () => void }): JSX.Element {
   });
   const everything = () => ["0.0.0.0/0", "::/0"].includes(form.values.ipRange.trim());
   return (
-    <Dialog title="Allow agents from a range" onClose={props.onClose}>
-      <Form
-        form={form}
-        actions={
-          <>
-            <Button onClick={props.onClose}>Cancel</Button>
-            <Button kind="primary" type="submit" busy={form.busy()}>
-              Add
-            </Button>
-          </>
-        }
-      >
-        <TextField
-          label="Address or range"
-          mono
-          placeholder="203.0.113.7 or 2001:db8::/48"
-          hint="IPv4 or IPv6, a single address or CIDR."
-          value={form.values.ipRange}
-          onValue={(value) => form.set("ipRange", value)}
-          error={form.error("ipRange")}
-          data-autofocus=""
-        />
-        <TextField
-          label="Description"
-          optional
-          placeholder="Office, CI runners, …"
-          value={form.values.description}
-          onValue={(value) => form.set("description", value)}
-          error={form.error("description")}
-        />
-        <Show when={everything()}>
-          <Note tone="warn" title="This allows everybody">
-            <p>
-              Any agent in the world that has a token may then connect. Its token is the only thing left to guard you.
-            </p>
-          </Note>
-        </Show>
-      </Form>
-    </Dialog>
+    <FormDialog title="Allow agents from a range" form={form} action="Add" onClose={props.onClose}>
+      <TextField
+        label="Address or range"
+        mono
+        placeholder="203.0.113.7 or 2001:db8::/48"
+        hint="IPv4 or IPv6, a single address or CIDR."
+        {...form.field("ipRange")}
+        data-autofocus=""
+      />
+      <TextField label="Description" optional placeholder="Office, CI runners, …" {...form.field("description")} />
+      <Show when={everything()}>
+        <Note tone="warn" title="This allows everybody">
+          <p>
+            Any agent in the world that has a token may then connect. Its token is the only thing left to guard you.
+          </p>
+        </Note>
+      </Show>
+    </FormDialog>
   );
 }
