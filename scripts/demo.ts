@@ -2,61 +2,57 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { start, stop, unlessStopping } from "./demo-processes.ts";
 import { startSampleService } from "./demo-service.ts";
 
 const root = join(import.meta.dir, "..");
-const port = Number(process.env["PORT"] ?? 8080);
-const bun = process.execPath;
-const children: Bun.Subprocess[] = [];
-let stoppingSinceMs: number | null = null;
-
-function fail(sentence: string): never {
-  process.stderr.write(`digit-link demo: ${sentence}\n`);
-  process.exit(1);
-}
-
-if (!Number.isInteger(port) || port < 1 || port > 65_535)
-  fail(`PORT must be a number from 1 to 65535; ${process.env["PORT"]} is not.`);
-if (await isTaken(port))
-  fail(`Port ${port} is taken by another program. Stop it, or choose another one: PORT=9090 npm run demo`);
-
 const data = join(root, "data");
-mkdirSync(data, { recursive: true, mode: 0o700 });
-await ensureDashboard();
+const startTimeoutMs = 20_000;
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0));
+// Everything here is on this machine: a proxy has no part in it, and must not be asked for `localhost`.
+for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) delete process.env[name];
+
+const port = Number(process.env["PORT"] || 8080);
+if (!Number.isInteger(port) || port < 1 || port > 65_535)
+  await fail(`PORT must be a number from 1 to 65535; "${process.env["PORT"]}" is not.`);
+await refuseTakenPort();
+try {
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+} catch (error) {
+  await fail(`The data cannot be kept in ${data}: ${messageOf(error)}.`);
+}
 const env = {
   ...process.env,
+  ...{ PORT: String(port), HOST: "127.0.0.1", DOMAIN: "localhost", SCHEME: "http" },
   ...{
-    PORT: String(port),
-    DOMAIN: "localhost",
-    SCHEME: "http",
     DB_PATH: join(data, "digit-link.db"),
     AGENT_WHITELIST: "127.0.0.0/8,::1",
+    LOG_FORMAT: "json",
+    LOG_LEVEL: "warn",
   },
-  ...{ LOG_FORMAT: "json", LOG_LEVEL: "warn", HOST: "127.0.0.1" },
+  // What a shell may have set for other programs, or for a real server.
+  ...{ DATABASE_URL: "", JWT_SECRET: "", ENCRYPTION_KEY: "", TLS_CERT: "", TLS_KEY: "" },
+  ...{ PUBLIC_PORT: "", DASHBOARD_DOMAIN: "", LISTEN_FD: "" },
 };
-// The server opens the database first: the demo's own account is made in it once it is there.
-const server = start(["src/main.ts"], env, "pipe");
-const setupUrl = watchForSetup(server);
-await untilUp();
-const token = await demoToken();
+await ensureDashboard();
+
+const { promise: setupUrl, resolve: foundSetupUrl } = Promise.withResolvers<string | null>();
+const server = start(["src/main.ts"], { env, onLine: hearServer });
+await until("The server did not start", server, `http://localhost:${port}/ready`);
+const token = await unlessStopping(demoToken());
 const service = startSampleService();
 const agent = start(
-  [
-    "cli/main.ts",
-    "http",
-    String(service.port),
-    "--server",
-    `http://localhost:${port}`,
-    "--subdomain",
-    "demo",
-    "--quiet",
-  ],
-  {
-    ...env,
-    DIGIT_LINK_TOKEN: token,
-  },
+  ["cli/main.ts", "http", String(service.port), "--server", `http://localhost:${port}`, "--subdomain", "demo", "-q"],
+  { env: { ...env, DIGIT_LINK_TOKEN: token } },
 );
-await untilServed();
+await until("The agent did not connect", agent, `http://demo.localhost:${port}/hello`);
+setTimeout(foundSetupUrl, 3_000, null);
+const loginHelp = await unlessStopping(setupUrl).then((url) =>
+  url === null
+    ? "log in with the account that was set up before (data/ remembers it)"
+    : `first time: open ${url}\n                and choose the administrator's name, password and second factor`,
+);
 
 console.log(`
   digit-link demo
@@ -65,126 +61,79 @@ console.log(`
   Try           curl http://demo.localhost:${port}/hello
                 curl -N http://demo.localhost:${port}/events
   Dashboard     http://localhost:${port}/
-${loginHelp(await setupUrl)}
+                ${loginHelp}
   Ctrl-C stops everything. The data stays in ./data.
 `);
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop(0));
-const first = await Promise.race([server.exited.then(() => "server"), agent.exited.then(() => "agent")]);
-if (!stopping()) {
-  process.stderr.write(`digit-link demo: The ${first} ended by itself; its last words are above.\n`);
-  await stop(1);
+const first = await unlessStopping(
+  Promise.race([server.exited.then(() => "server"), agent.exited.then(() => "agent")]),
+);
+await fail(`The ${first} ended by itself; its last words are above.`);
+
+async function fail(sentence: string): Promise<never> {
+  process.stderr.write(`digit-link demo: ${sentence}\n`);
+  return stop(1);
 }
 
-function start(
-  args: string[],
-  environment: Record<string, string | undefined>,
-  stderr: "inherit" | "pipe" = "inherit",
-): Bun.Subprocess<"ignore", "inherit", "inherit" | "pipe"> {
-  // A group of their own: Ctrl-C reaches this script alone, which stops them in order.
-  const child = Bun.spawn([bun, ...args], {
-    cwd: root,
-    env: environment,
-    stdio: ["ignore", "inherit", stderr],
-    detached: true,
-  });
-  children.push(child);
-  return child;
-}
-
-function stopping(): boolean {
-  return stoppingSinceMs !== null;
-}
-
-async function stop(exitCode: number): Promise<void> {
-  const nowMs = performance.now();
-  if (stoppingSinceMs !== null) {
-    // Who signals the whole group and hands the signal on as well means it once.
-    if (nowMs - stoppingSinceMs < 500) return;
-    for (const child of children) child.kill("SIGKILL");
-    process.exit(1);
+async function refuseTakenPort(): Promise<void> {
+  try {
+    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "EADDRINUSE")
+      await fail(`Port ${port} is taken by another program. Stop it, or choose another one: PORT=9090 npm run demo`);
+    await fail(`Port ${port} cannot be used: ${messageOf(error)}. Choose another one: PORT=9090 npm run demo`);
   }
-  stoppingSinceMs = nowMs;
-  for (const child of children.toReversed()) {
-    child.kill("SIGTERM");
-    await Promise.race([child.exited, Bun.sleep(5_000)]);
-    child.kill("SIGKILL");
-  }
-  process.exit(exitCode);
 }
 
 /** The server's log passes through; the set-up URL in it, if any, is caught on the way. */
-async function watchForSetup(child: Bun.Subprocess<"ignore", "inherit", "inherit" | "pipe">): Promise<string | null> {
-  const { promise, resolve } = Promise.withResolvers<string | null>();
-  void (async () => {
-    if (!(child.stderr instanceof ReadableStream)) return;
-    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
-      for (const line of chunk.split("\n").filter((one) => one !== "")) {
-        const url = /http\S+\/setup#code=[\w-]+/.exec(line)?.[0];
-        if (url !== undefined) resolve(url);
-        else if (!line.includes("is not set: using the one in")) process.stderr.write(`${line}\n`);
-      }
-    }
-  })();
-  const timer = setTimeout(() => resolve(null), 3_000);
-  const found = await promise;
-  clearTimeout(timer);
-  return found;
-}
-
-function loginHelp(url: string | null): string {
-  if (url === null) return "                log in with the account that was set up before (data/ remembers it)";
-  return `                first time: open ${url}\n                and choose the administrator's name, password and second factor`;
-}
-
-async function isTaken(wanted: number): Promise<boolean> {
-  try {
-    Bun.listen({ hostname: "127.0.0.1", port: wanted, socket: { data() {} } }).stop(true);
-    return false;
-  } catch {
-    return true;
-  }
+function hearServer(line: string): void {
+  const url = /http\S+\/setup#code=[\w-]+/.exec(line)?.[0];
+  if (url !== undefined) foundSetupUrl(url);
+  else if (line !== "" && !line.includes("is not set: using the one in")) process.stderr.write(`${line}\n`);
 }
 
 /** The dashboard is built once; without it everything else works. */
 async function ensureDashboard(): Promise<void> {
   if (await Bun.file(join(root, "dashboard/dist/index.html")).exists()) return;
   console.log("building the dashboard …");
-  const built = Bun.spawnSync([bun, "--bun", "vite", "build", "--logLevel", "error"], {
-    cwd: join(root, "dashboard"),
-    stdout: "inherit",
-    stderr: "inherit",
-  });
-  if (built.exitCode !== 0) console.log("the dashboard could not be built; the tunnel works without it");
+  const build = start(["--bun", "vite", "build", "--logLevel", "error"], { env, cwd: join(root, "dashboard") });
+  if ((await unlessStopping(build.exited)) !== 0)
+    console.log("the dashboard could not be built; the tunnel works without it");
 }
 
-async function untilUp(): Promise<void> {
-  await until(async () => (await fetch(`http://localhost:${port}/ready`)).ok, "The server did not start");
-}
-
-async function untilServed(): Promise<void> {
-  await until(async () => (await fetch(`http://demo.localhost:${port}/hello`)).ok, "The agent did not connect");
-}
-
-async function until(fact: () => Promise<boolean>, otherwise: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (Date.now() < deadline) {
-    if (server.exitCode !== null) fail(`${otherwise}: it ended with code ${server.exitCode}.`);
-    if (await fact().catch(() => false)) return;
+/** Waits until `url` answers well; the demo ends when `child` does before, or when it takes too long. */
+async function until(otherwise: string, child: Bun.Subprocess, url: string): Promise<void> {
+  const deadlineMs = performance.now() + startTimeoutMs;
+  for (;;) {
+    const answered = await unlessStopping(
+      fetch(url).then(
+        (response) => response.ok,
+        () => false,
+      ),
+    );
+    if (answered) return;
+    if (child.exitCode !== null) await fail(`${otherwise}: it ended with code ${child.exitCode}.`);
+    if (performance.now() > deadlineMs) await fail(`${otherwise} within ${startTimeoutMs / 1000} s.`);
     await Bun.sleep(50);
   }
-  process.stderr.write(`digit-link demo: ${otherwise} within 20 s.\n`);
-  await stop(1);
 }
 
-/** An ordinary account `demo`; its token is kept in ./data, because the database knows only its hash. */
+/** A fresh token of the ordinary account `demo`, made at the first start. */
 async function demoToken(): Promise<string> {
-  const path = join(data, "demo-token");
-  const kept = Bun.file(path);
-  if (await kept.exists()) return (await kept.text()).trim();
-  const { openOperator } = await import("../src/admin.ts");
+  const [{ openOperator }, { AppError }] = await Promise.all([
+    import("../src/admin.ts"),
+    import("../src/lib/errors.ts"),
+  ]);
   await using operator = await openOperator(env);
-  const created = await operator.createAccount("demo");
-  await Bun.write(path, `${created.token}\n`, { mode: 0o600 });
-  return created.token;
+  try {
+    return (await operator.createAccount("demo")).token;
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === "conflict")) throw error;
+    return (await operator.changeToken("demo")).token;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/\.$/, "") : String(error);
 }

@@ -130,6 +130,14 @@ function run() {
     // A terminal's Ctrl-C reaches the child by itself; handing it on would make it two.
     process.on(signal, () => (signal === "SIGINT" && process.stdin.isTTY ? undefined : child.kill(signal)));
   }
+  if (process.env.npm_lifecycle_event === undefined) return;
+  // npm runs us in a shell, and a signal to npm ends that shell without a word to us.
+  const shell = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 250);
 }
 
 /** The line of a failed command's output that says why, without a full stop. */

@@ -5,7 +5,14 @@ import { loadConfig } from "./config/load.ts";
 import { createDatabase } from "./db/database.ts";
 import { createLogger } from "./lib/log.ts";
 import { createAudit } from "./observe/audit.ts";
-import { createAccount, listAdministrators, resetTotp, setPassword, type OperatorDeps } from "./operator/accounts.ts";
+import {
+  changeToken,
+  createAccount,
+  listAdministrators,
+  resetTotp,
+  setPassword,
+  type OperatorDeps,
+} from "./operator/accounts.ts";
 import { verifyDatabase, verifyFile } from "./operator/audit-verdict.ts";
 import { backUp, requireDatabase } from "./operator/backup.ts";
 import type { Operator } from "./operator/operator.ts";
@@ -51,6 +58,7 @@ export async function openOperator(env: Readonly<Record<string, string | undefin
       await setPassword({ ...(await openExisting()), passwords }, name, password);
     },
     createAccount: async (name) => createAccount(await openOrCreate(), name, { isAdmin: false, allow: null }),
+    changeToken: async (name) => changeToken(await openExisting(), name),
     allow: async (cidr, description) => allowRange(await openOrCreate(), cidr, description),
     allowed: async () => allowedRanges(await openExisting(), config),
     disallow: async (cidr) => disallowRange(await openExisting(), config, cidr),

@@ -101,10 +101,24 @@ const createAccount: Command = {
   },
 };
 
-export const adminCommands: readonly Command[] = [create, list, resetTotp, setPassword, createAccount];
+const changeToken: Command = {
+  name: "account token",
+  summary: "give an account a new token",
+  usage: "NAME",
+  flags: {},
+  examples: [["digit-link account token bob > bob.token", "who lost the old one"]],
+  notes: ["The old token ends at once, and the tunnels that it opened.", settingsNote],
+  async run(parsed, io) {
+    const name = oneArgument(parsed, "the account's name");
+    const { token } = await withOperator(io, (operator) => operator.changeToken(name));
+    return showToken(io, `Account ${safe(name)} has a new token, and the old one is void.`, token);
+  },
+};
+
+export const adminCommands: readonly Command[] = [create, list, resetTotp, setPassword, createAccount, changeToken];
 
 function showToken(io: Io, sentence: string, token: string): number {
-  io.problem(`${sentence} Its token is shown this once:`);
+  io.problem(`${sentence} The token is shown this once:`);
   io.out(token);
   return exitCodes.ok.exitCode;
 }

@@ -53,6 +53,15 @@ export async function createAccount(
   return { token };
 }
 
+/** Gives an account a new token, in the answer and nowhere else; the old one ends, and the tunnels that it opened. */
+export async function changeToken(deps: OperatorDeps, name: string): Promise<{ token: string }> {
+  const token = createToken("dlt");
+  await changeAccount(deps, name, { action: "account.token_changed", endsSessions: false }, () => {
+    return { token_hash: hashToken(token) };
+  });
+  return { token };
+}
+
 /** Every system admin. */
 export async function listAdministrators({ db }: Pick<OperatorDeps, "db">) {
   const admins = await listAdmins(db.kysely);
@@ -63,7 +72,7 @@ export async function listAdministrators({ db }: Pick<OperatorDeps, "db">) {
 
 /** Removes the second factor with its recovery codes, and ends every session of the account. */
 export async function resetTotp(deps: OperatorDeps, name: string): Promise<void> {
-  await changeAccount(deps, name, "account.totp_reset", async (account, trx) => {
+  await changeAccount(deps, name, { action: "account.totp_reset", endsSessions: true }, async (account, trx) => {
     await replaceRecoveryCodes(trx, account.id, [], deps.nowMs());
     await forgetTotpSteps(trx, account.id);
     return { totp_secret: null, totp_enrolled_at: null };
@@ -79,7 +88,7 @@ export async function setPassword(
   const { username } = await find(deps.db, name);
   checkPassword(password, username);
   const hash = await deps.passwords.hash(password);
-  await changeAccount(deps, name, "account.password_set", () => {
+  await changeAccount(deps, name, { action: "account.password_set", endsSessions: true }, () => {
     return { password_hash: hash, password_changed_at: deps.nowMs() };
   });
 }
@@ -89,15 +98,17 @@ type Columns = Partial<Omit<AccountsTable, "id" | "created_at">>;
 async function changeAccount(
   { db, audit, nowMs }: OperatorDeps,
   name: string,
-  action: string,
+  { action, endsSessions }: { action: string; endsSessions: boolean },
   apply: (account: Account, trx: Trx) => Promise<Columns> | Columns,
 ): Promise<void> {
   await db.transaction(async (trx) => {
     const account = await find({ kysely: trx }, name);
     const { id, orgId, username } = account;
     await updateAccount(trx, id, await apply(account, trx));
-    await revokeSessions(trx, id, nowMs());
-    await deletePendingLogins(trx, id);
+    if (endsSessions) {
+      await revokeSessions(trx, id, nowMs());
+      await deletePendingLogins(trx, id);
+    }
     await db.changes.record(trx, { kind: "account", refId: id, orgId, action: "updated" });
     await audit.within(trx, { ...byOperator, action, orgId, details: { account: id, username } });
   });

@@ -24,6 +24,8 @@ export interface Operator extends AsyncDisposable {
   resetTotp(name: string): Promise<void>;
   setPassword(name: string, password: string): Promise<void>;
   createAccount(name: string): Promise<{ token: string }>;
+  /** A new token for an account that exists; the old one and its tunnels end. */
+  changeToken(name: string): Promise<{ token: string }>;
   /** Answers with the normalised range, and a sentence when it is unusually wide. */
   allow(cidr: string, description: string): Promise<{ cidr: string; warning: string | null }>;
   allowed(): Promise<AllowedRange[]>;

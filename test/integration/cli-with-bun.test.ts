@@ -153,3 +153,17 @@ test.each([
   child.kill(signal);
   expect(await child.exited).toBe(exitCode);
 });
+
+test("a signal to npm alone, which ends npm's shell without a word, ends the script too", async () => {
+  symlinkSync(process.execPath, join(binaries, "bun"));
+  const shell = Bun.spawn(["/bin/sh", "-c", `${node} scripts/with-bun.mjs scripts/sample.ts wait; true`], {
+    cwd: project,
+    env: { PATH: binaries, HOME: project, npm_lifecycle_event: "demo" },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const reader = shell.stdout.getReader();
+  await reader.read();
+  shell.kill("SIGTERM");
+  // The pipe ends when nobody is left who could write to it.
+  for (let ended = false; !ended;) ended = (await reader.read()).done;
+});

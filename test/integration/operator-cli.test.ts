@@ -51,6 +51,9 @@ describe("the operator's commands", () => {
     expect(JSON.parse(admins.out)).toEqual({ name: "alice", active: true, hasPassword: true, totp: false });
     expect((await digitLink(["admin", "reset-totp", "alice"])).exitCode).toBe(0);
     expect(parseToken((await digitLink(["account", "create", "bob"])).out.trim())).toBe("dlt");
+    const renewed = await digitLink(["account", "token", "bob"]);
+    expect([renewed.exitCode, parseToken(renewed.out.trim())]).toEqual([0, "dlt"]);
+    expect(renewed.problems).toContain("the old one is void");
 
     expect(await digitLink(["whitelist", "add", "192.0.2.7", "-d", "office"])).toMatchObject({
       exitCode: 0,
@@ -84,6 +87,7 @@ describe("the operator's commands", () => {
       [["admin", "create", "alice"], 1, "There is an account alice already."],
       [["admin", "create", "!"], 2, "username must have"],
       [["admin", "reset-totp", "nobody"], 1, "There is no account nobody."],
+      [["account", "token", "nobody"], 1, "There is no account nobody."],
       [["whitelist", "remove", "192.0.2.99"], 1, "192.0.2.99 is not on the list."],
       [["whitelist", "add", "here"], 2, "here is neither"],
       [["restore", "none.db"], 1, "There is no file none.db."],

@@ -106,6 +106,27 @@ describeEngines("operator", (open) => {
     expect(await operator.listAdmins()).toEqual([]);
   });
 
+  test("an account gets a new token: the old one is void, the running server hears of it, logins stay", async () => {
+    await using fresh = await open();
+    await using operator = await operatorOf(fresh);
+    const first = await operator.createAccount("bob");
+    const id = await enrol(fresh.db, "bob");
+    const heard: Change[] = [];
+    await fresh.db.changes.start();
+    fresh.db.changes.subscribe((changes) => void heard.push(...changes));
+    const second = await operator.changeToken("Bob");
+    expect(parseToken(second.token)).toBe("dlt");
+    expect(await findAccountByTokenHash(fresh.db.kysely, sha256(first.token))).toBeNull();
+    expect(await findAccountByTokenHash(fresh.db.kysely, sha256(second.token))).toMatchObject({ id });
+    expect(await findLiveSession(fresh.db.kysely, "hash-bob", id, Date.now())).not.toBeNull();
+    await eventually(() => heard.some(({ kind, refId }) => kind === "account" && refId === id), "the change is heard");
+    expect(await actionsOf(fresh.db)).toEqual([
+      "account.created operator shell",
+      "account.token_changed operator shell",
+    ]);
+    expect((await refusalOf(operator.changeToken("nobody"))).code).toBe("not_found");
+  });
+
   test("what can't be is refused, and leaves nothing behind", async () => {
     await using fresh = await open();
     await using operator = await operatorOf(fresh);

@@ -1,0 +1,163 @@
+// `npm run demo`, without npm: it works in odd shells, says in one sentence why it can't, and leaves nothing running, however it ends.
+
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
+
+const checkout = join(import.meta.dir, "../..");
+const folder = mkdtempSync(join(tmpdir(), "digit-link-demo-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A checkout whose `data` is its own, and whose dashboard counts as built. */
+function project(name: string): string {
+  const root = join(folder, name);
+  mkdirSync(join(root, "dashboard/dist"), { recursive: true });
+  writeFileSync(join(root, "dashboard/dist/index.html"), "");
+  cpSync(join(checkout, "scripts"), join(root, "scripts"), { recursive: true });
+  for (const part of ["src", "cli", "workers", "node_modules", "package.json"])
+    symlinkSync(join(checkout, part), join(root, part));
+  return root;
+}
+
+function startDemo(root: string, env: Record<string, string>) {
+  const child = Bun.spawn([process.execPath, join(root, "scripts/demo.ts")], {
+    cwd: root,
+    env: { PATH: process.env.PATH ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = { out: "", problems: "" };
+  const read = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>, key: keyof typeof output) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) output[key] += text;
+  };
+  const ended = Promise.all([child.exited, read(child.stdout, "out"), read(child.stderr, "problems")]);
+  return {
+    child,
+    output,
+    exitCode: async () => (await ended)[0],
+    ready: () => eventually(() => output.out.includes("Ctrl-C"), "the demo runs", 30_000),
+  };
+}
+
+/** Command lines of the processes that work in `root`, from the kernel's own list. */
+function processesIn(root: string): string[] {
+  return readdirSync("/proc").flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+      return environment.includes(`DB_PATH=${root}/`)
+        ? [readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ")]
+        : [];
+    } catch {
+      // It ended meanwhile.
+      return [];
+    }
+  });
+}
+
+const nothingRuns = (root: string) =>
+  eventually(() => processesIn(root).length === 0, "every process of the demo has ended", 10_000);
+
+const hello = async (port: number) =>
+  (await fetch(`http://127.0.0.1:${port}/hello`, { headers: { host: `demo.localhost:${port}` } })).text();
+
+test("runs in a shell with settings for other programs; an ordinary account; a kill and a restart; Ctrl-C leaves nothing", async () => {
+  const root = project("whole");
+  const [port = 0] = await freePorts(1);
+  const odd = {
+    DATABASE_URL: "postgres://nobody@127.0.0.1:1/other",
+    HTTP_PROXY: "http://127.0.0.1:1",
+    JWT_SECRET: "x",
+  };
+  const killed = startDemo(root, { PORT: String(port), ...odd });
+  await killed.ready();
+  expect(killed.output.out).toContain(`http://demo.localhost:${port}`);
+  expect(killed.output.out).toContain("first time: open http://localhost");
+  expect(await hello(port)).toContain("from your laptop");
+  for (const name of readdirSync(join(root, "data")))
+    expect([name, statSync(join(root, "data", name)).mode & 0o077]).toEqual([name, 0]);
+  killed.child.kill("SIGKILL");
+  await nothingRuns(root);
+
+  const again = startDemo(root, { PORT: String(port) });
+  await again.ready();
+  expect(await hello(port)).toContain("from your laptop");
+  again.child.kill("SIGINT");
+  expect(await again.exitCode()).toBe(0);
+  expect(again.output.problems).toBe("");
+  await nothingRuns(root);
+}, 90_000);
+
+describe("a signal at any moment ends all of it, with exit code 0", () => {
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "%s",
+    async (signal) => {
+      const root = project(signal);
+      const [port = 0] = await freePorts(1);
+      const moments: [string, () => boolean | Promise<boolean>][] = [
+        ["the server was just started", () => processesIn(root).some((line) => line.includes("src/main.ts"))],
+        [
+          "the server answers",
+          () =>
+            fetch(`http://127.0.0.1:${port}/live`).then(
+              ({ ok }) => ok,
+              () => false,
+            ),
+        ],
+        ["the agent was just started", () => processesIn(root).some((line) => line.includes("cli/main.ts"))],
+      ];
+      for (const [moment, come] of moments) {
+        const demo = startDemo(root, { PORT: String(port) });
+        await eventually(come, moment, 30_000);
+        demo.child.kill(signal);
+        expect([moment, await demo.exitCode(), demo.output]).toEqual([moment, 0, { out: "", problems: "" }]);
+        await nothingRuns(root);
+      }
+    },
+    90_000,
+  );
+});
+
+describe("one sentence, and exit code 1", () => {
+  const refusal = async (root: string, env: Record<string, string>) => {
+    const demo = startDemo(root, env);
+    const exitCode = await demo.exitCode();
+    expect([exitCode, demo.output.out]).toEqual([1, ""]);
+    await nothingRuns(root);
+    return demo.output.problems;
+  };
+
+  test("the port is taken", async () => {
+    using other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const sentence = `digit-link demo: Port ${other.port} is taken by another program. Stop it, or choose another one: PORT=9090 npm run demo\n`;
+    expect(await refusal(project("taken"), { PORT: String(other.port) })).toBe(sentence);
+  });
+
+  test("PORT is no port", async () => {
+    for (const value of ["abc", "0", "70000", "80.5"])
+      expect(await refusal(project(`port-${value}`), { PORT: value })).toBe(
+        `digit-link demo: PORT must be a number from 1 to 65535; "${value}" is not.\n`,
+      );
+  });
+
+  test("the data cannot be kept", async () => {
+    const root = project("no-data");
+    const [port = 0] = await freePorts(1);
+    writeFileSync(join(root, "data"), "");
+    expect(await refusal(root, { PORT: String(port) })).toMatch(
+      /^digit-link demo: The data cannot be kept in .+: .+\.\n$/,
+    );
+  });
+});
