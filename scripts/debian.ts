@@ -1,4 +1,4 @@
-// Debian packages that the tests use for real (PostgreSQL, Chromium, git): installed when missing and possible.
+// Debian packages that the tests use for real (PostgreSQL, Chromium, strace, git): installed when missing and possible.
 
 import { existsSync } from "node:fs";
 
@@ -17,6 +17,7 @@ export const testPackages: readonly DebianPackage[] = [
       new Bun.Glob("*/bin/postgres").scanSync({ cwd: "/usr/lib/postgresql", onlyFiles: false }).next().done === false,
   },
   { name: "chromium", isThere: () => existsSync("/usr/bin/chromium") },
+  { name: "strace", isThere: () => onPath("strace") },
   { name: "git", isThere: () => onPath("git") },
 ];
 

@@ -2,9 +2,12 @@
 
 import { ValidationError } from "elysia";
 import { ValueErrorType, type ValueError } from "@sinclair/typebox/errors";
+import { StorageFailure } from "../db/engine.ts";
 import { AppError, errorCatalogue } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { factsOf, pathOf } from "./request.ts";
+
+const storageText = "The database can't be used at the moment, so nothing was changed. Try again later.";
 
 /** The refusal that an error of any origin becomes. What is nobody's fault but ours is logged, and answers `internal`. */
 export function toAppError(error: unknown, code: unknown, request: Request, log: Logger): AppError {
@@ -13,16 +16,24 @@ export function toAppError(error: unknown, code: unknown, request: Request, log:
   if (code === "NOT_FOUND") return new AppError("not_found");
   if (code === "PARSE")
     return error instanceof Error && error.cause instanceof AppError ? error.cause : new AppError("bad_request");
+  if (error instanceof StorageFailure) {
+    log.error("the database failed a request", { ...placeOf(request), error: error.message });
+    return new AppError("unavailable", storageText, { cause: error });
+  }
   const why = error instanceof ValidationError ? responseMismatch(error) : String(error);
   log.error("a request failed", {
-    requestId: factsOf(request).requestId,
-    method: request.method,
-    path: pathOf(request),
+    ...placeOf(request),
     error: why,
     stack: error instanceof Error && !(error instanceof ValidationError) ? error.stack : undefined,
   });
   return new AppError("internal", undefined, { cause: error });
 }
+
+const placeOf = (request: Request) => ({
+  requestId: factsOf(request).requestId,
+  method: request.method,
+  path: pathOf(request),
+});
 
 /** Names the first offending field and the rule it broke; never its value. */
 function describeValidation(error: ValidationError): AppError {

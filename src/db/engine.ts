@@ -22,6 +22,14 @@ export class ForeignKeyViolation extends Error {
   }
 }
 
+/** The engine can't store or read now: a full or broken disk, no connection. What was under way is undone; later it may work again. */
+export class StorageFailure extends Error {
+  constructor(cause: unknown) {
+    super(`the database can't be used now: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = "StorageFailure";
+  }
+}
+
 /** Whether `error` says that a row with this value exists (in `column`, when given). The same for both engines. */
 export function isUniqueViolation(error: unknown, column?: string): error is UniqueViolation {
   return error instanceof UniqueViolation && (column === undefined || error.columns.includes(column));

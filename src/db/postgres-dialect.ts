@@ -13,7 +13,7 @@ import {
   type TransactionSettings,
 } from "kysely";
 import { SQL, type ReservedSQL } from "bun";
-import { ForeignKeyViolation, UniqueViolation } from "./engine.ts";
+import { ForeignKeyViolation, StorageFailure, UniqueViolation } from "./engine.ts";
 
 /** Opens a pool. `bigint` makes every int8 recognisable, so that the dialect can turn it into a number. */
 export function openPostgres(url: string, maxConnections: number): SQL {
@@ -99,5 +99,8 @@ function mapError(error: unknown): unknown {
     return new UniqueViolation(error.table ?? "", columns, error);
   }
   if (error.errno === "23503") return new ForeignKeyViolation(error);
+  // Lost connections, no room, a server that ends, its disk.
+  if (/^(08|53|57P|58)/.test(error.errno ?? "") || error.code.startsWith("ERR_POSTGRES_CONNECTION"))
+    return new StorageFailure(error);
   return error;
 }

@@ -50,7 +50,8 @@ function createDriver(sqlite: SqliteConnection): Driver {
       await connection.executeQuery(CompiledQuery.raw("commit"));
     },
     async rollbackTransaction(connection) {
-      await connection.executeQuery(CompiledQuery.raw("rollback"));
+      // A failure to write has done it already; complaining about that would hide why.
+      if (sqlite.isInTransaction()) await connection.executeQuery(CompiledQuery.raw("rollback"));
     },
     async destroy() {},
   };

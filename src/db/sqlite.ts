@@ -3,7 +3,7 @@
 import { Database as SqliteFile, SQLiteError, type SQLQueryBindings, type Statement } from "bun:sqlite";
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseUnusable, ForeignKeyViolation, UniqueViolation } from "./engine.ts";
+import { DatabaseUnusable, ForeignKeyViolation, StorageFailure, UniqueViolation } from "./engine.ts";
 
 /** Older releases can lose commits when a WAL is reset (fixed in 3.51.3). */
 const oldestSqlite = [3, 51, 3] as const;
@@ -19,6 +19,8 @@ export interface SqliteResult {
 /** One open SQLite database. All calls are synchronous. */
 export interface SqliteConnection {
   run(sql: string, parameters: readonly unknown[]): SqliteResult;
+  /** Whether a transaction is open: a statement that fails for want of space may have ended it. */
+  isInTransaction(): boolean;
   /** Rises when another connection (another process included) has committed; unchanged by our own commits. */
   dataVersion(): number;
   /** Writes a consistent copy to `path`, which must not exist, while others read and write. */
@@ -74,6 +76,7 @@ export function openSqlite(path: string): SqliteConnection {
         throw mapError(error);
       }
     },
+    isInTransaction: () => file.inTransaction,
     dataVersion() {
       const row = prepared("PRAGMA data_version").get() as { data_version: number };
       return row.data_version;
@@ -148,5 +151,6 @@ function mapError(error: unknown): unknown {
     return new UniqueViolation(keys[0]?.trim().split(".")[0] ?? "", columns, error);
   }
   if (error.code === "SQLITE_CONSTRAINT_FOREIGNKEY") return new ForeignKeyViolation(error);
+  if (/^SQLITE_(FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(error.code ?? "")) return new StorageFailure(error);
   return error;
 }

@@ -5,7 +5,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { sql } from "kysely";
 import { createDatabase } from "../../src/db/database.ts";
-import { DatabaseUnusable, ForeignKeyViolation, isUniqueViolation } from "../../src/db/engine.ts";
+import { DatabaseUnusable, ForeignKeyViolation, isUniqueViolation, StorageFailure } from "../../src/db/engine.ts";
 import { migrate, migrations } from "../../src/db/migrate.ts";
 import type { Change } from "../../src/db/changes.ts";
 import { describeEngines, openTestSqlite } from "../helpers/databases.ts";
@@ -23,7 +23,7 @@ async function until(fact: () => boolean): Promise<void> {
     if (performance.now() > end) throw new Error("never became true");
 }
 
-describeEngines("database", (open) => {
+describeEngines("database", (open, engine) => {
   test("migrations run once, also when two processes start together", async () => {
     await using fresh = await open();
     const others = await Promise.all([createDatabase(fresh.options), createDatabase(fresh.options)]);
@@ -114,6 +114,21 @@ describeEngines("database", (open) => {
       .catch((error: unknown) => error);
     expect(orphan).toBeInstanceOf(ForeignKeyViolation);
   });
+
+  test.skipIf(engine === "sqlite")(
+    "a connection that is lost is a failure of the storage, and the next one works",
+    async () => {
+      await using fresh = await open();
+      const { kysely } = fresh.db;
+      const lost = fresh.db.transaction(async (trx) => {
+        await trx.insertInto("settings").values({ key: "k", value: "v", updated_at: 0 }).execute();
+        await sql`select pg_terminate_backend(pg_backend_pid())`.execute(trx);
+        await trx.insertInto("settings").values({ key: "l", value: "v", updated_at: 0 }).execute();
+      });
+      expect(await lost.catch((error: unknown) => error)).toBeInstanceOf(StorageFailure);
+      expect(await kysely.selectFrom("settings").select("key").where("key", "in", ["k", "l"]).execute()).toEqual([]);
+    },
+  );
 
   test("text sorts by bytes", async () => {
     await using fresh = await open();

@@ -1,0 +1,65 @@
+// A disk so small that a test can fill it: a tmpfs of its own (needs root, as CI has it).
+
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface TinyDisk extends Disposable {
+  /** A folder on it. */
+  readonly folder: string;
+  /** Takes all the space there is, to the last page. */
+  fill(): void;
+  /** Gives it back. */
+  empty(): void;
+}
+
+export const canMount = process.getuid?.() === 0;
+
+export function mountTinyDisk(megabytes: number): TinyDisk {
+  const mount = mkdtempSync(join(tmpdir(), "digit-link-disk-"));
+  must(["mount", "-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", mount]);
+  const folder = join(mount, "data");
+  mkdirSync(folder, { mode: 0o700 });
+  const ballast = join(mount, "ballast");
+  return {
+    folder,
+    fill() {
+      const { bavail, bsize } = statfsSync(mount);
+      writeFileSync(ballast, new Uint8Array(bavail * bsize));
+    },
+    empty: () => rmSync(ballast, { force: true }),
+    [Symbol.dispose]() {
+      must(["umount", "--lazy", mount]);
+      rmSync(mount, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Until disposed of, these system calls of the process on this file fail. Resolves when that is so. */
+export async function failOn(
+  pid: number,
+  path: string,
+  calls: string,
+  error: "EIO" | "ENOSPC",
+): Promise<AsyncDisposable> {
+  const flags = ["-f", "-p", String(pid), "-P", path, "-e", `trace=${calls}`, "-e", `inject=${calls}:error=${error}`];
+  const strace = Bun.spawn(["strace", ...flags, "-o", "/dev/null"], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const reader = strace.stderr.getReader();
+  const said = new TextDecoder().decode((await reader.read()).value);
+  if (!said.includes("attached")) throw new Error(`strace can't attach: ${said}`);
+  return {
+    async [Symbol.asyncDispose]() {
+      strace.kill("SIGINT");
+      await strace.exited;
+    },
+  };
+}
+
+function must(command: string[]): void {
+  const { exitCode, stderr } = Bun.spawnSync(command, { stderr: "pipe" });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr.toString()}`);
+}
