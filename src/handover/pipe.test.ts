@@ -1,6 +1,6 @@
 // Pumping between two sockets: order, back-pressure, half-close, and the end of either.
 
-import { expect, test } from "bun:test";
+import { expect, jest, test } from "bun:test";
 import type { PipeSocket } from "./late-socket.ts";
 import { pump } from "./pipe.ts";
 
@@ -88,4 +88,41 @@ test("a socket that refuses to be written to is terminated, not retried", () => 
   b.room = -1;
   ends.a.data(Buffer.from("x"));
   expect(b.log).toEqual(["terminate"]);
+});
+
+test("what waits is tried again by itself: a slow reader's kernel may not say for minutes that it takes more", () => {
+  jest.useFakeTimers();
+  try {
+    const { a, b, ends } = setUp();
+    b.room = 1;
+    ends.a.data(Buffer.from("slowly"));
+    b.room = 2;
+    jest.advanceTimersByTime(1_000);
+    expect([b.taken, a.log.join()]).toEqual(["slo", "pause"]);
+    b.room = Infinity;
+    jest.advanceTimersByTime(1_000);
+    expect([b.taken, a.log.join()]).toEqual(["slowly", "pause,resume"]);
+    expect(jest.getTimerCount()).toBe(0);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
+test("a socket that takes nothing of what is left is given up, however often it is tried", () => {
+  jest.useFakeTimers();
+  try {
+    const { b, ends, closed } = setUp();
+    b.room = 0;
+    ends.a.data(Buffer.from("left"));
+    ends.a.end();
+    ends.a.close();
+    jest.advanceTimersByTime(29_000);
+    expect(b.log).toEqual([]);
+    jest.advanceTimersByTime(2_000);
+    expect(b.log).toEqual(["terminate"]);
+    ends.b.close();
+    expect([closed(), jest.getTimerCount()]).toEqual([1, 0]);
+  } finally {
+    jest.useRealTimers();
+  }
 });

@@ -5,6 +5,7 @@ import { connectDescriptor } from "./adopt.ts";
 import { closeDescriptor, createPair } from "./descriptor.ts";
 import type { ConnectionMeta, PostConnection } from "./give.ts";
 import { LateSocket, type PipeSocket } from "./late-socket.ts";
+import { keepRetrying, stopRetrying } from "./retry.ts";
 
 /** One side of a pipe: the owner of that socket passes its events on to this. */
 export interface PipeEnd {
@@ -73,11 +74,11 @@ class End implements PipeEnd {
 
   drain(): void {
     if (!this.#holding || this.#closed) return;
-    this.#lingering?.refresh();
     while (this.#waiting.length > 0) {
       const chunk = this.#waiting[0]!;
       const written = this.#socket.write(chunk);
       if (written < 0) return this.#socket.terminate();
+      if (written > 0) this.#lingering?.refresh();
       if (written < chunk.byteLength) {
         this.#waiting[0] = chunk.subarray(written);
         return;
@@ -85,6 +86,7 @@ class End implements PipeEnd {
       this.#waiting.shift();
     }
     this.#holding = false;
+    stopRetrying(this);
     if (this.#then !== "more") this.#socket[this.#then]();
     else this.#peer.#socket.resume();
   }
@@ -104,6 +106,7 @@ class End implements PipeEnd {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting = [];
+    stopRetrying(this);
     clearTimeout(this.#lingering);
     if (this.#peer.#closed) return this.#onClosed?.();
     // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
@@ -124,6 +127,7 @@ class End implements PipeEnd {
     // Bun hands out a fresh buffer per read, so a view of it may be kept.
     this.#waiting.push(chunk.subarray(written));
     this.#holding = true;
+    keepRetrying(this);
     this.#peer.#socket.pause();
   }
 
