@@ -57,13 +57,28 @@ async function describe(routes: AnyElysia[]): Promise<string> {
   const response = await inner.handle(new Request("http://localhost/swagger/json"));
   const document = toOpenApi30(await response.json()) as { paths: Record<string, Record<string, Node>> };
   for (const operation of Object.values(document.paths).flatMap((path) => Object.values(path))) {
-    for (const answer of Object.values(operation["responses"] as Record<string, Node>))
+    if (operation["requestBody"] !== undefined) onlyJson(operation["requestBody"] as Node);
+    for (const answer of Object.values(operation["responses"] as Record<string, Node>)) {
       answer["description"] ??= "Done.";
+      onlyJson(answer);
+    }
   }
   return JSON.stringify(document);
 }
 
 type Node = Record<string, unknown>;
+
+const json = "application/json";
+
+/** The plugin offers each body as text and as a form, too, and forgets that answers have no fields beside the named ones. */
+function onlyJson(described: Node): void {
+  const content = described["content"] as Record<string, { schema: Node }> | undefined;
+  const media = content?.[json];
+  if (content === undefined || media === undefined) return;
+  if (media.schema["type"] === "object") media.schema["additionalProperties"] ??= false;
+  const { "multipart/form-data": _form, "text/plain": _text, ...rest } = content;
+  described["content"] = rest;
+}
 
 /** TypeBox writes JSON Schema; OpenAPI 3.0 has no `const`, no `null` type and no `patternProperties`. */
 function toOpenApi30(value: unknown): unknown {
@@ -84,12 +99,14 @@ function toOpenApi30(value: unknown): unknown {
 }
 
 function simplifyUnion(node: Node, options: Node[]): Node {
-  const { anyOf: _, ...rest } = node;
+  const { anyOf: _, nullable: _nullable, ...rest } = node;
   const real = options.filter((option) => option["type"] !== "null");
   const nullable = real.length < options.length ? { nullable: true } : {};
   const literals = real.flatMap((option) => (Array.isArray(option["enum"]) ? (option["enum"] as unknown[]) : []));
   const [only] = real;
   if (real.length === literals.length) return { ...rest, ...nullable, type: typeof literals[0], enum: literals };
+  // What may be anything may be null, and `nullable` says nothing without a type.
+  if (only !== undefined && real.length === 1 && only["type"] === undefined) return { ...rest, ...only };
   // Query numbers are `numeric text or number`: on the wire they are the number.
   const number = real.find((option) => option["type"] === "integer" || option["type"] === "number");
   if (number !== undefined && real.some((option) => option["format"] === "numeric" || option["format"] === "integer")) {
@@ -97,5 +114,5 @@ function simplifyUnion(node: Node, options: Node[]): Node {
   }
   return real.length === 1 && only !== undefined
     ? { ...rest, ...only, ...nullable }
-    : { ...rest, ...nullable, anyOf: real };
+    : { ...rest, anyOf: real.map((option) => ({ ...option, ...nullable })) };
 }

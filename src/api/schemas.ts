@@ -48,8 +48,8 @@ const errorSchema = (codes: readonly ErrorCode[]) =>
     { description: schemaText(codes) },
   );
 
-/** What any route may refuse with. */
-const everywhere: readonly ErrorCode[] = ["bad_request", "internal", "unavailable"];
+/** What any route may refuse with; the two in the middle because a path exists under its own host only. */
+const everywhere: readonly ErrorCode[] = ["bad_request", "not_found", "misdirected", "internal", "unavailable"];
 
 /**
  * The answers of a route for `response`: its successes by status, and every code it refuses with, grouped by status.
@@ -61,19 +61,30 @@ export function answers<const S extends Record<number, TSchema>>(successes: S, .
   return { ...Object.fromEntries(refusals), ...successes };
 }
 
-/** As `answers`, for `detail.responses` of a route that answers with a stream of one of these media types. */
+/** Answers that are no JSON, by status, as `detail.responses` has them. */
+export type RawAnswers = Record<
+  string,
+  { description: string; content?: Record<string, { schema: { type: "string" } }> }
+>;
+
+/** As `answers`, for `detail.responses` of a route whose successes are no JSON. A status may be both: a page, or a refusal. */
+export function rawAnswers(successes: RawAnswers, ...codes: ErrorCode[]) {
+  const responses: Record<string, { description: string; content?: object }> = { ...successes };
+  for (const [status, group] of Map.groupBy(
+    new Set([...everywhere, ...codes]),
+    (code) => errorCatalogue[code].status,
+  )) {
+    const page = successes[status];
+    const content = { ...page?.content, "application/json": { schema: errorSchema(group) } };
+    responses[status] = { description: [page?.description, schemaText(group)].filter(Boolean).join(" "), content };
+  }
+  return responses as Record<string, { description: string }>;
+}
+
+/** `rawAnswers` of a route that answers with a stream of one of these media types. */
 export function streamAnswers(description: string, mediaTypes: readonly string[], ...codes: ErrorCode[]) {
   const content = Object.fromEntries(mediaTypes.map((type) => [type, { schema: { type: "string" as const } }]));
-  const byStatus = Map.groupBy(new Set([...everywhere, ...codes]), (code) => errorCatalogue[code].status);
-  const refusals = [...byStatus].map(([status, group]) => {
-    // A schema of TypeBox is JSON Schema; its type only says more than the document's.
-    const schema = errorSchema(group) as unknown as { type: "object" };
-    return [status, { description: schemaText(group), content: { "application/json": { schema } } }];
-  });
-  return {
-    ...(Object.fromEntries(refusals) as Record<string, { description: string }>),
-    200: { description, content },
-  };
+  return rawAnswers({ 200: { description, content } }, ...codes);
 }
 
 const schemaText = (codes: readonly ErrorCode[]): string =>

@@ -67,8 +67,16 @@ export function createPortals(guards: Guards): { admin: Portal; org: Portal } {
   };
 }
 
-/** Codes that every guarded route refuses with. */
-export const readErrors = ["unauthorized", "forbidden", "totp_required", "validation"] as const satisfies ErrorCode[];
+/** Codes that every guarded route refuses with; two of them only where an admin's API token is taken. */
+export const guardErrors = [
+  "unauthorized",
+  "bad_token",
+  "forbidden",
+  "totp_required",
+  "rate_limited",
+] as const satisfies ErrorCode[];
+/** And those with parameters. */
+export const readErrors = [...guardErrors, "validation"] as const satisfies ErrorCode[];
 /** Codes of every guarded route that changes something. */
 export const changeErrors = [
   ...readErrors,

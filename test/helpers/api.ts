@@ -11,6 +11,7 @@ import { AppError } from "../../src/lib/errors.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import type { AuditEntry } from "../../src/observe/audit.ts";
 import type { TestDatabase } from "./databases.ts";
+import { handleDescribed } from "./described-answers.ts";
 
 export interface TestAnswer {
   status: number;
@@ -113,14 +114,14 @@ export function createTestApi(
     nowMs,
     delay: async (ms) => void delays.push(ms),
   };
-  const api = createApi(deps, options.features?.(deps));
+  const handle = handleDescribed(createApi(deps, options.features?.(deps)));
 
   async function open(method: string, path: string, { body, headers, session, cookies, address }: CallOptions = {}) {
     const jar = { ...cookies, ...(session === undefined ? {} : { "__Host-dl_session": session }) };
     const cookie = Object.entries(jar)
       .map(([name, value]) => `${name}=${value}`)
       .join("; ");
-    return await api.handle(
+    return await handle(
       new Request(`http://localhost${path}`, {
         method,
         headers: {

@@ -8,6 +8,7 @@ import { createOidcClient } from "../../src/auth/oidc.ts";
 import { createOutboundFetch } from "../../src/auth/outbound.ts";
 import { createTestApi } from "../helpers/api.ts";
 import { openTestSqlite } from "../helpers/databases.ts";
+import { handleDescribed } from "../helpers/described-answers.ts";
 import { startProvider } from "../helpers/oidc-provider.ts";
 
 export const origin = "http://tunnel.test";
@@ -47,7 +48,7 @@ export async function setUp(person: Person = ada) {
       createOidcClient({ fetch, allowHttp: true }),
     ),
   ];
-  const api = createApi(test.deps, [createOauthRoutes({ providers, origin })]);
+  const handle = handleDescribed(createApi(test.deps, [createOauthRoutes({ providers, origin })]));
 
   function browser() {
     const jar = new Map<string, string>();
@@ -55,7 +56,7 @@ export async function setUp(person: Person = ada) {
       async send(path: string, extra: Record<string, string> = {}) {
         const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
         const headers = { "x-digit-link-address": "203.0.113.7", "x-digit-link-host": "tunnel.test", cookie, ...extra };
-        const response = await api.handle(new Request(new URL(path, "http://localhost").href, { headers }));
+        const response = await handle(new Request(new URL(path, "http://localhost").href, { headers }));
         for (const line of response.headers.getSetCookie()) {
           const [name = "", value = ""] = (line.split(";", 1)[0] ?? "").split("=");
           if (line.includes("Max-Age=0")) jar.delete(name);

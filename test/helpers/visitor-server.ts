@@ -18,6 +18,7 @@ import { createLogger } from "../../src/lib/log.ts";
 import type { AuditEntry } from "../../src/observe/audit.ts";
 import { createTestApi } from "./api.ts";
 import { openTestSqlite, type TestDatabase } from "./databases.ts";
+import { handleDescribed } from "./described-answers.ts";
 
 export const orgId = "org_a";
 const domain = "tunnel.localhost";
@@ -90,7 +91,7 @@ export async function startVisitorServer(
     usualLimiter,
   });
   const test = createTestApi(database, { settings: { domain, scheme: settings.scheme } });
-  const api = createApi(test.deps, [() => createVisitorRoutes(deps)]);
+  const handle = handleDescribed(createApi(test.deps, [() => createVisitorRoutes(deps)]));
   const now = Date.now();
 
   async function addApplication(
@@ -119,7 +120,6 @@ export async function startVisitorServer(
     failAudit: false,
     db,
     deps,
-    api,
     clock,
     audited,
     logs,
@@ -132,7 +132,7 @@ export async function startVisitorServer(
     /** Sets the policy of an application by its subdomain. */
     setPolicy: (subdomain: string, body: PolicyBody) =>
       policies.putPolicy({ orgId, appId: `app_${subdomain}` }, body, { actorId: "acc_admin", actorName: "admin" }),
-    browser: (address = "127.0.0.1") => createBrowser(api, settings, address),
+    browser: (address = "127.0.0.1") => createBrowser(handle, settings, address),
     sessions: () => db.kysely.selectFrom("visitor_sessions").selectAll().execute(),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };
@@ -150,7 +150,7 @@ export type Browser = ReturnType<typeof createBrowser>;
 
 /** Sends requests with the cookies of their host, as a browser does; follows nothing by itself. */
 function createBrowser(
-  api: { handle(request: Request): Promise<Response> | Response },
+  handle: (request: Request) => Promise<Response>,
   settings: VisitorSettings,
   address: string,
 ) {
@@ -169,7 +169,7 @@ function createBrowser(
     const jar = jarOf(hostname);
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
     const method = init.method ?? (init.form === undefined ? "GET" : "POST");
-    const response = await api.handle(
+    const response = await handle(
       new Request(`http://localhost${pathname}${search}`, {
         method,
         headers: {

@@ -1,27 +1,17 @@
 // Routes of one account and its whitelist, the same for system admins and organization admins.
 
 import { Elysia } from "elysia";
-import type { ErrorCode } from "../../lib/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, bodyErrors, closed, idParams, idSchema, noBody, pageQuery, successSchema } from "../schemas.ts";
+import { answers, closed, idParams, idSchema, noBody, pageQuery, successSchema } from "../schemas.ts";
+import { changeErrors, readErrors } from "../scopes.ts";
 import { createWhitelistEntries, entriesAnswer, entryAnswer, entryBody } from "../whitelists/entries.ts";
 import type { Actor } from "./change.ts";
 import * as model from "./model.ts";
 import type { Accounts } from "./service.ts";
 
-/** What any guarded operation here refuses with. */
-export const refused = ["unauthorized", "forbidden", "totp_required", "validation"] as const satisfies ErrorCode[];
-/** And what changes refuse with. */
-export const changing = [
-  ...refused,
-  ...bodyErrors,
-  "not_found",
-  "conflict",
-  "audit_unavailable",
-] as const satisfies ErrorCode[];
 /** Answers of a change. */
-export const changed = answers({ 200: model.changedAnswer }, ...changing);
+export const changed = answers({ 200: model.changedAnswer }, ...changeErrors);
 
 /** A guard that names who acts and within what. */
 export function createActorGuard(actorOf: (request: Request) => Promise<Actor>) {
@@ -52,7 +42,7 @@ export function createSharedRoutes(
       async ({ actor, params }) => ({ account: model.toAccountAnswer(await accounts.get(actor.orgId, params.id)) }),
       {
         params: idParams,
-        response: answers({ 200: model.accountAnswer }, ...refused, "not_found"),
+        response: answers({ 200: model.accountAnswer }, ...readErrors, "not_found"),
         detail: { summary: "One account" },
       },
     )
@@ -74,7 +64,7 @@ export function createSharedRoutes(
       {
         params: idParams,
         body: noBody,
-        response: answers({ 200: successSchema }, ...changing),
+        response: answers({ 200: successSchema }, ...changeErrors),
         detail: { summary: "Delete an account for good" },
       },
     )
@@ -93,7 +83,7 @@ export function createSharedRoutes(
       {
         params: idParams,
         body: noBody,
-        response: answers({ 200: model.createdAnswer }, ...changing),
+        response: answers({ 200: model.createdAnswer }, ...changeErrors),
         detail: { summary: "Make a new API token", description: "The old one ends, and the tunnels it opened close." },
       },
     )
@@ -150,7 +140,7 @@ function createListRoutes(deps: ApiDeps, accounts: Accounts, guard: ActorGuard, 
       {
         params: idParams,
         query: closed(pageQuery),
-        response: answers({ 200: entriesAnswer }, ...refused, "not_found"),
+        response: answers({ 200: entriesAnswer }, ...readErrors, "not_found"),
         detail: { summary: "Addresses the account's agents may connect from" },
       },
     )
@@ -164,7 +154,7 @@ function createListRoutes(deps: ApiDeps, accounts: Accounts, guard: ActorGuard, 
       {
         params: idParams,
         body: entryBody,
-        response: answers({ 201: entryAnswer }, ...changing),
+        response: answers({ 201: entryAnswer }, ...changeErrors),
         detail: { summary: "Add an address or range" },
       },
     )
@@ -178,7 +168,7 @@ function createListRoutes(deps: ApiDeps, accounts: Accounts, guard: ActorGuard, 
       {
         params: entryParams,
         body: noBody,
-        response: answers({ 200: successSchema }, ...changing),
+        response: answers({ 200: successSchema }, ...changeErrors),
         detail: { summary: "Remove an entry", description: "Sessions that no longer pass close." },
       },
     );

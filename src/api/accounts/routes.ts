@@ -4,8 +4,9 @@ import type { ApiDeps } from "../deps.ts";
 import { adminSecurity, sessionSecurity, type Guards } from "../guards.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, idParams } from "../schemas.ts";
+import { changeErrors, readErrors } from "../scopes.ts";
 import * as model from "./model.ts";
-import { changed, changing, createActorGuard, createSharedRoutes, done, refused } from "./one-account.ts";
+import { changed, createActorGuard, createSharedRoutes, done } from "./one-account.ts";
 import { createAccounts } from "./service.ts";
 
 /** /admin/accounts: every account, and what only system admins decide. */
@@ -27,7 +28,7 @@ export function createAdminAccountsRoutes(deps: ApiDeps, guards: Guards) {
       },
       {
         query: model.adminListQuery,
-        response: answers({ 200: model.accountsAnswer }, ...refused),
+        response: answers({ 200: model.accountsAnswer }, ...readErrors),
         detail: { summary: "List accounts" },
       },
     )
@@ -40,7 +41,7 @@ export function createAdminAccountsRoutes(deps: ApiDeps, guards: Guards) {
       },
       {
         body: model.adminCreateBody,
-        response: answers({ 201: model.createdAnswer }, ...changing),
+        response: answers({ 201: model.createdAnswer }, ...changeErrors),
         detail: { summary: "Create an account" },
       },
     )
@@ -80,7 +81,7 @@ export function createOrgAccountsRoutes(deps: ApiDeps, guards: Guards) {
       },
       {
         query: model.listQuery,
-        response: answers({ 200: model.accountsAnswer }, ...refused),
+        response: answers({ 200: model.accountsAnswer }, ...readErrors),
         detail: { summary: "List members" },
       },
     )
@@ -93,7 +94,7 @@ export function createOrgAccountsRoutes(deps: ApiDeps, guards: Guards) {
       },
       {
         body: model.orgCreateBody,
-        response: answers({ 201: model.createdAnswer }, ...changing),
+        response: answers({ 201: model.createdAnswer }, ...changeErrors),
         detail: { summary: "Create a member" },
       },
     );

@@ -6,6 +6,7 @@ import type { Feature } from "../app.ts";
 import { adminSecurity } from "../guards.ts";
 import { factsOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
+import { guardErrors } from "../scopes.ts";
 import { streamAnswers } from "../schemas.ts";
 
 const contentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -23,7 +24,7 @@ export function createMetricsRoutes(metrics: Pick<Metrics, "render">): Feature {
         detail: {
           summary: "Numbers for Prometheus",
           description: "For loopback and private addresses, and for admins. Counters start at zero with the server.",
-          responses: streamAnswers("Prometheus' text format.", ["text/plain"], "unauthorized", "forbidden"),
+          responses: streamAnswers("Prometheus' text format.", ["text/plain"], ...guardErrors),
         },
       },
     );

@@ -6,7 +6,7 @@ import { AppError } from "../../lib/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { Guards } from "../guards.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, closed, text } from "../schemas.ts";
+import { answers, closed, rawAnswers, text } from "../schemas.ts";
 import { createSignIn } from "./service.ts";
 
 const params = closed({ provider: t.Union([t.Literal("github"), t.Literal("google"), t.Literal("oidc")]) });
@@ -16,11 +16,14 @@ const beginQuery = closed({
   link: t.Optional(t.Literal("1", { description: "Add the identity to the account that is logged in." })),
 });
 
-const toProvider = { 303: { description: "To the provider." }, 404: { description: "It is not configured." } };
-const toDashboard = {
-  303: { description: "To the dashboard: signed in, to the second factor, or to the login page with `error`." },
-  404: { description: "It is not configured." },
-};
+const toProvider = rawAnswers(
+  { 303: { description: "To the provider." } },
+  ...(["validation", "unauthorized", "csrf", "rate_limited"] as const),
+);
+const toDashboard = rawAnswers(
+  { 303: { description: "To the dashboard: signed in, to the second factor, or to the login page with `error`." } },
+  ...(["validation", "rate_limited"] as const),
+);
 
 /** A feature of the API, for the providers that are configured. `origin`: where the dashboard is. */
 export function createOauthRoutes(options: { providers: readonly SignInProvider[]; origin: string }) {

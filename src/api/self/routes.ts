@@ -7,11 +7,12 @@ import { toAccountAnswer } from "../accounts/model.ts";
 import { enrolmentAnswer, recoveryCodesAnswer } from "../login/model.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, successSchema } from "../schemas.ts";
+import { guardErrors } from "../scopes.ts";
 import * as model from "./model.ts";
 import { createSelf, type Self } from "./service.ts";
 
 /** Whoever proves a password may fail at it. */
-const proofErrors = [...bodyErrors, "unauthorized", "forbidden", "bad_credentials", "rate_limited"] as const;
+const proofErrors = [...bodyErrors, ...guardErrors, "bad_credentials"] as const;
 
 type Headers = Record<string, string | number>;
 
@@ -48,10 +49,11 @@ function createActions(self: Self) {
   };
 }
 
-const routes = {
+/** How both groups describe themselves. Made for each, because Elysia adds the group's own tags and security to what it is given. */
+const describeRoutes = () => ({
   password: {
     body: model.passwordBody,
-    response: answers({ 200: successSchema }, ...proofErrors, "totp_required", "audit_unavailable"),
+    response: answers({ 200: successSchema }, ...proofErrors, "audit_unavailable"),
     detail: { summary: "Change the own password", description: "Ends every other session." },
   },
   totpStart: {
@@ -69,20 +71,21 @@ const routes = {
   },
   totpRemove: {
     body: model.totpRemoveBody,
-    response: answers({ 200: successSchema }, ...proofErrors, "bad_code", "totp_required", "audit_unavailable"),
+    response: answers({ 200: successSchema }, ...proofErrors, "bad_code", "audit_unavailable"),
     detail: { summary: "Remove the authenticator", description: "Ends every session." },
   },
   token: {
     body: model.tokenBody,
-    response: answers({ 200: model.tokenAnswer }, ...proofErrors, "totp_required", "audit_unavailable"),
+    response: answers({ 200: model.tokenAnswer }, ...proofErrors, "audit_unavailable"),
     detail: { summary: "Make a new API token", description: "The old one ends, and the tunnels it opened close." },
   },
-};
+});
 
 /** /admin/me. */
 export function createAdminSelfRoutes(deps: ApiDeps, guards: Guards) {
   const self = createSelf(deps);
   const act = createActions(self);
+  const routes = describeRoutes();
   const enrolling = newRoutes("", "admin: own account", adminSecurity)
     .use(guards.adminEnrolling)
     .post(
@@ -98,7 +101,7 @@ export function createAdminSelfRoutes(deps: ApiDeps, guards: Guards) {
   const enrolled = newRoutes("", "admin: own account", adminSecurity)
     .use(guards.admin)
     .get("", ({ caller }) => ({ account: toAccountAnswer(caller.account) }), {
-      response: answers({ 200: model.adminMeAnswer }, "unauthorized", "forbidden", "totp_required"),
+      response: answers({ 200: model.adminMeAnswer }, ...guardErrors),
       detail: { summary: "The admin who calls" },
     })
     .put(
@@ -118,6 +121,7 @@ export function createAdminSelfRoutes(deps: ApiDeps, guards: Guards) {
 export function createOrgSelfRoutes(deps: ApiDeps, guards: Guards) {
   const self = createSelf(deps);
   const act = createActions(self);
+  const routes = describeRoutes();
   const enrolling = newRoutes("", "organization: own account", sessionSecurity)
     .use(guards.orgMemberEnrolling)
     .post(
@@ -139,7 +143,7 @@ export function createOrgSelfRoutes(deps: ApiDeps, guards: Guards) {
         organization: { id: orgId, name: account.orgName ?? "", requireTotp: account.orgRequiresTotp },
       }),
       {
-        response: answers({ 200: model.orgMeAnswer }, "unauthorized", "forbidden", "totp_required"),
+        response: answers({ 200: model.orgMeAnswer }, ...guardErrors),
         detail: { summary: "The member who calls, and the organization" },
       },
     )

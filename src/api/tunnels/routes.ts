@@ -9,7 +9,7 @@ import type { ApiDeps } from "../deps.ts";
 import { retryAfterSeconds } from "../errors.ts";
 import { factsOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, bodyErrors, closed, idParams, successSchema, text } from "../schemas.ts";
+import { answers, bodyErrors, closed, idParams, noBody, successSchema, text } from "../schemas.ts";
 import type { TunnelRegistry } from "./registry.ts";
 
 const registerBody = closed({
@@ -94,7 +94,11 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
       {
         body: registerBody,
         response: answers({ 200: registered }, ...bodyErrors, ...registerErrors),
-        detail: { summary: "Register an agent for a tunnel" },
+        detail: {
+          summary: "Register an agent for a tunnel",
+          description:
+            "The agent then opens the answer's `session.url` as a WebSocket (`GET /_tunnel/s/{shard}?ticket=`).",
+        },
       },
     )
     .delete(
@@ -107,7 +111,8 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
       },
       {
         params: idParams,
-        response: answers({ 200: successSchema }, ...tokenErrors, "not_found"),
+        body: noBody,
+        response: answers({ 200: successSchema }, ...bodyErrors, ...tokenErrors),
         detail: { summary: "Give a tunnel up" },
       },
     );

@@ -1,9 +1,10 @@
 // The routes of visitors' logins: `/__auth/…` on tunnels' hosts, and the one address that identity providers send back to.
 
-import { AppError } from "../../lib/errors.ts";
+import { AppError, type ErrorCode } from "../../lib/errors.ts";
 import { authPaths } from "../../policy/paths.ts";
 import { factsOf, pathOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
+import { bodyErrors, rawAnswers, type RawAnswers } from "../schemas.ts";
 import { showBasicForm, submitBasicForm } from "./basic-login.ts";
 import type { VisitorDeps } from "./deps.ts";
 import { askLogout, logout } from "./logout.ts";
@@ -12,13 +13,30 @@ import { redirect } from "./page.ts";
 import { createStartBudget, type StartBudget } from "./start-budget.ts";
 import { visitOf } from "./visit.ts";
 
+type Statuses = Partial<Record<200 | 303 | 401 | 403 | 429 | 503, string>>;
+
 /** A route whose answers are pages and redirects, as the documentation shows it. */
-function page(summary: string, statuses: Partial<Record<200 | 303 | 401 | 403 | 429, string>>) {
-  const html = { "text/html": { schema: { type: "string" as const } } };
-  const shown = Object.entries(statuses).map(([status, description]) => [status, { description, content: html }]);
-  const missing = { description: "Not a tunnel's host, or its policy has no use for this path." };
-  const responses = Object.fromEntries([...shown, ["404", missing]]) as Record<string, { description: string }>;
-  return { detail: { summary, responses }, parse: "none" as const };
+function page(summary: string, statuses: Statuses, ...codes: ErrorCode[]) {
+  return { detail: { summary, responses: rawAnswers(pages(statuses, "text/html"), ...codes) }, parse: "none" as const };
+}
+
+/** As `page`, for one that takes a form. */
+function formPage(summary: string, statuses: Statuses, fields: readonly string[]) {
+  const described = page(summary, statuses, ...bodyErrors);
+  const properties = Object.fromEntries(fields.map((name) => [name, { type: "string" as const }]));
+  const schema = { type: "object" as const, properties };
+  const requestBody = { content: { "application/x-www-form-urlencoded": { schema } } };
+  return { ...described, detail: { ...described.detail, requestBody } };
+}
+
+function pages(statuses: Statuses, type: string): RawAnswers {
+  const content = { [type]: { schema: { type: "string" as const } } };
+  return Object.fromEntries(
+    Object.entries(statuses).map(([status, description]) => [
+      status,
+      status === "303" ? { description } : { description, content },
+    ]),
+  );
 }
 
 const refused = { 403: "The login did not succeed.", 429: "Too many attempts from this address." };
@@ -31,7 +49,13 @@ export function createVisitorRoutes(deps: VisitorDeps) {
   const budget = createStartBudget({ perMinute: startsPerMinute, nowMs: deps.nowMs });
   const onTunnel = ({ request }: { request: Request }): Promise<Response> => answerVisitor(deps, budget, request);
   return newRoutes("", "visitors")
-    .get(authPaths.health, onTunnel, page("Tunnel host: says ok, nothing else", { 200: "ok" }))
+    .get(authPaths.health, onTunnel, {
+      detail: {
+        summary: "Tunnel host: says ok, nothing else",
+        responses: rawAnswers(pages({ 200: "ok" }, "text/plain")),
+      },
+      parse: "none",
+    })
     .get(
       authPaths.login,
       onTunnel,
@@ -49,17 +73,17 @@ export function createVisitorRoutes(deps: VisitorDeps) {
     .post(
       authPaths.basic,
       onTunnel,
-      page("Tunnel host: send the login form", {
-        303: "Where the visitor wanted to go.",
-        401: "The form again.",
-        ...refused,
-      }),
+      formPage(
+        "Tunnel host: send the login form",
+        { 303: "Where the visitor wanted to go.", 401: "The form again.", 503: "The form again.", ...refused },
+        ["username", "password", "to"],
+      ),
     )
     .get(authPaths.logout, onTunnel, page("Tunnel host: ask whether to log out", { 200: "The question." }))
     .post(
       authPaths.logout,
       onTunnel,
-      page("Tunnel host: log out", { 200: "Logged out.", 303: "To the provider, to log out there." }),
+      formPage("Tunnel host: log out", { 200: "Logged out.", 303: "To the provider, to log out there." }, []),
     )
     .get(
       "/auth/visitor/callback",
