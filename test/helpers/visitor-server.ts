@@ -149,11 +149,7 @@ export async function startVisitorServer(
 export type Browser = ReturnType<typeof createBrowser>;
 
 /** Sends requests with the cookies of their host, as a browser does; follows nothing by itself. */
-function createBrowser(
-  handle: (request: Request) => Promise<Response>,
-  settings: VisitorSettings,
-  address: string,
-) {
+function createBrowser(handle: (request: Request) => Promise<Response>, settings: VisitorSettings, address: string) {
   const jars = new Map<string, Map<string, string>>();
   const jarOf = (host: string): Map<string, string> => {
     const jar = jars.get(host) ?? new Map<string, string>();

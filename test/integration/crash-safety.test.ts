@@ -15,7 +15,7 @@ import { type Acknowledged, addressOf, startStorm } from "../helpers/write-storm
 
 setDefaultTimeout(600_000);
 
-const kills = process.env.SOAK === undefined ? 8 : 50;
+const kills = process.env.SOAK === undefined ? 8 : 100;
 /** The longest that an audit event may have waited in memory. */
 const auditWindowMs = 1_000;
 
