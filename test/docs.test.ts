@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import manifest from "../package.json" with { type: "json" };
+import { registerBody } from "../src/api/tunnels/routes.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { settings } from "../src/config/settings.ts";
 import { errorCatalogue } from "../src/lib/errors.ts";
@@ -150,3 +151,9 @@ function unusedSettings(): string[] {
     })
     .map(([name]) => name);
 }
+
+test("docs/protocol.md has a row for each field of a registration, and no other", () => {
+  const section = /## 1\. Registering([\s\S]*?)\n## /.exec(read("docs/protocol.md"))?.[1] ?? "";
+  const documented = [...section.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1]!);
+  expect(documented.sort()).toEqual(Object.keys(registerBody.properties).sort());
+});

@@ -12,7 +12,8 @@ import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, closed, idParams, noBody, successSchema, text } from "../schemas.ts";
 import type { TunnelRegistry } from "./registry.ts";
 
-const registerBody = closed({
+/** What an agent may say of itself; the table in docs/protocol.md has a row for each. */
+export const registerBody = closed({
   subdomain: t.Optional(text(63, { minLength: 1, description: "The wanted name; left out, the server chooses one." })),
   agentId: text(100, {
     minLength: 8,
