@@ -3,7 +3,6 @@
 import { expect, test } from "bun:test";
 import type { FlagTable } from "./command.ts";
 import { parseFlags } from "./parse-flags.ts";
-import { editDistance, nearest } from "./usage-error.ts";
 
 const flags = {
   subdomain: { type: "string", short: "n", value: "NAME", help: "" },
@@ -42,13 +41,4 @@ test.each([
 
 test("a value may start with a dash when it is written with =", () => {
   expect(parseFlags(["--subdomain=-x"], flags).text("subdomain")).toBe("-x");
-});
-
-test("the nearest word wins, and nothing far away is suggested", () => {
-  expect(nearest("htpp", ["http", "tcp"])).toBe("http");
-  expect(nearest("hpt", ["http", "tcp"])).toBe("http");
-  expect(nearest("sever", ["server", "login"])).toBe("server");
-  expect(nearest("banana", ["server", "login"])).toBeNull();
-  expect(editDistance("http", "htpt")).toBe(1);
-  expect(editDistance("", "abc")).toBe(3);
 });

@@ -3,7 +3,8 @@
 import { parseArgs } from "node:util";
 import type { Flag, FlagTable, Parsed } from "./command.ts";
 import { safe } from "./output/safe.ts";
-import { nearest, UsageError } from "./usage-error.ts";
+import { nearest } from "../src/lib/nearest.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** Flags that every command has. */
 export const commonFlags = {

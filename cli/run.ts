@@ -7,7 +7,8 @@ import { exitCodes } from "./exit-codes.ts";
 import { commandHelp, groupHelp, mainHelp, show } from "./help.ts";
 import { safe } from "./output/safe.ts";
 import { commonFlags, parseFlags } from "./parse-flags.ts";
-import { nearest, UsageError } from "./usage-error.ts";
+import { nearest } from "../src/lib/nearest.ts";
+import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
 
 /** Runs one command line (without the program's name). Returns the exit code; never throws. */

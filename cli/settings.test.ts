@@ -70,7 +70,10 @@ test("a broken file is said, a missing one is not", () => {
   for (const text of ["{", "[]", "null", ""]) {
     writeFileSync(configPath(env), text);
     expect(() => readConfig(configPath(env))).toThrow("not valid JSON");
+    expect(() => resolve(env, "--server", "https://a.example")).toThrow("not valid JSON");
   }
+  const complete = resolve({ ...env, DIGIT_LINK_TOKEN: "given" }, "--server", "https://a.example");
+  expect(complete.token).toBe("given");
   writeFileSync(configPath(env), '{"server":1,"other":true}');
   expect(readConfig(configPath(env))).toEqual({});
   expect(readConfig(join(folder, "none", "config.json"))).toEqual({});

@@ -23,9 +23,13 @@ export interface Connection {
 /** Resolves server and token. Throws UsageError with one sentence that says how to give what is missing. */
 export function resolveConnection(parsed: Parsed, io: Pick<Io, "env">): Connection {
   const path = configPath(io.env);
-  const saved = readConfig(path);
   const warnings: string[] = [];
   const given = parsed.text("server") ?? io.env.DIGIT_LINK_SERVER;
+  const explicit =
+    tokenFromFlags(parsed, warnings) ??
+    (io.env.DIGIT_LINK_TOKEN ? parseToken(io.env.DIGIT_LINK_TOKEN, "DIGIT_LINK_TOKEN") : null);
+  // A damaged file is no trouble for who doesn't need it.
+  const saved = given && explicit !== null ? {} : readConfig(path);
   const serverText = given || saved.server;
   if (!serverText) {
     throw new UsageError(
@@ -33,9 +37,6 @@ export function resolveConnection(parsed: Parsed, io: Pick<Io, "env">): Connecti
     );
   }
   const server = parseServer(serverText);
-  const explicit =
-    tokenFromFlags(parsed, warnings) ??
-    (io.env.DIGIT_LINK_TOKEN ? parseToken(io.env.DIGIT_LINK_TOKEN, "DIGIT_LINK_TOKEN") : null);
   const token = explicit ?? savedToken(saved, server, path, warnings);
   if (token === null) {
     const hint = saved.token && saved.server ? ` (the saved one is for ${safe(saved.server)})` : "";

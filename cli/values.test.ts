@@ -56,6 +56,11 @@ test.each([
   expect(() => parseTarget(text)).toThrow(UsageError);
 });
 
+test("another scheme is told apart from a path", () => {
+  expect(() => parseTarget("ftp://files")).toThrow('"ftp://files" is neither http:// nor https://');
+  expect(() => parseTarget("http://a:1/path")).toThrow("has a path");
+});
+
 test("ports and counts have limits", () => {
   expect(parsePort("1")).toBe(1);
   expect(parsePort("65535")).toBe(65_535);

@@ -42,6 +42,8 @@ export function parseTarget(text: string): LocalTarget {
       `${quoted(text)} is no local address; write a port (3000), host:port (localhost:3000) or http://host:port.`,
     );
   }
+  if (schemed === null && /^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+    throw new UsageError(`${quoted(text)} is neither http:// nor https://; for anything else use digit-link tcp PORT.`);
   if (parts[3] !== undefined && parts[3] !== "/")
     throw new UsageError(`${quoted(text)} has a path; a tunnel forwards whole hosts, so leave it out.`);
   const host = parts[1]?.replace(/^\[|\]$/g, "") ?? "";

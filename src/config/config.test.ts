@@ -83,11 +83,21 @@ test("a wrong value is refused with one sentence that names variable, value and 
 test("a configuration file with an unknown or broken line is refused", () => {
   const file = join(folder, "b.toml");
   writeFileSync(file, "prot = 8080\n");
-  expect(() => loadConfig({ env: {}, file })).toThrow(/prot: the configuration file has no setting/);
+  expect(() => loadConfig({ env: {}, file })).toThrow(
+    "prot: the configuration file has no setting of this name; did you mean port?",
+  );
+  writeFileSync(file, "tcp_prots = 1\n");
+  expect(() => loadConfig({ env: {}, file })).toThrow(/did you mean tcp_ports\?$/);
   writeFileSync(file, "port = \n");
   expect(() => loadConfig({ env: {}, file })).toThrow(/cannot be read/);
   expect(() => loadConfig({ env: {}, file: join(folder, "missing.toml") })).toThrow(/missing\.toml cannot be read/);
-  expect(() => loadConfig({ env: {}, file: null, flags: { prot: "1" } })).toThrow(/prot: there is no option/);
+  expect(() => loadConfig({ env: {}, file: null, flags: { prot: "1" } })).toThrow(
+    "prot: there is no option of this name; did you mean port?",
+  );
+  expect(() => loadConfig({ env: {}, file: null, flags: { "db-pth": "1" } })).toThrow(/did you mean db-path\?$/);
+  expect(() => loadConfig({ env: {}, file: null, flags: { bananas: "1" } })).toThrow(
+    "bananas: there is no option of this name (docs/configuration.md lists all).",
+  );
 });
 
 test("warnings for what works but should not stay", () => {

@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { nearest } from "../lib/nearest.ts";
 import { ConfigError, type Config } from "./config.ts";
 import type { Setting } from "./setting.ts";
 import { settings, type RawSettings, type SettingKey } from "./settings.ts";
@@ -50,9 +51,15 @@ function readValue(setting: Setting<unknown>, text: string | undefined): unknown
 
 function keyOf(name: string, complaint: string): SettingKey {
   const key = keyOfName.get(name.toUpperCase().replaceAll("-", "_"));
-  if (key === undefined)
-    throw new ConfigError(name, `${name}: ${complaint} of this name (docs/configuration.md lists all).`);
-  return key;
+  if (key !== undefined) return key;
+  // As it would stand there: hyphens in a flag, underscores in the file.
+  const joint = name.includes("_") || complaint.includes("file") ? "_" : "-";
+  const guess = nearest(
+    name.toLowerCase().replaceAll("_", joint),
+    [...keyOfName.keys()].map((one) => one.toLowerCase().replaceAll("_", joint)),
+  );
+  const advice = guess === null ? " (docs/configuration.md lists all)." : `; did you mean ${guess}?`;
+  throw new ConfigError(name, `${name}: ${complaint} of this name${advice}`);
 }
 
 function readFile(file: string | null | undefined): [string, string][] {

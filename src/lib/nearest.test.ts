@@ -1,0 +1,11 @@
+// What is suggested for a mistyped word.
+
+import { expect, test } from "bun:test";
+import { nearest } from "./nearest.ts";
+
+test("the nearest word wins, and nothing far away is suggested", () => {
+  expect(nearest("htpp", ["http", "tcp"])).toBe("http");
+  expect(nearest("hpt", ["http", "tcp"])).toBe("http");
+  expect(nearest("sever", ["server", "login"])).toBe("server");
+  expect(nearest("banana", ["server", "login"])).toBeNull();
+});
