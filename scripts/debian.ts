@@ -1,6 +1,7 @@
-// Debian packages that the tests use for real (PostgreSQL, Chromium, strace, git): installed when missing and possible.
+// Debian packages that the tests use for real (PostgreSQL, Chromium, strace, libfaketime, git): installed when missing and possible.
 
 import { existsSync } from "node:fs";
+import { fakeClockLibrary } from "../test/helpers/stepping-clock.ts";
 
 /** A package, and a path whose existence means that it is there. */
 export interface DebianPackage {
@@ -17,6 +18,7 @@ export const testPackages: readonly DebianPackage[] = [
       new Bun.Glob("*/bin/postgres").scanSync({ cwd: "/usr/lib/postgresql", onlyFiles: false }).next().done === false,
   },
   { name: "chromium", isThere: () => existsSync("/usr/bin/chromium") },
+  { name: "libfaketime", isThere: () => fakeClockLibrary() !== null },
   { name: "strace", isThere: () => onPath("strace") },
   { name: "git", isThere: () => onPath("git") },
 ];
