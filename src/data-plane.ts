@@ -114,8 +114,10 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       listener.stop();
       connections.closeIdle();
       const finished = await supervisor.drain(deadlineMs);
-      while (connections.busy > 0 && Date.now() < deadlineMs) await Bun.sleep(10);
-      return finished && connections.busy === 0;
+      // What shards have written last is pumped in the next turn, where connections are piped.
+      do await Bun.sleep(10);
+      while (connections.isBusy && Date.now() < deadlineMs);
+      return finished && !connections.isBusy;
     },
     async stop() {
       listening = false;

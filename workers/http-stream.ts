@@ -9,8 +9,9 @@ import type { ErrorCode } from "../src/lib/errors.ts";
 import { resetCode } from "../src/protocol/frames.ts";
 import type { CaptureEntry } from "./capture.ts";
 import type { Admitted, Shown } from "./policy/again.ts";
-import { StreamFlow } from "./stream-flow.ts";
+import { type Leaving, StreamFlow } from "./stream-flow.ts";
 import type { Tunnel } from "./tunnel.ts";
+import { goingAway, WebSocketLeave } from "./websocket-leave.ts";
 
 // One parser for all streams of a thread: parsing never yields.
 const head = new Head();
@@ -46,6 +47,8 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   private sent = 0;
   private requestEnded: boolean;
   private agentEnded = false;
+  /** Of an upgraded connection. */
+  private webSocket: WebSocketLeave | null = null;
   status = 0;
 
   constructor(readonly options: HttpStreamOptions) {
@@ -95,10 +98,12 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   // The visitor's side.
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {
-    this.sendRequest(bytes, start, end);
+    if (!this.requestEnded) this.sendRequest(bytes, start, end);
   }
 
   bodyEnd(trailers: Uint8Array | null): void {
+    // A visitor may close after we did it for it.
+    if (this.requestEnded) return;
     this.requestEnded = true;
     this.sendRequestEnd(trailers);
   }
@@ -138,7 +143,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
-    if (this.state === "raw") this.options.connection.write(bytes, start, end);
+    if (this.state === "raw") this.toWebSocket(bytes, start, end);
     else if (this.state !== "body") return this.broken("body bytes without a head");
     else if (!this.response.data(bytes, start, end)) return this.broken("the body is longer than announced");
     this.received(end - start);
@@ -177,6 +182,24 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     this.fail("local_timeout", "no answer in time");
   }
 
+  endIfQuiet({ now, isLast }: Leaving): void {
+    const { webSocket } = this;
+    if (webSocket === null || this.state !== "raw") return;
+    const { connection } = this.options;
+    switch (webSocket.step(now, this.silentMs(now), isLast)) {
+      case "say":
+        connection.write(goingAway, 0, goingAway.length);
+        return flushCork();
+      case "half-close":
+        connection.shutdown();
+        return this.bodyEnd(null);
+      case "break":
+        this.session?.reset(this, resetCode.cancel, "the server is leaving");
+        this.end("the server is leaving");
+        connection.close();
+    }
+  }
+
   /** Ends the exchange with an error of ours, or, once a head was sent, by breaking the connection. */
   fail(code: ErrorCode, reason: string): void {
     if (this.state === "done") return;
@@ -195,6 +218,13 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     this.fail("local_failed", detail);
   }
 
+  private toWebSocket(bytes: Buffer, start: number, end: number): void {
+    const { webSocket } = this;
+    if (webSocket === null || webSocket.said) return;
+    webSocket.passed(bytes, start, end);
+    this.options.connection.write(bytes, start, end);
+  }
+
   /** Interim heads use no credit, so a visitor that doesn't take them ends the stream. */
   private interim(): void {
     if (this.options.connection.backlogBytes > maxInterimBacklogBytes)
@@ -208,6 +238,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     tunnel.health.hasAnswered();
     this.status = 101;
     this.state = "raw";
+    this.webSocket = new WebSocketLeave();
     this.requestEnded = false;
     capture.head(head.bytes as Buffer, head.start, head.end, performance.now(), 0);
     this.response.interim(head, true);

@@ -165,7 +165,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     if (silence >= this.options.pingIntervalMs && now - this.pingedAt >= this.options.pingIntervalMs) this.ping(now);
     this.bulkStreams = 0;
     for (const stream of this.streams.values()) {
-      if (stream.movedMuch()) this.bulkStreams++;
+      if (stream.movedMuch(now)) this.bulkStreams++;
       stream.onTick(now);
     }
   }

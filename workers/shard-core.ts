@@ -49,10 +49,7 @@ export class Shard implements TunnelHost {
     this.captureBudget = new CaptureBudget(settings.captureBytes);
     this.organizations = new OrganizationLoad(settings.maxConnectionsPerOrganization);
     this.tunnels = new Tunnels(this, (event) => side.event(event));
-    this.drain = new Drain(
-      () => this.streams(),
-      () => this.drained(),
-    );
+    this.drain = new Drain({ tunnels: () => this.tunnels.all(), isBusy: () => this.isBusy() }, () => this.drained());
     this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
     this.tunnels.policyChanged = (entry, tunnel) => void judgeAgain(entry, tunnel.visitors(), this.policy);
     const trusted = createCidrList(settings.trustedProxies);
@@ -117,7 +114,7 @@ export class Shard implements TunnelHost {
         return this.policy.block(order.appId, order.address, order.untilMs);
       case "drain":
         this.connections.closeIdle();
-        return this.drain.begin(this.tunnels.all(), order.deadlineMs);
+        return this.drain.begin(order.deadlineMs);
     }
   }
 
@@ -233,10 +230,9 @@ export class Shard implements TunnelHost {
     return this.counts.ofAddress(address) >= maxConnectionsPerAddress && trusted?.matches(address) !== true;
   }
 
-  private streams(): number {
-    let count = 0;
-    for (const tunnel of this.tunnels.all()) count += tunnel.streams;
-    return count;
+  private isBusy(): boolean {
+    for (const tunnel of this.tunnels.all()) if (tunnel.streams > 0) return true;
+    return this.connections.isBusy;
   }
 
   private drained(): void {

@@ -6,6 +6,16 @@ import type { Session } from "./session.ts";
 
 const bulkBytes = 1024 * 1024;
 
+/** A server that leaves, to its streams. */
+export interface Leaving {
+  /** `performance.now()`. */
+  now: number;
+  /** How long it may take in all. */
+  inAllMs: number;
+  /** The deadline is near. */
+  isLast: boolean;
+}
+
 /** The visitor's side of a stream, as far as flow control needs it. */
 export interface VisitorSide {
   /** Bytes written that the visitor's kernel hasn't taken. */
@@ -27,6 +37,8 @@ export abstract class StreamFlow {
   bytesIn = 0;
   bytesOut = 0;
   private seenBytes = 0;
+  /** `performance.now()` when bytes were last seen to have moved, either way. */
+  private movedBothAt = performance.now();
   private outgoing: Outgoing | null = null;
   private incoming: Incoming | null = null;
   /** Request parts that came before there was a session. */
@@ -45,6 +57,8 @@ export abstract class StreamFlow {
   abstract onSessionLost(): void;
   /** Called about once a second; may time out. */
   abstract onTick(now: number): void;
+  /** Called several times a second while the server leaves: a stream that has no end of its own may end. */
+  abstract endIfQuiet(leaving: Leaving): void;
   /** The end of the request has been sent to the agent. */
   protected abstract requestSent(): void;
 
@@ -62,10 +76,17 @@ export abstract class StreamFlow {
   }
 
   /** Whether it moved much, both ways together, since the last call. */
-  movedMuch(): boolean {
+  movedMuch(now: number): boolean {
     const before = this.seenBytes;
     this.seenBytes = this.bytesIn + this.bytesOut;
+    if (this.seenBytes !== before) this.movedBothAt = now;
     return this.seenBytes - before >= bulkBytes;
+  }
+
+  /** How long nothing has moved, either way; may say too little, never too much. */
+  protected silentMs(now: number): number {
+    if (this.bytesIn + this.bytesOut !== this.seenBytes || this.hasQueued || this.visitor.backlogBytes > 0) return 0;
+    return now - this.movedBothAt;
   }
 
   /** The stream is out of its session's table. */

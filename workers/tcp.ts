@@ -5,7 +5,7 @@ import { SendQueue } from "../src/http1/send-queue.ts";
 import { networkAddress } from "../src/ingress/address.ts";
 import { keepAliveMs } from "../src/ingress/connections.ts";
 import { RAW, resetCode } from "../src/protocol/frames.ts";
-import { StreamFlow, type VisitorSide } from "./stream-flow.ts";
+import { type Leaving, StreamFlow, type VisitorSide } from "./stream-flow.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /** What a TCP port needs of its shard. */
@@ -179,6 +179,14 @@ class TcpStream extends StreamFlow {
   }
 
   onTick(): void {}
+
+  /** Nobody can tell an idle connection from one that waits for an answer, except by how long it has been silent. */
+  endIfQuiet({ now, inAllMs }: Leaving): void {
+    if (this.over || this.silentMs(now) < inAllMs) return;
+    this.over = true;
+    this.session?.reset(this, resetCode.cancel, "the server is leaving");
+    this.connection.finish();
+  }
 
   private finishIfDone(): void {
     if (this.over || !this.visitorDone || !this.agentDone || this.hasQueued || this.connection.backlogBytes > 0) return;

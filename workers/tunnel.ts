@@ -6,6 +6,7 @@ import { type CaptureBudget, CaptureRing } from "./capture.ts";
 import { HttpStream } from "./http-stream.ts";
 import { type CheckedService, LocalHealth } from "./local-health.ts";
 import type { Session, SessionOwner } from "./session.ts";
+import type { Leaving } from "./stream-flow.ts";
 import { TrafficCounters } from "./traffic-counters.ts";
 import { WaitingStreams } from "./waiting-streams.ts";
 
@@ -220,6 +221,12 @@ export class Tunnel implements SessionOwner, CheckedService {
   goAway(message: GoAway): void {
     this.waiting.close();
     for (const session of [...this.sessions]) session.goAway(message);
+  }
+
+  /** The server is leaving: streams that have no end of their own get one. */
+  endQuiet(leaving: Leaving): void {
+    for (const { streams } of [...this.sessions])
+      for (const stream of [...streams.values()]) stream.endIfQuiet(leaving);
   }
 
   private agentsChanged(): void {

@@ -20,6 +20,11 @@ export function keepRetrying(one: Retrying): void {
   }, everyMs);
 }
 
+/** Whether something waits in this thread. */
+export function isHolding(): boolean {
+  return waiting.size > 0;
+}
+
 export function stopRetrying(one: Retrying): void {
   if (!waiting.delete(one) || waiting.size > 0) return;
   clearInterval(timer);

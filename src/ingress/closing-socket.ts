@@ -43,6 +43,11 @@ export abstract class ClosingSocket extends VisitorSocket {
     return this.phase !== "closed" && this.phase !== "closing";
   }
 
+  /** In the middle of a request, or with an answer that the visitor has not taken yet. */
+  get isBusy(): boolean {
+    return this.exchange !== null || this.out.bytes > 0;
+  }
+
   /** Breaks the connection visibly (a reset): what was sent so far must not look complete. */
   destroy(): void {
     this.exchange = null;

@@ -7,6 +7,7 @@ import type { ConnectionCounts } from "../handover/counts.ts";
 import { giveAway, type PostConnection } from "../handover/give.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { pipeThrough } from "../handover/pipe.ts";
+import { isHolding } from "../handover/retry.ts";
 import { VisitorConnection } from "./connection.ts";
 import type { ConnectionMeta, MoveMeta, SocketOwner } from "./visitor-socket.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -76,9 +77,9 @@ export class Connections {
     for (const member of this.deadlines.all()) (member as VisitorConnection).closeIfIdle();
   }
 
-  /** Connections in the middle of a request. */
-  get busy(): number {
-    return this.deadlines.all().filter((member) => (member as VisitorConnection).exchange !== null).length;
+  /** Whether some connection is in the middle of a request, or has not taken all of an answer. */
+  get isBusy(): boolean {
+    return isHolding() || this.deadlines.some((member) => (member as VisitorConnection).isBusy);
   }
 
   /** Breaks every connection. */

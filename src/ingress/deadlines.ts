@@ -27,6 +27,11 @@ export class Deadlines {
     return this.members.size;
   }
 
+  some(is: (member: Expiring) => boolean): boolean {
+    for (const member of this.members) if (is(member)) return true;
+    return false;
+  }
+
   /** Everything that is watched; a copy, so that members may leave meanwhile. */
   all(): Expiring[] {
     return [...this.members];
