@@ -1,12 +1,13 @@
 // Many requests at once to a slow service, and visitors beside one that doesn't read and one that reads all it can.
 
 import { percentile } from "../../bench/measure/statistics.ts";
+import { measureVisits } from "../helpers/latencies.ts";
 import { startLocalServiceProcess } from "../helpers/local-service-process.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { startServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
 import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
-import { statusOf, visit } from "../helpers/visit.ts";
+import { statusOf } from "../helpers/visit.ts";
 import { atMost, exactly, figure, type Scenario, scaled } from "./scenario.ts";
 
 export const slowService: Scenario = {
@@ -45,21 +46,21 @@ export const readers: Scenario = {
     await using server = await startServerProcess({ shards: 2 });
     await using agent = await openTunnelProcess({ ...server, port: service.port, name: "shared" });
     await agent.until("session");
-    await latencies(server.port, 2);
-    const alone = await latencies(server.port, seconds);
+    await measureVisits(server.port, "shared", 2);
+    const alone = await measureVisits(server.port, "shared", seconds);
     // The same bytes through another agent: what the machine alone costs.
     await using other = await openTunnelProcess({ ...server, port: service.port, name: "other" });
     await other.until("session");
     const elsewhere = startBulk(server.port, "other", seconds + settleMs / 1_000);
     await Bun.sleep(settleMs);
-    const control = await latencies(server.port, seconds);
+    const control = await measureVisits(server.port, "shared", seconds);
     await elsewhere;
     using stalled = await RawClient.open(server);
     await stalled.send("GET /size/8000000000 HTTP/1.1\r\nHost: shared.localhost\r\n\r\n");
     stalled.pause();
     const bulk = startBulk(server.port, "shared", seconds + settleMs / 1_000);
     await Bun.sleep(settleMs);
-    const beside = await latencies(server.port, seconds);
+    const beside = await measureVisits(server.port, "shared", seconds);
     const limit = percentile(alone.ms, 99) * 2 + 20;
     return [
       atMost("p99 beside the two", percentile(beside.ms, 99), limit, "ms"),
@@ -87,21 +88,4 @@ async function startBulk(port: number, name: string, seconds: number): Promise<n
     stderr: "ignore",
   });
   return Number(await reader.stdout.text());
-}
-
-/** Four visitors, one request every 10 ms each. */
-async function latencies(port: number, seconds: number): Promise<{ ms: number[]; failed: number }> {
-  const until = performance.now() + seconds * 1_000;
-  const ms: number[] = [];
-  let failed = 0;
-  const visitor = async (): Promise<void> => {
-    while (performance.now() < until) {
-      const sent = performance.now();
-      if ((await statusOf(visit(port, "shared", "/size/1000"))) === 200) ms.push(performance.now() - sent);
-      else failed++;
-      await Bun.sleep(10);
-    }
-  };
-  await Promise.all(Array.from({ length: 4 }, visitor));
-  return { ms, failed };
 }
