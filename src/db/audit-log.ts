@@ -12,6 +12,8 @@ export interface AuditFilter {
   actorId: string | null;
   /** One action, or the beginning of several, up to a dot: `login` is every `login.…`. */
   action: string | null;
+  /** One action, or the beginning of several, that is left out. */
+  notAction: string | null;
   success: boolean | null;
   /** Both inclusive. */
   fromMs: number | null;
@@ -94,15 +96,20 @@ async function readAction(
   };
   const index = indexes.find((columns) => columns.every((column) => column in equals)) ?? [];
   const residual = (Object.keys(equals) as Equal[]).filter((column) => !index.includes(column));
-  const isExact = residual.length === 0 && filter.fromMs === null && filter.toMs === null;
+  const { notAction, fromMs, toMs } = filter;
+  const isExact = residual.length === 0 && notAction === null && fromMs === null && toMs === null;
   const scanned = isExact ? page.limit + 1 : Math.max(mostScanned, page.limit + 1);
   const inner = auditByIndex(db, index, equals, page, range, scanned);
   if (isExact) return { rows: await inner.execute(), scannedTo: null };
 
   let query = db.selectFrom(inner.as("a")).selectAll();
   for (const column of residual) query = query.where(`a.${column}`, "=", equals[column] as never);
-  if (filter.fromMs !== null) query = query.where("a.at", ">=", filter.fromMs);
-  if (filter.toMs !== null) query = query.where("a.at", "<=", filter.toMs);
+  if (fromMs !== null) query = query.where("a.at", ">=", fromMs);
+  if (toMs !== null) query = query.where("a.at", "<=", toMs);
+  if (notAction !== null)
+    query = query
+      .where("a.action", "!=", notAction)
+      .where((eb) => eb.or([eb("a.action", "<", `${notAction}.`), eb("a.action", ">", endOf(notAction))]));
   const rows = await query
     .orderBy("a.seq", page.descending ? "desc" : "asc")
     .limit(page.limit + 1)
@@ -172,7 +179,7 @@ async function edge(db: Queryable, atMs: number, side: "before" | "after"): Prom
 /** The actions that a filter means, by skipping from one to the next in their index. */
 async function actionsOf(db: Queryable, wanted: string): Promise<string[]> {
   const found: string[] = [];
-  const end = `${wanted}/`;
+  const end = endOf(wanted);
   let after = wanted;
   const exact = await db
     .selectFrom("audit_log")
@@ -182,7 +189,6 @@ async function actionsOf(db: Queryable, wanted: string): Promise<string[]> {
     .executeTakeFirst();
   if (exact !== undefined) found.push(wanted);
   while (found.length < mostActions) {
-    // "/" follows "." in both engines' order of bytes: everything between is `wanted.…`.
     const row = await db
       .selectFrom("audit_log")
       .select("action")
@@ -196,6 +202,11 @@ async function actionsOf(db: Queryable, wanted: string): Promise<string[]> {
     after = row.action;
   }
   return found;
+}
+
+/** "/" follows "." in both engines' order of bytes: every `action.…` lies between `action.` and this. */
+function endOf(action: string): string {
+  return `${action}/`;
 }
 
 function isBefore(a: number, b: number, page: AuditPage): boolean {

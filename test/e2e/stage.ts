@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { generateSync } from "otplib";
 import type { BrowserContext } from "playwright-core";
 import { loadConfig } from "../../src/config/load.ts";
+import { createDatabase } from "../../src/db/database.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { startServer } from "../../src/server.ts";
 import { builtDashboard } from "./built-dashboard.ts";
@@ -44,15 +45,19 @@ export function codeOf(seed: string, steps = 0): string {
   return generateSync({ secret: seed, epoch: Math.floor(Date.now() / 1000) + steps * 30 });
 }
 
-function freePort(): number {
+/** A port that nobody uses right now. */
+export function freePort(): number {
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = probe;
   probe.stop(true);
   return port;
 }
 
-/** Starts a fresh server. `env` are settings beyond the usual ones. */
-export async function startStage(env: Record<string, string> = {}): Promise<Stage> {
+/** Starts a fresh server. `env` are settings beyond the usual ones; `prepare` may fill its migrated database first. */
+export async function startStage(
+  env: Record<string, string> = {},
+  prepare?: (databasePath: string) => void,
+): Promise<Stage> {
   builtDashboard();
   const folder = mkdtempSync(join(tmpdir(), "digit-link-stage-"));
   const logs: string[] = [];
@@ -70,6 +75,11 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
     OIDC_ALLOW_PRIVATE: "127.0.0.0/8",
     ...env,
   };
+  if (prepare !== undefined) {
+    const path = settings.DB_PATH;
+    await (await createDatabase({ url: null, path, onError: (error) => log.error(String(error)) })).close();
+    prepare(path);
+  }
   const server = await startServer(loadConfig({ env: settings, file: null }), { log });
   const origin = `http://localhost:${server.port}`;
   const setupCode = new URL(server.setupUrl ?? origin).hash.replace("#code=", "");

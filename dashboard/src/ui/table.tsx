@@ -50,6 +50,20 @@ export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.E
       <Match when={props.query.isError && props.query.data === undefined}>
         <Problem error={props.query.error} onRetry={() => void props.query.refetch()} />
       </Match>
+      <Match when={rows().length === 0 && props.query.data?.nextCursor}>
+        {(next) => (
+          <Empty
+            icon="filter"
+            title="Nothing found so far"
+            text="The filters match rarely, so the server looked through only a part of the list."
+          >
+            <Button kind="primary" onClick={() => props.state?.toPage(next())}>
+              Look further
+            </Button>
+            <Button onClick={() => props.state?.clear()}>Clear the filters</Button>
+          </Empty>
+        )}
+      </Match>
       <Match when={rows().length === 0}>
         <Show when={props.state?.filtered() || props.state?.cursor()} fallback={props.empty}>
           <Empty icon="filter" title="Nothing matches" text="No entry passes the filters that are set.">

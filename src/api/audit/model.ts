@@ -27,12 +27,12 @@ export const eventSchema = closed({
 export const eventsAnswer = listOf("events", eventSchema);
 
 const dateTime = (description: string) => text(40, { minLength: 1, description: `${description} ISO 8601.` });
+const actionFilter = (description: string) => text(100, { minLength: 1, pattern: "^[a-z0-9_.]+$", description });
 const filters = {
   app: t.Optional(idSchema),
   actor: t.Optional(text(200, { minLength: 1, description: "Id, or username of an account." })),
-  action: t.Optional(
-    text(100, { minLength: 1, pattern: "^[a-z0-9_.]+$", description: "An action, or its beginning up to a dot." }),
-  ),
+  action: t.Optional(actionFilter("An action, or its beginning up to a dot.")),
+  notAction: t.Optional(actionFilter("An action, or its beginning up to a dot, that is left out.")),
   outcome: t.Optional(t.Union([t.Literal("success"), t.Literal("failure")])),
   from: t.Optional(dateTime("Not before this time.")),
   to: t.Optional(dateTime("Not after this time.")),

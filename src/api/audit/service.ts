@@ -20,6 +20,7 @@ export interface AuditFilterQuery {
   app?: string;
   actor?: string;
   action?: string;
+  notAction?: string;
   outcome?: "success" | "failure";
   from?: string;
   to?: string;
@@ -40,6 +41,7 @@ export function createAuditReader(deps: ApiDeps) {
       appId: query.app ?? null,
       actorId: query.actor === undefined ? null : await actorIdOf(query.actor),
       action: query.action?.replace(/\.$/, "") ?? null,
+      notAction: query.notAction?.replace(/\.$/, "") ?? null,
       success: query.outcome === undefined ? null : query.outcome === "success",
       fromMs: timeOf(query.from, "from"),
       toMs: timeOf(query.to, "to"),

@@ -100,7 +100,8 @@ export function createNumbers(deps: ApiDeps, directory: TunnelDirectory, options
           bytesIn: totals.bytesIn,
           bytesOut: totals.bytesOut,
         }));
-      const filter = { orgId, appId: null, actorId: null, action: null, success: false, fromMs: null, toMs: null };
+      const any = { appId: null, actorId: null, action: null, notAction: null, fromMs: null, toMs: null };
+      const filter = { ...any, orgId, success: false };
       const { rows } = await readAudit(db.kysely, filter, { limit: mostFailures, descending: true, after: null });
       const recentRefusals = rows
         .filter((row) => isRefusal({ action: row.action, success: row.success === 1 }))

@@ -64,7 +64,12 @@ export const checkAnswer = closed({ success: t.Literal(true), local: localSchema
 export const orgListQuery = closed({
   ...pageQuery,
   sort: t.Optional(text(32, { description: "`openedAt`, `subdomain` or `requests`; `-` in front turns it round." })),
-  q: t.Optional(text(100, { minLength: 1, description: "Part of the subdomain." })),
+  q: t.Optional(
+    text(100, {
+      minLength: 1,
+      description: "Words that all stand in name, target or agents' addresses; `NOT` or `-` in front leaves out.",
+    }),
+  ),
   state: t.Optional(t.Union([t.Literal("connected"), t.Literal("offline")])),
   app: t.Optional(idSchema),
 });

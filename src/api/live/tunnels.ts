@@ -12,6 +12,7 @@ import type { Scope } from "../scopes.ts";
 import type { LiveTunnel } from "../tunnels/registry.ts";
 import { isConnected, type TunnelDirectory, type TunnelSource } from "./directory.ts";
 import { toLocalAnswer, toTunnelAnswer } from "./tunnel-model.ts";
+import { wordFilter } from "./word-filter.ts";
 
 const sorts = { openedAt: "openedAt", subdomain: "subdomain", requests: "requests" };
 
@@ -70,7 +71,7 @@ export function createLiveTunnels(
     async list(orgId: string | null, query: TunnelsQuery) {
       const sort = parseSort(query.sort, sorts, "-openedAt");
       const page = parsePage(query, sort);
-      const q = query.q?.trim().toLowerCase();
+      const passes = wordFilter(query.q ?? "");
       const matching = directory
         .within(orgId)
         .filter(
@@ -78,7 +79,7 @@ export function createLiveTunnels(
             (query.org === undefined || tunnel.orgId === query.org) &&
             (query.app === undefined || tunnel.appId === query.app) &&
             (query.state === undefined || isConnected(tunnel) === (query.state === "connected")) &&
-            (q === undefined || tunnel.name.includes(q)),
+            passes(searchedText(tunnel)),
         );
       const { rows, nextCursor } = toPage(cut(matching, page, sort), page, sort, (tunnel) => ({
         value: sortValue(tunnel, sort),
@@ -106,6 +107,12 @@ export function createLiveTunnels(
       return toLocalAnswer((await source.check(id)) ?? local);
     },
   };
+}
+
+/** What `q` looks through. */
+function searchedText({ name, target, agents, lastAgent }: LiveTunnel): string {
+  const ofAgents = agents.flatMap((agent) => [agent.address, agent.target ?? ""]);
+  return [name, target ?? "", lastAgent?.address ?? "", ...ofAgents].join(" ").toLowerCase();
 }
 
 /** The part of the list that a page asks for, and one more; the same order as a database would give. */

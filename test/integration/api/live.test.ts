@@ -95,6 +95,8 @@ describeEngines("live", (open) => {
       ((await asAdmin("GET", `/admin/tunnels?${query}`)).body["tunnels"] as Shown[]).map((one) => one["subdomain"]);
     expect(await names("state=offline")).toEqual(["away"]);
     expect(await names("q=APP")).toEqual(["ours-app"]);
+    expect(await names("sort=subdomain&q=NOT%20app%20-theirs")).toEqual(["away"]);
+    expect(await names("q=198.51.100.9&org=" + otherOrgId)).toEqual(["theirs"]);
     expect(await names(`org=${otherOrgId}`)).toEqual(["theirs"]);
     expect(await names(`app=${appId}`)).toEqual(["ours-app"]);
     const ofApp = await asBoss("GET", `/org/applications/${appId}/tunnels`);
@@ -240,6 +242,10 @@ describeEngines("live", (open) => {
         ["action=login.failed", (i) => i % 5 === 0],
         ["action=login.&outcome=success", (i) => i % 5 < 2 && i % 2 === 0],
         ["action=nothing", () => false],
+        ["notAction=login", (i) => i % 5 >= 2],
+        ["notAction=login.failed&action=login", (i) => i % 5 === 1],
+        [`notAction=visitor.&org=${orgId}&outcome=success`, (i) => i % 5 !== 3 && i % 3 !== 0 && i % 2 === 0],
+        ["notAction=nothing", () => true],
         [`org=${orgId}`, (i) => i % 3 !== 0],
         [`org=${orgId}&outcome=success`, (i) => i % 3 !== 0 && i % 2 === 0],
         [`app=${appId}`, (i) => i % 5 === 3],
@@ -309,6 +315,7 @@ describeEngines("live", (open) => {
         ["from=yesterday", "from"],
         ["outcome=maybe", "outcome"],
         ["action=%25", "action"],
+        ["notAction=%25", "notAction"],
         ["sort=-action", "sort"],
         ["cursor=e30", "cursor"],
       ]) {

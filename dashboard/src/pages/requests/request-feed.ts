@@ -9,21 +9,29 @@ export const keptRequests = 500;
 const drawEveryMs = 250;
 
 export interface RequestFeed {
-  /** Newest first; stands still while paused. */
+  /** Newest first; stands still while paused, and while the reader is in the list. */
   rows: Accessor<CapturedRequest[]>;
-  /** New ones that wait while paused. */
+  /** New ones that wait meanwhile. */
   waiting: Accessor<number>;
   /** How many of all seen have fallen out of the list. */
   dropped: Accessor<number>;
   paused: Accessor<boolean>;
   setPaused: (on: boolean) => void;
+  /** Shows what waits, although the reader is in the list. */
+  catchUp: () => void;
   /** Takes what the server remembered, behind what the stream already brought. */
   seed: (requests: CapturedRequest[]) => void;
   clear: () => void;
 }
 
-/** `wanted` decides by tunnel and application; the text filter is applied to what is kept. */
-export function createRequestFeed(wanted: (request: CapturedRequest) => boolean): RequestFeed {
+/**
+ * `wanted` decides by tunnel and application; the text filter is applied to what is kept. While `reading` says so nothing
+ * moves: the row under a pointer stays there.
+ */
+export function createRequestFeed(
+  wanted: (request: CapturedRequest) => boolean,
+  reading: Accessor<boolean>,
+): RequestFeed {
   const [rows, setRows] = createSignal<CapturedRequest[]>([]);
   const [waiting, setWaiting] = createSignal(0);
   const [dropped, setDropped] = createSignal(0);
@@ -32,10 +40,10 @@ export function createRequestFeed(wanted: (request: CapturedRequest) => boolean)
 
   const draw = () => {
     if (buffer.length === 0) return;
-    if (paused()) {
-      setWaiting(buffer.length);
-      return;
-    }
+    if (paused() || (reading() && rows().length > 0)) setWaiting(buffer.length);
+    else catchUp();
+  };
+  const catchUp = () => {
     const fresh = buffer.toReversed();
     buffer = [];
     setWaiting(0);
@@ -70,6 +78,7 @@ export function createRequestFeed(wanted: (request: CapturedRequest) => boolean)
       setPausedSignal(on);
       draw();
     },
+    catchUp,
     seed: (requests) => {
       const known = new Set(rows().map((row) => row.id));
       setRows([...rows(), ...requests.filter((request) => !known.has(request.id))].slice(0, keptRequests));

@@ -2,38 +2,29 @@
 
 import { useSearchParams } from "@solidjs/router";
 import { useQuery } from "@tanstack/solid-query";
-import {
-  createEffect,
-  createMemo,
-  createUniqueId,
-  For,
-  Match,
-  onCleanup,
-  Show,
-  Switch,
-  untrack,
-  type JSX,
-} from "solid-js";
+import { createEffect, createMemo, createUniqueId, Match, onCleanup, Show, Switch, untrack, type JSX } from "solid-js";
 import { filterFields, parseRequestFilter } from "../../api/request-filter.ts";
 import * as resources from "../../api/resources.ts";
-import type { CapturedRequest } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { Select } from "../../ui/field.tsx";
-import { formatBytes, formatCount, formatDuration, plural } from "../../ui/format.ts";
+import { formatCount, plural } from "../../ui/format.ts";
 import { Empty, Note, Problem } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
+import { createReading } from "../../ui/reading.ts";
 import { Search } from "../../ui/search.tsx";
-import { Moment } from "../../ui/time.tsx";
-import { RequestDetails, statusTone } from "./request-details.tsx";
+import { RequestDetails } from "./request-details.tsx";
 import { createRequestFeed, keptRequests } from "./request-feed.ts";
+import { RequestTable } from "./request-table.tsx";
 
 export default function Requests(): JSX.Element {
   const [params, setParams] = useSearchParams<{ app: string; tunnel: string; filter: string; id: string }>();
   const hintId = createUniqueId();
+  const list = createReading();
   const feed = createRequestFeed(
     (request) =>
       (params.app === undefined || request.appId === params.app) &&
       (params.tunnel === undefined || request.tunnelId === params.tunnel),
+    () => list.reading() || (params.id ?? "") !== "",
   );
   const remembered = useQuery(() => ({
     ...resources.requests({ app: params.app, tunnel: params.tunnel, limit: 200 }),
@@ -61,6 +52,10 @@ export default function Requests(): JSX.Element {
     const result = parsed();
     return "error" in result ? feed.rows() : feed.rows().filter(result.test);
   });
+  const standing = () => {
+    if (feed.paused()) return "Paused: the list stands still";
+    return feed.waiting() > 0 ? "Standing still while you are in the list" : "Following";
+  };
   const opened = () => feed.rows().find((request) => request.id === params.id);
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -102,6 +97,11 @@ export default function Requests(): JSX.Element {
               })),
             ]}
           />
+          <Show when={!feed.paused() && feed.waiting() > 0}>
+            <Button icon="up" onClick={feed.catchUp}>
+              Show {plural(feed.waiting(), "new request")}
+            </Button>
+          </Show>
           <Button
             icon={feed.paused() ? "play" : "pause"}
             kind={feed.paused() ? "primary" : "default"}
@@ -148,7 +148,9 @@ export default function Requests(): JSX.Element {
             </Empty>
           </Match>
           <Match when={true}>
-            <RequestTable rows={shown()} onOpen={(request) => setParams({ id: request.id })} />
+            <div ref={list.watch}>
+              <RequestTable rows={shown()} onOpen={(request) => setParams({ id: request.id })} />
+            </div>
           </Match>
         </Switch>
         <Show when={feed.rows().length > 0}>
@@ -159,7 +161,7 @@ export default function Requests(): JSX.Element {
                 ? ` · ${formatCount(feed.dropped())} older ones fell out (${keptRequests} are kept)`
                 : ""}
             </span>
-            <span>{feed.paused() ? "Paused: the list stands still" : "Following"}</span>
+            <span>{standing()}</span>
           </div>
         </Show>
       </Card>
@@ -167,56 +169,5 @@ export default function Requests(): JSX.Element {
         {(id) => <RequestDetails id={id()} known={opened()} onClose={() => setParams({ id: "" })} />}
       </Show>
     </Page>
-  );
-}
-
-function RequestTable(props: { rows: CapturedRequest[]; onOpen: (request: CapturedRequest) => void }): JSX.Element {
-  return (
-    <div class="table-wrap">
-      <table class="table table-cards requests" aria-label="Requests, newest first">
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            <th scope="col">Method</th>
-            <th scope="col">Path</th>
-            <th scope="col">Status</th>
-            <th scope="col" class="align-end">
-              Duration
-            </th>
-            <th scope="col" class="align-end">
-              Size
-            </th>
-            <th scope="col">Tunnel</th>
-            <th scope="col">Visitor</th>
-          </tr>
-        </thead>
-        <tbody>
-          <For each={props.rows}>
-            {(request) => (
-              <tr onClick={() => props.onOpen(request)}>
-                <td class="muted">
-                  <Moment time={request.time} clock />
-                </td>
-                <td class="method">{request.method}</td>
-                <td class="req-path">
-                  <button type="button" class="req-open" title={request.path}>
-                    {request.path}
-                  </button>
-                </td>
-                <td>
-                  <span class="status" data-tone={statusTone(request)}>
-                    {request.status === 0 ? "cut" : request.status}
-                  </span>
-                </td>
-                <td class="align-end">{formatDuration(request.totalMs)}</td>
-                <td class="align-end hide-phone">{formatBytes(request.bytesOut)}</td>
-                <td class="hide-phone">{request.name}</td>
-                <td class="hide-phone">{request.principal ?? <span class="mono muted">{request.address}</span>}</td>
-              </tr>
-            )}
-          </For>
-        </tbody>
-      </table>
-    </div>
   );
 }

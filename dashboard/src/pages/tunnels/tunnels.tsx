@@ -160,7 +160,12 @@ export default function Tunnels(): JSX.Element {
       lead="Up means: an agent is connected and its local service has answered. Anything less is said as it is."
     >
       <div class="toolbar">
-        <Search label="Search tunnels" value={state.value("q")} onSearch={(q) => state.set({ q }, { replace: true })} />
+        <Search
+          label="Search tunnels"
+          placeholder="Name, target, address, NOT …"
+          value={state.value("q")}
+          onSearch={(q) => state.set({ q }, { replace: true })}
+        />
         <Select
           label="State"
           value={state.value("state")}

@@ -1,0 +1,62 @@
+// The rows of the requests page.
+
+import { For, type JSX } from "solid-js";
+import type { CapturedRequest } from "../../api/types.ts";
+import { formatBytes, formatDuration } from "../../ui/format.ts";
+import { Moment } from "../../ui/time.tsx";
+import { statusTone } from "./request-details.tsx";
+
+/** Newest first, as given; a click anywhere in a row opens it. */
+export function RequestTable(props: {
+  rows: CapturedRequest[];
+  onOpen: (request: CapturedRequest) => void;
+}): JSX.Element {
+  return (
+    <div class="table-wrap">
+      <table class="table table-cards requests" aria-label="Requests, newest first">
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            <th scope="col">Method</th>
+            <th scope="col">Path</th>
+            <th scope="col">Status</th>
+            <th scope="col" class="align-end">
+              Duration
+            </th>
+            <th scope="col" class="align-end">
+              Size
+            </th>
+            <th scope="col">Tunnel</th>
+            <th scope="col">Visitor</th>
+          </tr>
+        </thead>
+        <tbody>
+          <For each={props.rows}>
+            {(request) => (
+              <tr onClick={() => props.onOpen(request)}>
+                <td class="muted">
+                  <Moment time={request.time} clock />
+                </td>
+                <td class="method">{request.method}</td>
+                <td class="req-path">
+                  <button type="button" class="req-open" title={request.path}>
+                    {request.path}
+                  </button>
+                </td>
+                <td>
+                  <span class="status" data-tone={statusTone(request)}>
+                    {request.status === 0 ? "cut" : request.status}
+                  </span>
+                </td>
+                <td class="align-end">{formatDuration(request.totalMs)}</td>
+                <td class="align-end hide-phone">{formatBytes(request.bytesOut)}</td>
+                <td class="hide-phone">{request.name}</td>
+                <td class="hide-phone">{request.principal ?? <span class="mono muted">{request.address}</span>}</td>
+              </tr>
+            )}
+          </For>
+        </tbody>
+      </table>
+    </div>
+  );
+}
