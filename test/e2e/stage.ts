@@ -34,6 +34,8 @@ export interface Stage extends AsyncDisposable {
   call<T>(person: Person, method: string, path: string, body?: unknown): Promise<T>;
   /** Creates an account (by the admin) and logs it in. */
   person(options: { username: string; orgId?: string; isOrgAdmin?: boolean }): Promise<Person & { token: string }>;
+  /** One more session of somebody without a second factor, as a Cookie header. */
+  logIn(person: Pick<Person, "username" | "password">): Promise<string>;
   /** Gives a browser somebody's session. */
   enter(context: BrowserContext, person: Person): Promise<void>;
 }
@@ -126,9 +128,11 @@ export async function startStage(
         password: goodPassword,
         ...more,
       });
-      const session = await send("POST", "/auth/login", { username, password: goodPassword }, "");
-      const cookie = cookieOf(session);
+      const cookie = await stage.logIn({ username, password: goodPassword });
       return { username, password: goodPassword, seed: null, recoveryCodes: [], cookie, token: created.token };
+    },
+    async logIn({ username, password }) {
+      return cookieOf(await send("POST", "/auth/login", { username, password }, ""));
     },
     async enter(context, person) {
       const [name = "", value = ""] = person.cookie.split("=");

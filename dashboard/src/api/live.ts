@@ -1,11 +1,12 @@
 // The one live stream of this page: opened while somebody on screen listens, resumed where it broke, closed when hidden.
 
-import { createSignal, onCleanup } from "solid-js";
+import { createEffect, createRoot, createSignal, on, onCleanup } from "solid-js";
 import { readError } from "./client.ts";
 import { createEventParser } from "./event-stream.ts";
-import { base, loadMe } from "./session.ts";
+import { base, expired } from "./session.ts";
 
-export type LiveState = "off" | "connecting" | "live" | "waiting";
+/** `loggedOut`: tried again as well, but only a log-in helps. */
+export type LiveState = "off" | "connecting" | "live" | "waiting" | "loggedOut";
 export interface LiveEvent {
   type: string;
   data: unknown;
@@ -21,6 +22,7 @@ let lastEventId = "";
 let abort: AbortController | null = null;
 let retryTimer: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
+let loggedOut = false;
 
 /** No byte for this long means that the connection is dead: the server sends `stats` each second. */
 const silenceMs = 20_000;
@@ -41,10 +43,8 @@ async function connect(): Promise<void> {
       cache: "no-store",
       signal: controller.signal,
     });
-    if (response.status === 401) {
-      // Whether to log in again is asked by the next call of a person; the stream alone never interrupts.
-      await loadMe();
-    }
+    // Whether to log in again is asked by the next call of a person; the stream alone never interrupts.
+    loggedOut = response.status === 401;
     if (!response.ok || response.body === null) throw await readError(response);
     failures = 0;
     setState("live");
@@ -79,7 +79,7 @@ function schedule(): void {
     setState("off");
     return;
   }
-  setState("waiting");
+  setState(loggedOut ? "loggedOut" : "waiting");
   const limitMs = Math.min(15_000, 500 * 2 ** failures);
   retryTimer = setTimeout(() => void connect(), 250 + Math.random() * limitMs);
 }
@@ -104,6 +104,8 @@ function update(): void {
 }
 
 document.addEventListener("visibilitychange", update);
+// After somebody logged in again nobody wants to wait for the next try.
+createRoot(() => createEffect(on(expired, (isExpired) => !isExpired && update(), { defer: true })));
 
 /** Calls `listener` for every event while the calling component is on screen. */
 export function listen(listener: Listener): void {

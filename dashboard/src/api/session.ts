@@ -33,17 +33,29 @@ export function settleExpired(loggedIn: boolean): void {
   const current = waiting;
   waiting = null;
   setExpired(false);
+  if (loggedIn) tabs.postMessage("in");
   current?.settle(loggedIn);
 }
 
+/** The other tabs of this browser: they share the session, so each says when somebody logged `in` or `out`. */
+const tabs = new BroadcastChannel("digit-link-session");
+tabs.onmessage = (event: MessageEvent<"in" | "out">) => {
+  if (me() === null) return;
+  if (event.data === "out") leave();
+  else void loadMe().then((now) => expired() && now !== null && settleExpired(true));
+};
+
 /** Waits until somebody is logged in (asking for it if need be), for what the browser then loads by itself. */
 export async function ensureSession(): Promise<void> {
-  await call<Me>("GET", "/auth/me");
+  setMe(await call<Me>("GET", "/auth/me"));
 }
 
 let asking: Promise<Me | null> | null = null;
 
-/** Asks the server who is logged in; null when nobody is. Who asks meanwhile gets the same answer. */
+/**
+ * Asks the server who is logged in; null when nobody is. Who asks meanwhile gets the same answer. What is on screen stays
+ * when the session is over, forms and all: the next call asks to log in. Somebody else's data does not stay.
+ */
 export function loadMe(): Promise<Me | null> {
   asking ??= askWho().finally(() => {
     asking = null;
@@ -53,12 +65,16 @@ export function loadMe(): Promise<Me | null> {
 
 async function askWho(): Promise<Me | null> {
   try {
-    setMe(await call<Me>("GET", "/auth/me", { anonymous: true }));
+    const now = await call<Me>("GET", "/auth/me", { anonymous: true });
+    const before = me()?.account.id;
+    if (before !== undefined && before !== now.account.id) location.assign("/dashboard/overview");
+    else setMe(now);
+    if (before === undefined) tabs.postMessage("in");
+    return now;
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 401)) throw error;
-    setMe(null);
+    return null;
   }
-  return me();
 }
 
 /** Ends this session (or all of the account's) and forgets everything that was on screen. */
@@ -68,7 +84,12 @@ export async function logOut(everywhere = false): Promise<void> {
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 401)) throw error;
   }
-  // A full load drops every cached answer of the old session.
+  tabs.postMessage("out");
+  leave();
+}
+
+/** A full load drops every cached answer of the old session. */
+function leave(): void {
   location.assign("/login");
 }
 

@@ -7,18 +7,15 @@ import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 
 export function LogInAgain(): JSX.Element {
-  const before = me()?.account;
-  const done = async () => {
-    const now = await loadMe();
-    // Somebody else's data must not stay on screen.
-    if (now?.account.id !== before?.id) location.assign("/dashboard/overview");
-    else settleExpired(now !== null);
-  };
+  const done = async () => settleExpired((await loadMe()) !== null);
   return (
     <Dialog title="Log in again" onClose={() => settleExpired(false)}>
       <p>Your session ended. Log in to go on: what you typed on this page is kept.</p>
-      <LoginFlow username={before?.username ?? ""} onDone={() => void done()} />
-      <div class="row">
+      <LoginFlow username={me()?.account.username ?? ""} onDone={() => void done()} />
+      <div class="row row-between">
+        <a href="/login" target="_blank" rel="external" class="small">
+          Log in another way, in a new tab
+        </a>
         <Button kind="ghost" small onClick={() => settleExpired(false)}>
           Not now
         </Button>

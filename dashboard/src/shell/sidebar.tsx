@@ -2,8 +2,8 @@
 
 import { A, useLocation, useNavigate } from "@solidjs/router";
 import { For, Show, type JSX } from "solid-js";
-import { liveState } from "../api/live.ts";
-import { canManage, isAdmin, logOut, me, portal } from "../api/session.ts";
+import { liveState, type LiveState } from "../api/live.ts";
+import { canManage, ensureSession, isAdmin, logOut, me, portal } from "../api/session.ts";
 import { Icon, type IconName } from "../ui/icon.tsx";
 import { Menu } from "../ui/menu.tsx";
 import { showShortcuts } from "../ui/shortcuts.tsx";
@@ -104,12 +104,25 @@ export function Sidebar(props: { open: boolean }): JSX.Element {
   );
 }
 
+const liveWords: Record<LiveState, string> = {
+  live: "Live",
+  connecting: "Connecting…",
+  waiting: "Connection lost, trying again",
+  loggedOut: "Logged out",
+  off: "",
+};
+
 function LiveNote(): JSX.Element {
   return (
     <Show when={liveState() !== "off"}>
       <p class="live-note" role="status">
         <Dot tone={liveState() === "live" ? "good" : "warn"} />
-        {{ live: "Live", connecting: "Connecting…", waiting: "Connection lost, trying again", off: "" }[liveState()]}
+        <span>{liveWords[liveState()]}</span>
+        <Show when={liveState() === "loggedOut"}>
+          <button type="button" class="more" onClick={() => void attempt(ensureSession)}>
+            Log in again
+          </button>
+        </Show>
       </p>
     </Show>
   );

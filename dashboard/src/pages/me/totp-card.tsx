@@ -2,7 +2,7 @@
 
 import { createSignal, Match, Show, Switch, type JSX } from "solid-js";
 import { finishTotp, newRecoveryCodes, removeTotp, startTotp } from "../../api/changes.ts";
-import { loadMe, me } from "../../api/session.ts";
+import { ensureSession, me } from "../../api/session.ts";
 import type { TotpEnrolment } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { RecoveryCodes } from "../../ui/copy.tsx";
@@ -14,7 +14,7 @@ import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Badge } from "../../ui/state.tsx";
-import { toast } from "../../ui/toast.tsx";
+import { attempt, toast } from "../../ui/toast.tsx";
 import { TotpEnrolForm } from "../gate/enrol-step.tsx";
 
 type Doing = "nothing" | "enrol" | "codes" | "remove";
@@ -25,7 +25,8 @@ export function TotpCard(): JSX.Element {
   const forced = () => me()?.account.isAdmin || me()?.organization?.requireTotp || false;
   const close = () => {
     setDoing("nothing");
-    void loadMe();
+    // Turning it off ends this session, too.
+    void attempt(ensureSession);
   };
   return (
     <Card

@@ -1,0 +1,187 @@
+// Sessions that end while somebody works: nothing typed is lost, nobody sees another's data, and all tabs agree.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { codeOf, goodPassword, startStage, type Person, type Stage } from "./stage.ts";
+
+setDefaultTimeout(60_000);
+let browser: Browser;
+let stage: Stage;
+let orgId: string;
+let appId: string;
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([startBrowser(), startStage()]);
+  const admin = await stage.admin();
+  const create = <T>(path: string, body: unknown) => stage.call<T>(admin, "POST", path, body);
+  orgId = (await create<{ organization: { id: string } }>("/admin/organizations", { name: "Acme" })).organization.id;
+  const made = { orgId, subdomain: "shop", name: "Shop" };
+  appId = (await create<{ application: { id: string } }>("/admin/applications", made)).application.id;
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+});
+
+async function tabOf(person: Person, path: string): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, person);
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  return tab;
+}
+
+const boss = (username: string) => stage.person({ username, orgId, isOrgAdmin: true });
+const dialogOf = (page: Page) => page.getByRole("dialog", { name: "Log in again" });
+
+async function logInAgain(page: Page): Promise<void> {
+  await dialogOf(page).getByLabel("Password").fill(goodPassword);
+  await dialogOf(page).getByRole("button", { name: "Log in", exact: true }).click();
+  await dialogOf(page).waitFor({ state: "detached" });
+}
+
+describe("a session that ends in the middle of a form", () => {
+  test("on a live page: the page says so and stays, the form is kept and sent, and the page is live again", async () => {
+    const person = await boss("olga");
+    await using tab = await tabOf(person, `applications/${appId}/settings`);
+    const { page } = tab;
+    await page.getByText("Live", { exact: true }).last().waitFor();
+    await page.getByLabel("Name", { exact: true }).fill("Web Shop");
+    await stage.call(person, "POST", "/auth/logout-all", {});
+    await page.getByText("Logged out", { exact: true }).waitFor();
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Web Shop");
+    await tab.check();
+    await page.getByRole("button", { name: "Save" }).click();
+    await logInAgain(page);
+    await page.getByRole("heading", { name: "Web Shop", level: 1 }).waitFor();
+    await page.getByText("Live", { exact: true }).last().waitFor();
+    await tab.check();
+  });
+
+  test("in a dialog: the log-in stands above it, and what was typed below is sent afterwards", async () => {
+    const person = await boss("oskar");
+    await using tab = await tabOf(person, "accounts");
+    const { page } = tab;
+    await page.getByRole("button", { name: "New account" }).first().click();
+    await page.getByLabel("Username").fill("newcomer");
+    await tab.context.clearCookies();
+    await page.getByRole("button", { name: "Create account" }).click();
+    await dialogOf(page).waitFor();
+    await tab.check();
+    await logInAgain(page);
+    await page.getByText("newcomer was created").waitFor();
+    await page.getByText("Copy the API token now").waitFor();
+    await tab.check();
+  });
+
+  test("who does not want to log in now keeps the form and reads why it was not sent", async () => {
+    await using tab = await tabOf(await boss("otto"), `applications/${appId}/settings`);
+    const { page } = tab;
+    await page.getByLabel("Name", { exact: true }).fill("Not yet");
+    await tab.context.clearCookies();
+    await page.getByRole("button", { name: "Save" }).click();
+    await dialogOf(page).getByRole("button", { name: "Not now" }).click();
+    await dialogOf(page).waitFor({ state: "detached" });
+    await page.locator(".note[data-tone=bad]").waitFor();
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Not yet");
+    await tab.check();
+  });
+});
+
+describe("two tabs", () => {
+  test("logging in again in one of them is enough for the other", async () => {
+    await using tab = await tabOf(await boss("olaf"), `applications/${appId}/settings`);
+    const { page } = tab;
+    await page.getByLabel("Name", { exact: true }).fill("From the first tab");
+    await tab.context.clearCookies();
+    await page.getByRole("button", { name: "Save" }).click();
+    const opening = tab.context.waitForEvent("page");
+    await dialogOf(page).getByRole("link", { name: "Log in another way" }).click();
+    const other = await opening;
+    await other.getByLabel("Username").fill("olaf");
+    await other.getByRole("button", { name: "Continue" }).click();
+    await other.getByLabel("Password").fill(goodPassword);
+    await other.getByRole("button", { name: "Log in" }).click();
+    await other.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+    await page.getByRole("heading", { name: "From the first tab", level: 1 }).waitFor();
+    await tab.check();
+  });
+
+  test("security: after logging out in one, the other shows nothing any more", async () => {
+    await using tab = await tabOf(await boss("olivia"), "applications");
+    const other = await tab.context.newPage();
+    await other.goto(`${stage.origin}/dashboard/me`);
+    await other.getByRole("button", { name: /Account:/ }).click();
+    await other.getByRole("menuitem", { name: "Log out" }).click();
+    await other.waitForURL("**/login");
+    await tab.page.waitForURL("**/login");
+    await tab.page.goBack();
+    await tab.page.waitForURL("**/login?next=*");
+    expect(tab.problems).toEqual([]);
+  });
+
+  test("security: when somebody else logs in, the other tab shows no data of theirs under the old name", async () => {
+    const [first, second] = [await boss("orla"), await stage.person({ username: "mia", orgId })];
+    await using tab = await tabOf(first, `applications/${appId}`);
+    await stage.enter(tab.context, second);
+    const other = await tab.context.newPage();
+    await other.goto(`${stage.origin}/dashboard/overview`);
+    await other.getByText("Account: mia").waitFor({ state: "attached" });
+    await tab.page.getByText("mia", { exact: true }).waitFor();
+    await tab.page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+    await tab.check();
+  });
+});
+
+describe("ending sessions", () => {
+  test("signing out everywhere ends this browser's session and every other one", async () => {
+    const person = await boss("oona");
+    await using tab = await tabOf(person, "me/sessions");
+    await using elsewhere = await tabOf(person, "applications");
+    await tab.page.getByRole("button", { name: "Sign out everywhere…" }).click();
+    await tab.page.getByText("this one included").waitFor();
+    await tab.page.getByRole("button", { name: "Sign out everywhere", exact: true }).click();
+    await tab.page.waitForURL("**/login");
+    await elsewhere.page.getByText("Logged out", { exact: true }).waitFor();
+    await elsewhere.page.getByRole("link", { name: "Accounts" }).click();
+    await dialogOf(elsewhere.page).waitFor();
+    await elsewhere.check();
+  });
+
+  test("ending one session from the list ends that one only", async () => {
+    const person = await boss("oda");
+    await using tab = await tabOf(person, "me/sessions");
+    const { page } = tab;
+    await stage.logIn(person);
+    await page.reload();
+    await page.getByRole("button", { name: "End…" }).first().click();
+    await page.getByRole("button", { name: "End session" }).click();
+    await page.getByText("The session was ended.").waitFor();
+    await page.getByRole("button", { name: "End…" }).waitFor({ state: "detached" });
+    await tab.check();
+    await page.reload();
+    await page.getByText("This one").waitFor();
+  });
+
+  test("turning the second factor off ends the session and asks to log in again, over the page", async () => {
+    const person = await boss("odile");
+    await using tab = await tabOf(person, "me");
+    const { page } = tab;
+    await page.getByRole("button", { name: "Turn on…" }).click();
+    await page.getByRole("dialog").getByLabel("Current password").fill(goodPassword);
+    await page.getByRole("button", { name: "Continue" }).click();
+    const seed = (await page.locator("dialog .secret code").textContent()) ?? "";
+    await page.getByLabel("First code").fill(codeOf(seed));
+    await page.getByRole("button", { name: "Turn on two-factor authentication" }).click();
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await page.getByRole("button", { name: "Turn off…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Turn off two-factor authentication?" });
+    await dialog.getByLabel("Current password").fill(goodPassword);
+    await dialog.getByLabel("Code from your authenticator").fill(codeOf(seed, 1));
+    await tab.check();
+    await dialog.getByRole("button", { name: "Turn off" }).click();
+    await logInAgain(page);
+    await page.getByRole("button", { name: "Turn on…" }).waitFor();
+    await tab.check();
+  });
+});
