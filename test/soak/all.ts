@@ -2,12 +2,15 @@
 
 import { attackers } from "./attackers.ts";
 import { bulk } from "./bulk.ts";
+import { clock } from "./clock.ts";
 import { contract } from "./contract.ts";
+import { halfOpen } from "./half-open.ts";
 import { idleSessions, idleSessionsDirect } from "./idle-sessions.ts";
 import { kills } from "./kills.ts";
 import { lists } from "./lists.ts";
 import { readers, slowService } from "./load.ts";
 import { moves } from "./moves.ts";
+import { overload } from "./overload.ts";
 import { quiet } from "./quiet.ts";
 import { restart } from "./restart.ts";
 import type { Scenario } from "./scenario.ts";
@@ -25,6 +28,9 @@ export const scenarios: readonly Scenario[] = [
   slowService,
   readers,
   attackers,
+  overload,
+  halfOpen,
+  clock,
   quiet,
   lists,
   contract,
