@@ -110,13 +110,15 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     ready: () => listening && supervisor.ready(),
     async drain(deadlineMs) {
       listening = false;
+      // Whoever sets the clock meanwhile neither cuts streams nor keeps the process.
+      const endsAt = performance.now() + deadlineMs - Date.now();
       stopWatching();
       listener.stop();
       connections.closeIdle();
       const finished = await supervisor.drain(deadlineMs);
       // What shards have written last is pumped in the next turn, where connections are piped.
       do await Bun.sleep(10);
-      while (connections.isBusy && Date.now() < deadlineMs);
+      while (connections.isBusy && performance.now() < endsAt);
       return finished && !connections.isBusy;
     },
     async stop() {

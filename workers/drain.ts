@@ -29,11 +29,13 @@ export class Drain {
     if (this.began) return;
     this.began = true;
     const inAllMs = Math.max(0, deadlineMs - Date.now());
+    // Whoever sets the clock meanwhile neither cuts streams nor keeps the process.
+    const endsAt = performance.now() + inAllMs;
     for (const tunnel of this.left.tunnels()) tunnel.goAway({ reason: "drain", deadlineMs: inAllMs, retryable: true });
     let endAt = 0;
     const timer = setInterval(() => {
       const now = performance.now();
-      const leftMs = deadlineMs - Date.now();
+      const leftMs = endsAt - now;
       if (now >= endAt) {
         endAt = now + endEveryMs;
         const leaving: Leaving = { now, inAllMs, isLast: leftMs <= lastCallMs };

@@ -6,7 +6,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { createSteppingClock } from "../helpers/stepping-clock.ts";
 import { startServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
-import { openTunnelProcess } from "../helpers/tunnel-agent.ts";
+import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
 import { keepVisiting, serviceOf, statusOf, visit } from "../helpers/visit.ts";
 
 setDefaultTimeout(120_000);
@@ -62,4 +62,30 @@ describe("security", () => {
       expect(agent.all("session")).toHaveLength(1);
     }
   });
+
+  test.each([hour, -hour])(
+    "a step of %d s while the server leaves: streams have the time they were given, no less and no more",
+    async (seconds) => {
+      using clock = createSteppingClock();
+      await using service = startTaggedService("leaving");
+      const env = { DRAIN_TIMEOUT_MS: "4000", ...clock.env };
+      await using server = await startServerProcess({ shards: 1, env });
+      await using agent = await openTunnel({ ...server, port: service.port, name: "leaving" });
+      await agent.until("session");
+      const short = statusOf(visit(server.port, "leaving", "/slow/2500", { id: "short" }));
+      const endless = statusOf(visit(server.port, "leaving", "/slow/60000", { id: "endless" }));
+      await eventually(() => service.seen.has("short") && service.seen.has("endless"), "both are under way");
+      const started = performance.now();
+      server.signal("SIGTERM");
+      await eventually(
+        () => agent.all("tunnel.retry").length > 0 || agent.all("tunnel.lost").length > 0,
+        "the server leaves",
+      );
+      clock.step(seconds);
+      expect(await short).toBe(200);
+      await endless;
+      await server.exited;
+      expect(performance.now() - started).toBeWithin(3_500, 8_000);
+    },
+  );
 });
