@@ -3,6 +3,7 @@
 import type { Socket } from "bun";
 import { SendQueue } from "../src/http1/send-queue.ts";
 import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
+import { type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
 import { closeCode, maxMessageBytes } from "../src/protocol/frames.ts";
 import { headroomBytes } from "../src/protocol/outbox.ts";
 import {
@@ -30,7 +31,7 @@ const maxBacklogBytes = 16 * 1024 * 1024;
 const closeTimeoutMs = 2_000;
 
 /** Owns the socket from the 101 on. */
-export class SessionSocket implements SocketOwner, WebSocketSink {
+export class SessionSocket implements SocketOwner, WebSocketSink, Resting {
   private readonly reader = new WebSocketReader(this, maxMessageBytes);
   private readonly out = new SendQueue();
   private events: SessionEvents | null = null;
@@ -82,6 +83,7 @@ export class SessionSocket implements SocketOwner, WebSocketSink {
 
   received(chunk: Buffer): void {
     if (this.leaving) return;
+    restAfterLarge(chunk.length, this);
     try {
       this.reader.read(chunk);
     } catch (error) {
@@ -89,6 +91,15 @@ export class SessionSocket implements SocketOwner, WebSocketSink {
       // A text message is well-formed WebSocket and breaks our protocol; the rest breaks WebSocket itself.
       this.close(error.code === 1003 ? closeCode.protocol : error.code, error.message);
     }
+  }
+
+  /** For `restAfterLarge`. */
+  rest(): void {
+    this.socket.pause();
+  }
+
+  wake(): void {
+    this.socket.resume();
   }
 
   drain(): void {

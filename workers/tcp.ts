@@ -2,6 +2,7 @@
 
 import type { Socket, TCPSocketListener } from "bun";
 import { SendQueue } from "../src/http1/send-queue.ts";
+import { type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
 import { keepAliveMs } from "../src/ingress/connections.ts";
 import { RAW, resetCode } from "../src/protocol/frames.ts";
@@ -51,10 +52,11 @@ export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: 
 }
 
 /** One connection to a public TCP port. */
-class TcpConnection implements VisitorSide {
+class TcpConnection implements VisitorSide, Resting {
   readonly stream: TcpStream;
   private readonly out = new SendQueue();
   private paused = false;
+  private resting = false;
   private open = true;
 
   constructor(
@@ -96,10 +98,22 @@ class TcpConnection implements VisitorSide {
   resumeReading(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.socket?.resume();
+    if (!this.resting) this.socket?.resume();
+  }
+
+  /** For `restAfterLarge`. */
+  rest(): void {
+    this.resting = true;
+    this.socket?.pause();
+  }
+
+  wake(): void {
+    this.resting = false;
+    if (!this.paused && this.open) this.socket?.resume();
   }
 
   received(chunk: Buffer): void {
+    restAfterLarge(chunk.length, this);
     this.stream.sendRequest(chunk, 0, chunk.length);
   }
 

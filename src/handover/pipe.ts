@@ -1,6 +1,7 @@
 // Two sockets joined into a raw pipe, both ways, with back-pressure and half-close; bytes are neither looked at nor collected.
 
 import type { Socket } from "bun";
+import { type Resting, restAfterLarge } from "../lib/large-reads.ts";
 import { connectDescriptor } from "./adopt.ts";
 import { closeDescriptor, createPair } from "./descriptor.ts";
 import type { ConnectionMeta, PostConnection } from "./give.ts";
@@ -41,7 +42,7 @@ export function pump(
   return { a: left, b: right };
 }
 
-class End implements PipeEnd {
+class End implements PipeEnd, Resting {
   readonly #socket: PipeSocket;
   // oxlint-disable-next-line no-unused-private-class-members -- it sees only `this.#peer = `, not `this.#peer.#write`
   #peer: End = this;
@@ -70,6 +71,15 @@ class End implements PipeEnd {
 
   data(chunk: Uint8Array): void {
     this.#peer.#write(chunk);
+    restAfterLarge(chunk.byteLength, this);
+  }
+
+  rest(): void {
+    this.#socket.pause();
+  }
+
+  wake(): void {
+    if (!this.#closed && !this.#peer.#holding) this.#socket.resume();
   }
 
   drain(): void {

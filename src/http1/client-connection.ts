@@ -1,6 +1,7 @@
 // One connection of the HTTP/1.1 client: a request's bytes out, the answer as parsed views, one exchange at a time.
 
 import type { Socket } from "bun";
+import { type Resting, restAfterLarge } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
 import { Head } from "./head.ts";
 import { INCOMPLETE, REFUSED } from "./parsing.ts";
@@ -33,7 +34,7 @@ export interface ConnectionKeeper {
 const head = new Head();
 
 /** `begin`, write, `requestEnd`; the handler hears the rest. */
-export class ClientConnection implements BodySink {
+export class ClientConnection implements BodySink, Resting {
   idleSince = 0;
   /** Whether an earlier exchange used this connection: its peer may have closed it meanwhile. */
   reused = false;
@@ -51,6 +52,7 @@ export class ClientConnection implements BodySink {
   private raw = false;
   private ended = false;
   private paused = false;
+  private resting = false;
   private closed = false;
 
   constructor(private readonly keeper: ConnectionKeeper) {}
@@ -97,7 +99,18 @@ export class ClientConnection implements BodySink {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    this.socket?.resume();
+    if (!this.resting) this.socket?.resume();
+  }
+
+  /** For `restAfterLarge`. */
+  rest(): void {
+    this.resting = true;
+    this.socket?.pause();
+  }
+
+  wake(): void {
+    this.resting = false;
+    if (!this.paused && !this.closed) this.socket?.resume();
   }
 
   /** Ends the exchange without another word to the handler, and the connection with it. */
@@ -128,6 +141,7 @@ export class ClientConnection implements BodySink {
   }
 
   received(chunk: Buffer): void {
+    restAfterLarge(chunk.length, this);
     if (this.raw) return this.handler?.bodyData(chunk, 0, chunk.length);
     if (this.handler === null) return this.destroy();
     this.answered = true;

@@ -55,6 +55,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     if (given === false) return false;
     this.phase = "closed";
     if (given !== true) {
+      this.wake();
       socket.data = given;
       this.closed();
     }
@@ -74,6 +75,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     const { socket, routed } = this;
     if (socket === null || routed === null) return;
     this.phase = "closed";
+    this.wake();
     this.deadlines.delete(this);
     const owner = open(socket, routed.subarray(this.routedEnd));
     socket.data = {

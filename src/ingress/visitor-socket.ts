@@ -1,6 +1,7 @@
 // The socket of one visitor: joined writes, what the kernel hasn't taken, and reasons not to read.
 
 import type { Socket } from "bun";
+import type { Resting } from "../lib/large-reads.ts";
 import { SendQueue } from "../http1/send-queue.ts";
 import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
 
@@ -30,9 +31,11 @@ export interface SocketOwner {
 /** Why a visitor isn't read at the moment: bits of one number. */
 export const pausedByExchange = 1;
 export const pausedByPipeline = 2;
+/** It has sent much in this turn, and others wait. */
+const pausedByTurn = 4;
 
 /** The writing half of a visitor connection, and the switch of its reading half. */
-export class VisitorSocket implements CorkOwner {
+export class VisitorSocket implements CorkOwner, Resting {
   protected socket: Socket<SocketOwner> | null = null;
   protected readonly out = new SendQueue();
   /** Bytes that the kernel took, ever. */
@@ -67,6 +70,15 @@ export class VisitorSocket implements CorkOwner {
 
   resumeReading(): void {
     this.unpause(pausedByExchange);
+  }
+
+  /** For `restAfterLarge`. */
+  rest(): void {
+    this.pause(pausedByTurn);
+  }
+
+  wake(): void {
+    this.unpause(pausedByTurn);
   }
 
   protected pause(reason: number): void {
