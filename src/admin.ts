@@ -10,6 +10,7 @@ import {
   createAccount,
   listAdministrators,
   resetTotp,
+  setEmail,
   setPassword,
   type OperatorDeps,
 } from "./operator/accounts.ts";
@@ -57,6 +58,7 @@ export async function openOperator(env: Readonly<Record<string, string | undefin
       const passwords = createPasswords({ cost: config.bcryptCost });
       await setPassword({ ...(await openExisting()), passwords }, name, password);
     },
+    setEmail: async (name, email) => setEmail(await openExisting(), name, email),
     createAccount: async (name) => createAccount(await openOrCreate(), name, { isAdmin: false, allow: null }),
     changeToken: async (name) => changeToken(await openExisting(), name),
     allow: async (cidr, description) => allowRange(await openOrCreate(), cidr, description),

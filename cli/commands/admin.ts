@@ -115,7 +115,41 @@ const changeToken: Command = {
   },
 };
 
-export const adminCommands: readonly Command[] = [create, list, resetTotp, setPassword, createAccount, changeToken];
+const setEmail: Command = {
+  name: "account email",
+  summary: "set the address for sign-in",
+  usage: "NAME [ADDRESS]",
+  flags: { remove: { type: "boolean", help: "remove it instead" } },
+  examples: [
+    [
+      "digit-link account email bob bob@example.com",
+      "who may sign in where GitHub, Google or OpenID Connect is set up",
+    ],
+    ["digit-link account email bob --remove", "and no more"],
+  ],
+  notes: ["It ends every session of the account, and sign-ins that were linked by the address before.", settingsNote],
+  async run(parsed, io) {
+    const [name, address, ...more] = parsed.positionals;
+    const isRemoved = parsed.on("remove");
+    if (name === undefined || more.length > 0 || (address === undefined) !== isRemoved)
+      throw new UsageError("Say the account's name and its address, or the name and --remove.");
+    await withOperator(io, (operator) => operator.setEmail(name, address ?? null));
+    io.out(
+      `The address of ${safe(name)} is ${isRemoved ? "removed" : "set"}, and every session of the account is ended.`,
+    );
+    return exitCodes.ok.exitCode;
+  },
+};
+
+export const adminCommands: readonly Command[] = [
+  create,
+  list,
+  resetTotp,
+  setPassword,
+  createAccount,
+  changeToken,
+  setEmail,
+];
 
 function showToken(io: Io, sentence: string, token: string): number {
   io.problem(`${sentence} The token is shown this once:`);

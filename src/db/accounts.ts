@@ -29,6 +29,8 @@ export interface NewAccount {
   id: string;
   username: string;
   usernameKey: string;
+  /** Canonical, as `parseEmail` gives it. */
+  email?: string | null;
   passwordHash: string | null;
   tokenHash: string | null;
   isAdmin: boolean;
@@ -91,7 +93,7 @@ export async function insertAccount(trx: Trx, account: NewAccount): Promise<void
       id: account.id,
       username: account.username,
       username_key: account.usernameKey,
-      email: null,
+      email: account.email ?? null,
       password_hash: account.passwordHash,
       password_changed_at: account.passwordHash === null ? null : account.createdAtMs,
       token_hash: account.tokenHash,

@@ -1,7 +1,7 @@
 // Queries of sign-ins at providers: those under way, and which identity belongs to which account.
 
 import { accountsWithOrganization, toAccount, type Account } from "./accounts.ts";
-import type { Queryable } from "./database.ts";
+import type { Queryable, Trx } from "./database.ts";
 import type { OauthLinksTable, OauthStatesTable } from "./tables-login.ts";
 
 export type SignInState = OauthStatesTable;
@@ -47,6 +47,11 @@ export async function findAccountByEmail(db: Queryable, email: string): Promise<
 /** Throws a unique violation when the identity belongs to an account already. */
 export async function insertSignInLink(db: Queryable, row: SignInLink): Promise<void> {
   await db.insertInto("oauth_links").values(row).execute();
+}
+
+/** Forgets the identities that have this address and were linked with the account. */
+export async function deleteSignInLinks(trx: Trx, accountId: string, email: string): Promise<void> {
+  await trx.deleteFrom("oauth_links").where("account_id", "=", accountId).where("email", "=", email).execute();
 }
 
 export async function pruneSignInStates(db: Queryable, nowMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 // What an operator does with accounts from a shell, when nobody can log in.
 
-import { checkUsername } from "../api/accounts/rules.ts";
+import { changeEmail, checkEmail } from "../api/accounts/email.ts";
+import { checkUsername, uniqueAccount } from "../api/accounts/rules.ts";
 import { checkPassword, type Passwords } from "../auth/passwords.ts";
 import { createToken, hashToken } from "../auth/tokens.ts";
 import { listAdmins } from "../db/account-lists.ts";
@@ -62,6 +63,23 @@ export async function changeToken(deps: OperatorDeps, name: string): Promise<{ t
   return { token };
 }
 
+/** Sets or removes the address that sign-in providers find the account by, and ends every session of the account. */
+export async function setEmail(deps: OperatorDeps, name: string, input: string | null): Promise<void> {
+  const email = input === null ? null : checkEmail(input);
+  await uniqueAccount(() =>
+    changeAccount(
+      deps,
+      name,
+      {
+        action: "account.email_changed",
+        endsSessions: true,
+        details: (account) => ({ before: account.email, after: email }),
+      },
+      (account, trx) => changeEmail(trx, account, email),
+    ),
+  );
+}
+
 /** Every system admin. */
 export async function listAdministrators({ db }: Pick<OperatorDeps, "db">) {
   const admins = await listAdmins(db.kysely);
@@ -95,10 +113,17 @@ export async function setPassword(
 
 type Columns = Partial<Omit<AccountsTable, "id" | "created_at">>;
 
+interface AccountChange {
+  action: string;
+  endsSessions: boolean;
+  /** Before and after, for the audit log. */
+  details?(account: Account): Record<string, unknown>;
+}
+
 async function changeAccount(
   { db, audit, nowMs }: OperatorDeps,
   name: string,
-  { action, endsSessions }: { action: string; endsSessions: boolean },
+  { action, endsSessions, details }: AccountChange,
   apply: (account: Account, trx: Trx) => Promise<Columns> | Columns,
 ): Promise<void> {
   await db.transaction(async (trx) => {
@@ -110,7 +135,12 @@ async function changeAccount(
       await deletePendingLogins(trx, id);
     }
     await db.changes.record(trx, { kind: "account", refId: id, orgId, action: "updated" });
-    await audit.within(trx, { ...byOperator, action, orgId, details: { account: id, username } });
+    await audit.within(trx, {
+      ...byOperator,
+      action,
+      orgId,
+      details: { account: id, username, ...details?.(account) },
+    });
   });
 }
 

@@ -23,6 +23,8 @@ export interface Operator extends AsyncDisposable {
   listAdmins(): Promise<Administrator[]>;
   resetTotp(name: string): Promise<void>;
   setPassword(name: string, password: string): Promise<void>;
+  /** Null removes it. */
+  setEmail(name: string, email: string | null): Promise<void>;
   createAccount(name: string): Promise<{ token: string }>;
   /** A new token for an account that exists; the old one and its tunnels end. */
   changeToken(name: string): Promise<{ token: string }>;

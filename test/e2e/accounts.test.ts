@@ -31,6 +31,10 @@ describe("accounts", () => {
     await page.getByRole("button", { name: "Create account" }).click();
     await page.getByText("Choose a username.").waitFor();
     await page.getByLabel("Username").fill("runner");
+    await page.getByLabel("E-mail").fill("not an address");
+    await page.getByRole("button", { name: "Create account" }).click();
+    await page.locator(".field-error").getByText("one plain address").waitFor();
+    await page.getByLabel("E-mail").fill("Runner@example.com");
     await page.getByRole("button", { name: "Create account" }).click();
     const secret = page.locator("[data-secret]");
     expect(await secret.textContent()).toStartWith("dlt_••••");
@@ -47,6 +51,12 @@ describe("accounts", () => {
     await page.getByRole("button", { name: "Rename" }).click();
     await page.locator(".field-error").getByText("taken").waitFor();
     await tab.check();
+
+    const email = page.getByLabel("E-mail");
+    expect(await email.inputValue()).toBe("runner@example.com");
+    await email.fill("");
+    await page.getByRole("button", { name: "Set e-mail" }).click();
+    await page.getByText("The e-mail was removed.").waitFor();
 
     await page.getByRole("button", { name: "Delete…" }).click();
     const erase = page.getByRole("button", { name: "Delete for good", exact: true });

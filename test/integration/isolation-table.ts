@@ -48,6 +48,7 @@ export const isolation: Record<string, Row> = {
   "POST /admin/accounts/{id}/activate": admin(200),
   "POST /admin/accounts/{id}/regenerate": admin(200),
   "PUT /admin/accounts/{id}/username": admin(200),
+  "PUT /admin/accounts/{id}/email": admin(200),
   "PUT /admin/accounts/{id}/password": admin(200),
   "PUT /admin/accounts/{id}/organization": admin(200),
   "PUT /admin/accounts/{id}/org-admin": admin(200),

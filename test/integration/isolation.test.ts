@@ -181,6 +181,7 @@ describeEngines("isolation", (open) => {
     const bodies: Record<string, unknown> = {
       accounts: { username: `new${n}` },
       "accounts/{id}/username": { username: `new${n}` },
+      "accounts/{id}/email": { email: `new${n}@example.com` },
       "accounts/{id}/password": { password: "another-quiet-river" },
       "accounts/{id}/organization": { orgId: null },
       "accounts/{id}/org-admin": { isOrgAdmin: false },

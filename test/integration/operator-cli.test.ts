@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseToken } from "../../src/auth/tokens.ts";
 import type { Change } from "../../src/db/changes.ts";
+import { findAccountByEmail } from "../../src/db/sign-ins.ts";
 import { createDatabase } from "../../src/db/database.ts";
 import { exportLine } from "../../src/observe/audit-chain.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -55,6 +56,17 @@ describe("the operator's commands", () => {
     expect([renewed.exitCode, parseToken(renewed.out.trim())]).toEqual([0, "dlt"]);
     expect(renewed.problems).toContain("the old one is void");
 
+    const email = await digitLink(["account", "email", "bob", "Bob@Example.com"]);
+    expect(email).toMatchObject({
+      exitCode: 0,
+      problems: "",
+      out: expect.stringContaining("The address of bob is set"),
+    });
+    const account = await findAccountByEmail(server.kysely, "bob@example.com");
+    expect(account?.username).toBe("bob");
+    expect((await digitLink(["account", "email", "bob", "--remove"])).out).toContain("is removed");
+    expect(await findAccountByEmail(server.kysely, "bob@example.com")).toBeNull();
+
     expect(await digitLink(["whitelist", "add", "192.0.2.7", "-d", "office"])).toMatchObject({
       exitCode: 0,
       out: "Agents from 192.0.2.7 may open tunnels.\n",
@@ -86,6 +98,9 @@ describe("the operator's commands", () => {
     const cases: [string[], number, string][] = [
       [["admin", "create", "alice"], 1, "There is an account alice already."],
       [["admin", "create", "!"], 2, "username must have"],
+      [["account", "email", "bob", "bob"], 2, "email must be one plain address"],
+      [["account", "email", "bob"], 2, "Say the account's name and its address"],
+      [["account", "email", "nobody", "n@example.com"], 1, "There is no account nobody."],
       [["admin", "reset-totp", "nobody"], 1, "There is no account nobody."],
       [["account", "token", "nobody"], 1, "There is no account nobody."],
       [["whitelist", "remove", "192.0.2.99"], 1, "192.0.2.99 is not on the list."],

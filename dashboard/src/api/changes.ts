@@ -22,6 +22,8 @@ export const saveSettings = (body: { name?: string; requireTotp?: boolean }) =>
 
 export interface AccountInput {
   username: string;
+  /** System admins only. */
+  email?: string;
   password?: string;
   isAdmin?: boolean;
   isOrgAdmin?: boolean;
@@ -36,6 +38,8 @@ export const regenerateToken = (id: string) =>
   then(post<{ token: string }>(`${base()}/accounts/${id}/regenerate`), "accounts", "tunnels");
 export const renameAccount = (id: string, username: string) =>
   then(put<void>(`${base()}/accounts/${id}/username`, { username }), "accounts");
+export const setAccountEmail = (id: string, email: string | null) =>
+  then(put<void>(`${base()}/accounts/${id}/email`, { email }), "accounts");
 export const setAccountPassword = (id: string, password: string) =>
   then(put<void>(`${base()}/accounts/${id}/password`, { password }), "accounts");
 export const moveAccount = (id: string, orgId: string | null) =>

@@ -10,9 +10,16 @@ export const usernameSchema = text(64, {
 });
 export const passwordSchema = text(256, { minLength: 1, description: "At least 10 characters, at most 72 bytes." });
 
+export const emailSchema = text(254, {
+  minLength: 1,
+  description:
+    "One plain address, in lower case. Who proves it at a sign-in provider is this account, unless it is a system admin.",
+});
+
 export const accountSchema = closed({
   id: idSchema,
   username: t.String(),
+  email: t.Nullable(t.String()),
   isAdmin: t.Boolean(),
   isOrgAdmin: t.Boolean(),
   totpEnabled: t.Boolean(),
@@ -29,6 +36,7 @@ export function toAccountAnswer(account: Account) {
   return {
     id: account.id,
     username: account.username,
+    email: account.email,
     isAdmin: account.isAdmin,
     isOrgAdmin: account.isOrgAdmin,
     totpEnabled: account.totpSecret !== null,
@@ -70,10 +78,12 @@ export const orgCreateBody = closed({
 });
 export const adminCreateBody = closed({
   ...orgCreateBody.properties,
+  email: t.Optional(emailSchema),
   isAdmin: t.Optional(t.Boolean()),
   orgId: t.Optional(t.Nullable(idSchema)),
 });
 export const renameBody = closed({ username: usernameSchema });
+export const setEmailBody = closed({ email: t.Nullable(emailSchema) });
 export const setPasswordBody = closed({ password: passwordSchema });
 export const setOrganizationBody = closed({ orgId: t.Nullable(idSchema) });
 export const setOrgAdminBody = closed({ isOrgAdmin: t.Boolean() });

@@ -57,7 +57,16 @@ export function createAdminAccountsRoutes(deps: ApiDeps, guards: Guards) {
           description: "Ends its sessions, tunnels and admin role there.",
         },
       },
-    );
+    )
+    .put("/:id/email", async ({ actor, params, body }) => done(await accounts.setEmail(actor, params.id, body.email)), {
+      params: idParams,
+      body: model.setEmailBody,
+      response: changed,
+      detail: {
+        summary: "Set or remove the address that sign-in providers find the account by",
+        description: "Ends its sessions, and sign-ins that were linked by the address before.",
+      },
+    });
   return newRoutes("/admin/accounts", tag)
     .use(own)
     .use(createSharedRoutes(deps, accounts, guard, tag, adminSecurity));

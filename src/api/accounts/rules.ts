@@ -1,5 +1,6 @@
 // What every account must be, whoever makes it.
 
+import { isUniqueViolation } from "../../db/engine.ts";
 import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername, isValidUsername } from "../../lib/usernames.ts";
 
@@ -11,6 +12,19 @@ export function checkUsername(input: string): { username: string; usernameKey: s
     throw new AppError("validation", rule, { field: "username" });
   }
   return { username: input.normalize("NFKC").trim(), usernameKey };
+}
+
+/** Does `work`, and throws `conflict` when a name or address in it belongs to another account. */
+export async function uniqueAccount<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isUniqueViolation(error, "username_key"))
+      throw new AppError("conflict", "This username is taken.", { field: "username", cause: error });
+    if (isUniqueViolation(error, "email"))
+      throw new AppError("conflict", "This e-mail is another account's.", { field: "email", cause: error });
+    throw error;
+  }
 }
 
 /** System admins are in no organization; organization admins are in one. Throws `validation`. */

@@ -4,7 +4,6 @@ import { checkPassword } from "../../auth/passwords.ts";
 import { createToken, hashToken } from "../../auth/tokens.ts";
 import { accountSorts, accountSortValue, listAccounts } from "../../db/account-lists.ts";
 import { findAccountWithin, insertAccount, type Account } from "../../db/accounts.ts";
-import { isUniqueViolation } from "../../db/engine.ts";
 import { findOrganization } from "../../db/organizations.ts";
 import { forgetTotpSteps, replaceRecoveryCodes } from "../../db/second-factors.ts";
 import { moveAccountWhitelist, type ListOwner } from "../../db/whitelist-entries.ts";
@@ -14,7 +13,8 @@ import { canonicalUsername } from "../../lib/usernames.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
-import { checkRoles, checkUsername } from "./rules.ts";
+import { checkRoles, checkUsername, uniqueAccount } from "./rules.ts";
+import { changeEmail, checkEmail } from "./email.ts";
 import { createAccountChanges, type AccountEdit, type Actor } from "./change.ts";
 
 export interface ListQuery {
@@ -29,6 +29,7 @@ export interface ListQuery {
 
 export interface NewAccountBody {
   username: string;
+  email?: string;
   password?: string;
   isAdmin?: boolean;
   isOrgAdmin?: boolean;
@@ -69,6 +70,7 @@ export function createAccounts(deps: ApiDeps) {
 
   async function create(actor: Actor, body: NewAccountBody): Promise<{ account: Account; token: string }> {
     const { username, usernameKey } = checkUsername(body.username);
+    const email = body.email === undefined ? null : checkEmail(body.email);
     const isAdmin = body.isAdmin === true;
     const orgId = actor.orgId ?? body.orgId ?? null;
     checkRoles(isAdmin, body.isOrgAdmin === true, orgId);
@@ -76,13 +78,14 @@ export function createAccounts(deps: ApiDeps) {
     const passwordHash = body.password === undefined ? null : await deps.passwords.hash(body.password);
     const token = createToken("dlt");
     const id = newId("acc", nowMs());
-    await uniqueName(() =>
+    await uniqueAccount(() =>
       db.transaction(async (trx) => {
         if (orgId !== null && (await findOrganization(trx, orgId)) === null) throw unknownOrganization();
         await insertAccount(trx, {
           id,
           username,
           usernameKey,
+          email,
           passwordHash,
           tokenHash: hashToken(token),
           isAdmin,
@@ -95,7 +98,7 @@ export function createAccounts(deps: ApiDeps) {
           ...changeBy(actor.caller, actor.request),
           action: "account.created",
           orgId,
-          details: { account: id, username, isAdmin, isOrgAdmin: body.isOrgAdmin === true },
+          details: { account: id, username, email, isAdmin, isOrgAdmin: body.isOrgAdmin === true },
         });
       }),
     );
@@ -137,13 +140,25 @@ export function createAccounts(deps: ApiDeps) {
     },
     rename(actor: Actor, id: string, input: string): Promise<Account> {
       const { username, usernameKey } = checkUsername(input);
-      return uniqueName(() =>
+      return uniqueAccount(() =>
         edit(actor, id, {
           action: "account.renamed",
           apply: () => ({ username, username_key: usernameKey }),
           endsSessions: false,
           closesTunnels: null,
           details: (before) => ({ before: before.username, after: username }),
+        }),
+      );
+    },
+    setEmail(actor: Actor, id: string, input: string | null): Promise<Account> {
+      const email = input === null ? null : checkEmail(input);
+      return uniqueAccount(() =>
+        edit(actor, id, {
+          action: "account.email_changed",
+          apply: (before, trx) => changeEmail(trx, before, email),
+          endsSessions: true,
+          closesTunnels: null,
+          details: (before) => ({ before: before.email, after: email }),
         }),
       );
     },
@@ -206,13 +221,4 @@ export function createAccounts(deps: ApiDeps) {
 
 function unknownOrganization(): AppError {
   return new AppError("validation", "orgId is no organization of this server.", { field: "orgId" });
-}
-
-async function uniqueName<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isUniqueViolation(error, "username_key")) throw error;
-    throw new AppError("conflict", "This username is taken.", { field: "username", cause: error });
-  }
 }

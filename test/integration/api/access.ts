@@ -53,6 +53,7 @@ export const access: Record<string, Level | { level: Level; foreign: "account" }
   "POST /admin/accounts/{id}/activate": "admin",
   "POST /admin/accounts/{id}/regenerate": "admin",
   "PUT /admin/accounts/{id}/username": "admin",
+  "PUT /admin/accounts/{id}/email": "admin",
   "PUT /admin/accounts/{id}/password": "admin",
   "PUT /admin/accounts/{id}/organization": "admin",
   "PUT /admin/accounts/{id}/org-admin": "admin",

@@ -35,6 +35,40 @@ export function RenameForm(props: { account: Account }): JSX.Element {
   );
 }
 
+/** System admins only. */
+export function EmailForm(props: { account: Account }): JSX.Element {
+  const form = createForm({
+    initial: { email: props.account.email ?? "" },
+    submit: async ({ email }) => {
+      const address = email.trim() === "" ? null : email.trim();
+      await changes.setAccountEmail(props.account.id, address);
+      toast(address === null ? "The e-mail was removed." : "The e-mail was set.");
+    },
+  });
+  return (
+    <Form
+      form={form}
+      actions={
+        <Button type="submit" busy={form.busy()} disabled={!form.dirty()}>
+          Set e-mail
+        </Button>
+      }
+    >
+      <TextField
+        label="E-mail"
+        optional
+        type="email"
+        hint={
+          props.account.isAdmin
+            ? "System admins link a sign-in provider themselves; an address alone does not let them in."
+            : "Whoever proves it at a sign-in provider is this account. A change logs the account out everywhere."
+        }
+        {...form.field("email")}
+      />
+    </Form>
+  );
+}
+
 export function PasswordForm(props: { account: Account }): JSX.Element {
   const form = createForm({
     initial: { password: "" },

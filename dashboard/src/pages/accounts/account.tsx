@@ -15,7 +15,7 @@ import { Card, DangerRow, Fact, Page } from "../../ui/page.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
 import { WhitelistCard } from "../whitelists/whitelist-card.tsx";
 import { AccountState, roleOf } from "./accounts-table.tsx";
-import { MoveForm, PasswordForm, RenameForm } from "./account-forms.tsx";
+import { EmailForm, MoveForm, PasswordForm, RenameForm } from "./account-forms.tsx";
 
 export default function AccountPage(): JSX.Element {
   const params = useParams<{ id: string }>();
@@ -103,6 +103,9 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
             <div class="stack-loose">
               <RenameForm account={account()} />
               <PasswordForm account={account()} />
+              <Show when={isAdmin()}>
+                <EmailForm account={account()} />
+              </Show>
             </div>
           </Card>
           <Card title="Place and role" lead="Sessions and tunnels that the new place does not permit are closed.">

@@ -17,7 +17,7 @@ export function CreateAccount(props: { orgId?: string; onClose: () => void }): J
   const [token, setToken] = createSignal<string | null>(null);
   const free = () => isAdmin() && props.orgId === undefined;
   const form = createForm({
-    initial: { username: "", password: "", orgId: props.orgId ?? "", role: "member" as Role },
+    initial: { username: "", email: "", password: "", orgId: props.orgId ?? "", role: "member" as Role },
     check: (values) => ({
       ...(values.username.trim() === "" ? { username: "Choose a username." } : {}),
       ...(values.password !== "" && values.password.length < 10 ? { password: "At least 10 characters." } : {}),
@@ -25,9 +25,10 @@ export function CreateAccount(props: { orgId?: string; onClose: () => void }): J
         ? { orgId: "An organization admin needs an organization." }
         : {}),
     }),
-    submit: async ({ username, password, orgId, role }) => {
+    submit: async ({ username, email, password, orgId, role }) => {
       const answer = await createAccount({
         username: username.trim(),
+        ...(isAdmin() && email.trim() !== "" ? { email: email.trim() } : {}),
         ...(password === "" ? {} : { password }),
         ...(role === "admin" ? { isAdmin: true } : {}),
         ...(role === "orgAdmin" ? { isOrgAdmin: true } : {}),
@@ -65,6 +66,15 @@ export function CreateAccount(props: { orgId?: string; onClose: () => void }): J
       <ChoiceCards legend="Role" options={roles()} {...form.field("role")} />
       <Show when={free() && form.values.role !== "admin"}>
         <OrganizationField {...form.field("orgId")} none="None" />
+      </Show>
+      <Show when={isAdmin()}>
+        <TextField
+          label="E-mail"
+          optional
+          type="email"
+          hint="Whoever proves it at a sign-in provider is this account."
+          {...form.field("email")}
+        />
       </Show>
       <TextField
         label="Password"
