@@ -1,0 +1,89 @@
+// Organizations over the API: made, renamed, deleted, their settings, and names that look alike.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { errorOf, openAcme, type Acme, type Shown } from "../../helpers/acme.ts";
+import { describeEngines } from "../../helpers/databases.ts";
+import { createPerson } from "../../helpers/people.ts";
+
+describeEngines("organizations", (open) => {
+  let acme: Acme;
+  let database: Acme["database"];
+  let api: Acme["api"];
+  let otherBoss: Acme["otherBoss"];
+  let orgId: Acme["orgId"];
+  let otherOrgId: Acme["otherOrgId"];
+  let as: Acme["as"];
+  let asAdmin: Acme["asAdmin"];
+  let asBoss: Acme["asBoss"];
+  let count = 0;
+
+  beforeAll(async () => {
+    acme = await openAcme(open);
+    ({ database, api, otherBoss, orgId, otherOrgId, as, asAdmin, asBoss } = acme);
+  });
+  afterAll(async () => acme[Symbol.asyncDispose]());
+  beforeEach(() => {
+    api.closed.length = 0;
+    api.tunnels.length = 0;
+    api.clock.nowMs += 1_000;
+  });
+
+  const lastChange = () =>
+    database.db.kysely.selectFrom("changes").selectAll().orderBy("id", "desc").limit(1).executeTakeFirstOrThrow();
+
+  test("are created, renamed, listed with their counts, and deleted when empty", async () => {
+    const created = await asAdmin("POST", "/admin/organizations", { name: "  Fresh   Start " });
+    expect(created.status).toBe(201);
+    const organization = created.body["organization"] as Shown;
+    expect(organization).toMatchObject({ name: "Fresh Start", requireTotp: false, hasPolicy: false, authType: null });
+    const taken = await asAdmin("POST", "/admin/organizations", { name: "FRESH start" });
+    expect({ status: taken.status, field: errorOf(taken).field }).toEqual({ status: 409, field: "name" });
+    const changed = await asAdmin("PUT", `/admin/organizations/${organization.id}`, { requireTotp: true });
+    expect(changed.body["organization"]).toMatchObject({ name: "Fresh Start", requireTotp: true });
+    expect(await lastChange()).toMatchObject({ kind: "organization", ref_id: organization.id, action: "updated" });
+    expect(api.audited.at(-1)).toMatchObject({
+      action: "organization.changed",
+      actorName: "admin",
+      details: { before: { requireTotp: false }, after: { requireTotp: true } },
+    });
+    const acme = (await asAdmin("GET", `/admin/organizations/${orgId}`)).body["organization"];
+    expect(acme).toMatchObject({ accountCount: 2 });
+    expect((await asAdmin("DELETE", `/admin/organizations/${organization.id}`)).status).toBe(200);
+    expect(api.closed).toEqual([{ orgId: organization.id, reason: "credential_revoked" }]);
+    expect((await asAdmin("GET", `/admin/organizations/${organization.id}`)).status).toBe(404);
+  });
+
+  test("with applications or members are not deleted", async () => {
+    const { body } = await asAdmin("POST", "/admin/organizations", { name: `Full ${++count}` });
+    const { id } = body["organization"] as Shown;
+    const app = await asAdmin("POST", "/admin/applications", { orgId: id, subdomain: `full${count}`, name: "Full" });
+    expect((await asAdmin("DELETE", `/admin/organizations/${id}`)).status).toBe(409);
+    expect(api.closed).toEqual([]);
+    await asAdmin("DELETE", `/admin/applications/${(app.body["application"] as Shown).id}`);
+    const account = await createPerson(api, { username: `full${count}`, orgId: id, login: false });
+    expect((await asAdmin("DELETE", `/admin/organizations/${id}`)).status).toBe(409);
+    await asAdmin("DELETE", `/admin/accounts/${account.id}/hard`);
+    expect((await asAdmin("DELETE", `/admin/organizations/${id}`)).status).toBe(200);
+  });
+
+  test("an organization's admins change its name and whether a second factor is needed", async () => {
+    expect((await asBoss("GET", "/org/settings")).body["settings"]).toEqual({ name: "Acme", requireTotp: false });
+    const changed = await asBoss("PUT", "/org/settings", { name: "Acme Ltd" });
+    expect(changed.body["settings"]).toEqual({ name: "Acme Ltd", requireTotp: false });
+    expect((await asBoss("PUT", "/org/settings", { name: "other" })).status).toBe(409);
+    expect((await asBoss("PUT", "/org/settings", { name: "Acme" })).status).toBe(200);
+    const boss2 = await createPerson(api, { username: "boss2", orgId: otherOrgId, isOrgAdmin: true, totp: true });
+    expect((await as(boss2)("PUT", "/org/settings", { requireTotp: true })).status).toBe(200);
+    expect(errorOf(await as(otherBoss)("GET", "/org/settings")).code).toBe("totp_required");
+    expect((await as(boss2)("PUT", "/org/settings", { requireTotp: false })).status).toBe(200);
+  });
+
+  describe("security", () => {
+    test("organization names that look alike are one", async () => {
+      for (const name of ["ACME", " acme ", "Ａｃｍｅ", "Ac​me", "Ac\nme", ""]) {
+        const answer = await asAdmin("POST", "/admin/organizations", { name });
+        expect({ name, refused: [409, 422].includes(answer.status) }).toEqual({ name, refused: true });
+      }
+    });
+  });
+});
