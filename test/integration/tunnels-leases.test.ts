@@ -1,29 +1,14 @@
 // The life of a lease, on both engines: generations, pools, grace, names that are kept, restarts, shards that die.
 
 import { describe, expect, test } from "bun:test";
-import { AppError } from "../../src/lib/errors.ts";
 import type { Registered } from "../../src/api/tunnels/register.ts";
-import { shardOf } from "../../src/link/shard-of.ts";
-import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
+import { describeEngines } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
-import {
-  addAccount,
-  addApplication,
-  addOrganization,
-  openTestRegistry,
-  type TestRegistry,
-} from "../helpers/test-registry.ts";
+import { stateOf, becomes, leaseRow, historyOf } from "../helpers/registry-facts.ts";
+import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
 
 const graceMs = 60_000;
 const dayMs = 86_400_000;
-
-const stateOf = (at: TestRegistry, { tunnelId }: Registered) => at.registry.find(tunnelId)?.state ?? null;
-const becomes = (at: TestRegistry, tunnel: Registered, state: string | null) =>
-  eventually(() => stateOf(at, tunnel) === state, `the tunnel is ${state}`);
-const leaseRow = ({ db }: TestDatabase, name: string) =>
-  db.kysely.selectFrom("leases").selectAll().where("name", "=", name).executeTakeFirst();
-const historyOf = ({ db }: TestDatabase, { tunnelId }: Registered) =>
-  db.kysely.selectFrom("tunnels").selectAll().where("id", "=", tunnelId).executeTakeFirst();
 
 describeEngines("leases", (open) => {
   test("a lost session comes back beside its survivor; a newer generation replaces both, and late news of the old count nowhere", async () => {
@@ -186,119 +171,6 @@ describeEngines("leases", (open) => {
     expect(at.registry.release(random.tunnelId, ada.id)).toBe(false);
   });
 
-  test("a restart restores leases: names held for their agents, invented ones known to theirs, histories closed", async () => {
-    await using fresh = await open();
-    const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
-    const org = await addOrganization(fresh, "acme");
-    const member = await addAccount(fresh, "member", org);
-    const shop = await addApplication(fresh, org, "shop");
-    const clock = { nowMs: Date.UTC(2030, 0, 1) };
-    const env = { TCP_PORTS: "20001-20009" };
-    const before = { mine: "", random: "", kept: "", port: 0, shop: "" };
-    let orphan: Registered;
-    {
-      await using at = await openTestRegistry(fresh, { clock, env });
-      before.mine = (await at.serve(ada, { subdomain: "mine" })).tunnelId;
-      before.random = (await at.serve(ada)).subdomain;
-      before.port = (await at.serve(ada, { protocol: "tcp" })).port!;
-      before.shop = (await at.serve(member, { subdomain: "shop" })).tunnelId;
-      const kept = await at.serve(ada, { agentId: "agent-two" });
-      before.kept = kept.subdomain;
-      at.registry.release(kept.tunnelId, ada.id);
-      orphan = await at.serve(ada, { subdomain: "orphan" });
-      await fresh.db.kysely.deleteFrom("leases").where("name", "=", "orphan").execute();
-    }
-    clock.nowMs += 10_000;
-    await using at = await openTestRegistry(fresh, { clock, env });
-    expect(at.shards.names.get("mine")).toMatchObject({ heldUntilMs: clock.nowMs + graceMs, appId: null });
-    expect(at.shards.names.get("shop")).toMatchObject({ heldUntilMs: clock.nowMs + graceMs, appId: shop });
-    expect(at.shards.names.has(before.kept)).toBe(false);
-    expect((await historyOf(fresh, orphan))?.close_reason).toBe("server_stopped");
-    for (const subdomain of ["mine", before.random, before.kept])
-      expect(await at.refusal(bob, { subdomain })).toBe("name_taken");
-    // An agent that runs on names what it had; one that was started anew is known by its id.
-    expect((await at.serve(ada, { subdomain: "mine", generation: 9 })).tunnelId).toBe(before.mine);
-    expect((await at.serve(ada, { generation: 9 })).subdomain).toBe(before.random);
-    expect((await at.serve(ada, { agentId: "agent-two", generation: 9 })).subdomain).toBe(before.kept);
-    expect((await at.serve(ada, { protocol: "tcp", port: before.port, generation: 9 })).port).toBe(before.port);
-    clock.nowMs += graceMs;
-    await eventually(() => at.registry.find(before.shop) === null, "who doesn't come back loses the name");
-    await eventually(
-      async () => (await historyOf(fresh, { tunnelId: before.shop } as Registered))?.closed_at !== null,
-      "its history is closed",
-    );
-  });
-
-  test("what went offline is listed for a day, over a restart too, until its name is served again or somebody clears it", async () => {
-    await using fresh = await open();
-    const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
-    const clock = { nowMs: Date.UTC(2030, 0, 1) };
-    const names = (at: TestRegistry) =>
-      at.registry
-        .gone()
-        .map(({ name }) => name)
-        .sort();
-    let cleared = "";
-    {
-      await using at = await openTestRegistry(fresh, { clock });
-      const target = "http://localhost:3000";
-      for (const subdomain of ["back", "cleared", "gone"]) {
-        const tunnel = await at.serve(ada, { subdomain, target });
-        if (subdomain === "cleared") cleared = tunnel.tunnelId;
-        expect(at.registry.clear(tunnel.tunnelId)).toBe(false);
-        at.shards.lose(tunnel.tunnelId);
-        await becomes(at, tunnel, "away");
-        expect(at.registry.find(tunnel.tunnelId)).toMatchObject({ target, lastAgent: { address: "127.0.0.1" } });
-      }
-      const never = await at.mustRegister(ada, { subdomain: "never-opened" });
-      expect(at.registry.gone()).toEqual([]);
-      expect(at.registry.clear(never.tunnelId)).toBe(false);
-      expect(at.registry.clear(cleared)).toBe(true);
-      expect(await at.refusal(bob, { subdomain: "cleared" })).toBeNull();
-      const awaySinceMs = clock.nowMs;
-      clock.nowMs += 2 * graceMs;
-      await eventually(() => names(at).join() === "back,gone", "the grace period is over");
-      expect(at.registry.gone()[0]).toMatchObject({ state: "gone", target, awaySinceMs, agents: [], sessions: 0 });
-      await at.serve(bob, { subdomain: "back" });
-      expect(names(at)).toEqual(["gone"]);
-    }
-    await using at = await openTestRegistry(fresh, { clock });
-    const [row] = at.registry.gone();
-    expect(names(at)).toEqual(["gone"]);
-    expect(row).toMatchObject({ accountId: ada.id, target: "http://localhost:3000", url: "https://gone.tunnel.test" });
-    expect(at.registry.clear(row?.id ?? "")).toBe(true);
-    expect(names(at)).toEqual([]);
-    expect((await historyOf(fresh, { tunnelId: cleared } as Registered))?.close_reason).toBe("cleared");
-    clock.nowMs += dayMs + 2 * graceMs;
-    await eventually(() => at.registry.live().length === 0, "the name of before the restart is free");
-    clock.nowMs += dayMs;
-    expect(names(at)).toEqual([]);
-  });
-
-  test("a shard that dies takes its sessions along, and only its own; its successor is told every name", async () => {
-    await using fresh = await open();
-    const ada = await addAccount(fresh, "ada");
-    await using at = await openTestRegistry(fresh);
-    const names = ["one", "two", "three", "four", "five", "six"];
-    const tunnels = new Map<string, Registered>();
-    for (const subdomain of names) tunnels.set(subdomain, await at.serve(ada, { subdomain }));
-    const dead = shardOf("one", 3);
-    at.registry.onReplaced(dead);
-    for (const name of names)
-      expect([name, stateOf(at, tunnels.get(name)!)]).toEqual([name, shardOf(name, 3) === dead ? "away" : "live"]);
-    at.registry.onReady(dead);
-    const snapshot = at.shards.sent.at(-1)!.message;
-    expect(snapshot).toMatchObject({ type: "names", snapshot: true, remove: [] });
-    const own = names.filter((name) => shardOf(name, 3) === dead).sort();
-    expect(snapshot.type === "names" ? snapshot.set.map(({ name }) => name).sort() : []).toEqual(own);
-    expect(snapshot.type === "names" && snapshot.set.every(({ heldUntilMs }) => heldUntilMs > at.clock.nowMs)).toBe(
-      true,
-    );
-    expect(await at.serve(ada, { subdomain: "one", generation: 2 })).toMatchObject({
-      tunnelId: tunnels.get("one")!.tunnelId,
-    });
-  });
-
   test("counters and the state of the local service are added up and shown", async () => {
     await using fresh = await open();
     const ada = await addAccount(fresh, "ada");
@@ -344,24 +216,6 @@ describeEngines("leases", (open) => {
       at.clock.nowMs += graceMs;
       expect(await at.refusal(bob, { subdomain: tunnel.subdomain })).toBe("name_taken");
       expect((await at.serve(ada, { generation: 2 })).subdomain).toBe(tunnel.subdomain);
-    });
-
-    test("nor when the server was down for longer than the grace period", async () => {
-      await using fresh = await open();
-      const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
-      const clock = { nowMs: Date.UTC(2030, 0, 1) };
-      let name = "";
-      {
-        await using at = await openTestRegistry(fresh, { clock });
-        const tunnel = await at.serve(ada);
-        name = tunnel.subdomain;
-        at.shards.lose(tunnel.tunnelId);
-        await becomes(at, tunnel, "away");
-      }
-      clock.nowMs += 3 * graceMs;
-      await using at = await openTestRegistry(fresh, { clock });
-      expect(await at.refusal(bob, { subdomain: name })).toBe("name_taken");
-      expect((await at.serve(ada, { generation: 2 })).subdomain).toBe(name);
     });
 
     test("a registration that is overtaken in its middle gives no ticket: by a newer start of its agent, by giving up", async () => {
@@ -410,21 +264,6 @@ describeEngines("leases", (open) => {
       expect(at.registry.find(tunnelId)).toBeNull();
       expect(at.registry.count()).toBe(0);
       expect(at.audited).toEqual([]);
-    });
-
-    test("a lease from before a name became an application's is not restored over it", async () => {
-      await using fresh = await open();
-      const [ada, org] = [await addAccount(fresh, "ada"), await addOrganization(fresh, "acme")];
-      const clock = { nowMs: Date.UTC(2030, 0, 1) };
-      {
-        await using at = await openTestRegistry(fresh, { clock });
-        await at.serve(ada, { subdomain: "shop" });
-      }
-      const shop = await addApplication(fresh, org, "shop");
-      await using at = await openTestRegistry(fresh, { clock });
-      expect(at.shards.names.get("shop")).toMatchObject({ appId: shop, orgId: org, heldUntilMs: 0 });
-      expect(await at.register(ada, { subdomain: "shop" })).toBeInstanceOf(AppError);
-      expect(await leaseRow(fresh, "shop")).toBeUndefined();
     });
   });
 });

@@ -4,42 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { createToken } from "../../src/auth/tokens.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { shardOf } from "../../src/link/shard-of.ts";
-import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
-import {
-  addAccount,
-  addApplication,
-  addKey,
-  addOrganization,
-  allow,
-  openTestRegistry,
-  type Credential,
-} from "../helpers/test-registry.ts";
-
-interface World {
-  acme: string;
-  globex: string;
-  shop: string;
-  blog: string;
-  loner: Credential;
-  ada: Credential;
-  gina: Credential;
-  orgKey: Credential;
-  shopKey: Credential;
-}
-
-/** Two organizations; acme has the applications shop and blog. */
-async function populate(database: TestDatabase): Promise<World> {
-  const [acme, globex] = [await addOrganization(database, "acme"), await addOrganization(database, "globex")];
-  const [shop, blog] = [await addApplication(database, acme, "shop"), await addApplication(database, acme, "blog")];
-  return {
-    ...{ acme, globex, shop, blog },
-    loner: await addAccount(database, "loner"),
-    ada: await addAccount(database, "ada", acme),
-    gina: await addAccount(database, "gina", globex),
-    orgKey: await addKey(database, acme),
-    shopKey: await addKey(database, acme, { app_id: shop }),
-  };
-}
+import { describeEngines } from "../helpers/databases.ts";
+import { populate } from "../helpers/registry-facts.ts";
+import { addKey, allow, openTestRegistry, type Credential } from "../helpers/test-registry.ts";
 
 describeEngines("registration", (open) => {
   test("a granted registration has what the agent needs, and its shard has entry and tickets before the agent knows", async () => {
@@ -128,50 +95,6 @@ describeEngines("registration", (open) => {
     const again = await at.serve(ada, { subdomain: "shop", agentId: "adas-agent" });
     expect(at.registry.find(again.tunnelId)).toMatchObject({ appId: shop, accountId: ada.id });
     expect(await at.refusal(orgKey, { subdomain: "blog" })).toBeNull();
-  });
-
-  test("quotas of a credential and of an organization count what is open", async () => {
-    await using fresh = await open();
-    const { ada, orgKey, loner } = await populate(fresh);
-    await using at = await openTestRegistry(fresh, {
-      env: { MAX_TUNNELS_PER_ACCOUNT: "2", MAX_TUNNELS_PER_ORGANIZATION: "3" },
-    });
-    const [first] = [await at.serve(ada, { subdomain: "a1" }), await at.serve(ada, { subdomain: "a2" })];
-    expect(await at.refusal(ada, { subdomain: "a3" })).toBe("quota_exceeded");
-    expect(await at.refusal(ada, { subdomain: "a1" })).toBeNull();
-    await at.serve(orgKey, { subdomain: "k1" });
-    expect(await at.refusal(orgKey, { subdomain: "k2" })).toBe("quota_exceeded");
-    expect(await at.refusal(loner, { subdomain: "l1" })).toBeNull();
-    expect(at.registry.release(first.tunnelId, ada.id)).toBe(true);
-    expect(await at.refusal(orgKey, { subdomain: "k2" })).toBeNull();
-  });
-
-  test("TCP: a port of the list, another one for the next, and a clear refusal when there is none", async () => {
-    await using fresh = await open();
-    const { ada, loner, shopKey } = await populate(fresh);
-    {
-      await using none = await openTestRegistry(fresh);
-      expect(await none.refusal(ada, { protocol: "tcp" })).toBe("protocol_unavailable");
-    }
-    await using at = await openTestRegistry(fresh, { env: { TCP_PORTS: "20001,20002" } });
-    expect(await at.refusal(shopKey, { protocol: "tcp" })).toBe("application_forbidden");
-    const first = await at.serve(ada, { protocol: "tcp" });
-    const second = await at.serve(loner, { protocol: "tcp" });
-    expect([first.port, second.port].sort()).toEqual([20001, 20002]);
-    expect(first).toMatchObject({ subdomain: "", url: `tcp://tunnel.test:${first.port}` });
-    expect(await at.refusal(ada, { protocol: "tcp", agentId: "adas-second" })).toBe("ports_exhausted");
-    // One more session beside the survivor, and the same port after a loss.
-    expect(await at.mustRegister(ada, { protocol: "tcp", port: first.port! })).toMatchObject({
-      port: first.port!,
-      tunnelId: first.tunnelId,
-    });
-    at.shards.lose(first.tunnelId);
-    await Promise.resolve();
-    expect((await at.mustRegister(ada, { protocol: "tcp", port: first.port!, generation: 2 })).port).toBe(first.port!);
-    // Somebody else's port, or none of ours, is no reason to get none.
-    expect(await at.refusal(loner, { protocol: "tcp", port: first.port!, agentId: "loners-second" })).toBe(
-      "ports_exhausted",
-    );
   });
 
   describe("security", () => {
@@ -278,29 +201,6 @@ describeEngines("registration", (open) => {
       expect(await at.refusal(gina, { subdomain: "theirs" })).toBe("name_taken");
       await fresh.db.kysely.updateTable("leases").set({ free_at: now }).where("name", "=", "theirs").execute();
       expect(await at.refusal(gina, { subdomain: "theirs" })).toBeNull();
-    });
-
-    test("50 parallel registrations with one credential: exactly the permitted number is open", async () => {
-      await using fresh = await open();
-      const { loner } = await populate(fresh);
-      await using at = await openTestRegistry(fresh, { env: { MAX_TUNNELS_PER_ACCOUNT: "7" } });
-      const names = Array.from({ length: 50 }, (_, i) => `parallel-${i}`);
-      const results = await Promise.all(names.map((subdomain) => at.refusal(loner, { subdomain })));
-      expect(results.filter((code) => code === null)).toHaveLength(7);
-      expect(new Set(results)).toEqual(new Set([null, "quota_exceeded"]));
-      expect(at.registry.live()).toHaveLength(7);
-      const rows = await fresh.db.kysely.selectFrom("leases").select("name").execute();
-      expect(rows).toHaveLength(7);
-      expect(at.shards.tickets.size).toBe(7);
-    });
-
-    test("50 credentials after one name: one has it", async () => {
-      await using fresh = await open();
-      await using at = await openTestRegistry(fresh);
-      const people = await Promise.all(Array.from({ length: 50 }, (_, i) => addAccount(fresh, `person-${i}`)));
-      const results = await Promise.all(people.map((one) => at.refusal(one, { subdomain: "wanted" })));
-      expect(results.filter((code) => code === null)).toHaveLength(1);
-      expect(results.filter((code) => code === "name_taken")).toHaveLength(49);
     });
   });
 });

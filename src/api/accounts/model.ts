@@ -10,7 +10,7 @@ export const usernameSchema = text(64, {
 });
 export const passwordSchema = text(256, { minLength: 1, description: "At least 10 characters, at most 72 bytes." });
 
-export const emailSchema = text(254, {
+const emailSchema = text(254, {
   minLength: 1,
   description:
     "One plain address, in lower case. Who proves it at a sign-in provider is this account, unless it is a system admin.",

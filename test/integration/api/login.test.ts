@@ -1,13 +1,10 @@
-// Logging in: passwords, second factors, half-done logins, sessions, on both engines.
+// Logging in: passwords, blocks, sessions, on both engines.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { prune } from "../../../src/api/housekeeping.ts";
-import { createTestApi, testEncryptionKey, type TestApi } from "../../helpers/api.ts";
+import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
-import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
-
-const codeOf = (answer: { body: Record<string, unknown> }) =>
-  (answer.body["error"] as { code?: string } | undefined)?.code;
+import { createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
 
 describeEngines("login", (open) => {
   let database: TestDatabase;
@@ -55,32 +52,6 @@ describeEngines("login", (open) => {
     expect(me.body).toMatchObject({ account: { username: name, isAdmin: true, totpEnabled: true } });
   });
 
-  test("an admin without second factor enrols first, and gets recovery codes that work once", async () => {
-    await createPerson(api, { username: name, isAdmin: true, login: false });
-    const first = await tryLogin(name, goodPassword);
-    expect(first.body).toEqual({ success: true, needsSetup: true, pendingToken: expect.any(String) });
-    const pendingToken = first.body["pendingToken"] as string;
-    const setup = await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
-    const again = await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
-    expect(again.body).toEqual(setup.body);
-    expect(setup.body["qrSvg"]).toStartWith("<svg");
-    expect(setup.body["uri"]).toStartWith("otpauth://totp/tunnel.test");
-    const code = codeNow(api, setup.body["secret"] as string);
-    const done = await api.call("POST", "/auth/totp/setup", { body: { pendingToken, code } });
-    expect(done.status).toBe(200);
-    const codes = done.body["recoveryCodes"] as string[];
-    expect(codes).toHaveLength(10);
-    expect((await api.call("GET", "/admin/me", { session: done.cookies["__Host-dl_session"]! })).status).toBe(200);
-
-    for (const expected of [200, 401]) {
-      const next = (await tryLogin(name, goodPassword)).body["pendingToken"];
-      const answer = await api.call("POST", "/auth/totp/verify", {
-        body: { pendingToken: next, code: codes[0]!.toUpperCase() },
-      });
-      expect(answer.status).toBe(expected);
-    }
-  });
-
   test("sessions are listed and ended", async () => {
     const { session: one } = await createPerson(api, { username: name });
     const two = await login(api, name);
@@ -94,16 +65,6 @@ describeEngines("login", (open) => {
     const out = await api.call("POST", "/auth/logout", { session: one });
     expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
     expect((await api.call("GET", "/auth/me", { session: one })).status).toBe(401);
-  });
-
-  test("a rotated encryption key: seeds move to the new one when they are used", async () => {
-    await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-    const newKey = "a newer encryption key of 32 bytes and more";
-    const rotated = createTestApi(database, { encryptionKeys: [newKey, testEncryptionKey] });
-    expect(await login(rotated, name)).not.toBe("");
-    const without = createTestApi(database, { encryptionKeys: [newKey] });
-    without.clock.nowMs = rotated.clock.nowMs;
-    expect(await login(without, name)).not.toBe("");
   });
 
   test("housekeeping removes what has ended, and only that", async () => {
@@ -218,94 +179,6 @@ describeEngines("login", (open) => {
       expect((await tryLogin(name, goodPassword, "192.0.2.1")).status).toBe(200);
     });
 
-    test("one of twenty parallel uses of a code wins", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-      const pending = await Promise.all(
-        Array.from({ length: 4 }, async () => (await tryLogin(name, goodPassword)).body["pendingToken"]),
-      );
-      const code = codeNow(api);
-      const uses = Array.from({ length: 20 }, (_, i) =>
-        api.call("POST", "/auth/totp/verify", { body: { pendingToken: pending[i % 4], code } }),
-      );
-      const answers = await Promise.all(uses);
-      expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
-    });
-
-    test("a used code is refused, also in another login", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-      const code = codeNow(api);
-      for (const expected of [200, 401]) {
-        const { pendingToken } = (await tryLogin(name, goodPassword)).body;
-        expect((await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code } })).status).toBe(expected);
-      }
-    });
-
-    test("five wrong codes block the account's second factor across logins and addresses", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-      for (let i = 0; i < 5; i++) {
-        const { pendingToken } = (await tryLogin(name, goodPassword)).body;
-        const body = { pendingToken, code: "000000" };
-        const answer = await api.call("POST", "/auth/totp/verify", { body, address: `198.51.100.${i}` });
-        expect(codeOf(answer)).toBe("bad_code");
-      }
-      const { pendingToken } = (await tryLogin(name, goodPassword)).body;
-      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
-      expect(answer.status).toBe(429);
-    });
-
-    test("a half-done login is good for nothing but its step, once, for five minutes", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-      const first = (await tryLogin(name, goodPassword)).body["pendingToken"] as string;
-      for (const [method, path] of [
-        ["GET", "/auth/me"],
-        ["GET", "/admin/me"],
-        ["GET", "/admin/accounts"],
-      ] as const) {
-        expect((await api.call(method, path, { session: first })).status).toBe(401);
-        expect((await api.call(method, path, { headers: { authorization: `Bearer ${first}` } })).status).toBe(401);
-      }
-      // It cannot enrol an account that has a second factor.
-      expect((await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": first } })).status).toBe(401);
-      const enrol = await api.call("POST", "/auth/totp/setup", { body: { pendingToken: first, code: codeNow(api) } });
-      expect(enrol.status).toBe(401);
-
-      const verify = () => api.call("POST", "/auth/totp/verify", { body: { pendingToken: first, code: codeNow(api) } });
-      expect((await verify()).status).toBe(200);
-      api.clock.nowMs += 30_000;
-      expect((await verify()).status).toBe(401);
-
-      const late = (await tryLogin(name, goodPassword)).body["pendingToken"];
-      api.clock.nowMs += 5 * 60_000;
-      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken: late, code: codeNow(api) } });
-      expect(answer.status).toBe(401);
-    });
-
-    test("a login that has to enrol cannot pass as one that has a code", async () => {
-      await createPerson(api, { username: name, isAdmin: true, login: false });
-      const { pendingToken } = (await tryLogin(name, goodPassword)).body;
-      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
-      expect(codeOf(answer)).toBe("unauthorized");
-    });
-
-    test("two enrolments in progress: the second cannot replace the first", async () => {
-      await createPerson(api, { username: name, isAdmin: true, login: false });
-      const tokens = [await tryLogin(name, goodPassword), await tryLogin(name, goodPassword)].map(
-        ({ body }) => body["pendingToken"] as string,
-      );
-      const seeds = await Promise.all(
-        tokens.map(
-          async (token) =>
-            (await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": token } })).body[
-              "secret"
-            ] as string,
-        ),
-      );
-      const finish = (i: number) =>
-        api.call("POST", "/auth/totp/setup", { body: { pendingToken: tokens[i], code: codeNow(api, seeds[i]!) } });
-      expect((await finish(0)).status).toBe(200);
-      expect((await finish(1)).status).toBe(401);
-    });
-
     test("a session must be ours, alive, and of an active account", async () => {
       const { id, session } = await createPerson(api, { username: name });
       const me = (cookie: string) => api.call("GET", "/auth/me", { session: cookie }).then(({ status }) => status);
@@ -330,22 +203,6 @@ describeEngines("login", (open) => {
       const answer = await api.call("DELETE", `/auth/sessions/${session!.id}`, { session: other.session });
       expect(answer.status).toBe(404);
       expect((await api.call("GET", "/auth/me", { session: victim.session })).status).toBe(200);
-    });
-
-    test("an organization that requires a second factor lets its members do nothing before", async () => {
-      const orgId = await createOrganization(api, `Org ${name}`);
-      const { session } = await createPerson(api, { username: name, orgId, isOrgAdmin: true });
-      await api.deps.db.kysely.updateTable("organizations").set({ require_totp: 1 }).where("id", "=", orgId).execute();
-      expect(codeOf(await api.call("GET", "/org/me", { session }))).toBe("totp_required");
-      expect(codeOf(await api.call("GET", "/org/accounts", { session }))).toBe("totp_required");
-      const start = await api.call("POST", "/org/me/totp/start", { session, body: { currentPassword: goodPassword } });
-      const code = codeNow(api, start.body["secret"] as string);
-      const done = await api.call("POST", "/org/me/totp/setup", { session, body: { code } });
-      expect(done.status).toBe(200);
-      expect((await api.call("GET", "/org/accounts", { session })).status).toBe(401);
-      expect((await api.call("GET", "/org/accounts", { session: done.cookies["__Host-dl_session"]! })).status).toBe(
-        200,
-      );
     });
 
     test("passwords and codes appear in no log and no audit row", async () => {

@@ -1,0 +1,99 @@
+// What changes in the database changes at the shards: entries of applications and policies, on both engines.
+
+import { describe, expect, test } from "bun:test";
+import { NameDirectory } from "../../src/api/tunnels/directory.ts";
+import { savePolicy } from "../../src/db/policies.ts";
+import { newId } from "../../src/lib/ids.ts";
+import { describeEngines } from "../helpers/databases.ts";
+import { FakeShards } from "../helpers/fake-shards.ts";
+import { withinASecond, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
+import { addApplication, addOrganization, openTestRegistry } from "../helpers/test-registry.ts";
+
+describeEngines("changes and entries", (open) => {
+  test("an application that is made, renamed or deleted has its entry at the right shard, with its policy", async () => {
+    await using fresh = await open();
+    const { orgId } = await acmeOf(fresh);
+    await using at = await openTestRegistry(fresh);
+    expect(at.shards.names.get("shop")).toMatchObject({ orgId, policy: { kind: "open" } });
+    const id = await addApplication(fresh, orgId, "blog");
+    await withinASecond(() => at.shards.names.get("blog")?.appId === id, "the new name is known");
+    await at.change("application", id, orgId, (trx) =>
+      trx.updateTable("applications").set({ subdomain: "news" }).where("id", "=", id).execute(),
+    );
+    await withinASecond(() => at.shards.names.get("news")?.appId === id, "the name it has now");
+    expect(at.shards.names.has("blog")).toBe(false);
+    await at.change("application", id, orgId, (trx) => trx.deleteFrom("applications").where("id", "=", id).execute());
+    await withinASecond(() => !at.shards.names.has("news"), "the name is unknown");
+  });
+
+  test("an agent that is faster than the feed finds its application's entry at the shard", async () => {
+    await using fresh = await open();
+    const { orgId, key } = await acmeOf(fresh);
+    await using at = await openTestRegistry(fresh);
+    // No row in the feed: as if nobody had looked at it yet.
+    const app = {
+      id: newId("app"),
+      org_id: orgId,
+      subdomain: "brand-new",
+      name: "brand-new",
+      auth_mode: "inherit" as const,
+    };
+    const totals = { total_connections: 0, bytes_sent: 0, bytes_received: 0, request_count: 0 };
+    await fresh.db.kysely
+      .insertInto("applications")
+      .values({ ...app, is_active: 1, created_at: 0, ...totals })
+      .execute();
+    expect(at.shards.names.has("brand-new")).toBe(false);
+    await at.mustRegister(key, { subdomain: "brand-new" });
+    expect(at.shards.names.get("brand-new")).toMatchObject({ appId: app.id, orgId });
+  });
+
+  test("a policy that changes is compiled and pushed: the organization's to all who inherit it, ad-hoc names too, and to nobody else", async () => {
+    await using fresh = await open();
+    const { orgId, shop, ada } = await acmeOf(fresh);
+    const other = await addOrganization(fresh, "globex");
+    await addApplication(fresh, other, "theirs");
+    const own = await addApplication(fresh, orgId, "own");
+    await fresh.db.kysely.updateTable("applications").set({ auth_mode: "custom" }).where("id", "=", own).execute();
+    await using at = await openTestRegistry(fresh);
+    const kindOf = (name: string) => at.shards.names.get(name)?.policy.kind;
+    await at.serve(ada, { subdomain: "adhoc" });
+    expect([kindOf("shop"), kindOf("adhoc"), kindOf("theirs"), kindOf("own")]).toEqual([
+      "open",
+      "open",
+      "open",
+      "deny",
+    ]);
+    const sentBefore = at.shards.sent.length;
+    await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+    await withinASecond(() => kindOf("shop") === "basic" && kindOf("adhoc") === "basic", "the policy is in force");
+    expect([kindOf("theirs"), kindOf("own")]).toEqual(["open", "deny"]);
+    // Only what changed is sent.
+    expect(
+      at.shards.sent
+        .slice(sentBefore)
+        .map(({ message }) => (message.type === "names" ? message.set[0]?.name : ""))
+        .sort(),
+    ).toEqual(["adhoc", "shop"]);
+    await at.change("application", shop, orgId, (trx) =>
+      trx.updateTable("applications").set({ auth_mode: "disabled" }).where("id", "=", shop).execute(),
+    );
+    await withinASecond(() => kindOf("shop") === "open", "the application's own choice is in force");
+    await at.change("policy", own, orgId, (trx) => savePolicy(trx, basicPolicy(orgId, own)));
+    await withinASecond(() => kindOf("own") === "basic", "its own policy is in force");
+  });
+
+  describe("security", () => {
+    test("an ad-hoc lease never takes the place of an application's entry", async () => {
+      await using fresh = await open();
+      const { orgId, shop } = await acmeOf(fresh);
+      const shards = new FakeShards(1, Date.now);
+      const deny = (reason: string) => async () => ({ kind: "deny", reason }) as const;
+      const policies = { compileForName: deny("the application's"), compileForOwner: deny("the lease's") };
+      const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
+      await directory.load();
+      await directory.lease({ name: "shop", appId: null, orgId: null });
+      expect(shards.names.get("shop")).toMatchObject({ appId: shop, orgId, policy: { reason: "the application's" } });
+    });
+  });
+});
