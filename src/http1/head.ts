@@ -38,6 +38,11 @@ export class Head extends FieldSection {
     while (at < limit && targetByte[bytes[at]!] === 1) at++;
     if (at === limit) return this.needMore(at, end, start);
     if (bytes[at] !== SP) return this.refuse("the request target has a character that is not allowed");
+    const length = this.methodEnd - start;
+    if (length === 4) this.isHead = methodIs(bytes, start, "HEAD");
+    else if ((length === 7 && methodIs(bytes, start, "CONNECT")) || (length === 5 && methodIs(bytes, start, "TRACE"))) {
+      return this.refuse("CONNECT and TRACE are not served", "method_not_allowed");
+    }
     if (bytes[this.targetStart] !== 0x2f) return this.refuse("the request target is not in origin-form (a path)");
     this.targetEnd = at;
     if (at + 11 > limit) {
@@ -46,11 +51,6 @@ export class Head extends FieldSection {
     }
     if (!this.readVersion(at + 1) || bytes[at + 9] !== CR || bytes[at + 10] !== LF) {
       return this.refuse("the version is not HTTP/1.0 or HTTP/1.1, or its line does not end with CRLF");
-    }
-    const length = this.methodEnd - start;
-    if (length === 4) this.isHead = methodIs(bytes, start, "HEAD");
-    else if ((length === 7 && methodIs(bytes, start, "CONNECT")) || (length === 5 && methodIs(bytes, start, "TRACE"))) {
-      return this.refuse("CONNECT and TRACE are not served", "method_not_allowed");
     }
     const done = this.parseFields(at + 11, end, false);
     if (done <= 0) return done;

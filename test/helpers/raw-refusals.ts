@@ -160,6 +160,8 @@ export const badBodies: Record<string, string> = {
 export const badMethods: Record<string, string> = {
   TRACE: line("TRACE /m HTTP/1.1"),
   "TRACE with HTTP/1.0": line("TRACE /m HTTP/1.0"),
+  "TRACE of everything": line("TRACE * HTTP/1.1"),
+  "CONNECT to a port": line("CONNECT m:443 HTTP/1.1"),
   "CONNECT with a path": line("CONNECT /m HTTP/1.1"),
 };
 
