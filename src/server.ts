@@ -129,7 +129,7 @@ function announce(server: RunningServer, log: Logger): void {
     url: publicUrl(server.config, null),
     tunnels: publicUrl(server.config, "<name>"),
     dashboard: dashboardUrl(server.config),
-    listening: `${config.host}:${port}`,
+    listening: `${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`,
     shards: config.shards,
     database: config.databaseUrl === null ? config.dbPath : "PostgreSQL",
   });

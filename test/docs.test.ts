@@ -24,6 +24,7 @@ const notSettings = new Set([
     "DIGIT_LINK_SERVER",
     "DIGIT_LINK_TOKEN",
     "HTTP_PROXY",
+    "NODE_EXTRA_CA_CERTS",
     "CLOUDFLARE_API_TOKEN",
     "CAP_NET_BIND_SERVICE",
     "SO_LINGER",

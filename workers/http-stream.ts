@@ -177,9 +177,11 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   }
 
   onTick(now: number): void {
-    if (this.state !== "head" || now - this.movedAt < this.options.requestTimeoutMs) return;
-    this.session?.reset(this, resetCode.timeout, "no answer in time");
-    this.fail("local_timeout", "no answer in time");
+    const { requestTimeoutMs } = this.options;
+    if (this.state !== "head" || now - this.movedAt < requestTimeoutMs) return;
+    const reason = `no answer within ${requestTimeoutMs / 1_000} s`;
+    this.session?.reset(this, resetCode.timeout, reason);
+    this.fail("local_timeout", reason);
   }
 
   endIfQuiet({ now, isLast }: Leaving): void {

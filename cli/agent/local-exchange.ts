@@ -114,10 +114,10 @@ export class LocalExchange implements AgentStream {
     this.client.requestEnd();
   }
 
-  onReset(): void {
+  onReset(reason: string): void {
     if (this.over) return;
     if (!this.isClientGone) this.client.destroy();
-    this.end("the visitor left");
+    this.end(reason);
   }
 
   onWindow(bytes: number): void {

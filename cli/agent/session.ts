@@ -38,7 +38,8 @@ export interface AgentStream {
   readonly over: boolean;
   onData(bytes: Buffer, start: number, end: number): void;
   onEnd(trailers: Buffer | null): void;
-  onReset(): void;
+  /** Over at once; `reason` is for the agent's user. */
+  onReset(reason: string): void;
   onWindow(bytes: number): void;
   /** The session can take bytes again. */
   flush(): void;
@@ -149,7 +150,7 @@ export class AgentSession implements FrameSink, FlowSession {
       case END:
         return stream.onEnd(end > start ? bytes.subarray(start, end) : null);
       case RESET:
-        return stream.onReset();
+        return stream.onReset(bytes.toString("utf8", start + 2, Math.min(end, start + 202)) || "the visitor left");
       case WINDOW:
         if (end - start !== 4) throw new ProtocolError("a window update is not 4 bytes");
         return stream.onWindow(readU32(bytes, start));
@@ -274,7 +275,7 @@ export class AgentSession implements FrameSink, FlowSession {
     this.outbox.close();
     const lost = [...this.streams.values()];
     this.streams.clear();
-    for (const stream of lost) stream.onReset();
+    for (const stream of lost) stream.onReset("the connection to the server was lost");
     this.owner.closed(this, code, reason);
   }
 }

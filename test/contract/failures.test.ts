@@ -1,5 +1,6 @@
 // Contract: a local service that breaks, lies or is away: a clear answer before the head, a broken connection behind it.
 
+import { reported } from "../helpers/agent.ts";
 import { describe, expect, test } from "bun:test";
 import { startTestAgent } from "../helpers/agent.ts";
 import { OPEN } from "../../src/protocol/frames.ts";
@@ -87,13 +88,14 @@ describeContract("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE
     expect([await answer, asked]).toEqual([503, 3]);
   });
 
-  test("a service that never answers is a 504, and its request is closed", async () => {
-    const { ask, service } = parties();
+  test("a service that never answers is a 504, its request is closed, and the agent's user reads why", async () => {
+    const { ask, service, agent } = parties();
     const startedAt = performance.now();
     expectError(await ask("/silent/504"), 504, "local_timeout");
     expect(performance.now() - startedAt).toBeWithin(350, 3_000);
     const request = await service.next("/silent/504");
     await request.closed;
+    expect(await reported(agent, "/silent/504")).toMatchObject({ status: 0, error: "no answer within 0.4 s" });
   });
 
   test("the time limit doesn't hold for bodies: a quiet event stream and a slow answer live", async () => {

@@ -1,5 +1,6 @@
 // Contract: limits of visitors' connections, with small settings: slow ones, many ones, large ones.
 
+import { reported } from "../helpers/agent.ts";
 import { describe, expect, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
 import { patternSha1 } from "../helpers/pattern.ts";
@@ -90,8 +91,8 @@ describeContract("limits of time and size", slow, (parties) => {
       expect(performance.now() - startedAt).toBeWithin(550, 2_500);
     });
 
-    test("a body over MAX_BODY_BYTES is a 413, declared or not", async () => {
-      const { ask, open, host, service } = parties();
+    test("a body over MAX_BODY_BYTES is a 413, declared or not, and the agent's user reads why", async () => {
+      const { ask, open, host, service, agent } = parties();
       const before = service.requests.length;
       const declared = await ask("/upload", { method: "POST", lines: ["Content-Length: 100001"] });
       expect([declared.status, onlyValue(declared, "connection"), service.requests.length]).toEqual([
@@ -107,6 +108,8 @@ describeContract("limits of time and size", slow, (parties) => {
       const request = await service.next("/upload/large");
       await request.closed;
       expect(request.complete).toBe(false);
+      const error = "the request body is larger than MAX_BODY_BYTES";
+      expect(await reported(agent, "/upload/large")).toMatchObject({ status: 0, error });
       const body = "a".repeat(100_000);
       const fits = await ask("/upload", { method: "POST", lines: ["Content-Length: 100000"], body });
       expect(fits.status).toBe(200);

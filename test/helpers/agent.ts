@@ -58,3 +58,10 @@ export async function startTestAgent(options: TestAgentOptions): Promise<TestAge
   if (refused !== undefined) throw new Error(`the agent was refused: ${refused.message}`);
   return { events, of, [Symbol.asyncDispose]: () => agent.stop(0) };
 }
+
+/** What the agent tells its user of the first request for `path`. */
+export async function reported(agent: TestAgent, path: string) {
+  const find = () => agent.of("request").find((event) => event.path === path);
+  await eventually(() => find() !== undefined, `the agent reports ${path}`);
+  return find()!;
+}

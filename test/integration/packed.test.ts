@@ -1,7 +1,7 @@
 // The npm package as users get it: what is inside, and that it runs from an empty folder with nothing but Bun.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -25,6 +25,8 @@ const environment = {
 beforeAll(() => {
   for (const path of [binaries, empty, unpacked, environment.HOME]) mkdirSync(path);
   for (const name of ["bun", "bunx"]) symlinkSync(process.execPath, join(binaries, name));
+  mkdirSync(join(root, "dist"), { recursive: true });
+  writeFileSync(join(root, "dist/of-an-older-build.js"), "");
   const packed = Bun.spawnSync([process.execPath, "pm", "pack", "--destination", folder, "--quiet"], {
     cwd: root,
     stdout: "pipe",
@@ -63,6 +65,10 @@ describe("contents", () => {
     expect(filesInside().filter((file) => !allowed.some((pattern) => pattern.test(file)))).toEqual([]);
     for (const file of ["package.json", "README.md", "LICENSE", "dist/digit-link.js", "dist/shard.js"])
       expect(filesInside()).toContain(file);
+  });
+
+  test("packing builds: nothing of an older build is in it", () => {
+    expect(filesInside()).not.toContain("dist/of-an-older-build.js");
   });
 
   test("a few MB, packed and unpacked", () => {
