@@ -10,9 +10,6 @@ const data = join(root, "data");
 const startTimeoutMs = 20_000;
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0));
-// Everything here is on this machine: a proxy has no part in it, and must not be asked for `localhost`.
-for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]) delete process.env[name];
-
 const port = Number(process.env["PORT"] || 8080);
 if (!Number.isInteger(port) || port < 1 || port > 65_535)
   await fail(`PORT must be a number from 1 to 65535; "${process.env["PORT"]}" is not.`);
@@ -107,7 +104,7 @@ async function until(otherwise: string, child: Bun.Subprocess, url: string): Pro
   const deadlineMs = performance.now() + startTimeoutMs;
   for (;;) {
     const answered = await unlessStopping(
-      fetch(url).then(
+      fetch(url, { proxy: false }).then(
         (response) => response.ok,
         () => false,
       ),

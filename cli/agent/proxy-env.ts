@@ -1,21 +1,21 @@
 // Which HTTP proxy stands between the agent and its server (never between the agent and the local service).
 
 /**
- * The proxy for `url` by HTTPS_PROXY/HTTP_PROXY/ALL_PROXY and NO_PROXY (either case), or undefined. NO_PROXY entries are
- * hosts, domains with or without a leading dot, `host:port`, or `*`.
+ * The proxy for `url` by HTTPS_PROXY/HTTP_PROXY/ALL_PROXY and NO_PROXY (either case), or false: straight, also where `fetch`
+ * by itself would ask the environment. NO_PROXY entries are hosts, domains with or without a leading dot, `host:port`, or `*`.
  */
-export function proxyFor(url: URL, env: Record<string, string | undefined>): string | undefined {
+export function proxyFor(url: URL, env: Record<string, string | undefined>): string | false {
   const read = (name: string): string | undefined => env[name] || env[name.toLowerCase()] || undefined;
   const secure = url.protocol === "https:" || url.protocol === "wss:";
   const proxy = read(secure ? "HTTPS_PROXY" : "HTTP_PROXY") ?? read("ALL_PROXY");
-  if (proxy === undefined || isLoopback(url.hostname)) return undefined;
+  if (proxy === undefined || isLoopback(url.hostname)) return false;
   const port = url.port || (secure ? "443" : "80");
   for (const entry of (read("NO_PROXY") ?? "").split(",")) {
     const [host = "", only] = entry.trim().toLowerCase().split(":");
-    if (host === "*") return undefined;
+    if (host === "*") return false;
     if (host === "" || (only !== undefined && only !== port)) continue;
     const bare = host.replace(/^\*?\./, "");
-    if (url.hostname === bare || url.hostname.endsWith(`.${bare}`)) return undefined;
+    if (url.hostname === bare || url.hostname.endsWith(`.${bare}`)) return false;
   }
   return proxy;
 }

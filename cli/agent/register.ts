@@ -43,7 +43,6 @@ const timeoutMs = 15_000;
 /** Registers once. Never rejects: no server, a proxy's page and rubbish are retryable refusals. */
 export async function register(options: AgentOptions, request: RegisterRequest): Promise<Registration | Refusal> {
   const url = new URL("/_tunnel/register", options.server);
-  const proxy = proxyFor(url, process.env);
   let response: Response;
   try {
     response = await fetch(url, {
@@ -68,7 +67,7 @@ export async function register(options: AgentOptions, request: RegisterRequest):
         // The server takes nothing else; a host of other letters is simply not shown there.
         ...(/^[!-~]{1,255}$/.test(request.target) ? { target: request.target } : {}),
       }),
-      ...(proxy === undefined ? {} : { proxy }),
+      proxy: proxyFor(url, process.env),
     });
   } catch (error) {
     return unreachable(`${url.host} can't be reached (${describe(error)})`);

@@ -98,7 +98,7 @@ export class AgentSession implements FrameSink, FlowSession {
     this.ws = new WebSocket(url.href, {
       protocols: [subprotocol],
       perMessageDeflate: false,
-      ...(proxy === undefined ? {} : { proxy }),
+      ...(proxy === false ? {} : { proxy }),
     });
     this.ws.binaryType = "nodebuffer";
     this.ws.onmessage = (event) => this.received(event.data as unknown as Buffer | string);

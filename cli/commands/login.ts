@@ -1,6 +1,7 @@
 // `digit-link login`: saves server and token for later, readable by the owner only.
 
 import type { Command, Io } from "../command.ts";
+import { proxyFor } from "../agent/proxy-env.ts";
 import { configPath, errnoText, prepareConfigDirectory, readConfig, writeConfig } from "../config-file.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { safe } from "../output/safe.ts";
@@ -76,7 +77,9 @@ async function tokenFromInput(server: string): Promise<string> {
 /** Whether the server answers at all; null when it does. Nothing secret is sent. */
 async function probe(server: string): Promise<string | null> {
   try {
-    const response = await fetch(`${server}/health`, { redirect: "manual", signal: AbortSignal.timeout(5000) });
+    const url = new URL("/health", server);
+    const proxy = proxyFor(url, process.env);
+    const response = await fetch(url, { proxy, redirect: "manual", signal: AbortSignal.timeout(5000) });
     await response.body?.cancel();
     return response.status === 200
       ? null

@@ -124,6 +124,17 @@ describe("security", () => {
     );
   });
 
+  test("a server on this machine is reached straight, and its token shown to no proxy", async () => {
+    await using service = startTaggedService("behind");
+    await using server = await startServerProcess({ shards: 1 });
+    await using proxy = await startHttpProxy(server.port);
+    const env = { HTTP_PROXY: `http://127.0.0.1:${proxy.port}`, http_proxy: `http://127.0.0.1:${proxy.port}` };
+    const origin = `http://localhost:${server.port}`;
+    await using agent = await openTunnelProcess({ token: server.token, origin, port: service.port, name: "near", env });
+    await agent.until("session");
+    expect(proxy.asked).toEqual([]);
+  });
+
   test("it opens no port and no socket that takes anything from anybody", async () => {
     await using service = startTaggedService("quiet");
     const [port = 0] = await freePorts(1);
