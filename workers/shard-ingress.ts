@@ -15,6 +15,7 @@ import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
 import { HttpStream } from "./http-stream.ts";
 import { keepShown } from "./policy/again.ts";
 import { isOpenToAll, judge, openPass } from "./policy/judge.ts";
+import { headerReader } from "./policy/header-reader.ts";
 import type { PolicyState } from "./policy/state.ts";
 import type { Pass, Refusal, Verdict } from "./policy/verdict.ts";
 import { isWebSocketUpgrade, requestScratch, writeRequestHead } from "./request-head.ts";
@@ -264,20 +265,4 @@ function isSafe(head: Head): boolean {
   const length = head.methodEnd - head.start;
   if (length === 3) return head.bytes[head.start] === 0x47 && head.bytes[head.start + 1] === 0x45;
   return head.isHead || (length === 7 && head.method === "OPTIONS");
-}
-
-function headerReader(head: Head): (name: string) => string | null {
-  return (name) => {
-    let found: string | null = null;
-    for (let i = 0; i < head.count; i++) {
-      if (head.nameEnd[i]! - head.nameStart[i]! !== name.length) continue;
-      if (
-        Buffer.from(head.bytes.subarray(head.nameStart[i]!, head.nameEnd[i]!)).toString("latin1").toLowerCase() !== name
-      )
-        continue;
-      if (found !== null) return null;
-      found = head.value(i);
-    }
-    return found;
-  };
 }

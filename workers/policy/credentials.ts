@@ -16,10 +16,14 @@ export function readApiKey(request: VisitorRequest, strict: boolean): string | n
   return strict && header !== null && header !== "" ? bounded(header) : null;
 }
 
-/** User and password of `Authorization: Basic` (RFC 7617, UTF-8); null when there is none or it can't be read. */
-export function readBasic(request: VisitorRequest): { username: string; password: string } | null {
+/** What stands behind `Authorization: Basic`, still encoded; null when there is none. */
+export function readBasic(request: VisitorRequest): string | null {
   const encoded = /^basic +([A-Za-z0-9+/_=-]*)$/i.exec(request.header("authorization") ?? "")?.[1];
-  if (encoded === undefined || bounded(encoded) === null) return null;
+  return encoded === undefined ? null : bounded(encoded);
+}
+
+/** User and password (RFC 7617, UTF-8); null when it holds none. */
+export function decodeBasic(encoded: string): { username: string; password: string } | null {
   const text = Buffer.from(encoded, "base64").toString("utf8");
   const colon = text.indexOf(":");
   return colon === -1 ? null : { username: text.slice(0, colon), password: text.slice(colon + 1) };

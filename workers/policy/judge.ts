@@ -5,7 +5,7 @@ import type { Answer, Ask, NameEntry } from "../../src/link/messages.ts";
 import { readCookie, visitorCookieName } from "../../src/policy/cookies.ts";
 import { authPaths, isAuthPath } from "../../src/policy/paths.ts";
 import type { ProtectedPolicy } from "../../src/policy/types.ts";
-import { readApiKey, readBasic } from "./credentials.ts";
+import { decodeBasic, readApiKey, readBasic } from "./credentials.ts";
 import type { PolicyState } from "./state.ts";
 import type { Pass, Verdict, VisitorRequest } from "./verdict.ts";
 
@@ -131,12 +131,14 @@ function checkApiKey(request: VisitorRequest, entry: NameEntry, policy: Protecte
 
 function checkBasic(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
   if (policy.kind !== "basic") return null;
-  const basic = readBasic(request);
-  if (basic === null) return null;
+  const encoded = readBasic(request);
+  if (encoded === null) return null;
   const { name, appId } = entry;
-  const ask = (): Ask => ({ kind: "basic", name, appId, ...basic, address: request.address });
-  const credential = JSON.stringify([basic.username, basic.password]);
-  return decide("basic", credential, ask, () => unauthorized(policy), request, entry, policy, state);
+  const ask = (): Ask | null => {
+    const basic = decodeBasic(encoded);
+    return basic === null ? null : { kind: "basic", name, appId, ...basic, address: request.address };
+  };
+  return decide("basic", encoded, ask, () => unauthorized(policy), request, entry, policy, state);
 }
 
 function challenge(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
@@ -147,11 +149,11 @@ function challenge(request: VisitorRequest, _entry: NameEntry, policy: Protected
   return { kind: "redirect", location: `${page}?to=${encodeURIComponent(back)}` };
 }
 
-/** The remembered verdict on a credential, or main's. `refused` is what a wrong one leads to. */
+/** The remembered verdict on a credential, or main's; null when there is nothing to `ask`. `refused` is what a wrong one leads to. */
 function decide(
   kind: "session" | "api_key" | "basic",
   credential: string,
-  ask: () => Ask,
+  ask: () => Ask | null,
   refused: () => Verdict | null,
   request: VisitorRequest,
   entry: NameEntry,
@@ -165,9 +167,11 @@ function decide(
     return refused();
   }
   if (known !== undefined) return known;
+  const question = ask();
+  if (question === null) return null;
   // Addresses are part of the question, or one address's failures would be counted on another.
   // The version as well: what was asked before a change says nothing about what is permitted after it.
-  return state.ask(`${key} ${policy.version} ${request.address}`, ask()).then((answer) => {
+  return state.ask(`${key} ${policy.version} ${request.address}`, question).then((answer) => {
     if (answer?.kind === "allow") {
       const pass = passOf(answer, policy);
       state.cache.set(key, policy.version, pass, state.nowMs() + answer.cacheMs);
