@@ -84,6 +84,8 @@ export async function startBrowser(): Promise<Browser> {
         },
         async [Symbol.asyncDispose]() {
           await context.close();
+          // Whatever a test looks at: no page may complain.
+          expect(problems).toEqual([]);
         },
       };
     },

@@ -67,7 +67,8 @@ function Inside(props: ParentProps): JSX.Element {
         if (event.key === "Escape") setMenu(false);
       }}
     >
-      <a class="skip-link" href="#content">
+      {/* Not the router's: it would scroll there without taking the focus along. */}
+      <a class="skip-link" href="#content" rel="external">
         Skip to the content
       </a>
       <header class="topbar">

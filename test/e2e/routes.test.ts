@@ -1,0 +1,213 @@
+// Every route by back, forward and reload; everything by keyboard, with the focus in sight; nothing moves for who wants none of it.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { startStage, type Stage } from "./stage.ts";
+
+setDefaultTimeout(120_000);
+let browser: Browser;
+let stage: Stage;
+let orgId: string;
+let appId: string;
+let accountId: string;
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([startBrowser(), startStage()]);
+  const admin = await stage.admin();
+  const create = <T>(path: string, body: unknown) => stage.call<T>(admin, "POST", path, body);
+  orgId = (await create<{ organization: { id: string } }>("/admin/organizations", { name: "Acme" })).organization.id;
+  const shop = { orgId, subdomain: "shop", name: "Shop" };
+  appId = (await create<{ application: { id: string } }>("/admin/applications", shop)).application.id;
+  accountId = (await create<{ account: { id: string } }>("/admin/accounts", { username: "milo", orgId })).account.id;
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+});
+
+async function adminTab(path: string): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, await stage.admin());
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  return tab;
+}
+
+/** Every route of the system admin: its address, the heading of the page, and something that only this view of it has. */
+const routes = (): [path: string, heading: string, mark: string | RegExp][] => [
+  ["overview", "Overview", "Tunnels connected"],
+  ["tunnels", "Tunnels", "No tunnels yet"],
+  ["requests", "Requests", "Waiting for the first request"],
+  ["organizations", "Organizations", "None: public"],
+  [`organizations/${orgId}`, "Acme", "New application"],
+  [`organizations/${orgId}/members`, "Acme", "New member"],
+  [`organizations/${orgId}/traffic`, "Acme", "Show as a table"],
+  [`organizations/${orgId}/policy`, "Acme", "There is no policy yet"],
+  [`organizations/${orgId}/keys`, "Acme", "New key"],
+  [`organizations/${orgId}/whitelist`, "Acme", "Add a range"],
+  [`organizations/${orgId}/settings`, "Acme", "Delete this organization"],
+  ["applications", "Applications", "shop"],
+  [`applications/${appId}`, "Shop", "No agent is connected"],
+  [`applications/${appId}/policy`, "Shop", "In force now"],
+  [`applications/${appId}/keys`, "Shop", "API keys of this application"],
+  [`applications/${appId}/whitelist`, "Shop", "Counts for keys"],
+  [`applications/${appId}/limiter`, "Shop", /Built-in|default|Limiter/],
+  [`applications/${appId}/settings`, "Shop", "Delete this application"],
+  ["accounts", "Accounts", "milo"],
+  [`accounts/${accountId}`, "milo", "Place and role"],
+  ["keys", "API keys", "No keys yet"],
+  ["whitelists", "Agent whitelists", "127.0.0.0/8"],
+  ["whitelists/organizations", "Agent whitelists", /./],
+  ["whitelists/applications", "Agent whitelists", /./],
+  ["audit", "Audit log", "organization.created"],
+  ["me", "My account", "Current password"],
+  ["me/sessions", "My account", "This one"],
+  ["me/appearance", "My account", "Orchid"],
+];
+
+async function shows(page: Page, [path, heading, mark]: ReturnType<typeof routes>[number]): Promise<void> {
+  await page.waitForURL(`**/dashboard/${path}`);
+  await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
+  await page.locator("main").getByText(mark).first().waitFor();
+}
+
+describe("routes", () => {
+  test("each opens by its address, again after a reload, and in order by back and forward", async () => {
+    await using tab = await adminTab("overview");
+    const { page } = tab;
+    // As a link would: a page of the same document, so that back and forward are the router's.
+    const open = (path: string) =>
+      page.evaluate(`(() => {
+        const link = Object.assign(document.createElement("a"), { href: "/dashboard/${path}" });
+        document.querySelector("main").append(link);
+        link.click();
+        link.remove();
+      })()`);
+    for (const route of routes().slice(1)) {
+      await open(route[0]);
+      await shows(page, route);
+    }
+    const back = routes().slice(0, -1).reverse();
+    for (const route of back) {
+      await page.goBack();
+      await shows(page, route);
+    }
+    for (const route of routes().slice(1)) {
+      await page.goForward();
+      await shows(page, route);
+      await page.reload();
+      await shows(page, route);
+    }
+    await tab.check();
+  });
+});
+
+/** Whether whoever looks at the page sees where the focus is. */
+const focusInSight = `(async () => {
+  await new Promise(requestAnimationFrame);
+  await Promise.all(document.getAnimations().map((one) => one.finished));
+  const element = document.activeElement;
+  // The button inside a date field is the browser's own, and so is its ring.
+  if (element === document.body || !element.matches(":focus")) return "";
+  const shown = element.closest(".choice, .check, .switch, .segmented") ?? element;
+  const seen = [element, shown, element.parentElement].some((one) => {
+    const style = getComputedStyle(one);
+    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== "none";
+  });
+  const box = element.getBoundingClientRect();
+  const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  return seen && inView ? "" : element.outerHTML.slice(0, 120);
+})()`;
+
+describe("keyboard", () => {
+  test.each(["overview", "tunnels", "requests", "accounts", "audit", "me", "organizations"])(
+    "%s: Tab reaches everything that can be used, and the focus is always in sight",
+    async (path) => {
+      await using tab = await adminTab(path);
+      const { page } = tab;
+      await page.locator("[role=status][aria-label^=Loading]").first().waitFor({ state: "detached" });
+      await page.evaluate("document.activeElement.blur()");
+      await page.evaluate(`globalThis.reached = new Set();
+        document.addEventListener("focusin", (event) => reached.add(event.target))`);
+      for (let pressed = 0; pressed < 300; pressed++) {
+        await page.keyboard.press("Tab");
+        if ((await page.evaluate("document.activeElement === document.body")) === true) break;
+        expect(await page.evaluate(focusInSight)).toBe("");
+      }
+      // Radio buttons of one group are one stop.
+      const missed = await page.evaluate(`[...document.querySelectorAll("a[href], button, input, select, textarea")]
+        .filter((one) => !one.disabled && one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)
+        .filter((one) => one.type !== "radio" && !reached.has(one))
+        .map((one) => one.outerHTML.slice(0, 120))`);
+      expect(missed).toEqual([]);
+    },
+  );
+
+  test("from the log-in to a new organization and out again without a pointer", async () => {
+    await using tab = await adminTab("organizations");
+    const { page } = tab;
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement.id")).toBe("content");
+    await page.keyboard.press("Tab");
+    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("New organization");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("By Keyboard");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "By Keyboard", level: 1 }).waitFor();
+    await page.keyboard.press("g");
+    await page.keyboard.press("a");
+    await page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
+    // The new page starts at its heading for keyboard and screen reader.
+    expect(await page.evaluate("document.activeElement.tagName")).toBe("H1");
+    await tab.check();
+  });
+
+  test("Esc leaves a dialog, a menu and a search, and gives the focus back", async () => {
+    await using tab = await adminTab("organizations");
+    const { page } = tab;
+    const opener = page.getByRole("button", { name: "New organization" });
+    await opener.focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog", { name: "New organization" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("New organization");
+    await page.keyboard.press("/");
+    await page.keyboard.type("nothing has this name");
+    await page.getByText("Nothing matches").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "Acme" }).waitFor();
+    // Letters in a field are letters.
+    await page.keyboard.type("?g");
+    expect(await page.getByRole("searchbox").inputValue()).toBe("?g");
+    expect(await page.getByRole("dialog").count()).toBe(0);
+  });
+});
+
+describe("motion and charts", () => {
+  test("who wants less motion gets none", async () => {
+    await using tab = await adminTab("overview");
+    const { page } = tab;
+    await page.getByRole("figure").waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog").waitFor();
+    const running = await page.evaluate(
+      "document.getAnimations().filter((one) => one.effect.getComputedTiming().duration > 50).length",
+    );
+    expect(running).toBe(0);
+  });
+
+  test("the chart has every range and both measures, and tells its numbers under the pointer", async () => {
+    await using tab = await adminTab("overview");
+    const { page } = tab;
+    for (const range of ["Day", "Month", "Hour"]) {
+      await page.getByRole("button", { name: range, exact: true }).click();
+      await page.getByRole("figure", { name: `Traffic of the last ${range.toLowerCase()}` }).waitFor();
+    }
+    await page.getByRole("button", { name: "Bytes", exact: true }).click();
+    await page.locator(".chart .u-over").hover();
+    await page.locator(".chart-tip").getByText("Sent to visitors").waitFor();
+    await tab.check();
+  });
+});
