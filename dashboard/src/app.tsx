@@ -72,6 +72,15 @@ function only(allowed: () => boolean, Inner: () => JSX.Element): () => JSX.Eleme
   return () => <>{allowed() ? <Inner /> : <NotFound />}</>;
 }
 
+/** Outside of the dashboard there is no frame around it. */
+function NotFoundOutside(): JSX.Element {
+  return (
+    <main class="gate-main">
+      <NotFound />
+    </main>
+  );
+}
+
 const hasPortal = () => portal() !== "none";
 const manages = () => hasPortal() && canManage();
 const isOrg = () => portal() === "org";
@@ -102,7 +111,7 @@ export function App(): JSX.Element {
           <Route path="/me/:tab?" component={Me} />
           <Route path="*" component={NotFound} />
         </Route>
-        <Route path="*" component={NotFound} />
+        <Route path="*" component={NotFoundOutside} />
       </Router>
     </QueryClientProvider>
   );

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
+import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Look } from "./browser.ts";
 import { startStage, type Stage } from "./stage.ts";
 
@@ -10,6 +11,9 @@ let browser: Browser;
 let stage: Stage;
 let orgId: string;
 let appId: string;
+let accountId: string;
+let agent: InProcessAgent;
+let service: Bun.Server<undefined>;
 beforeAll(async () => {
   [browser, stage] = await Promise.all([startBrowser(), startStage()]);
   const admin = await stage.admin();
@@ -22,14 +26,33 @@ beforeAll(async () => {
     name: "Shop",
   });
   appId = application.id;
-  await create("/admin/api-keys", { orgId, description: "CI" });
+  const { rawKey } = await create<{ rawKey: string }>("/admin/api-keys", { orgId, description: "CI" });
+  await create("/admin/whitelist", { ipRange: "203.0.113.0/24", description: "Office" });
+  accountId = (await create<{ account: { id: string } }>("/admin/accounts", { username: "milo", orgId })).account.id;
+  await stage.call(admin, "PUT", `/admin/applications/${appId}/policy`, { authType: "api_key" });
+  service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
+  const port = service.port ?? 0;
+  agent = await openTunnel({ origin: stage.origin, token: rawKey, port, name: "adhoc" });
+  const gone = await openTunnel({ origin: stage.origin, token: rawKey, port, name: "gone" });
+  await gone.stop(0);
+  await fetch(`http://adhoc.localhost:${stage.port}/seen`);
 });
 afterAll(async () => {
+  await agent.stop(0);
+  await service.stop(true);
   await browser[Symbol.asyncDispose]();
   await stage[Symbol.asyncDispose]();
 });
 
 const click = (name: string) => (page: Page) => page.getByRole("button", { name, exact: true }).first().click();
+const menu = (tunnel: string, item: string) => async (page: Page) => {
+  await page.getByRole("button", { name: `Actions for ${tunnel}` }).click();
+  await page.getByRole("menuitem", { name: item }).click();
+};
+const leaveUnsaved = async (page: Page) => {
+  await page.getByLabel("Name").fill("Changed");
+  await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link").click();
+};
 const dialogs = (): [name: string, path: string, open: (page: Page) => Promise<unknown>][] => [
   ["organization-new", "organizations", click("New organization")],
   ["organization-delete", `organizations/${orgId}/settings`, click("Delete…")],
@@ -41,6 +64,15 @@ const dialogs = (): [name: string, path: string, open: (page: Page) => Promise<u
   ["key-revoke", "keys", click("Revoke CI")],
   ["range-new", "whitelists", click("Add a range")],
   ["audit-details", "audit", (page) => page.getByRole("button", { name: "application.created" }).first().click()],
+  ["account-token", `accounts/${accountId}`, click("New token…")],
+  ["account-deactivate", `accounts/${accountId}`, click("Deactivate…")],
+  ["account-delete", `accounts/${accountId}`, click("Delete…")],
+  ["range-remove", "whitelists", click("Remove 203.0.113.0/24")],
+  ["policy-remove", `applications/${appId}/policy`, click("Remove the stored policy…")],
+  ["tunnel-disconnect", "tunnels", menu("adhoc", "Disconnect")],
+  ["tunnel-clear", "tunnels", menu("gone", "Clear…")],
+  ["request-details", "requests", (page) => page.getByRole("button", { name: "/seen" }).click()],
+  ["leave", `organizations/${orgId}/settings`, leaveUnsaved],
   ["me-authenticator", "me", click("Change the authenticator…")],
   ["me-codes", "me", click("New recovery codes…")],
   ["me-everywhere", "me/sessions", click("Sign out everywhere…")],
@@ -63,5 +95,21 @@ describe.each(["light", "dark", "phone"] as Look[])("dialogs, %s", (look) => {
       await page.getByRole("dialog").waitFor({ state: "detached" });
       expect(tab.problems, name).toEqual([]);
     }
+  });
+
+  test("the one that asks to log in again", async () => {
+    await using tab = await browser.open(look);
+    const { page } = tab;
+    await stage.enter(tab.context, await stage.admin());
+    await page.goto(`${stage.origin}/dashboard/organizations/${orgId}/settings`);
+    await page.getByLabel("Name").fill("Acme Robotics");
+    await tab.context.clearCookies();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("dialog", { name: "Log in again" }).waitFor();
+    await tab.shot("dialog-log-in-again");
+    await tab.check();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await page.getByLabel("Name").inputValue()).toBe("Acme Robotics");
   });
 });

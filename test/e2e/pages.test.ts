@@ -144,6 +144,40 @@ describe.each(["light", "dark", "phone"] as Look[])("pages, %s", (look) => {
   });
 });
 
+describe.each(["light", "dark", "phone"] as Look[])("the gate, %s", (look) => {
+  test("log-in step by step, set-up that is over, an unknown page", async () => {
+    await using tab = await browser.open(look);
+    const { page } = tab;
+    const admin = people["admin"];
+    if (admin === undefined) throw new Error("no admin");
+    const looks = async (name: string) => {
+      await tab.shot(`gate-${name}`);
+      await tab.check();
+    };
+    await page.goto(`${stage.origin}/login`);
+    await page.getByLabel("Username").waitFor();
+    await looks("name");
+    await page.getByLabel("Username").fill(admin.username);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByLabel("Password").fill("wrong password 1");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByText("The username or password is wrong.").waitFor();
+    await looks("password");
+    await page.getByLabel("Password").fill(admin.password);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByLabel("Code from your authenticator").waitFor();
+    await looks("totp");
+    await page.getByRole("button", { name: "Use a recovery code" }).click();
+    await looks("recovery");
+    await page.goto(`${stage.origin}/setup`);
+    await page.getByRole("heading", { name: "This server is set up" }).waitFor();
+    await looks("setup-over");
+    await page.goto(`${stage.origin}/nowhere`);
+    await page.getByText("There is no such page").waitFor();
+    await looks("not-found");
+  });
+});
+
 test("the first useful screen stands within a second", async () => {
   const admin = people["admin"];
   if (admin === undefined) throw new Error("no admin");

@@ -33,9 +33,13 @@ afterAll(async () => {
   rmSync(`${folder}.secret.html`);
 });
 
-async function get(path: string, options: { host?: string; gzip?: boolean; from?: Api } = {}): Promise<Response> {
+async function get(
+  path: string,
+  options: { host?: string; gzip?: boolean; accept?: string; from?: Api } = {},
+): Promise<Response> {
   const headers = {
     "x-digit-link-host": options.host ?? "dash.test",
+    ...(options.accept === undefined ? {} : { accept: options.accept }),
     ...(options.gzip === true ? { "accept-encoding": "br, gzip" } : {}),
   };
   return (options.from ?? api).handle(new Request(`http://localhost${path}`, { headers }));
@@ -52,6 +56,25 @@ describe("the dashboard's files", () => {
       expect(await response.text()).toStartWith("<!doctype html>");
     },
   );
+
+  test("an unknown address is the page that leads on for a browser, and the API's own 404 for everybody else", async () => {
+    for (const path of ["/nowhere", "/dashbord/overview", "/admin/nowhere", "/assets"]) {
+      const person = await get(path, { accept: "text/html,*/*;q=0.8" });
+      expect([path, person.status, person.headers.get("content-type")]).toEqual([
+        path,
+        404,
+        "text/html; charset=utf-8",
+      ]);
+      expect(person.headers.get("content-security-policy")).toContain("default-src 'none'");
+      const program = await get(path, { accept: "*/*" });
+      expect([path, program.status]).toEqual([path, 404]);
+      expect(program.headers.get("content-type")).toContain("application/json");
+    }
+    for (const options of [{ host: "tunnel.test" }, { from: unbuilt }]) {
+      const response = await get("/nowhere", { accept: "text/html", ...options });
+      expect([response.status, response.headers.get("content-type")]).toEqual([404, "application/json;charset=utf-8"]);
+    }
+  });
 
   test("a hashed file never changes and travels compressed", async () => {
     const plain = await get("/assets/app-1234.js");

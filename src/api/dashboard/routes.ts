@@ -6,7 +6,7 @@ import type { ApiDeps } from "../deps.ts";
 import { factsOf, pathOf } from "../request.ts";
 import type { DashboardFile } from "./files.ts";
 
-/** Addresses of the dashboard's pages; what is behind them is decided in the browser. */
+/** Addresses of the dashboard's pages; what is behind them is decided in the browser. A browser at any other is led back. */
 const pages = ["/", "/login", "/setup", "/dashboard", "/dashboard/*"] as const;
 
 /**
@@ -29,14 +29,21 @@ export function createDashboardRoutes(files: ReadonlyMap<string, DashboardFile> 
     for (const path of pages) app.get(path, ({ request }) => file(request, "/index.html"));
     return app
       .get("/assets/*", ({ request }) => file(request, pathOf(request)))
-      .get("/favicon.svg", ({ request }) => file(request, "/favicon.svg"));
+      .get("/favicon.svg", ({ request }) => file(request, "/favicon.svg"))
+      .get("/*", ({ request }) => {
+        const isPerson = request.headers.get("accept")?.includes("text/html") === true;
+        const page = files?.get("/index.html");
+        if (!isPerson || !isHere(request) || page === undefined) throw new AppError("not_found");
+        return answer(request, page, 404);
+      });
   };
 }
 
-function answer(request: Request, found: DashboardFile): Response {
+function answer(request: Request, found: DashboardFile, status = 200): Response {
   const takesGzip = /\bgzip\b/.test(request.headers.get("accept-encoding") ?? "");
   const compressed = takesGzip ? found.gzip : null;
   return new Response(compressed ?? found.plain, {
+    status,
     headers: {
       "content-type": found.contentType,
       // The page itself names the current files, so it is asked for each time.

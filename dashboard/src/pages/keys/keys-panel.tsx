@@ -62,7 +62,13 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
         </Show>
       ),
     },
-    { title: "Last used", cell: (key) => <Ago time={key.lastUsed} /> },
+    {
+      title: "Last used",
+      // The server has no index for "of one application, by last use".
+      ...(props.appId === undefined ? { sort: "lastUsed" } : {}),
+      cell: (key) => <Ago time={key.lastUsed} />,
+    },
+    { title: "Made", sort: "createdAt", cell: (key) => <Ago time={key.createdAt} /> },
     {
       title: "Expires",
       cell: (key) => (
