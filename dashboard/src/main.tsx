@@ -1,5 +1,6 @@
 // Entry of the dashboard: styles, theme, router.
 
+import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";

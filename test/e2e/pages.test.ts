@@ -194,6 +194,18 @@ test("the first useful screen stands within a second", async () => {
   expect(Math.min(...tries)).toBeLessThan(1_000);
 });
 
+test("the letters are our own", async () => {
+  await using tab = await browser.open();
+  const admin = people["admin"];
+  if (admin === undefined) throw new Error("no admin");
+  await stage.enter(tab.context, admin);
+  await tab.page.goto(`${stage.origin}/dashboard/requests`);
+  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  const loaded = `document.fonts.ready.then(() =>
+    [...document.fonts].filter((face) => face.status === "loaded").map((face) => face.family.replaceAll('"', "")))`;
+  expect(new Set((await tab.page.evaluate(loaded)) as string[])).toEqual(new Set(["Geist", "Geist Mono"]));
+});
+
 test("security: nothing is asked of anybody but this server", async () => {
   await using tab = await browser.open();
   const admin = people["admin"];

@@ -11,6 +11,8 @@ export interface Series {
   /** A custom property of tokens.css. */
   color: string;
   values: number[];
+  /** Heights of the bars where they differ from the values: those that stand on other bars. */
+  tops?: number[];
 }
 
 interface ChartProps {
@@ -23,7 +25,14 @@ interface ChartProps {
   formatAxis?: (value: number) => string;
   /** The axis reaches at least this far, so that nothing does not look like much. */
   leastTop: number;
+  /** Marks of the axis are multiples of powers of two. */
+  binary?: boolean;
+  /** Stands in the plot when there is nothing to draw. */
+  empty?: string;
 }
+
+const plotHeight = 232;
+const powersOfTwo = Array.from({ length: 50 }, (_, exponent) => 2 ** exponent);
 
 /** The colour that a custom property has right now, in a form that a canvas takes. */
 function colorOf(host: HTMLElement, property: string, alpha = 1): string {
@@ -35,6 +44,20 @@ function colorOf(host: HTMLElement, property: string, alpha = 1): string {
   return color;
 }
 
+function widened(min: number, max: number, slots: number): [number, number] {
+  const half = slots > 1 ? (max - min) / (slots - 1) / 2 : 30;
+  return [min - half, max + half];
+}
+
+function Key(props: { series: Series }): JSX.Element {
+  return (
+    <span class="chart-key">
+      <i ref={(element) => element.style.setProperty("background", `var(${props.series.color})`)} />
+      {props.series.label}
+    </span>
+  );
+}
+
 export function Chart(props: ChartProps): JSX.Element {
   let host!: HTMLDivElement;
   let plot: uPlot | null = null;
@@ -44,8 +67,9 @@ export function Chart(props: ChartProps): JSX.Element {
   const spanMs = () => (props.timesMs.at(-1) ?? 0) - (props.timesMs[0] ?? 0);
   const data = (): uPlot.AlignedData => [
     props.timesMs.map((ms) => ms / 1000),
-    ...props.series.map((one) => one.values),
+    ...props.series.map((one) => one.tops ?? one.values),
   ];
+  const nothing = () => props.series.every((one) => one.values.every((value) => value === 0));
 
   const build = () => {
     plot?.destroy();
@@ -53,26 +77,35 @@ export function Chart(props: ChartProps): JSX.Element {
       stroke: colorOf(host, "--ink-3"),
       grid: { stroke: colorOf(host, "--line"), width: 1 },
       ticks: { show: false },
+      font: `12px ${getComputedStyle(host).fontFamily}`,
     };
     plot = new uPlot(
       {
         width: host.clientWidth,
-        height: 240,
-        padding: [12, 24, 0, 0],
-        cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
+        height: plotHeight,
+        padding: [8, 16, 0, 0],
+        cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
         legend: { show: false },
-        scales: { y: { range: (_, __, max) => [0, Math.max(props.leastTop, max * 1.1)] } },
+        scales: {
+          // Half a slot more at both ends, so that the outer bars stand whole.
+          x: { range: (chart, min, max) => widened(min, max, chart.data[0].length) },
+          y: { range: (_, __, max) => [0, Math.max(props.leastTop, max * 1.08)] },
+        },
         axes: [
           {
             ...axis,
-            font: "12px system-ui",
-            space: 80,
+            grid: { show: false },
+            size: 24,
+            gap: 6,
+            space: 72,
             values: (_, ticks) => ticks.map((tick) => formatTick(tick * 1000, spanMs())),
           },
           {
             ...axis,
-            font: "12px system-ui",
-            size: 64,
+            size: (_, values) => 14 + 7 * Math.max(3, ...(values ?? []).map((value) => value.length)),
+            gap: 8,
+            space: 36,
+            ...(props.binary ? { incrs: powersOfTwo } : {}),
             values: (_, ticks) => ticks.map((tick) => (props.formatAxis ?? props.format)(tick)),
           },
         ],
@@ -80,9 +113,9 @@ export function Chart(props: ChartProps): JSX.Element {
           {},
           ...props.series.map((one) => ({
             label: one.label,
-            stroke: colorOf(host, one.color),
-            fill: colorOf(host, one.color, 0.13),
-            width: 2,
+            fill: colorOf(host, one.color),
+            width: 0,
+            ...(uPlot.paths.bars === undefined ? {} : { paths: uPlot.paths.bars({ size: [0.74, 22], radius: 0.16 }) }),
             points: { show: false },
           })),
         ],
@@ -93,7 +126,7 @@ export function Chart(props: ChartProps): JSX.Element {
               setHover(
                 index === null || index === undefined || (chart.cursor.left ?? -1) < 0
                   ? null
-                  : { index, left: (chart.cursor.left ?? 0) + 64 },
+                  : { index, left: (chart.cursor.left ?? 0) + chart.bbox.left / devicePixelRatio },
               );
             },
           ],
@@ -105,7 +138,7 @@ export function Chart(props: ChartProps): JSX.Element {
   };
 
   onMount(() => {
-    const resize = new ResizeObserver(() => plot?.setSize({ width: host.clientWidth, height: 240 }));
+    const resize = new ResizeObserver(() => plot?.setSize({ width: host.clientWidth, height: plotHeight }));
     resize.observe(host);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", build);
@@ -128,14 +161,7 @@ export function Chart(props: ChartProps): JSX.Element {
     <figure class="stack-tight" aria-label={props.label}>
       <div class="row row-between">
         <figcaption class="chart-legend">
-          <For each={props.series}>
-            {(one) => (
-              <span class="chart-key">
-                <i ref={(element) => element.style.setProperty("background", `var(${one.color})`)} />
-                {one.label}
-              </span>
-            )}
-          </For>
+          <For each={props.series}>{(one) => <Key series={one} />}</For>
         </figcaption>
         <button type="button" class="more" aria-expanded={asTable()} onClick={() => setAsTable(!asTable())}>
           {asTable() ? "Show as a chart" : "Show as a table"}
@@ -143,6 +169,9 @@ export function Chart(props: ChartProps): JSX.Element {
       </div>
       <div class="chart" hidden={asTable()} aria-hidden="true">
         <div ref={host} />
+        <Show when={props.empty !== undefined && nothing()}>
+          <p class="chart-empty">{props.empty}</p>
+        </Show>
         <Show when={hover()}>
           {(at) => (
             <div
@@ -160,7 +189,7 @@ export function Chart(props: ChartProps): JSX.Element {
               <For each={props.series}>
                 {(one) => (
                   <div class="chart-tip-row">
-                    <span>{one.label}</span>
+                    <Key series={one} />
                     <strong>{props.format(one.values[at().index] ?? 0)}</strong>
                   </div>
                 )}

@@ -2,6 +2,7 @@
 
 import { A, useLocation } from "@solidjs/router";
 import { createEffect, createUniqueId, For, Show, type JSX } from "solid-js";
+import { Icon } from "./icon.tsx";
 
 /** A page: header with title and actions, then its cards. Sets the tab's title. */
 export function Page(props: {
@@ -26,10 +27,10 @@ export function Page(props: {
               <nav class="crumbs" aria-label="Breadcrumb">
                 <For each={crumbs()}>
                   {(crumb) => (
-                    <>
-                      <A href={crumb.href}>{crumb.label}</A>
-                      <span aria-hidden="true">/</span>
-                    </>
+                    <A href={crumb.href}>
+                      <Icon name="chevron" small />
+                      {crumb.label}
+                    </A>
                   )}
                 </For>
               </nav>
@@ -54,6 +55,8 @@ export function Page(props: {
 /** A titled surface. `flush` lets a table reach its edges. */
 export function Card(props: {
   title?: string;
+  /** Before the title: the state it tells, as a mark. */
+  mark?: JSX.Element;
   lead?: JSX.Element;
   actions?: JSX.Element;
   flush?: boolean;
@@ -70,7 +73,10 @@ export function Card(props: {
         <div class="card-head">
           <div>
             <Show when={props.title}>
-              <h2 id={id}>{props.title}</h2>
+              <h2 id={id} class="card-title">
+                {props.mark}
+                {props.title}
+              </h2>
             </Show>
             <Show when={props.lead}>
               <p>{props.lead}</p>
@@ -97,7 +103,13 @@ export function Fact(props: { name: string; children: JSX.Element }): JSX.Elemen
 }
 
 /** One big number inside <dl class="stats">. */
-export function Stat(props: { name: string; value: JSX.Element; note?: JSX.Element }): JSX.Element {
+export function Stat(props: {
+  name: string;
+  value: JSX.Element;
+  note?: JSX.Element;
+  /** A picture in the corner; the number says the same. */
+  children?: JSX.Element;
+}): JSX.Element {
   return (
     <div class="stat">
       <dt>{props.name}</dt>
@@ -105,6 +117,7 @@ export function Stat(props: { name: string; value: JSX.Element; note?: JSX.Eleme
       <Show when={props.note}>
         <dd class="stat-note">{props.note}</dd>
       </Show>
+      {props.children}
     </div>
   );
 }

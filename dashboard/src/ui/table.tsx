@@ -18,6 +18,8 @@ export interface Column<T> {
   /** Takes a whole line of the card on a phone. */
   wide?: boolean;
   shrink?: boolean;
+  /** Left out where there is little room; what it says must be found elsewhere, too. */
+  roomy?: boolean;
 }
 
 export interface ListQuery<T> {
@@ -91,6 +93,7 @@ export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.E
                             "align-end": column.end ?? false,
                             wide: column.wide ?? false,
                             shrink: column.shrink ?? false,
+                            roomy: column.roomy ?? false,
                           }}
                         >
                           {column.cell(row)}
@@ -118,7 +121,11 @@ function HeadCell<T>(props: { column: Column<T>; state: ListState | undefined })
   };
   const next = () => (direction() === "ascending" ? `-${props.column.sort}` : (props.column.sort ?? ""));
   return (
-    <th scope="col" aria-sort={direction()} classList={{ "align-end": props.column.end ?? false }}>
+    <th
+      scope="col"
+      aria-sort={direction()}
+      classList={{ "align-end": props.column.end ?? false, roomy: props.column.roomy ?? false }}
+    >
       <Show
         when={props.column.sort !== undefined && props.state}
         fallback={props.column.title === "" ? <span class="visually-hidden">Actions</span> : props.column.title}

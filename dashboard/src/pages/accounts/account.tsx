@@ -118,7 +118,7 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
           lead="Addresses from which agents with this account's token may connect, besides those of its organization and the system."
           mayChange={canManage()}
         />
-        <Card title="Credentials and end" danger>
+        <Card title="Danger zone" danger>
           <DangerRow title="New API token" text="For a lost or leaked token. The old one stops at once.">
             <Button kind="danger" onClick={askToken}>
               New token…

@@ -5,12 +5,13 @@ import { Show, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
+import { Clip } from "../../ui/clip.tsx";
 import { Select } from "../../ui/field.tsx";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
-import { Badge } from "../../ui/state.tsx";
+import { Badge, Dot } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 
@@ -24,7 +25,10 @@ export function roleOf(account: Account): string {
 export function AccountState(props: { account: Account }): JSX.Element {
   return (
     <span class="row">
-      <Badge tone={props.account.active ? "good" : "bad"}>{props.account.active ? "Active" : "Deactivated"}</Badge>
+      <span class="state-main">
+        <Dot tone={props.account.active ? "good" : "bad"} />
+        {props.account.active ? "Active" : "Deactivated"}
+      </span>
       <Show when={props.account.totpEnabled}>
         <Badge>2FA</Badge>
       </Show>
@@ -53,7 +57,9 @@ export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; cr
       wide: true,
       cell: (account) => (
         <span class="cell-main">
-          <a href={`/dashboard/accounts/${account.id}`}>{account.username}</a>
+          <a href={`/dashboard/accounts/${account.id}`}>
+            <Clip text={account.username} />
+          </a>
           <span class="cell-sub">{roleOf(account)}</span>
         </span>
       ),
@@ -65,7 +71,9 @@ export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; cr
             title: "Organization",
             cell: (account: Account) => (
               <Show when={account.orgId} fallback={<span class="muted">none</span>}>
-                <a href={`/dashboard/organizations/${account.orgId}`}>{account.orgName}</a>
+                <a href={`/dashboard/organizations/${account.orgId}`}>
+                  <Clip text={account.orgName ?? ""} />
+                </a>
               </Show>
             ),
           },

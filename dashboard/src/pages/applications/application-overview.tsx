@@ -11,7 +11,7 @@ import { formatBytes, formatCompact } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card, Stat } from "../../ui/page.tsx";
-import { isPublic, policyWord, Target, tunnelState } from "../../ui/state.tsx";
+import { Dot, isPublic, policyWord, Target, tunnelState, TunnelProof } from "../../ui/state.tsx";
 import { PathStrip } from "../tunnels/path-strip.tsx";
 import { askClear, askDisconnect, checkNow } from "../tunnels/tunnel-actions.ts";
 
@@ -67,7 +67,9 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
 function LiveTunnel(props: { tunnel: Tunnel; access: string; open: boolean }): JSX.Element {
   return (
     <Card
+      mark={<Dot tone={tunnelState(props.tunnel).tone} />}
       title={tunnelState(props.tunnel).word}
+      lead={<TunnelProof tunnel={props.tunnel} />}
       actions={
         <Show
           when={props.tunnel.connected}
@@ -90,7 +92,7 @@ function LiveTunnel(props: { tunnel: Tunnel; access: string; open: boolean }): J
         </Show>
       }
     >
-      <div class="stack">
+      <div class="stack-loose">
         <PathStrip tunnel={props.tunnel} access={props.access} open={props.open} />
         <Show when={props.tunnel.agents.length > 0}>
           <AgentTable agents={props.tunnel.agents} />
@@ -120,7 +122,7 @@ function AgentTable(props: { agents: TunnelAgent[] }): JSX.Element {
           <For each={props.agents}>
             {(agent) => (
               <tr>
-                <td data-label="Agent">
+                <td data-label="Agent" class="wide">
                   <code>{agent.agentId}</code>
                 </td>
                 <td data-label="Leads to">

@@ -63,7 +63,7 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
           />
         </Form>
       </Card>
-      <Card title="End" danger>
+      <Card title="Danger zone" danger>
         <DangerRow title="Delete this application" text="Closes its tunnels and frees its name.">
           <Button kind="danger" onClick={askDelete}>
             Delete…

@@ -7,6 +7,7 @@ import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
+import { Clip } from "../../ui/clip.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
@@ -30,10 +31,12 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
       wide: true,
       cell: (application) => (
         <span class="cell-main">
-          <a href={`/dashboard/applications/${application.id}`} class="break">
-            {application.name}
+          <a href={`/dashboard/applications/${application.id}`}>
+            <Clip text={application.name} />
           </a>
-          <code class="cell-sub">{application.subdomain}</code>
+          <code class="cell-sub">
+            <Clip text={application.subdomain} />
+          </code>
         </span>
       ),
     },
@@ -44,7 +47,9 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
           {
             title: "Organization",
             cell: (application: Application) => (
-              <a href={`/dashboard/organizations/${application.orgId}`}>{application.orgName}</a>
+              <a href={`/dashboard/organizations/${application.orgId}`}>
+                <Clip text={application.orgName} />
+              </a>
             ),
           },
         ]

@@ -7,6 +7,7 @@ import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
 import { Switch } from "../../ui/choice.tsx";
+import { Clip } from "../../ui/clip.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Select } from "../../ui/field.tsx";
 import { createListState } from "../../ui/list-state.ts";
@@ -62,7 +63,7 @@ export default function Audit(): JSX.Element {
       title: "What happened",
       wide: true,
       cell: (event) => (
-        <span class="cell-main">
+        <span class="row">
           <button type="button" class="req-open" onClick={() => setOpened(event)}>
             {event.action}
           </button>
@@ -81,13 +82,13 @@ export default function Audit(): JSX.Element {
       title: "Where",
       cell: (event) => (
         <span class="cell-main">
-          <span class="break">{event.appName ?? event.orgName ?? <span class="muted">server</span>}</span>
-          <Show when={event.address}>
-            <code class="cell-sub">{event.address}</code>
+          <Show when={event.appName ?? event.orgName} fallback={<span class="muted">server</span>}>
+            {(name) => <Clip text={name()} />}
           </Show>
         </span>
       ),
     },
+    { title: "From", cell: (event) => <code class="muted">{event.address ?? "–"}</code> },
   ];
 
   return (
@@ -157,7 +158,14 @@ export default function Audit(): JSX.Element {
 }
 
 function Outcome(props: { event: AuditEvent }): JSX.Element {
-  return <Badge tone={props.event.success ? "good" : "bad"}>{props.event.success ? "Succeeded" : "Refused"}</Badge>;
+  // What went well is the rule, so that what was refused stands out.
+  return (
+    <Show when={props.event.success} fallback={<Badge tone="bad">Refused</Badge>}>
+      <span class="state-main muted">
+        <Icon name="check" small /> Succeeded
+      </span>
+    </Show>
+  );
 }
 
 function ActorFilter(props: { value: string; onValue: (value: string) => void }): JSX.Element {

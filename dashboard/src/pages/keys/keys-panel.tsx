@@ -7,6 +7,7 @@ import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin } from "../../api/session.ts";
 import type { ApiKey } from "../../api/types.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
+import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
@@ -57,8 +58,10 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
     {
       title: "For",
       cell: (key) => (
-        <Show when={key.appId} fallback={<span>all of {key.orgName ?? "the organization"}</span>}>
-          <a href={`/dashboard/applications/${key.appId}`}>{key.appName ?? "one application"}</a>
+        <Show when={key.appId} fallback={<Clip text={`all of ${key.orgName ?? "the organization"}`} />}>
+          <a href={`/dashboard/applications/${key.appId}`}>
+            <Clip text={key.appName ?? "one application"} />
+          </a>
         </Show>
       ),
     },

@@ -166,7 +166,7 @@ function SettingsTab(props: { organization: Accessor<Organization> }): JSX.Eleme
           />
         </Form>
       </Card>
-      <Card title="End" danger>
+      <Card title="Danger zone" danger>
         <DangerRow title="Delete this organization" text="Only possible when no application is left.">
           <Button kind="danger" onClick={askDelete}>
             Delete…

@@ -7,6 +7,7 @@ import { createOrganization } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { Organization } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
+import { Clip } from "../../ui/clip.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
@@ -29,8 +30,8 @@ const columns: Column<Organization>[] = [
     wide: true,
     cell: (one) => (
       <span class="cell-main">
-        <a href={`/dashboard/organizations/${one.id}`} class="break">
-          {one.name}
+        <a href={`/dashboard/organizations/${one.id}`}>
+          <Clip text={one.name} />
         </a>
       </span>
     ),

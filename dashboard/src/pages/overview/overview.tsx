@@ -11,12 +11,16 @@ import { Command } from "../../ui/copy.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page, Stat } from "../../ui/page.tsx";
+import { Spark } from "../../ui/spark.tsx";
 import { Bar } from "../../ui/table.tsx";
 import { TopTunnels } from "./top-tunnels.tsx";
 import { RecentRefusals } from "./refusals.tsx";
 
 // The chart's library comes after the numbers.
 const TrafficCard = lazy(() => import("./traffic-card.tsx"));
+
+/** Of the line beside the rate of requests. */
+const secondsShown = 60;
 
 /** What the event stream sends each second. */
 interface LiveNumbers {
@@ -41,8 +45,12 @@ export default function Overview(): JSX.Element {
 function Live(): JSX.Element {
   const stats = useQuery(() => ({ ...resources.stats(), refetchInterval: 15_000 }));
   const [live, setLive] = createSignal<LiveNumbers>({});
+  const [lately, setLately] = createSignal<number[]>([]);
   listen((event) => {
-    if (event.type === "stats") setLive(event.data as LiveNumbers);
+    if (event.type !== "stats") return;
+    const numbers = event.data as LiveNumbers;
+    setLive(numbers);
+    setLately((before) => [...before, numbers.requestsPerSecond ?? 0].slice(-secondsShown));
   });
   const known = (): Partial<Stats> => (stats.isPending ? {} : (stats.data ?? {}));
   const number = (value: number | undefined, format: (value: number) => string) => (
@@ -62,12 +70,14 @@ function Live(): JSX.Element {
       }
     >
       <dl class="stats">
-        <Stat name="Tunnels connected" value={number(activeTunnels(), formatCount)} note="agents with a live session" />
+        <Stat name="Tunnels connected" value={number(activeTunnels(), formatCount)} note="with a live session" />
         <Stat
           name="Requests per second"
           value={live().requestsPerSecond === undefined ? "–" : formatCompact(live().requestsPerSecond ?? 0)}
           note={live().bytesPerSecond === undefined ? "now" : `${formatBytes(live().bytesPerSecond ?? 0)}/s`}
-        />
+        >
+          <Spark values={lately()} slots={secondsShown} />
+        </Stat>
         <Stat name="Sent to visitors" value={number(known().totalBytesSent, formatBytes)} note="in all" />
         <Stat name="Received from visitors" value={number(known().totalBytesReceived, formatBytes)} note="in all" />
         <Stat

@@ -22,22 +22,23 @@ export function RecentRefusals(): JSX.Element {
   return (
     <Card
       title="Recent refusals"
-      lead="Visitors and agents that were turned away, and by which rule."
+      lead="Who was turned away, and by which rule."
       actions={<a href="/dashboard/audit?outcome=failure">All in the audit log</a>}
+      flush
     >
       <Load query={overview}>
         {(data) => (
           <Show
             when={rows(data().recentRefusals).length > 0}
-            fallback={<p class="muted">Nobody was refused lately.</p>}
+            fallback={<p class="lines-empty">Nobody was refused lately.</p>}
           >
-            <ul class="bars">
+            <ul class="lines">
               <For each={rows(data().recentRefusals)}>
                 {(refusal) => (
-                  <li class="bar-row">
+                  <li>
                     <span class="cell-main">
-                      <span class="break">
-                        <span class="strong">{refusal.name || "no name"}</span>{" "}
+                      <span class="row">
+                        <span class="cell-title break">{refusal.name || "no name"}</span>
                         <Badge tone="warn">{refusal.rule}</Badge>
                       </span>
                       <span class="cell-sub">

@@ -1,8 +1,9 @@
 // The busiest tunnels, as bars.
 
 import { useQuery } from "@tanstack/solid-query";
-import { For, Show, type JSX } from "solid-js";
+import { createEffect, For, Show, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
+import { Clip } from "../../ui/clip.tsx";
 import { formatBytes, formatCompact } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -14,22 +15,21 @@ export function TopTunnels(): JSX.Element {
       title="Busiest tunnels"
       lead="By requests since they opened."
       actions={<a href="/dashboard/tunnels">All tunnels</a>}
+      flush
     >
       <Load query={overview}>
         {(data) => (
-          <Show when={data().topTunnels.length > 0} fallback={<p class="muted">No tunnel is connected.</p>}>
+          <Show when={data().topTunnels.length > 0} fallback={<p class="lines-empty">No tunnel is connected.</p>}>
             <ol class="bars">
               <For each={data().topTunnels}>
                 {(tunnel) => (
                   <li class="bar-row">
                     <Fill share={tunnel.requests / Math.max(1, ...data().topTunnels.map((one) => one.requests))} />
-                    <a class="break" href={`/dashboard/requests?tunnel=${encodeURIComponent(tunnel.id)}`}>
-                      {tunnel.subdomain}
+                    <a href={`/dashboard/requests?tunnel=${encodeURIComponent(tunnel.id)}`}>
+                      <Clip text={tunnel.subdomain} />
                     </a>
-                    <span class="num">
-                      {formatCompact(tunnel.requests)}{" "}
-                      <span class="muted">· {formatBytes(tunnel.bytesIn + tunnel.bytesOut)}</span>
-                    </span>
+                    <span class="num">{formatCompact(tunnel.requests)}</span>
+                    <span class="num muted">{formatBytes(tunnel.bytesIn + tunnel.bytesOut)}</span>
                   </li>
                 )}
               </For>
@@ -41,17 +41,21 @@ export function TopTunnels(): JSX.Element {
   );
 }
 
+/** A line below the row, as long as its share. */
 function Fill(props: { share: number }): JSX.Element {
-  let element!: HTMLSpanElement;
-  const width = () => `${Math.max(1, props.share * 100)}%`;
   return (
-    <span
-      ref={(node) => {
-        element = node;
-        element.style.setProperty("width", width());
-      }}
-      class="bar-fill"
-      aria-hidden="true"
-    />
+    <>
+      <span class="bar-track" aria-hidden="true" />
+      <span
+        ref={(element) =>
+          createEffect(() => {
+            const share = Math.max(0.005, props.share);
+            element.style.setProperty("width", `calc((100% - 2 * var(--inset)) * ${share})`);
+          })
+        }
+        class="bar-fill"
+        aria-hidden="true"
+      />
+    </>
   );
 }

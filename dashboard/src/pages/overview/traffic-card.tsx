@@ -1,14 +1,13 @@
 // Traffic of the last hour, day or month as a chart: requests with errors, or bytes both ways.
 
 import { useQuery } from "@tanstack/solid-query";
-import { createSignal, Show, type JSX } from "solid-js";
+import { createSignal, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import type { TrafficPoint } from "../../api/types.ts";
 import { Chart, type Series } from "../../ui/chart.tsx";
 import { Segmented } from "../../ui/choice.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
-import { Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 
 type Shown = "requests" | "bytes";
@@ -28,12 +27,17 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
   const series = (points: TrafficPoint[]): Series[] =>
     shown() === "requests"
       ? [
-          { label: "Requests", color: "--accent", values: points.map((point) => point.requests) },
+          { label: "Requests", color: "--chart-main", values: points.map((point) => point.requests) },
           { label: "Errors (5xx)", color: "--bad", values: points.map((point) => point.errors) },
         ]
       : [
-          { label: "Sent to visitors", color: "--part-tunnel", values: points.map((point) => point.bytesOut) },
-          { label: "Received from visitors", color: "--part-local", values: points.map((point) => point.bytesIn) },
+          {
+            label: "Received from visitors",
+            color: "--chart-second",
+            values: points.map((point) => point.bytesIn),
+            tops: points.map((point) => point.bytesIn + point.bytesOut),
+          },
+          { label: "Sent to visitors", color: "--chart-main", values: points.map((point) => point.bytesOut) },
         ];
   return (
     <Card
@@ -65,21 +69,16 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
     >
       <Load query={traffic} lines={6}>
         {(page) => (
-          <div class="stack">
-            <Show when={page().items.every((point) => point.requests === 0)}>
-              <Note>
-                <p>No request in this time.</p>
-              </Note>
-            </Show>
-            <Chart
-              label={`Traffic of the last ${range()}`}
-              timesMs={page().items.map((point) => Date.parse(point.time))}
-              series={series(page().items)}
-              format={shown() === "requests" ? formatCount : formatBytes}
-              leastTop={shown() === "requests" ? 5 : 1024}
-              formatAxis={shown() === "requests" ? formatCompact : formatBytes}
-            />
-          </div>
+          <Chart
+            label={`Traffic of the last ${range()}`}
+            timesMs={page().items.map((point) => Date.parse(point.time))}
+            series={series(page().items)}
+            format={shown() === "requests" ? formatCount : formatBytes}
+            leastTop={shown() === "requests" ? 5 : 1024}
+            formatAxis={shown() === "requests" ? formatCompact : formatBytes}
+            binary={shown() === "bytes"}
+            empty={`${shown() === "requests" ? "No request" : "Nothing sent or received"} in the last ${range()}`}
+          />
         )}
       </Load>
     </Card>

@@ -1,7 +1,8 @@
 // The rows of the requests page.
 
-import { For, type JSX } from "solid-js";
+import { For, Show, type JSX } from "solid-js";
 import type { CapturedRequest } from "../../api/types.ts";
+import { Clip } from "../../ui/clip.tsx";
 import { formatBytes, formatDuration } from "../../ui/format.ts";
 import { Moment } from "../../ui/time.tsx";
 import { statusTone } from "./request-details.tsx";
@@ -17,9 +18,9 @@ export function RequestTable(props: {
         <thead>
           <tr>
             <th scope="col">Time</th>
+            <th scope="col">Status</th>
             <th scope="col">Method</th>
             <th scope="col">Path</th>
-            <th scope="col">Status</th>
             <th scope="col" class="align-end">
               Duration
             </th>
@@ -34,8 +35,13 @@ export function RequestTable(props: {
           <For each={props.rows}>
             {(request) => (
               <tr onClick={() => props.onOpen(request)}>
-                <td class="muted">
+                <td class="req-time muted">
                   <Moment time={request.time} clock />
+                </td>
+                <td>
+                  <span class="status" data-tone={statusTone(request)}>
+                    {request.status === 0 ? "cut" : request.status}
+                  </span>
                 </td>
                 <td class="method">{request.method}</td>
                 <td class="req-path">
@@ -43,15 +49,16 @@ export function RequestTable(props: {
                     {request.path}
                   </button>
                 </td>
-                <td>
-                  <span class="status" data-tone={statusTone(request)}>
-                    {request.status === 0 ? "cut" : request.status}
-                  </span>
-                </td>
-                <td class="align-end">{formatDuration(request.totalMs)}</td>
+                <td class="req-took align-end">{formatDuration(request.totalMs)}</td>
                 <td class="align-end hide-phone">{formatBytes(request.bytesOut)}</td>
-                <td class="hide-phone">{request.name}</td>
-                <td class="hide-phone">{request.principal ?? <span class="mono muted">{request.address}</span>}</td>
+                <td class="req-tunnel">
+                  <Clip text={request.name} />
+                </td>
+                <td class="hide-phone">
+                  <Show when={request.principal} fallback={<span class="mono muted">{request.address}</span>}>
+                    {(principal) => <Clip text={principal()} />}
+                  </Show>
+                </td>
               </tr>
             )}
           </For>

@@ -7,9 +7,10 @@ import type { Tone } from "../../ui/note.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Target, TunnelProof } from "../../ui/state.tsx";
 
-function Stop(props: { name: string; value: JSX.Element; note: JSX.Element; tone: Tone }): JSX.Element {
+/** `line` is the way from here to the next stop. */
+function Stop(props: { name: string; value: JSX.Element; note: JSX.Element; tone: Tone; line?: Tone }): JSX.Element {
   return (
-    <li class="path-stop" data-tone={props.tone}>
+    <li class="path-stop" data-tone={props.tone} data-line={props.line}>
       <span class="path-name">{props.name}</span>
       <span class="path-value">{props.value}</span>
       <span class="path-note">{props.note}</span>
@@ -34,12 +35,14 @@ export function PathStrip(props: { tunnel: Tunnel; access: string; open: boolean
         value={props.access}
         note={props.open ? "anybody may call" : "checked before anything passes"}
         tone={props.open ? "warn" : "good"}
+        line={props.open ? "warn" : "good"}
       />
       <Stop
         name="Server"
         value={<span class="break">{props.tunnel.url.replace(/^https?:\/\//, "")}</span>}
         note="this server"
-        tone={connected() ? "good" : "idle"}
+        tone="good"
+        line={connected() ? "good" : "bad"}
       />
       <Stop
         name="Agent"
@@ -58,7 +61,8 @@ export function PathStrip(props: { tunnel: Tunnel; access: string; open: boolean
               : `round trip ${formatDuration(props.tunnel.rttMs)}`}
           </Show>
         }
-        tone={connected() ? localTone() : "bad"}
+        tone={connected() ? "good" : "bad"}
+        line={localTone()}
       />
       <Stop
         name="Local service"

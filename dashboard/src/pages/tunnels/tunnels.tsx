@@ -9,6 +9,7 @@ import { canManage, isAdmin } from "../../api/session.ts";
 import type { Tunnel } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { Switch } from "../../ui/choice.tsx";
+import { Clip } from "../../ui/clip.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { Select } from "../../ui/field.tsx";
 import { formatBytes, formatDuration, formatCompact, plural } from "../../ui/format.ts";
@@ -23,6 +24,14 @@ import { Ago } from "../../ui/time.tsx";
 import { createHeldList } from "./held-list.ts";
 import { createRates } from "./rates.ts";
 import { tunnelMenu } from "./tunnel-actions.ts";
+
+/** Which agent it is: how many sessions from where, whose, and for admins of which organization. */
+const whoServes = (tunnel: Tunnel): string =>
+  [
+    tunnel.connected ? `${plural(tunnel.sessions, "session")} from` : "last from",
+    tunnel.address ?? "an unknown address",
+    ...[tunnel.username, isAdmin() ? tunnel.orgName : null].filter((part) => part).map((part) => `· ${part}`),
+  ].join(" ");
 
 const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "");
 
@@ -71,38 +80,45 @@ export default function Tunnels(): JSX.Element {
       wide: true,
       cell: (tunnel) => (
         <span class="cell-main">
-          <Show when={tunnel.appName !== null} fallback={<span class="cell-title break">{tunnel.subdomain}</span>}>
-            <a href={`/dashboard/applications/${tunnel.appId}`} class="break">
-              {tunnel.subdomain}
+          <Show
+            when={tunnel.appName !== null}
+            fallback={
+              <span class="cell-title">
+                <Clip text={tunnel.subdomain} />
+              </span>
+            }
+          >
+            <a href={`/dashboard/applications/${tunnel.appId}`}>
+              <Clip text={tunnel.subdomain} />
             </a>
           </Show>
           <span class="cell-sub">
-            <Show when={tunnel.connected && tunnel.protocol === "http"} fallback={withoutScheme(tunnel.url)}>
+            <Show
+              when={tunnel.connected && tunnel.protocol === "http"}
+              fallback={<Clip text={withoutScheme(tunnel.url)} />}
+            >
               <a href={tunnel.url} target="_blank" rel="noreferrer">
-                {withoutScheme(tunnel.url)}
+                <Clip text={withoutScheme(tunnel.url)} />
               </a>
             </Show>
-          </span>
-          <span class="cell-sub">
-            to <Target target={tunnel.target} />
           </span>
         </span>
       ),
     },
     {
       title: "State",
-      wide: true,
       cell: (tunnel) => <TunnelState tunnel={shownAs(tunnel)} />,
     },
     {
-      title: "Agent",
+      title: "Leads to",
       cell: (tunnel) => (
         <span class="cell-main">
-          <code>{tunnel.address ?? "unknown"}</code>
+          <span>
+            <span class="muted">to </span>
+            <Target target={tunnel.target} />
+          </span>
           <span class="cell-sub">
-            {shownAs(tunnel).connected ? plural(tunnel.sessions, "session") : "its last address, opened"}
-            <Show when={tunnel.username}> by {tunnel.username}</Show>
-            <Show when={isAdmin() && tunnel.orgName}> of {tunnel.orgName}</Show>
+            <Clip text={whoServes(shownAs(tunnel))} />
           </span>
         </span>
       ),
@@ -135,7 +151,7 @@ export default function Tunnels(): JSX.Element {
         </span>
       ),
     },
-    { title: "Opened", sort: "openedAt", cell: (tunnel) => <Ago time={tunnel.openedAt} /> },
+    { title: "Opened", sort: "openedAt", roomy: true, cell: (tunnel) => <Ago time={tunnel.openedAt} /> },
     {
       title: "",
       shrink: true,
