@@ -178,7 +178,7 @@ export function Chart(props: ChartProps): JSX.Element {
               class="chart-tip"
               ref={(element) =>
                 createEffect(() => {
-                  const right = at().left > host.clientWidth * 0.6;
+                  const right = at().left > host.clientWidth / 2;
                   element.style.setProperty("top", "0.75rem");
                   element.style.setProperty("left", right ? "auto" : `${at().left + 14}px`);
                   element.style.setProperty("right", right ? `${host.clientWidth - at().left + 14}px` : "auto");

@@ -54,7 +54,7 @@ function Live(): JSX.Element {
   });
   const known = (): Partial<Stats> => (stats.isPending ? {} : (stats.data ?? {}));
   const number = (value: number | undefined, format: (value: number) => string) => (
-    <Show when={value !== undefined} fallback={<Bar width="4rem" />}>
+    <Show when={value !== undefined} fallback={stats.isPending ? <Bar width="4rem" /> : "–"}>
       {format(value ?? 0)}
     </Show>
   );
@@ -110,7 +110,7 @@ function Live(): JSX.Element {
 function ChartPlaceholder(): JSX.Element {
   return (
     <Card title="Traffic">
-      <div class="chart" role="status" aria-label="Loading the chart" />
+      <div class="chart-space" role="status" aria-label="Loading the chart" />
     </Card>
   );
 }

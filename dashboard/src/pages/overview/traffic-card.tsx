@@ -67,20 +67,22 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
         </>
       }
     >
-      <Load query={traffic} lines={6}>
-        {(page) => (
-          <Chart
-            label={`Traffic of the last ${range()}`}
-            timesMs={page().items.map((point) => Date.parse(point.time))}
-            series={series(page().items)}
-            format={shown() === "requests" ? formatCount : formatBytes}
-            leastTop={shown() === "requests" ? 5 : 1024}
-            formatAxis={shown() === "requests" ? formatCompact : formatBytes}
-            binary={shown() === "bytes"}
-            empty={`${shown() === "requests" ? "No request" : "Nothing sent or received"} in the last ${range()}`}
-          />
-        )}
-      </Load>
+      <div class="chart-space">
+        <Load query={traffic} lines={7}>
+          {(page) => (
+            <Chart
+              label={`Traffic of the last ${range()}`}
+              timesMs={page().items.map((point) => Date.parse(point.time))}
+              series={series(page().items)}
+              format={shown() === "requests" ? formatCount : formatBytes}
+              leastTop={shown() === "requests" ? 5 : 1024}
+              formatAxis={shown() === "requests" ? formatCompact : formatBytes}
+              binary={shown() === "bytes"}
+              empty={`${shown() === "requests" ? "No request" : "Nothing sent or received"} in the last ${range()}`}
+            />
+          )}
+        </Load>
+      </div>
     </Card>
   );
 }
