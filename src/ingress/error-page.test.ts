@@ -44,6 +44,25 @@ describe("errors", () => {
   });
 });
 
+describe("the page of an error", () => {
+  const page = (code: ErrorCode): string => parsed(errorAnswer({ ...base, code, html: true })).body;
+
+  test("shows how far the request came, where that is known", () => {
+    expect(page("tunnel_offline")).toMatch(
+      /class="good last"><strong>Server.*class="bad"><strong>Agent<\/strong>not connected.*unknown/,
+    );
+    expect(page("local_unreachable")).toMatch(
+      /class="good last"><strong>Agent.*class="bad"><strong>Local service<\/strong>not reached/,
+    );
+    expect(page("policy_denied")).not.toContain("<ol");
+  });
+
+  test("offers another try where one may help", () => {
+    for (const code of Object.keys(errorCatalogue) as ErrorCode[])
+      expect(page(code).includes('href=""'), code).toBe(errorCatalogue[code].retryable);
+  });
+});
+
 test("a redirect is empty and never cached", () => {
   const { head, body, fields } = parsed(redirectAnswer("/__auth/login?to=%2F", base.requestId, true));
   expect([head.status, head.contentLength, body, head.close]).toEqual([302, 0, "", true]);

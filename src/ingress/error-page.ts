@@ -3,7 +3,7 @@
 import { ACCEPT } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "../lib/errors.ts";
-import { escapeHtml } from "../lib/escape-html.ts";
+import { errorDocument, styleHash } from "./error-document.ts";
 
 const reasons: Record<number, string> = {
   400: "Bad Request",
@@ -57,10 +57,13 @@ export function redirectAnswer(location: string, requestId: string, close: boole
 export function errorAnswer(answer: ErrorAnswer): Buffer {
   const { status, message: standard } = errorCatalogue[answer.code];
   const message = answer.message ?? standard;
-  const body = answer.html ? page(status, message, answer.requestId) : json(answer.code, message, answer.requestId);
+  const reason = reasons[status] ?? "Error";
+  const body = answer.html
+    ? errorDocument(answer.code, reason, message, answer.requestId)
+    : json(answer.code, message, answer.requestId);
   const bytes = Buffer.from(body);
   const lines = [
-    `HTTP/1.1 ${status} ${reasons[status] ?? "Error"}`,
+    `HTTP/1.1 ${status} ${reason}`,
     `Content-Type: ${answer.html ? "text/html; charset=utf-8" : "application/json; charset=utf-8"}`,
     `Content-Length: ${bytes.length}`,
     "Cache-Control: no-store",
@@ -82,26 +85,6 @@ export function errorAnswer(answer: ErrorAnswer): Buffer {
 function json(code: ErrorCode, message: string, requestId: string): string {
   const body: ErrorBody = { error: { code, message, requestId } };
   return `${JSON.stringify(body)}\n`;
-}
-
-const style = `:root{color-scheme:light dark;--ink:#1b1f24;--dim:#667085;--bg:#fafaf9;--line:#e4e4e0;--accent:#0f766e}
-@media(prefers-color-scheme:dark){:root{--ink:#ececea;--dim:#9a9a94;--bg:#151614;--line:#2b2d2a;--accent:#5eead4}}
-*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--bg);color:var(--ink);
-font:16px/1.55 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{width:min(34rem,100% - 3rem);padding:2rem 0}p{margin:0 0 1rem}h1{font-size:1.35rem;line-height:1.3;margin:0 0 .75rem;font-weight:600}
-.code{font:600 .8rem/1 ui-monospace,SFMono-Regular,Menlo,monospace;letter-spacing:.06em;color:var(--accent)}
-footer{margin-top:2rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--dim);font-size:.85rem}
-code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;user-select:all}`;
-const styleHash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
-
-function page(status: number, message: string, requestId: string): string {
-  const title = reasons[status] ?? "Error";
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
-<title>${status} ${title}</title><style>${style}</style></head>
-<body><main><p class="code">${status} ${title}</p><h1>${escapeHtml(message)}</h1>
-<footer>Served by digit-link &middot; request <code>${requestId}</code></footer></main></body></html>
-`;
 }
 
 /** Whether the sender of `head` is a browser that would show a page. */

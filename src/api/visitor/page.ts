@@ -1,22 +1,14 @@
 // The pages that visitors see on a tunnel's host: one small document, our own style by hash, nothing from elsewhere.
 
 import { escapeHtml } from "../../lib/escape-html.ts";
+import { pageLook } from "../../lib/page-look.ts";
 
-const style = `
-:root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--text:#12161c;--soft:#5b6675;--line:#dfe3ea;--field:#fff;--accent:#2f5bea;--on:#fff;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--bg:#0e1116;--card:#171b22;--text:#eceff4;--soft:#9aa5b4;--line:#2a313c;--field:#0f131a;--accent:#8aa7ff;--on:#0b1020;--bad:#ff9b92}}
-*{box-sizing:border-box}
-body{margin:0;min-height:100vh;min-height:100dvh;display:grid;place-items:center;padding:24px;background:var(--bg);color:var(--text);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{width:100%;max-width:380px;background:var(--card);border:1px solid var(--line);border-radius:16px;padding:32px;box-shadow:0 1px 2px #0000000a,0 12px 32px #00000012}
-.host{margin:0 0 4px;color:var(--soft);font-size:14px;overflow-wrap:anywhere}
-h1{margin:0 0 16px;font-size:22px;line-height:1.25;letter-spacing:-.01em}
-p{margin:0 0 16px;color:var(--soft)}
+const style = `${pageLook}main{max-width:24rem}
+.host{margin:0 0 .25rem;font-size:.8125rem;overflow-wrap:anywhere}
 .bad{color:var(--bad);font-weight:500}
-label{display:block;margin:0 0 16px;font-size:14px;font-weight:600}
-input{display:block;width:100%;margin-top:6px;padding:11px 12px;font:inherit;font-weight:400;color:inherit;background:var(--field);border:1px solid var(--line);border-radius:10px}
-button,.go{display:block;width:100%;padding:12px;font:inherit;font-weight:600;text-align:center;text-decoration:none;color:var(--on);background:var(--accent);border:0;border-radius:10px;cursor:pointer}
-input:focus-visible,button:focus-visible,.go:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
-footer{margin-top:24px;color:var(--soft);font-size:12px}
+label{display:block;margin:0 0 1rem;font-size:.8125rem;font-weight:550}
+input{display:block;width:100%;margin-top:.375rem;padding:.55rem .7rem;font:inherit;font-size:1rem;font-weight:400;color:inherit;background:var(--field);border:1px solid var(--edge);border-radius:9px}
+button,.go{display:block;width:100%}
 `;
 // Whole, because formatting a template may move white space, and the hash is over every byte.
 const styleElement: Html = { markup: `<style>${style}</style>` };
