@@ -197,7 +197,7 @@ describe("overview", () => {
       }),
     });
     expect(refused.status).toBe(401);
-    await page.locator(".bar-row").filter({ hasText: "stolen" }).waitFor();
+    await page.getByRole("listitem").filter({ hasText: "stolen" }).waitFor();
     await tab.check();
     await tab.shot("overview");
     await page.getByRole("button", { name: "Show as a table" }).click();
