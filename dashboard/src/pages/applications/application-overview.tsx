@@ -6,6 +6,7 @@ import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
 import type { Application, Tunnel, TunnelAgent } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
+import { Clip } from "../../ui/clip.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { formatBytes, formatCompact } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
@@ -123,7 +124,9 @@ function AgentTable(props: { agents: TunnelAgent[] }): JSX.Element {
             {(agent) => (
               <tr>
                 <td data-label="Agent" class="wide">
-                  <code>{agent.agentId}</code>
+                  <code>
+                    <Clip text={agent.agentId} />
+                  </code>
                 </td>
                 <td data-label="Leads to">
                   <Target target={agent.target} />

@@ -113,10 +113,7 @@ export default function Tunnels(): JSX.Element {
       title: "Leads to",
       cell: (tunnel) => (
         <span class="cell-main">
-          <span>
-            <span class="muted">to </span>
-            <Target target={tunnel.target} />
-          </span>
+          <Target target={tunnel.target} />
           <span class="cell-sub">
             <Clip text={whoServes(shownAs(tunnel))} />
           </span>
