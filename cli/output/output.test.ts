@@ -109,7 +109,7 @@ test("the block says link and local service apart", () => {
   applyEvent(view, { event: "tunnel.retry", time, local, inMs: 3000, reason: "connection refused" }, 0);
   expect(block(500)).toContain("connecting in 3 s: connection refused");
   applyEvent(view, ready, 0);
-  expect(block()).toContain("● https://myapp.example.com → localhost:3000\n    online · local service not checked yet");
+  expect(block()).toContain("◆ https://myapp.example.com → localhost:3000\n    online · local service not checked yet");
   applyEvent(view, { event: "session", time, url, open: 2, wanted: 2 }, 0);
   applyEvent(view, { event: "local.status", time, local, state: "up", why: null, connectMs: 0.41 }, 0);
   expect(block()).toContain("online, 2 connections · local service up, 0.4 ms");
@@ -119,7 +119,9 @@ test("the block says link and local service apart", () => {
     { event: "local.status", time, local, state: "down", why: "connection refused", connectMs: null },
     0,
   );
-  expect(block()).toContain("online, 1 of 2 connections · local service down: connection refused");
+  expect(block()).toContain(
+    "■ https://myapp.example.com → localhost:3000\n    online, 1 of 2 connections · local service down: connection refused",
+  );
   applyEvent(view, { event: "tunnel.lost", time, url, local, reason: "the server restarts" }, 0);
   expect(block()).toContain(
     "○ https://myapp.example.com → localhost:3000\n    reconnecting: the server restarts · local service down",

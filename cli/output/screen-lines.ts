@@ -77,12 +77,19 @@ export function totalsText(view: AgentView): string {
 
 function tunnelLines(tunnel: TunnelView, style: Style, nowMs: number): string[] {
   const online = tunnel.link === "online";
-  const mark = online ? style.green("●") : tunnel.link === "refused" ? style.red("✕") : style.yellow("○");
   const address = tunnel.url === null ? safe(tunnel.wanted ?? "new tunnel") : safe(tunnel.url);
-  const head = `  ${mark} ${online ? style.bold(style.cyan(address)) : style.bold(address)} ${style.dim("→")} ${safe(tunnel.local)}`;
+  const head = `  ${markOf(tunnel, style)} ${online ? style.bold(style.cyan(address)) : style.bold(address)} ${style.dim("→")} ${safe(tunnel.local)}`;
   const parts = [linkText(tunnel, style, nowMs)];
   if (online || tunnel.service !== null) parts.push(serviceText(tunnel, style));
   return [head, `    ${parts.join(style.dim(" · "))}`];
+}
+
+/** Green only when visitors get answers; shape and colour as in the dashboard. */
+function markOf({ link, service }: TunnelView, style: Style): string {
+  if (link === "refused") return style.red("✕");
+  if (link !== "online") return style.yellow("○");
+  if (service === null) return style.yellow("◆");
+  return service.state === "up" ? style.green("●") : style.red("■");
 }
 
 function linkText(tunnel: TunnelView, style: Style, nowMs: number): string {
