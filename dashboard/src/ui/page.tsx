@@ -1,7 +1,7 @@
 // The parts every page is made of: header, cards, facts, tabs, numbers.
 
 import { A, useLocation } from "@solidjs/router";
-import { createEffect, createUniqueId, For, Show, type JSX } from "solid-js";
+import { createEffect, createUniqueId, For, on, Show, type JSX } from "solid-js";
 import { Icon } from "./icon.tsx";
 
 /** A page: header with title and actions, then its cards. Sets the tab's title. */
@@ -125,8 +125,20 @@ export function Stat(props: {
 /** Links between the parts of one thing; each has its own address. */
 export function Tabs(props: { label: string; tabs: { href: string; label: string }[] }): JSX.Element {
   const location = useLocation();
+  let nav!: HTMLElement;
+  createEffect(
+    on(
+      () => location.pathname,
+      () =>
+        // On a phone the row of tabs scrolls: where one is must be in sight.
+        queueMicrotask(() => {
+          const current = nav.querySelector<HTMLElement>("[aria-current]");
+          if (current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.clientWidth) / 2;
+        }),
+    ),
+  );
   return (
-    <nav class="tabs" aria-label={props.label}>
+    <nav class="tabs" aria-label={props.label} ref={nav}>
       <For each={props.tabs}>
         {(tab) => (
           <a class="tab" href={tab.href} aria-current={location.pathname === tab.href ? "page" : undefined}>

@@ -60,7 +60,7 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
       end: true,
       cell: (application) => formatBytes(application.stats.bytesSent + application.stats.bytesReceived),
     },
-    { title: "Created", sort: "createdAt", cell: (application) => <Ago time={application.createdAt} /> },
+    { title: "Created", sort: "createdAt", roomy: true, cell: (application) => <Ago time={application.createdAt} /> },
   ];
   return (
     <>

@@ -47,7 +47,7 @@ const columns: Column<Organization>[] = [
   },
   { title: "Members", end: true, cell: (one) => count(one.accountCount) },
   { title: "Applications", end: true, cell: (one) => count(one.applicationCount) },
-  { title: "Created", sort: "createdAt", cell: (one) => <Ago time={one.createdAt} /> },
+  { title: "Created", sort: "createdAt", roomy: true, cell: (one) => <Ago time={one.createdAt} /> },
 ];
 
 export default function Organizations(): JSX.Element {
