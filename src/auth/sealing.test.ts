@@ -1,6 +1,7 @@
 // Tests of sealing: round trips, rotation, and everything that must not open.
 
 import { describe, expect, test } from "bun:test";
+import { createDecipheriv, hkdfSync } from "node:crypto";
 import { createSealer, SealError } from "./sealing.ts";
 
 const oldKey = "old key of at least thirty-two bytes";
@@ -31,6 +32,23 @@ describe("security", () => {
     expect(() => sealer.open("totp-seed", "accounts/2", sealed)).toThrow(SealError);
     expect(() => sealer.open("oidc-secret", "accounts/1", sealed)).toThrow(SealError);
     expect(() => createSealer([oldKey]).open("totp-seed", "accounts/1", sealed)).toThrow(SealError);
+  });
+
+  test("each purpose has a key of its own, derived from the one in the settings", () => {
+    for (const purpose of ["totp-seed", "oidc-secret", "oauth-state", "setup-draft"] as const) {
+      const payload = Buffer.from(sealer.seal(purpose, "accounts/1", "seed").split(".")[2]!, "base64url");
+      const keyId = Buffer.from(hkdfSync("sha256", newKey, "digit-link", "key-id", 6)).toString("hex");
+      const open = (info: string): string => {
+        const key = Buffer.from(hkdfSync("sha256", newKey, "digit-link", info, 32));
+        const decipher = createDecipheriv("aes-256-gcm", key, payload.subarray(0, 12));
+        decipher.setAAD(Buffer.from(JSON.stringify([purpose, "accounts/1", keyId])));
+        decipher.setAuthTag(payload.subarray(-16));
+        return decipher.update(payload.subarray(12, -16), undefined, "utf8") + decipher.final("utf8");
+      };
+      // What is stored must open for ever: the derivation can't change unnoticed.
+      expect(open(`seal/${purpose}`)).toBe("seed");
+      expect(() => open("seal")).toThrow();
+    }
   });
 
   test("no changed, cut or made-up value opens", () => {
