@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
 
 const root = join(import.meta.dir, "../..");
 const folder = mkdtempSync(join(tmpdir(), "digit-link-packed-"));
@@ -106,6 +108,41 @@ describe("bunx from an empty folder, without a registry", () => {
     });
     expect(bunx(["--help"])).toMatchObject({ exitCode: 0, out: expect.stringContaining("digit-link http 3000") });
   });
+
+  test("server, workers, operator's command and agent: a request goes through, and both end in good order", async () => {
+    const [port = 0] = await freePorts(1);
+    const url = `http://localhost:${port}`;
+    const env = {
+      ...environment,
+      ...{ PORT: String(port), DOMAIN: "localhost", SCHEME: "http", SHARDS: "2", AGENT_WHITELIST: "127.0.0.0/8,::1" },
+      DB_PATH: join(folder, "server", "digit-link.db"),
+    };
+    const start = (argv: string[], more: Record<string, string> = {}) =>
+      Bun.spawn([join(binaries, "bunx"), `--package=${tarball}`, "digit-link", ...argv], {
+        ...{ cwd: empty, env: { ...env, ...more } },
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+    const isUp = (path: string) =>
+      fetch(`${url}${path}`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    const server = start(["server"]);
+    await eventually(() => isUp("/ready"), "the packed server is up", 30_000);
+    const token = (await start(["account", "create", "bob"]).stdout.text()).trim();
+    await using local = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("through the package") });
+    const agent = start(["http", String(local.port), "--server", url, "--json"], { DIGIT_LINK_TOKEN: token });
+    const { value } = await agent.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    const ready = JSON.parse((value ?? "").split("\n")[0]!) as { event: string; url: string };
+    expect(ready.event).toBe("tunnel.ready");
+    const visitor = await fetch(url, { headers: { host: new URL(ready.url).host } });
+    expect(await visitor.text()).toBe("through the package");
+    expect(await (await fetch(url)).text()).toContain("<!doctype html>");
+    agent.kill("SIGTERM");
+    expect(await agent.exited).toBe(0);
+    server.kill("SIGTERM");
+    expect(await server.exited).toBe(0);
+  }, 60_000);
 
   test("a mistake keeps its exit code", () => {
     const { exitCode, problems } = bunx(["http", "0"]);
