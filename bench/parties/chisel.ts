@@ -1,6 +1,7 @@
 // Peer: chisel, TCP over SSH over a WebSocket, as a reverse tunnel.
 
-import { freePort, waitForAnswer, waitForPort } from "../ports.ts";
+import { freePort } from "../ports.ts";
+import { startPair } from "./pair.ts";
 import { findProgram, type Party, requireProgram } from "./party.ts";
 
 export const chisel: Party = {
@@ -8,35 +9,18 @@ export const chisel: Party = {
   kind: "peer",
   about: "TCP over SSH over WebSocket, reverse tunnel",
   unavailable: () => (findProgram("chisel") === null ? "chisel is not on PATH" : null),
-  async start({ servicePort, processes }) {
-    const controlPort = freePort();
+  start({ servicePort, processes }) {
+    const address = "127.0.0.1";
+    const control = { address, port: freePort() };
     const port = freePort();
     const program = requireProgram("chisel");
-    const server = processes.start("chisel-server", [
-      program,
-      "server",
-      "--reverse",
-      "--host",
-      "127.0.0.1",
-      "--port",
-      String(controlPort),
-    ]);
-    await waitForPort("127.0.0.1", controlPort, server);
-    const agent = processes.start("chisel-agent", [
-      program,
-      "client",
-      `http://127.0.0.1:${controlPort}`,
-      `R:127.0.0.1:${port}:127.0.0.1:${servicePort}`,
-    ]);
-    const endpoint = { address: "127.0.0.1", port, hostHeaders: ["localhost"] as const };
-    await waitForAnswer(endpoint, [server, agent]);
-    return {
-      endpoint,
-      pids: { server: [server.pid], agent: [agent.pid] },
-      async stop() {
-        await agent.stop();
-        await server.stop();
-      },
-    };
+    const remote = `R:${address}:${port}:${address}:${servicePort}`;
+    return startPair(processes, {
+      name: "chisel",
+      server: [program, "server", "--reverse", "--host", address, "--port", String(control.port)],
+      agent: [program, "client", `http://${address}:${control.port}`, remote],
+      control,
+      endpoint: { address, port, hostHeaders: ["localhost"] },
+    });
   },
 };

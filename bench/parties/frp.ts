@@ -1,7 +1,8 @@
-// Peer: frp, as a TCP proxy and as an HTTP proxy (one server and one agent serve both).
+// Peer: frp, as a TCP proxy and as an HTTP proxy, a server and an agent each.
 
 import { join } from "node:path";
-import { freePort, waitForAnswer, waitForPort } from "../ports.ts";
+import { freePort } from "../ports.ts";
+import { startPair } from "./pair.ts";
 import { findProgram, type Party, type PartyContext, requireProgram, type RunningParty } from "./party.ts";
 
 const unavailable = (): string | null =>
@@ -39,17 +40,11 @@ async function start({ servicePort, processes }: PartyContext, type: "tcp" | "ht
       `localIP = "127.0.0.1"\nlocalPort = ${servicePort}\n` +
       (type === "http" ? `customDomains = ["bench.localhost"]\n` : `remotePort = ${port}\n`),
   );
-  const server = processes.start(`frps-${type}`, [requireProgram("frps"), "-c", serverConfig]);
-  await waitForPort("127.0.0.1", controlPort, server);
-  const agent = processes.start(`frpc-${type}`, [requireProgram("frpc"), "-c", agentConfig]);
-  const endpoint = { address: "127.0.0.1", port, hostHeaders: ["bench.localhost"] as const };
-  await waitForAnswer(endpoint, [server, agent]);
-  return {
-    endpoint,
-    pids: { server: [server.pid], agent: [agent.pid] },
-    async stop() {
-      await agent.stop();
-      await server.stop();
-    },
-  };
+  return startPair(processes, {
+    name: `frp-${type}`,
+    server: [requireProgram("frps"), "-c", serverConfig],
+    agent: [requireProgram("frpc"), "-c", agentConfig],
+    control: { address: "127.0.0.1", port: controlPort },
+    endpoint: { address: "127.0.0.1", port, hostHeaders: ["bench.localhost"] },
+  });
 }

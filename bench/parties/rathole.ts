@@ -1,7 +1,8 @@
 // Peer: rathole, a TCP tunnel in Rust (no HTTP), plain TCP transport.
 
 import { join } from "node:path";
-import { freePort, waitForAnswer, waitForPort } from "../ports.ts";
+import { freePort } from "../ports.ts";
+import { startPair } from "./pair.ts";
 import { findProgram, type Party, requireProgram } from "./party.ts";
 
 export const rathole: Party = {
@@ -26,18 +27,12 @@ export const rathole: Party = {
       `[client]\nremote_addr = "127.0.0.1:${controlPort}"\ndefault_token = "${token}"\n` +
         `[client.services.bench]\nlocal_addr = "127.0.0.1:${servicePort}"\n`,
     );
-    const server = processes.start("rathole-server", [program, "--server", serverConfig]);
-    await waitForPort("127.0.0.1", controlPort, server);
-    const agent = processes.start("rathole-agent", [program, "--client", agentConfig]);
-    const endpoint = { address: "127.0.0.1", port, hostHeaders: ["localhost"] as const };
-    await waitForAnswer(endpoint, [server, agent]);
-    return {
-      endpoint,
-      pids: { server: [server.pid], agent: [agent.pid] },
-      async stop() {
-        await agent.stop();
-        await server.stop();
-      },
-    };
+    return startPair(processes, {
+      name: "rathole",
+      server: [program, "--server", serverConfig],
+      agent: [program, "--client", agentConfig],
+      control: { address: "127.0.0.1", port: controlPort },
+      endpoint: { address: "127.0.0.1", port, hostHeaders: ["localhost"] },
+    });
   },
 };

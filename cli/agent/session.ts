@@ -275,7 +275,8 @@ export class AgentSession implements FrameSink, FlowSession {
     this.outbox.close();
     const lost = [...this.streams.values()];
     this.streams.clear();
-    for (const stream of lost) stream.onReset("the connection to the server was lost");
+    const why = this.leaving ? "there was no more time to finish" : "the connection to the server was lost";
+    for (const stream of lost) stream.onReset(why);
     this.owner.closed(this, code, reason);
   }
 }
