@@ -203,19 +203,29 @@ describeContract("hostile agent", env, (parties) => {
       expect(more).toBeNull();
     });
 
+    /** Asks for a session as an agent does. */
+    const upgrade = async (path: string, lines: string[] = [`Sec-WebSocket-Protocol: ${subprotocol}`]) => {
+      using client = await parties().open();
+      const common = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+      ];
+      await client.send(requestBytes("localhost", path, { lines: [...common, ...lines] }));
+      return await client.response();
+    };
+
+    test("a ticket that an older start of the agent left unused opens nothing beside a newer one", async () => {
+      const { server } = parties();
+      const older = await registerRaw(server, name);
+      using newer = await startHostileAgent(server, name);
+      expect((await upgrade(older.path)).status).toBe(403);
+      expect(newer.isOpen).toBe(true);
+    });
+
     test("what an upgrade may say: one ticket, once, with the subprotocol, without an Origin", async () => {
-      const { server, open, ask } = parties();
-      const upgrade = async (path: string, lines: string[] = [`Sec-WebSocket-Protocol: ${subprotocol}`]) => {
-        using client = await open();
-        const common = [
-          "Connection: Upgrade",
-          "Upgrade: websocket",
-          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-          "Sec-WebSocket-Version: 13",
-        ];
-        await client.send(requestBytes("localhost", path, { lines: [...common, ...lines] }));
-        return await client.response();
-      };
+      const { server, ask } = parties();
       const { path } = await registerRaw(server, name);
       const bare = path.split("?")[0]!;
       expect((await upgrade(path, [])).status).toBe(426);

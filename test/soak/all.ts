@@ -3,7 +3,7 @@
 import { attackers } from "./attackers.ts";
 import { bulk } from "./bulk.ts";
 import { clock } from "./clock.ts";
-import { contract } from "./contract.ts";
+import { contract, writes } from "./contract.ts";
 import { halfOpen } from "./half-open.ts";
 import { idleSessions, idleSessionsDirect } from "./idle-sessions.ts";
 import { kills } from "./kills.ts";
@@ -33,5 +33,6 @@ export const scenarios: readonly Scenario[] = [
   clock,
   quiet,
   lists,
+  writes,
   contract,
 ];

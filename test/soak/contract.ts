@@ -1,6 +1,6 @@
-// The parts of the contract that have a full size of their own: property tests, memory, moves, 1,000 WebSockets.
+// Tests that have a full size of their own: property tests, memory, moves, 1,000 WebSockets; kills during writes.
 
-import { exactly, figure, type Scenario } from "./scenario.ts";
+import { exactly, type Fact, figure, type Scenario, type SoakOptions } from "./scenario.ts";
 
 const files = [
   "./test/contract/moves.test.ts",
@@ -14,24 +14,32 @@ const files = [
 export const contract: Scenario = {
   name: "contract",
   about: "the contract and the property tests at their full size (SOAK set)",
-  async run(options) {
-    const times = options.scale >= 1 ? "20" : "1";
-    const child = Bun.spawn([process.execPath, "test", ...files], {
-      cwd: `${import.meta.dir}/../..`,
-      env: { ...process.env, ...(options.scale >= 1 ? { SOAK: times } : {}) },
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: "pipe",
-    });
-    const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
-    const count = (word: string): number => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(err)?.[1] ?? -1);
-    if (code !== 0)
-      options.say(
-        err
-          .split("\n")
-          .filter((line) => line.startsWith("(fail)"))
-          .join("\n"),
-      );
-    return [figure("passed", count("pass")), exactly("failed", count("fail"), 0), exactly("exit code", code, 0)];
-  },
+  run: (options) => runTests(options, files),
 };
+
+export const writes: Scenario = {
+  name: "writes",
+  about: "kill -9 during a storm of writes, 100 times: integrity, chain, nothing acknowledged is lost",
+  run: (options) => runTests(options, ["./test/integration/crash-safety.test.ts"]),
+};
+
+async function runTests(options: SoakOptions, paths: readonly string[]): Promise<Fact[]> {
+  const times = options.scale >= 1 ? "20" : "1";
+  const child = Bun.spawn([process.execPath, "test", ...paths], {
+    cwd: `${import.meta.dir}/../..`,
+    env: { ...process.env, ...(options.scale >= 1 ? { SOAK: times } : {}) },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
+  const count = (word: string): number => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(err)?.[1] ?? -1);
+  if (code !== 0)
+    options.say(
+      err
+        .split("\n")
+        .filter((line) => line.startsWith("(fail)"))
+        .join("\n"),
+    );
+  return [figure("passed", count("pass")), exactly("failed", count("fail"), 0), exactly("exit code", code, 0)];
+}
