@@ -6,6 +6,7 @@ import { ErrorBoundary, lazy, Suspense, type JSX, type ParentProps } from "solid
 import { queryClient } from "./api/query-client.ts";
 import { canManage, isAdmin, loadMe, portal } from "./api/session.ts";
 import { Frame } from "./shell/frame.tsx";
+import { Gate } from "./shell/gate.tsx";
 import { NotFound } from "./shell/not-found.tsx";
 import { Start } from "./shell/start.tsx";
 import { Problem } from "./ui/note.tsx";
@@ -75,9 +76,9 @@ function only(allowed: () => boolean, Inner: () => JSX.Element): () => JSX.Eleme
 /** Outside of the dashboard there is no frame around it. */
 function NotFoundOutside(): JSX.Element {
   return (
-    <main class="gate-main">
+    <Gate>
       <NotFound />
-    </main>
+    </Gate>
   );
 }
 

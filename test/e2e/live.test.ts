@@ -35,6 +35,13 @@ const serve = (port = 0) =>
   });
 const open = (name: string, port: number): Promise<InProcessAgent> =>
   openTunnel({ origin: stage.origin, token, port, name });
+/** The call of an agent that may say anything. */
+const register = (body: object, bearer = token) =>
+  fetch(`${stage.origin}/_tunnel/register`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+    body: JSON.stringify({ agentId: "agent-1234567890", generation: 1, version: "0.1.0", ...body }),
+  });
 const visit = (name: string, path: string, headers: Record<string, string> = {}) =>
   fetch(`http://${name}.localhost:${stage.port}${path}`, { headers });
 
@@ -118,6 +125,24 @@ describe("tunnels", () => {
   });
 });
 
+describe("security", () => {
+  test("what an agent says it leads to is text, whatever it says, and long text is cut with its length told", async () => {
+    const target = `javascript:/*"><img/src=x/onerror=document.title="pwned">${"x".repeat(150)}`;
+    const answer = await register({ subdomain: "hostile", target });
+    expect(answer.status).toBe(200);
+    await using tab = await adminTab("tunnels?q=hostile");
+    const { page } = tab;
+    const row = page.getByRole("row").filter({ hasText: "hostile" });
+    await row.getByText('javascript:/*"><img/src=x').waitFor();
+    expect(await row.locator("img").count()).toBe(0);
+    expect(await row.locator('a[href^="javascript"]').count()).toBe(0);
+    await row.getByRole("button", { name: `${target.length - 60} more characters` }).click();
+    await row.getByText("x".repeat(150)).waitFor();
+    expect(await page.title()).not.toContain("pwned");
+    await tab.check();
+  });
+});
+
 describe("requests", () => {
   test("appear as they pass; filter with NOT, pause, details, and the address keeps the filter", async () => {
     using service = serveDisposable();
@@ -184,18 +209,7 @@ describe("overview", () => {
     await visit("front", "/");
     await page.getByRole("figure", { name: "Traffic of the last hour" }).waitFor();
     await page.getByText("Live", { exact: true }).last().waitFor();
-    const refused = await fetch(`${stage.origin}/_tunnel/register`, {
-      method: "POST",
-      headers: { authorization: "Bearer dlt_wrong", "content-type": "application/json" },
-      body: JSON.stringify({
-        subdomain: "stolen",
-        agentId: "agent-1234567890",
-        generation: 1,
-        version: "0.1.0",
-        capabilities: [],
-        protocol: "http",
-      }),
-    });
+    const refused = await register({ subdomain: "stolen" }, "dlt_wrong");
     expect(refused.status).toBe(401);
     await page.getByRole("listitem").filter({ hasText: "stolen" }).waitFor();
     await tab.check();
