@@ -15,8 +15,8 @@ import { newId } from "../../lib/ids.ts";
 import type { Caller } from "../callers.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
-import { parsePage, toPage } from "../paging.ts";
-import { closed, idSchema, listOf, text, timeSchema } from "../schemas.ts";
+import { parsePage, parseSort, toPage, type Sort } from "../paging.ts";
+import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 export const entryBody = closed({
   ipRange: text(64, { minLength: 1, description: "An IPv4 or IPv6 address or range (CIDR)." }),
@@ -57,7 +57,7 @@ export function toEntryAnswer(row: WhitelistRow, ownerName: string | null = null
 export interface WhitelistEntries {
   list(
     owner: ListOwner,
-    query: { limit?: number; cursor?: string },
+    query: { limit?: number; cursor?: string; sort?: string },
   ): Promise<{ entries: ReturnType<typeof toEntryAnswer>[]; nextCursor: string | null }>;
   /** Adds the canonical form of a range. Throws `validation`, `conflict`. */
   add(
@@ -70,15 +70,23 @@ export interface WhitelistEntries {
   remove(owner: ListOwner, entryId: string, caller: Caller, request: Request): Promise<void>;
 }
 
-const order = { name: "-createdAt", descending: true };
+/** `limit`, `cursor` and `sort` of every list of entries. */
+export const entriesQuery = {
+  ...pageQuery,
+  sort: t.Optional(text(32, { description: "`createdAt`; `-createdAt` (the default) has the newest first." })),
+};
+/** The order that was asked for. Throws `validation` for any other. */
+export const entriesSort = (query: { sort?: string }): Sort =>
+  parseSort(query.sort, { createdAt: "created_at" }, "-createdAt");
 
 export function createWhitelistEntries(deps: ApiDeps): WhitelistEntries {
   const { db, audit, nowMs } = deps;
   return {
     async list(owner, query) {
-      const page = parsePage(query, order);
+      const sort = entriesSort(query);
+      const page = parsePage(query, sort);
       const found = await listWhitelist(db.kysely, owner.ownerId, page);
-      const { rows, nextCursor } = toPage(found, page, order, (row) => ({ value: row.created_at, id: row.id }));
+      const { rows, nextCursor } = toPage(found, page, sort, (row) => ({ value: row.created_at, id: row.id }));
       return { entries: rows.map((row) => toEntryAnswer(row)), nextCursor };
     },
     async add(owner, body, caller, request) {

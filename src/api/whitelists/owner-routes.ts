@@ -2,9 +2,9 @@
 
 import type { ListOwner } from "../../db/whitelist-entries.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, closed, idParams, idSchema, noBody, pageQuery, successSchema } from "../schemas.ts";
+import { answers, closed, idParams, idSchema, noBody, successSchema } from "../schemas.ts";
 import { changeErrors, readErrors, type Portal, type Scope } from "../scopes.ts";
-import { entriesAnswer, entryAnswer, entryBody, type WhitelistEntries } from "./entries.ts";
+import { entriesAnswer, entriesQuery, entryAnswer, entryBody, type WhitelistEntries } from "./entries.ts";
 
 const entryParams = closed({ id: idSchema, entryId: idSchema });
 
@@ -22,7 +22,7 @@ export function createWhitelistRoutes(
     .use(portal.read)
     .get("", async ({ scope, params, query }) => entries.list(await ownerOf(scope, params.id), query), {
       params: idParams,
-      query: closed(pageQuery),
+      query: closed(entriesQuery),
       response: answers({ 200: entriesAnswer }, ...readErrors, "not_found"),
       detail: { summary },
     });

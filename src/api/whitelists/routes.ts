@@ -8,11 +8,18 @@ import { AppError } from "../../lib/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { parsePage, toPage } from "../paging.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, closed, idParams, idSchema, noBody, pageQuery, successSchema } from "../schemas.ts";
+import { answers, closed, idParams, idSchema, noBody, successSchema } from "../schemas.ts";
 import { changeErrors, readErrors, type Portal, type Scope } from "../scopes.ts";
-import { entriesAnswer, entryAnswer, entryBody, toEntryAnswer, type WhitelistEntries } from "./entries.ts";
+import {
+  entriesAnswer,
+  entriesQuery,
+  entriesSort,
+  entryAnswer,
+  entryBody,
+  toEntryAnswer,
+  type WhitelistEntries,
+} from "./entries.ts";
 
-const newestFirst = { name: "-createdAt", descending: true };
 const envId = (index: number): string => `env_${index}`;
 
 interface Parts {
@@ -49,7 +56,7 @@ export function createPortalWhitelistRoutes(portal: Portal, { entries, agentWhit
         return { entries: [...shown, ...page.entries], nextCursor: page.nextCursor };
       },
       {
-        query: closed(pageQuery),
+        query: closed(entriesQuery),
         response: answers({ 200: entriesAnswer }, ...readErrors),
         detail: {
           summary:
@@ -107,14 +114,15 @@ export function createLevelRoutes(
     .get(
       path,
       async ({ scope, query }) => {
-        const page = parsePage(query, newestFirst);
+        const sort = entriesSort(query);
+        const page = parsePage(query, sort);
         const orgId = scope.orgId ?? (query as { org?: string }).org ?? null;
         const found = await listWhitelistLevel(deps.db.kysely, level, orgId, page);
-        const { rows, nextCursor } = toPage(found, page, newestFirst, (row) => ({ value: row.created_at, id: row.id }));
+        const { rows, nextCursor } = toPage(found, page, sort, (row) => ({ value: row.created_at, id: row.id }));
         return { entries: rows.map((row) => toEntryAnswer(row, row.owner_name)), nextCursor };
       },
       {
-        query: isAdmin ? closed({ ...pageQuery, org: t.Optional(idSchema) }) : closed(pageQuery),
+        query: isAdmin ? closed({ ...entriesQuery, org: t.Optional(idSchema) }) : closed(entriesQuery),
         response: answers({ 200: entriesAnswer }, ...readErrors),
         detail: { summary: `Entries of all ${level}s' lists` },
       },

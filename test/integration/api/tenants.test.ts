@@ -51,7 +51,7 @@ describeEngines("tenants", (open) => {
       ["/admin/organizations?q=PAGE", "organizations", ["name"]],
       ["/org/api-keys", "keys", ["createdAt", "lastUsed"]],
       ["/admin/api-keys", "keys", ["createdAt", "lastUsed"]],
-      ["/org/whitelist", "entries", []],
+      ["/org/whitelist", "entries", ["createdAt"]],
       ["/org/tunnels", "tunnels", ["openedAt", "subdomain", "requests"]],
     ];
     for (const [path, key, sorts] of lists) {

@@ -47,7 +47,7 @@ export function WhitelistCard(props: WhitelistProps): JSX.Element {
       title: "Description",
       cell: (entry) => <span class="break">{entry.description || <span class="muted">none</span>}</span>,
     },
-    { title: "Added", cell: (entry) => <Ago time={entry.createdAt} never="at start" /> },
+    { title: "Added", sort: "createdAt", cell: (entry) => <Ago time={entry.createdAt} never="at start" /> },
     {
       title: "",
       shrink: true,

@@ -86,7 +86,7 @@ function LevelTable(props: {
         </Show>
       ),
     },
-    { title: "Added", cell: (entry) => <Ago time={entry.createdAt} never="at start" /> },
+    { title: "Added", sort: "createdAt", cell: (entry) => <Ago time={entry.createdAt} never="at start" /> },
   ];
   return (
     <Card title={props.title} lead={props.lead} flush>
