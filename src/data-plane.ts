@@ -17,6 +17,7 @@ import type { Logger } from "./lib/log.ts";
 import type { ShardLink, ShardListener } from "./link/shard-link.ts";
 import { startShards, type Supervisor } from "./link/supervisor.ts";
 import { shardWorkerUrl } from "./link/worker-url.ts";
+import { explainListen } from "./router/listen-refusal.ts";
 import { listenPublic, type PublicListener } from "./router/listener.ts";
 import { Router } from "./router/router.ts";
 
@@ -181,21 +182,6 @@ function watchTls(config: Config, listener: PublicListener, log: Logger): () => 
     clearTimeout(timer);
     watcher.close();
   };
-}
-
-function explainListen(error: unknown, config: Config): Error {
-  const code = (error as { code?: string } | null)?.code;
-  if (code === "EADDRINUSE")
-    return new AppError(
-      "conflict",
-      `Port ${config.port} is taken by another program. Stop it or set PORT to a free one.`,
-    );
-  if (code === "EACCES")
-    return new AppError(
-      "forbidden",
-      `Port ${config.port} needs more rights than this user has. Set PORT to 1024 or higher, or grant CAP_NET_BIND_SERVICE.`,
-    );
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 function tickOf(config: Config): number {

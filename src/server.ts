@@ -13,6 +13,7 @@ import { createLogger, type Logger } from "./lib/log.ts";
 import type { TunnelRegistry } from "./api/tunnels/registry.ts";
 import type { ShardLink } from "./link/shard-link.ts";
 import { takeAnyPort } from "./router/any-port.ts";
+import { explainListen } from "./router/listen-refusal.ts";
 
 export interface RunningServer {
   /** With the real port. */
@@ -79,8 +80,12 @@ export async function startServer(given: Config, options: ServerOptions): Promis
 function withRealPort(config: Config): Config {
   if (config.listenFd !== null) return withListenPort(config, portOf(config.listenFd) ?? config.port);
   if (config.port !== 0) return config;
-  const { port, fd } = takeAnyPort(config.host);
-  return withListenPort({ ...config, listenFd: fd }, port);
+  try {
+    const { port, fd } = takeAnyPort(config.host);
+    return withListenPort({ ...config, listenFd: fd }, port);
+  } catch (error) {
+    throw explainListen(error, config);
+  }
 }
 
 /** `digit-link server`: runs until SIGTERM or SIGINT. Returns the exit code. */

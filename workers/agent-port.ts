@@ -63,27 +63,29 @@ export class AgentPort implements IngressHost {
   }
 }
 
-/** Listens until the thread ends; `isFull` says whether an address may not connect now. Throws when the port can't be had. */
+/** Listens until the thread ends; `isFull` says whether an address may not connect now. Throws one sentence when the port can't be had. */
 export function listenForAgents(
   hostname: string,
   port: number,
   connections: Connections,
   isFull: (address: string) => boolean,
 ): void {
-  Bun.listen<SocketOwner>({
-    hostname,
-    port,
-    allowHalfOpen: true,
-    socket: {
-      ...ownerHandlers,
-      open(socket: Socket<SocketOwner>) {
-        const address = networkAddress(socket.remoteAddress);
-        if (isFull(address)) {
-          socket.data = nobody;
-          return void socket.terminate();
-        }
-        connections.accept(socket, { address, secure: false, acceptedAtMs: Date.now(), last: false }, false);
-      },
+  const socket = {
+    ...ownerHandlers,
+    open(socket: Socket<SocketOwner>) {
+      const address = networkAddress(socket.remoteAddress);
+      if (isFull(address)) {
+        socket.data = nobody;
+        return void socket.terminate();
+      }
+      connections.accept(socket, { address, secure: false, acceptedAtMs: Date.now(), last: false }, false);
     },
-  });
+  };
+  try {
+    Bun.listen<SocketOwner>({ hostname, port, allowHalfOpen: true, socket });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    const why = code === "EADDRINUSE" ? "is taken by another program" : `can't be had (${String(code ?? error)})`;
+    throw new Error(`port ${port} of SHARD_PORTS on ${hostname} ${why}`, { cause: error });
+  }
 }

@@ -32,7 +32,12 @@ export function loadSecrets(config: Pick<Config, "jwtSecret" | "encryptionKeys" 
 }
 
 function readOrCreate(variable: string, path: string): string {
-  if (!existsSync(path)) create(path);
+  try {
+    if (!existsSync(path)) create(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(variable, `${variable} is not set, and cannot be kept in ${path}: ${why}.`);
+  }
   const secret = readFileSync(path, "utf8").trim();
   if (secret.length < 32)
     throw new ConfigError(variable, `The file ${path} must hold at least 32 bytes; it holds ${secret.length}.`);

@@ -3,6 +3,7 @@
 import type { MovedConnection } from "../handover/moved-connection.ts";
 import type { ConnectionCounts } from "../handover/counts.ts";
 import type { Ledger } from "../handover/ledger.ts";
+import { AppError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { DrainedShards } from "./drained-shards.ts";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
@@ -255,7 +256,7 @@ class Shards implements Supervisor {
     if (this.#phase === "draining") return;
     const livedMs = performance.now() - incarnation.startedAtMs;
     const delayMs = this.#policies[shard]!.afterDeath(incarnation.wasReady, livedMs);
-    const error = new Error(`shard ${shard} could not be started: ${why}`);
+    const error = new AppError("unavailable", `Shard ${shard} could not be started: ${why}.`);
     // While the server starts, one failure is enough to say so.
     if (this.#phase === "starting" && !incarnation.wasReady) return this.#firstReady.reject(error);
     if (delayMs === null) return this.#options.onFatal(error);

@@ -177,6 +177,48 @@ describe("an inherited listener", () => {
   }, 40_000);
 });
 
+describe("a start that cannot be ends with one sentence and exit code 1", () => {
+  const taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  afterAll(() => taken.stop(true));
+  const port = String(taken.port);
+  const notAFolder = join(folder, "file");
+  writeFileSync(notAFolder, "");
+  const notADatabase = join(folder, "text");
+  writeFileSync(notADatabase, "no database at all, and longer than the head of one".repeat(100));
+
+  test.each<[string, Record<string, string>, string]>([
+    ["PORT is taken", { PORT: port }, `Port ${port} is taken by another program.`],
+    ["a port of SHARD_PORTS is taken", { SHARD_PORTS: port }, `port ${port} of SHARD_PORTS on 127.0.0.1 is taken`],
+    [
+      "HOST is another machine's",
+      { HOST: "203.0.113.9" },
+      "HOST is 203.0.113.9, and that is no address of this machine.",
+    ],
+    ["LISTEN_FD is nothing", { LISTEN_FD: "9" }, "LISTEN_FD is 9, and that is no listening socket."],
+    ["the data folder cannot be", { DB_PATH: join(notAFolder, "a.db") }, "is not set, and cannot be kept in"],
+    [
+      "a certificate is missing",
+      { TLS_CERT: "/none", TLS_KEY: "/none" },
+      "TLS_CERT and TLS_KEY must be readable files",
+    ],
+    ["no database", { DB_PATH: notADatabase }, "cannot be used: file is not a database."],
+  ])("%s", async (_what, env, sentence) => {
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../src/main.ts")], {
+      env: { PATH: process.env["PATH"], ...testEnv(folder, { LOG_FORMAT: "json", ...env }) },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const [said, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
+    // Besides what is logged.
+    const lines = said
+      .trimEnd()
+      .split("\n")
+      .filter((line) => !line.startsWith("{"));
+    expect(lines).toEqual([expect.stringMatching(/^digit-link: .+\.$/)]);
+    expect(lines[0]).toContain(sentence);
+    expect(exitCode).toBe(1);
+  });
+});
+
 describe("security", () => {
   test("an organization holds no more requests than MAX_CONNECTIONS_PER_ORGANIZATION, whatever its tunnels are called", async () => {
     await using server = await startTestServer({ MAX_CONNECTIONS_PER_ORGANIZATION: "2" });
