@@ -90,11 +90,15 @@ function hearServer(line: string): void {
   else if (line !== "" && !line.includes("is not set: using the one in")) process.stderr.write(`${line}\n`);
 }
 
-/** The dashboard is built once; without it everything else works. */
+/** The dashboard is built once, and again when its sources have changed; without it everything else works. */
 async function ensureDashboard(): Promise<void> {
-  if (await Bun.file(join(root, "dashboard/dist/index.html")).exists()) return;
+  const folder = join(root, "dashboard");
+  const built = Bun.file(join(folder, "dist/index.html"));
+  const sources = [...new Bun.Glob("src/**/*").scanSync({ cwd: folder })];
+  const isOld = (source: string) => Bun.file(join(folder, source)).lastModified > built.lastModified;
+  if ((await built.exists()) && !sources.some(isOld)) return;
   console.log("building the dashboard …");
-  const build = start(["--bun", "vite", "build", "--logLevel", "error"], { env, cwd: join(root, "dashboard") });
+  const build = start(["--bun", "vite", "build", "--logLevel", "error"], { env, cwd: folder });
   if ((await unlessStopping(build.exited)) !== 0)
     console.log("the dashboard could not be built; the tunnel works without it");
 }

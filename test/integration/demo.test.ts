@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -99,6 +100,19 @@ test("runs in a shell with settings for other programs; an ordinary account; a k
   expect(again.output.problems).toBe("");
   await nothingRuns(root);
 }, 90_000);
+
+test("a dashboard that is older than its sources is built again", async () => {
+  const root = project("old");
+  const [port = 0] = await freePorts(1);
+  mkdirSync(join(root, "dashboard/src"));
+  writeFileSync(join(root, "dashboard/src/main.tsx"), "");
+  utimesSync(join(root, "dashboard/dist/index.html"), 1, 1);
+  const demo = startDemo(root, { PORT: String(port) });
+  await eventually(() => demo.output.out.includes("building the dashboard"), "it is built", 30_000);
+  demo.child.kill("SIGINT");
+  expect(await demo.exitCode()).toBe(0);
+  await nothingRuns(root);
+}, 60_000);
 
 describe("a signal at any moment ends all of it, with exit code 0", () => {
   test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
