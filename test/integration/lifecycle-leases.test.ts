@@ -5,6 +5,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { startRelay } from "../helpers/relay.ts";
 import { type LogLine, startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
+import { runTakeovers } from "../helpers/takeovers.ts";
 import { beginTunnel, openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
 import { serviceOf, statusOf, visit } from "../helpers/visit.ts";
 
@@ -162,34 +163,9 @@ describe("security", () => {
   });
 
   test("1,000 tagged requests while two names change hands: none is answered by the wrong service", async () => {
-    const owners = { one: red, two: blue };
-    let stop = false;
-    const takeovers = (["one", "two"] as const).map(async (name) => {
-      let last = await openTunnel({ ...server, port: owners[name].port, name });
-      while (!stop) {
-        const next = await openTunnel({ ...server, port: owners[name].port, name });
-        await last.stop(0);
-        last = next;
-      }
-      return last;
-    });
-    await eventually(async () => (await statusOf(visit(server.port, "two", "/"))) === 200, "both names are served");
-    const wrong: string[] = [];
-    const visitor = async (_: unknown, v: number): Promise<void> => {
-      for (let i = 0; i < 125; i++) {
-        const name = (v + i) % 2 === 0 ? "one" : "two";
-        const id = `tag-${v}-${i}`;
-        const answer = await visit(server.port, name, "/", { method: "POST", body: id, id }).catch(() => null);
-        if (answer?.status !== 200) continue;
-        if (serviceOf(answer) !== owners[name].tag || answer.body.toString() !== id)
-          wrong.push(`${id} for ${name} was answered by ${serviceOf(answer)}`);
-      }
-    };
-    await Promise.all(Array.from({ length: 8 }, visitor));
-    stop = true;
+    const { answered, takeovers, wrong } = await runTakeovers(server, { one: red, two: blue }, 1_000);
     expect(wrong).toEqual([]);
-    const strangers = [...red.seen, ...blue.seen].filter(([id, times]) => id.startsWith("tag-") && times > 1);
-    expect(strangers).toEqual([]);
-    await Promise.all((await Promise.all(takeovers)).map((agent) => agent.stop(0)));
+    expect(answered).toBeGreaterThan(500);
+    expect(takeovers).toBeGreaterThan(3);
   }, 30_000);
 });

@@ -15,6 +15,7 @@ import { quiet } from "./quiet.ts";
 import { restart } from "./restart.ts";
 import type { Scenario } from "./scenario.ts";
 import { shardFaults, shardKills } from "./shards.ts";
+import { takeovers } from "./takeovers.ts";
 
 export const scenarios: readonly Scenario[] = [
   moves,
@@ -23,6 +24,7 @@ export const scenarios: readonly Scenario[] = [
   bulk,
   idleSessions,
   idleSessionsDirect,
+  takeovers,
   kills,
   restart,
   slowService,
