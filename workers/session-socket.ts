@@ -3,7 +3,7 @@
 import type { Socket } from "bun";
 import { SendQueue } from "../src/http1/send-queue.ts";
 import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
-import { type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
+import { freeLarge, type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
 import { closeCode, maxMessageBytes } from "../src/protocol/frames.ts";
 import { headroomBytes } from "../src/protocol/outbox.ts";
 import {
@@ -91,6 +91,7 @@ export class SessionSocket implements SocketOwner, WebSocketSink, Resting {
       // A text message is well-formed WebSocket and breaks our protocol; the rest breaks WebSocket itself.
       this.close(error.code === 1003 ? closeCode.protocol : error.code, error.message);
     }
+    freeLarge(chunk);
   }
 
   /** For `restAfterLarge`. */

@@ -2,7 +2,7 @@
 
 import type { Socket, TCPSocketListener } from "bun";
 import { SendQueue } from "../src/http1/send-queue.ts";
-import { type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
+import { freeLarge, type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
 import { keepAliveMs } from "../src/ingress/connections.ts";
 import { RAW, resetCode } from "../src/protocol/frames.ts";
@@ -115,6 +115,7 @@ class TcpConnection implements VisitorSide, Resting {
   received(chunk: Buffer): void {
     restAfterLarge(chunk.length, this);
     this.stream.sendRequest(chunk, 0, chunk.length);
+    freeLarge(chunk);
   }
 
   drain(): void {

@@ -30,6 +30,7 @@ import {
   WINDOW,
 } from "../../src/protocol/frames.ts";
 import { type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
+import { freeLarge } from "../../src/lib/large-reads.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
 import { proxyFor } from "./proxy-env.ts";
 
@@ -82,6 +83,8 @@ export class AgentSession implements FrameSink, FlowSession {
   private leaving = false;
   private over = false;
   private lastId = 0;
+  /** The message at hand held an OPEN frame. */
+  private hasOpened = false;
   private heardAt = performance.now();
   private pingedAt = 0;
   private pingIntervalMs = 10_000;
@@ -160,6 +163,7 @@ export class AgentSession implements FrameSink, FlowSession {
   }
 
   private open(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
+    this.hasOpened = true;
     if (id <= this.lastId || this.partial !== null) throw new ProtocolError("stream ids must rise");
     if (end - start < 8) throw new ProtocolError("an OPEN frame has no windows");
     this.lastId = id;
@@ -228,7 +232,10 @@ export class AgentSession implements FrameSink, FlowSession {
     try {
       if (typeof message === "string") throw new ProtocolError("messages are binary");
       if (message.length > maxMessageBytes) throw new ProtocolError("a message is too large");
+      this.hasOpened = false;
       readFrames(message, this);
+      // A request that may have to be sent once more is still looked at.
+      if (!this.hasOpened) freeLarge(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(4001, error.message);

@@ -9,9 +9,9 @@ class FakeSocket implements PipeSocket {
   room = Infinity;
   taken = "";
   log: string[] = [];
-  write(chunk: Parameters<PipeSocket["write"]>[0]): number {
+  write(chunk: Parameters<PipeSocket["write"]>[0], offset = 0): number {
     if (this.room < 0) return -1;
-    const bytes = Buffer.from(chunk as Uint8Array).subarray(0, this.room);
+    const bytes = Buffer.from(chunk as Uint8Array).subarray(offset, offset + this.room);
     this.room -= bytes.length;
     this.taken += bytes.toString();
     return bytes.length;

@@ -1,7 +1,7 @@
 // Two sockets joined into a raw pipe, both ways, with back-pressure and half-close; bytes are neither looked at nor collected.
 
 import type { Socket } from "bun";
-import { type Resting, restAfterLarge } from "../lib/large-reads.ts";
+import { freeLarge, type Resting, restAfterLarge } from "../lib/large-reads.ts";
 import { connectDescriptor } from "./adopt.ts";
 import { closeDescriptor, createPair } from "./descriptor.ts";
 import type { ConnectionMeta, PostConnection } from "./give.ts";
@@ -48,7 +48,7 @@ class End implements PipeEnd, Resting {
   #peer: End = this;
   #onClosed: (() => void) | undefined;
   /** Bytes that this socket did not take yet, in order. */
-  #waiting: Uint8Array[] = [];
+  #waiting: { chunk: Uint8Array; at: number }[] = [];
   /** The peer's source is paused until `#waiting` is empty. */
   #holding = false;
   /** What follows the last of `#waiting`. */
@@ -70,8 +70,9 @@ class End implements PipeEnd, Resting {
   }
 
   data(chunk: Uint8Array): void {
+    const { byteLength } = chunk;
     this.#peer.#write(chunk);
-    restAfterLarge(chunk.byteLength, this);
+    restAfterLarge(byteLength, this);
   }
 
   rest(): void {
@@ -85,15 +86,15 @@ class End implements PipeEnd, Resting {
   drain(): void {
     if (!this.#holding || this.#closed) return;
     while (this.#waiting.length > 0) {
-      const chunk = this.#waiting[0]!;
-      const written = this.#socket.write(chunk);
+      const first = this.#waiting[0]!;
+      const { chunk, at } = first;
+      const written = this.#socket.write(chunk, at, chunk.byteLength - at);
       if (written < 0) return this.#socket.terminate();
       if (written > 0) this.#lingering?.refresh();
-      if (written < chunk.byteLength) {
-        this.#waiting[0] = chunk.subarray(written);
-        return;
-      }
+      first.at += written;
+      if (first.at < chunk.byteLength) return;
       this.#waiting.shift();
+      freeLarge(chunk);
     }
     this.#holding = false;
     stopRetrying(this);
@@ -128,14 +129,14 @@ class End implements PipeEnd, Resting {
     if (this.#closed) return;
     if (this.#holding) {
       // One more read may have been on its way when the source was paused.
-      this.#waiting.push(chunk);
+      this.#waiting.push({ chunk, at: 0 });
       return;
     }
     const written = this.#socket.write(chunk);
-    if (written === chunk.byteLength) return;
+    if (written === chunk.byteLength) return freeLarge(chunk);
     if (written < 0) return this.#socket.terminate();
     // Bun hands out a fresh buffer per read, so a view of it may be kept.
-    this.#waiting.push(chunk.subarray(written));
+    this.#waiting.push({ chunk, at: written });
     this.#holding = true;
     keepRetrying(this);
     this.#peer.#socket.pause();

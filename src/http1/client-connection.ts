@@ -1,7 +1,7 @@
 // One connection of the HTTP/1.1 client: a request's bytes out, the answer as parsed views, one exchange at a time.
 
 import type { Socket } from "bun";
-import { type Resting, restAfterLarge } from "../lib/large-reads.ts";
+import { freeLarge, type Resting, restAfterLarge } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
 import { Head } from "./head.ts";
 import { INCOMPLETE, REFUSED } from "./parsing.ts";
@@ -142,6 +142,11 @@ export class ClientConnection implements BodySink, Resting {
 
   received(chunk: Buffer): void {
     restAfterLarge(chunk.length, this);
+    this.read(chunk);
+    freeLarge(chunk);
+  }
+
+  private read(chunk: Buffer): void {
     if (this.raw) return this.handler?.bodyData(chunk, 0, chunk.length);
     if (this.handler === null) return this.destroy();
     this.answered = true;

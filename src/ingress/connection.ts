@@ -4,7 +4,7 @@ import type { Socket } from "bun";
 import type { BodySink } from "../http1/body.ts";
 import { Head } from "../http1/head.ts";
 import { INCOMPLETE, REFUSED } from "../http1/parsing.ts";
-import { restAfterLarge } from "../lib/large-reads.ts";
+import { freeLarge, restAfterLarge } from "../lib/large-reads.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Visitor } from "./forwarded.ts";
@@ -54,6 +54,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     }
     if (this.exchange !== null) restAfterLarge(chunk.length, this);
     flushCork();
+    freeLarge(chunk);
   }
 
   /** Takes the request being routed; body bytes follow to `exchange`. */

@@ -21,8 +21,6 @@ function resident(pid: number, which: "VmRSS" | "VmHWM"): number {
 const forgetPeak = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, "5");
 
 describe.each(Object.entries(setups))("memory: %s", (_, env) => {
-  // The main thread pumps what isn't moved, through buffers of its own.
-  const allowedMib = env["HANDOVER"] === "pipe" ? 96 : 64;
   let server: ServerProcess;
   let agent: ProcessAgent;
   let service: LocalService;
@@ -63,7 +61,7 @@ describe.each(Object.entries(setups))("memory: %s", (_, env) => {
     pids.forEach(forgetPeak);
     await work();
     const grown = pids.map((pid, i) => resident(pid, "VmHWM") - before[i]!);
-    expect(Math.max(...grown) / mib).toBeLessThan(allowedMib);
+    expect(Math.max(...grown) / mib).toBeLessThan(64);
   }
 
   const timeoutMs = 240_000;
