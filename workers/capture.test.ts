@@ -1,10 +1,11 @@
 // Captured requests: the newest are kept within their memory, and what is shown holds no secret.
 
 import { describe, expect, test } from "bun:test";
+import { requestIdOf } from "../src/lib/request-id.ts";
 import { CaptureBudget, type CaptureMeta, CaptureRing } from "./capture.ts";
 
-const meta = (id: string): CaptureMeta => ({
-  id,
+const meta = (request: number): CaptureMeta => ({
+  request,
   tunnelId: "t1",
   name: "app",
   appId: null,
@@ -17,28 +18,28 @@ const meta = (id: string): CaptureMeta => ({
 });
 const request = (path: string, ...lines: string[]): Buffer =>
   Buffer.from([`GET ${path} HTTP/1.1`, "Host: app.test", ...lines, "", ""].join("\r\n"), "latin1");
-const begin = (ring: CaptureRing, id: string, head: Buffer) => ring.begin(meta(id), head, head.length);
+const begin = (ring: CaptureRing, number: number, head: Buffer) => ring.begin(meta(number), head, head.length);
 
 describe("the ring", () => {
   test("gives the newest first, and forgets the oldest", () => {
     const ring = new CaptureRing(3, new CaptureBudget(1e6));
-    for (const id of ["a", "b"]) begin(ring, id, request(`/${id}`));
-    expect(ring.newest(10).map((one) => one.meta.id)).toEqual(["b", "a"]);
-    for (const id of ["c", "d", "e"]) begin(ring, id, request(`/${id}`));
-    expect(ring.newest(10).map((one) => one.meta.id)).toEqual(["e", "d", "c"]);
-    expect(ring.newest(2).map((one) => one.meta.id)).toEqual(["e", "d"]);
+    for (const id of [1, 2]) begin(ring, id, request(`/${id}`));
+    expect(ring.newest(10).map((one) => one.meta.request)).toEqual([2, 1]);
+    for (const id of [3, 4, 5]) begin(ring, id, request(`/${id}`));
+    expect(ring.newest(10).map((one) => one.meta.request)).toEqual([5, 4, 3]);
+    expect(ring.newest(2).map((one) => one.meta.request)).toEqual([5, 4]);
   });
 
   test("of many large heads every one reads back whole or not at all, and the last always does", () => {
     const ring = new CaptureRing(500, new CaptureBudget(1e6));
     const entries = Array.from({ length: 500 }, (_, i) => {
-      const entry = begin(ring, String(i), request(`/${i}`, `X-Fill: ${"x".repeat((i * 37) % 5_000)}`));
+      const entry = begin(ring, i, request(`/${i}`, `X-Fill: ${"x".repeat((i * 37) % 5_000)}`));
       expect(entry.requestHead()?.toString("latin1")).toStartWith(`GET /${i} `);
       return entry;
     });
     const kept = entries.filter((one) => one.requestHead() !== null);
     for (const one of kept) {
-      expect(one.requestHead()!.toString("latin1")).toStartWith(`GET /${one.meta.id} HTTP/1.1\r\n`);
+      expect(one.requestHead()!.toString("latin1")).toStartWith(`GET /${one.meta.request} HTTP/1.1\r\n`);
       expect(one.requestHead()!.toString("latin1")).toEndWith("\r\n\r\n");
     }
     expect(kept.length).toBeGreaterThan(50);
@@ -49,33 +50,33 @@ describe("the ring", () => {
     const budget = new CaptureBudget(40 * 1024);
     const first = new CaptureRing(10, budget);
     const second = new CaptureRing(10, budget);
-    expect(begin(first, "a", request("/a")).requestHead()).not.toBeNull();
-    expect(begin(second, "b", request("/b")).requestHead()).toBeNull();
+    expect(begin(first, 1, request("/a")).requestHead()).not.toBeNull();
+    expect(begin(second, 2, request("/b")).requestHead()).toBeNull();
     first.close();
-    expect(begin(second, "c", request("/c")).requestHead()).not.toBeNull();
+    expect(begin(second, 3, request("/c")).requestHead()).not.toBeNull();
   });
 
   test("a closed ring takes no memory any more, whoever still holds one of its entries", () => {
     const budget = new CaptureBudget(40 * 1024);
     const ring = new CaptureRing(10, budget);
-    const entry = begin(ring, "a", request("/a"));
+    const entry = begin(ring, 1, request("/a"));
     ring.close();
     const answer = Buffer.from("HTTP/1.1 200 OK\r\n\r\n");
     entry.head(answer, 0, answer.length, 110, 0);
-    begin(ring, "late", request("/late"));
+    begin(ring, 1, request("/late"));
     expect(ring.newest(10)).toEqual([]);
     expect(budget.take(40 * 1024)).toBe(true);
   });
 });
 
 test("an entry shows the request line, both heads' fields and where the time went", () => {
-  const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), "a", request("/p/q?x=1", "Accept: */*"));
+  const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), 1, request("/p/q?x=1", "Accept: */*"));
   entry.openedAt = 103;
   const answer = Buffer.from("HTTP/1.1 201 Created\r\nServer: it\r\n\r\n");
   entry.head(answer, 0, answer.length, 110, 4_000);
   Object.assign(entry, { status: 201, endedAt: 120, bytesIn: 1, bytesOut: 2 });
   expect(entry.toRequest(true)).toMatchObject({
-    ...{ id: "a", method: "GET", path: "/p/q?x=1", status: 201, bytesIn: 1, bytesOut: 2 },
+    ...{ id: requestIdOf(1), method: "GET", path: "/p/q?x=1", status: 201, bytesIn: 1, bytesOut: 2 },
     requestHeaders: [
       ["Host", "app.test"],
       ["Accept", "*/*"],
@@ -87,7 +88,7 @@ test("an entry shows the request line, both heads' fields and where the time wen
 
 describe("security", () => {
   const shown = (...lines: string[]) => {
-    const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), "a", request("/p?code=c0de", ...lines));
+    const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), 1, request("/p?code=c0de", ...lines));
     const answer = Buffer.from("HTTP/1.1 302 Found\r\nLocation: https://app.test/cb?code=c0de#c0de\r\n\r\n");
     entry.head(answer, 0, answer.length, 110, 0);
     return entry;

@@ -1,6 +1,7 @@
 // The last requests of a tunnel, kept as the bytes of their heads and read only when somebody asks.
 
 import { Head } from "../src/http1/head.ts";
+import { requestIdOf } from "../src/lib/request-id.ts";
 import type { CapturedRequest } from "../src/link/messages.ts";
 
 /** Memory for heads that all rings of a thread share. */
@@ -21,7 +22,8 @@ export class CaptureBudget {
 
 /** What is known of a request when its stream is made. */
 export interface CaptureMeta {
-  id: string;
+  /** See `requestIdOf`. */
+  request: number;
   tunnelId: string;
   name: string;
   appId: string | null;
@@ -61,6 +63,10 @@ export class CaptureEntry {
     readonly meta: CaptureMeta,
   ) {}
 
+  get id(): string {
+    return requestIdOf(this.meta.request);
+  }
+
   get repeatable(): boolean {
     return this.meta.repeatable;
   }
@@ -95,7 +101,8 @@ export class CaptureEntry {
     }
     const responseHeaders =
       response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers(logQuery) : [];
-    const { id, tunnelId, name, appId, orgId, address, principal } = meta;
+    const { id } = this;
+    const { tunnelId, name, appId, orgId, address, principal } = meta;
     return {
       ...{ id, tunnelId, name, appId, orgId, address, principal, ...line, requestHeaders, responseHeaders },
       startedAtMs: Math.round(performance.timeOrigin + meta.startedAt),

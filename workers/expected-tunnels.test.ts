@@ -28,7 +28,7 @@ function setUp(captureBytes: number) {
 }
 
 const meta = {
-  ...{ id: "1", tunnelId: "", name: "a", appId: null, orgId: null, address: "192.0.2.1", principal: null },
+  ...{ request: 1, tunnelId: "", name: "a", appId: null, orgId: null, address: "192.0.2.1", principal: null },
   ...{ repeatable: true, startedAt: 0, judgedAt: 0 },
 };
 

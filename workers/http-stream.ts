@@ -10,6 +10,7 @@ import { resetCode } from "../src/protocol/frames.ts";
 import type { CaptureEntry } from "./capture.ts";
 import type { Admitted, Shown } from "./policy/again.ts";
 import { type Leaving, StreamFlow } from "./stream-flow.ts";
+import { timingLine, writeServerTiming } from "./server-timing.ts";
 import type { Tunnel } from "./tunnel.ts";
 import { goingAway, WebSocketLeave } from "./websocket-leave.ts";
 
@@ -138,7 +139,8 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     tunnel.health.hasAnswered();
     capture.head(bytes, start, end, now, localMicros);
     dropReserved(head);
-    this.response.begin(head, !tunnel.draining, this.options.serverTiming ? this.timing(now, localMicros) : "");
+    const timingBytes = this.options.serverTiming ? this.writeTiming(now, localMicros) : 0;
+    this.response.begin(head, !tunnel.draining, timingLine, timingBytes);
     if (fin) this.finish(null);
   }
 
@@ -270,13 +272,10 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     this.options.tunnel.streamEnded(this, error);
   }
 
-  private timing(now: number, localMicros: number): string {
+  private writeTiming(now: number, localMicros: number): number {
     const { startedAt, judgedAt } = this.options;
-    const local = Math.min(localMicros / 1_000, now - this.openedAt);
-    const ms = (value: number): string => String(Math.round(Math.max(0, value) * 100) / 100);
-    return (
-      `Server-Timing: edge;dur=${ms(now - startedAt)}, policy;dur=${ms(judgedAt - startedAt)}, ` +
-      `queue;dur=${ms(this.openedAt - judgedAt)}, tunnel;dur=${ms(now - this.openedAt - local)}, local;dur=${ms(local)}\r\n`
-    );
+    const { openedAt } = this;
+    const local = Math.min(localMicros / 1_000, now - openedAt);
+    return writeServerTiming(now - startedAt, judgedAt - startedAt, openedAt - judgedAt, now - openedAt - local, local);
   }
 }

@@ -1,20 +1,29 @@
 // Writes the head that the local service gets: the visitor's bytes without what may not pass, ours added.
 
 import { AUTHORIZATION, COOKIE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, X_API_KEY } from "../src/http1/fields.ts";
-import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putText, request10Rules, requestRules } from "../src/http1/copy.ts";
+import {
+  copyFields,
+  FRAMED_CHUNKED,
+  FRAMED_NOT,
+  putCrlf,
+  putText,
+  request10Rules,
+  requestRules,
+} from "../src/http1/copy.ts";
 import type { Head } from "../src/http1/head.ts";
 import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { copyBytes, latin1 } from "../src/lib/bytes.ts";
+import { putRequestId } from "../src/lib/request-id.ts";
 import { forwardedValue } from "../src/policy/strip.ts";
 import type { Pass } from "./policy/verdict.ts";
 
 /** Where the last head was written. Valid until the next one. */
 export const requestScratch = Buffer.allocUnsafeSlow(maxHeadBytes + 8 * 1024);
 
-/** What we add. `lines`: whole header lines, each ending in CRLF. */
+/** What we add. `lines`: whole header lines, the last of which ends with the name of the request's id. */
 export interface RequestAdditions {
-  lines: string;
-  requestId: string;
+  lines: Buffer;
+  request: number;
   pass: Pass;
   upgrade: boolean;
 }
@@ -60,5 +69,8 @@ export function writeRequestHead(head: Head, additions: RequestAdditions): numbe
   if (user !== null) extra += `X-Digit-Link-User: ${user}\r\n`;
   if (email !== null) extra += `X-Digit-Link-Email: ${email}\r\n`;
   if (additions.upgrade) extra += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
-  return putText(`${extra}${additions.lines}X-Request-Id: ${additions.requestId}\r\n\r\n`, out, at);
+  if (extra !== "") at = putText(extra, out, at);
+  const { lines } = additions;
+  at = putRequestId(additions.request, out, copyBytes(lines, 0, lines.length, out, at));
+  return putCrlf(out, putCrlf(out, at));
 }

@@ -6,7 +6,7 @@ import { ClientPool } from "../src/http1/client-pool.ts";
 import { Connections } from "../src/ingress/connections.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
-import { createRequestId } from "../src/lib/request-id.ts";
+import { nextRequest, requestIdOf } from "../src/lib/request-id.ts";
 import type { Answer, Ask, LocalStatus, NameEntry, ShardSettings } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import { AgentPort, listenForAgents } from "./agent-port.ts";
@@ -57,7 +57,7 @@ export class Shard implements TunnelHost {
     this.door = new SessionDoor({
       ...{ tunnels: this.tunnels, settings },
       refused: (rule, address) =>
-        this.refused({ name: "", appId: null, orgId: null }, rule, address, createRequestId()),
+        this.refused({ name: "", appId: null, orgId: null }, rule, address, requestIdOf(nextRequest())),
     });
     const ingress = new ShardIngress({
       ...{ shard, shards, settings, trusted },
@@ -197,7 +197,7 @@ export class Shard implements TunnelHost {
         found.push(...tunnel.captures.newest(order.limit));
     }
     const wanted = found
-      .filter((entry) => order.requestId === null || entry.meta.id === order.requestId)
+      .filter((entry) => order.requestId === null || entry.id === order.requestId)
       .sort((a, b) => b.meta.startedAt - a.meta.startedAt)
       .slice(0, order.limit);
     this.side.send({

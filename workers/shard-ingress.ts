@@ -174,10 +174,10 @@ export class ShardIngress implements IngressHost {
     const upgrade = isWebSocketUpgrade(head);
     const hasBody = head.chunked || head.contentLength > 0;
     const lines = linesFor(connection, visitor);
-    const length = writeRequestHead(head, { lines, requestId: connection.requestId, pass, upgrade });
+    const length = writeRequestHead(head, { lines, request: connection.requestNumber, pass, upgrade });
     const judgedAt = pass === openPass ? startedAt : performance.now();
     const meta = {
-      id: connection.requestId,
+      request: connection.requestNumber,
       tunnelId: tunnel.ticket.tunnelId,
       name: entry.name,
       appId: entry.appId,
@@ -214,10 +214,11 @@ export class ShardIngress implements IngressHost {
 }
 
 /** The forwarding lines, made once for requests of the same visitor to the same host. */
-function linesFor(connection: VisitorConnection, visitor: Visitor): string {
+function linesFor(connection: VisitorConnection, visitor: Visitor): Buffer {
   const { forwarded, hostValue } = connection;
   if (forwarded.visitor !== visitor || forwarded.host !== hostValue) {
-    connection.forwarded = { visitor, host: hostValue, lines: forwardedLines(visitor, hostValue) };
+    const lines = Buffer.from(`${forwardedLines(visitor, hostValue)}X-Request-Id: `, "latin1");
+    connection.forwarded = { visitor, host: hostValue, lines };
   }
   return connection.forwarded.lines;
 }

@@ -39,6 +39,15 @@ export class FieldTable {
     return latin1(this.bytes, this.valueStart[index]!, this.valueEnd[index]!);
   }
 
+  /** Whether `value(index)` would be `text`, without making a string. */
+  valueIs(index: number, text: string): boolean {
+    const start = this.valueStart[index]!;
+    if (this.valueEnd[index]! - start !== text.length) return false;
+    const { bytes } = this;
+    for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+    return true;
+  }
+
   /** The value of the only field with `id`; null when there is none or more than one. */
   only(id: number): string | null {
     let found = -1;

@@ -2,7 +2,7 @@
 
 import type { Head } from "../http1/head.ts";
 import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
-import { createRequestId } from "../lib/request-id.ts";
+import { nextRequest, requestIdOf } from "../lib/request-id.ts";
 import { ClosingSocket } from "./closing-socket.ts";
 import { acceptsHtml, type AnswerOptions, errorAnswer, redirectAnswer } from "./error-page.ts";
 import type { IngressHost } from "./exchange.ts";
@@ -11,7 +11,7 @@ import type { ConnectionMeta } from "./visitor-socket.ts";
 /** Plain fields, set once per request: nothing is allocated to hold them. */
 export abstract class AnsweringSocket extends ClosingSocket {
   /** Of the request being handled. */
-  requestId = "";
+  requestNumber = 0;
   minor = 1;
   isHead = false;
   keepAlive = true;
@@ -26,6 +26,11 @@ export abstract class AnsweringSocket extends ClosingSocket {
     readonly meta: ConnectionMeta,
   ) {
     super(host);
+  }
+
+  /** What the visitor, the local service and the operator know the request by. */
+  get requestId(): string {
+    return requestIdOf(this.requestNumber);
   }
 
   /** Answers the request being routed or handled with an error of ours, if no response has begun. The exchange is over. */
@@ -58,7 +63,7 @@ export abstract class AnsweringSocket extends ClosingSocket {
 
   /** Notes what the answer to `head` depends on, and how its body is framed. */
   protected startRequest(head: Head): void {
-    this.requestId = createRequestId();
+    this.requestNumber = nextRequest();
     this.minor = head.minor;
     if (head.minor === 0) this.hasSpokenHttp10 = true;
     this.isHead = head.isHead;
@@ -72,7 +77,7 @@ export abstract class AnsweringSocket extends ClosingSocket {
 
   /** There is no head to tell anything: the answer is a plain one. */
   protected forgetRequest(): void {
-    this.requestId = createRequestId();
+    this.requestNumber = nextRequest();
     this.wantsHtml = false;
     this.isHead = false;
   }

@@ -24,8 +24,8 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   countBucket = -1;
   /** The visitor behind this connection, when all its requests have the same one (no proxy is trusted here). */
   visitor: Visitor | null = null;
-  /** What `forwardedLines` gave for the Host value of the last request. */
-  forwarded: { visitor: Visitor | null; host: string; lines: string } = { visitor: null, host: "", lines: "" };
+  /** What is added to requests of the same visitor for the same host, made once. */
+  forwarded: { visitor: Visitor | null; host: string; lines: Buffer } = { visitor: null, host: "", lines: empty };
   /** The Host of the last request, as it came. */
   hostValue = "";
   private hostVerdict: HostVerdict = { kind: "malformed" };
@@ -228,10 +228,9 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     this.startRequest(head);
     if (head.contentLength > this.host.settings.maxBodyBytes)
       return this.refuse("payload_too_large", "Content-Length is larger than MAX_BODY_BYTES");
-    const hostValue = head.value(head.host);
-    if (hostValue !== this.hostValue) {
-      this.hostVerdict = this.host.judgeHost(hostValue);
-      this.hostValue = hostValue;
+    if (!head.valueIs(head.host, this.hostValue)) {
+      this.hostValue = head.value(head.host);
+      this.hostVerdict = this.host.judgeHost(this.hostValue);
     }
     const verdict = this.hostVerdict;
     if (verdict.kind === "malformed") return this.refuse("bad_request", "the Host header is not a host");

@@ -16,6 +16,7 @@ import { ResponseWriter } from "./response.ts";
 
 const scratch = Buffer.allocUnsafeSlow(maxHeadBytes + 4 * 1024);
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const noLines = Buffer.alloc(0);
 const maxBacklogBytes = 256 * 1024;
 
 /** Begins the exchange on `connection` (being routed). The Host value has passed the gate. */
@@ -102,7 +103,7 @@ class RelayAnswer implements ClientHandler {
   head(head: Head): void {
     if (head.status < 200) return;
     this.begun = true;
-    this.response.begin(head, true, "");
+    this.response.begin(head, true, noLines, 0);
   }
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {

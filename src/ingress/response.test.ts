@@ -25,7 +25,7 @@ const http10 = "GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n";
 describe("framing", () => {
   test("a declared length stays, and exactly that much passes", () => {
     const { writer, data, take } = answering();
-    writer.begin(headOf("HTTP/1.1 200 Fine\r\ncontent-length: 5"), true, "X-Ours: 1\r\n");
+    writer.begin(headOf("HTTP/1.1 200 Fine\r\ncontent-length: 5"), true, Buffer.from("X-Ours: 1\r\n"), 11);
     expect([data("abc"), data("def"), writer.end(null), data("de"), writer.end(null)]).toEqual([
       ...[true, false, false, true, true],
     ]);
@@ -35,7 +35,7 @@ describe("framing", () => {
 
   test("without a length the body is chunked, trailers pass cleaned", () => {
     const { writer, data, take } = answering();
-    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, "");
+    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, Buffer.alloc(0), 0);
     expect([data("abc"), data("x".repeat(17))]).toEqual([true, true]);
     expect(writer.end(Buffer.from("X-Sum: 1\r\n"))).toBe(true);
     expect(take()).toEndWith(`\r\n\r\n3\r\nabc\r\n11\r\n${"x".repeat(17)}\r\n0\r\nX-Sum: 1\r\n\r\n`);
@@ -44,14 +44,14 @@ describe("framing", () => {
   test("HTTP/1.0 gets neither chunks nor interim answers: the end is the close", () => {
     const { writer, data, take } = answering(`${http10}\r\n`);
     writer.interim(headOf("HTTP/1.1 103 Early Hints\r\nLink: </a>"));
-    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, "");
+    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, Buffer.alloc(0), 0);
     expect([data("abc"), writer.end(null), writer.keepAlive]).toEqual([true, true, false]);
     expect(take()).toBe("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc");
   });
 
   test("HTTP/1.0 with keep-alive and a length goes on", () => {
     const { writer, take } = answering(`${http10}Connection: keep-alive\r\n\r\n`);
-    writer.begin(headOf("HTTP/1.0 200 OK\r\nContent-Length: 0"), true, "");
+    writer.begin(headOf("HTTP/1.0 200 OK\r\nContent-Length: 0"), true, Buffer.alloc(0), 0);
     expect(take()).toBe("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
   });
 
@@ -64,14 +64,14 @@ describe("framing", () => {
     const { writer, data, take } = answering(requestText(`${method} /`));
     const head = headOf(text);
     expect(writer.isComplete(head)).toBe(true);
-    writer.begin(head, true, "");
+    writer.begin(head, true, Buffer.alloc(0), 0);
     expect([data("x"), writer.end(null)]).toEqual([false, true]);
     expect(take()).toEndWith(`\r\n${left}\r\n`);
   });
 
   test("an answer that begins before its request has ended says that the connection closes", () => {
     const { writer, take } = answering(requestText("POST /", "Content-Length: 10"));
-    writer.begin(headOf("HTTP/1.1 413 No\r\nContent-Length: 0"), true, "");
+    writer.begin(headOf("HTTP/1.1 413 No\r\nContent-Length: 0"), true, Buffer.alloc(0), 0);
     expect(writer.keepAlive).toBe(false);
     expect(take()).toContain("\r\nConnection: close\r\n");
   });
@@ -97,7 +97,7 @@ describe("heads", () => {
     ["HTTP/1.0 299 Very \xe4 fine", "HTTP/1.1 299 Very \xe4 fine\r\n"],
   ])("the status line %j leaves as 1.1 with its reason", (line, sent) => {
     const { writer, take } = answering();
-    writer.begin(headOf(`${line}\r\nContent-Length: 0`), true, "");
+    writer.begin(headOf(`${line}\r\nContent-Length: 0`), true, Buffer.alloc(0), 0);
     expect(take()).toStartWith(sent);
   });
 });
@@ -110,13 +110,13 @@ describe("security", () => {
     );
     dropReserved(head);
     const { writer, take } = answering();
-    writer.begin(head, true, "");
+    writer.begin(head, true, Buffer.alloc(0), 0);
     expect(take().match(/Set-Cookie: [^\r]*/g)).toEqual(["Set-Cookie: own=1"]);
   });
 
   test("trailers can't smuggle framing or lines", () => {
     const { writer, take } = answering();
-    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, "");
+    writer.begin(headOf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"), true, Buffer.alloc(0), 0);
     expect(writer.end(Buffer.from("no field\r\n"))).toBe(false);
     expect(writer.end(Buffer.from("Content-Length: 5\r\n"))).toBe(false);
     expect(writer.end(Buffer.from("Set-Cookie: dl_a=1\r\n"))).toBe(true);

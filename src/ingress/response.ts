@@ -37,8 +37,11 @@ export class ResponseWriter {
     corkCommit(putCrlf(corkBuffer, at));
   }
 
-  /** Writes the final head. `lines`: header lines of ours, each ending in CRLF. `mayKeepAlive`: the server wants to go on. */
-  begin(head: Head, mayKeepAlive: boolean, lines: string): void {
+  /**
+   * Writes the final head. `lines[0..linesBytes)`: header lines of ours, each ending in CRLF, used during the call.
+   * `mayKeepAlive`: the server wants to go on.
+   */
+  begin(head: Head, mayKeepAlive: boolean, lines: Buffer, linesBytes: number): void {
     const { connection } = this;
     const { status, contentLength } = head;
     connection.isAnswering = true;
@@ -51,11 +54,11 @@ export class ResponseWriter {
     this.keepAlive = mayKeepAlive && connection.mayKeepAlive && this.framing !== "close" && connection.body.done;
     const hasLength = this.framing === "length" || (this.framing === "none" && contentLength >= 0 && status !== 204);
     const framed = this.framing === "chunked" ? FRAMED_CHUNKED : hasLength ? contentLength : FRAMED_NOT;
-    let at = corkReserve(connection, head.end - head.start + lines.length + 160);
+    let at = corkReserve(connection, head.end - head.start + linesBytes + 160);
     at = copyHead(head, framed, at);
     if (!this.keepAlive) at = putText("Connection: close\r\n", corkBuffer, at);
     else if (connection.minor === 0) at = putText("Connection: keep-alive\r\n", corkBuffer, at);
-    if (lines !== "") at = putText(lines, corkBuffer, at);
+    if (linesBytes > 0) at = copyBytes(lines, 0, linesBytes, corkBuffer, at);
     corkCommit(putCrlf(corkBuffer, at));
   }
 

@@ -10,7 +10,7 @@ import type { Connections } from "../ingress/connections.ts";
 import { errorAnswer } from "../ingress/error-page.ts";
 import { ownerHandlers } from "../ingress/handlers.ts";
 import type { CidrList } from "../lib/cidr.ts";
-import { createRequestId } from "../lib/request-id.ts";
+import { nextRequest, requestIdOf } from "../lib/request-id.ts";
 
 export interface ListenerOptions {
   hostname: string;
@@ -82,7 +82,7 @@ function accept(options: ListenerOptions, socket: Socket<SocketOwner>, secure: b
     socket.data = nobody;
     const answer = {
       code: "too_many_connections",
-      requestId: createRequestId(),
+      requestId: requestIdOf(nextRequest()),
       html: false,
       headOnly: false,
       close: true,
