@@ -98,12 +98,13 @@ export async function startVisitorServer(
     subdomain: string,
     org: string,
     authMode: "custom" | "inherit" | "disabled" = "custom",
+    id = `app_${subdomain}`,
   ) {
     const totals = { total_connections: 0, bytes_sent: 0, bytes_received: 0, request_count: 0 };
     await db.kysely
       .insertInto("applications")
       .values({
-        id: `app_${subdomain}`,
+        id,
         org_id: org,
         subdomain,
         name: subdomain,

@@ -1,11 +1,13 @@
 // The database layer on both engines: schema, transactions, unique violations, numbers, the feed of changes.
 
-import { describe, expect, test } from "bun:test";
+import { Database as SqliteFile } from "bun:sqlite";
+import { describe, expect, spyOn, test } from "bun:test";
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { sql } from "kysely";
 import { createDatabase } from "../../src/db/database.ts";
 import { DatabaseUnusable, ForeignKeyViolation, isUniqueViolation, StorageFailure } from "../../src/db/engine.ts";
+import { openSqlite } from "../../src/db/sqlite.ts";
 import { migrate, migrations } from "../../src/db/migrate.ts";
 import type { Change } from "../../src/db/changes.ts";
 import { describeEngines, openTestSqlite } from "../helpers/databases.ts";
@@ -224,6 +226,29 @@ describe("security", () => {
     const { path } = fresh.options;
     for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
+  });
+
+  test("a SQLite that can lose commits is refused", () => {
+    const { prepare } = SqliteFile.prototype;
+    const saying = (version: string) =>
+      spyOn(SqliteFile.prototype, "prepare").mockImplementation(function (this: SqliteFile, text: string) {
+        return prepare.call(this, text.replace("sqlite_version()", `'${version}'`));
+      } as typeof prepare);
+    for (const [version, isOld] of [
+      ["3.51.2", true],
+      ["3.9.9", true],
+      ["3.51.3", false],
+      ["4.0.0", false],
+    ] as const) {
+      const spy = saying(version);
+      try {
+        if (isOld)
+          expect(() => openSqlite(":memory:")).toThrow(`SQLite ${version} is too old: 3.51.3 or newer is needed.`);
+        else openSqlite(":memory:").close();
+      } finally {
+        spy.mockRestore();
+      }
+    }
   });
 
   test("SQLite runs with WAL, foreign keys and NORMAL", async () => {

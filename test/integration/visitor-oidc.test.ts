@@ -170,6 +170,35 @@ describe("security", () => {
     expect(await server.sessions()).toEqual([]);
   });
 
+  test.each(["at the provider", "on its way back"])(
+    "a name that became another application's while a login was %s lets nobody in, although the policy is the same one",
+    async (when) => {
+      await using world = await setUp({ skipPolicy: true, apps: [] });
+      const { server, provider } = world;
+      await server.addApplication("app", orgId, "inherit");
+      const by = { actorId: "acc_admin", actorName: "admin" };
+      await server.policies.putPolicy({ orgId, appId: null }, body(provider), by);
+      const changeHands = async (): Promise<void> => {
+        await server.db.kysely.updateTable("applications").set({ subdomain: "former" }).execute();
+        await server.addApplication("app", orgId, "inherit", "app_successor");
+      };
+      const browser = server.browser();
+      const begun = await browser.send(`${app}/__auth/login`);
+      const answer = await provider.authorize(begun.location ?? "");
+      if (when === "at the provider") {
+        await changeHands();
+        expect(await browser.send(answer)).toMatchObject({ status: 403 });
+        expect(provider.hits["/token"]).toBeUndefined();
+      } else {
+        const back = await browser.send(answer);
+        await changeHands();
+        expect(await browser.send(back.location ?? "")).toMatchObject({ status: 403 });
+      }
+      expect(outcomes(server)).toMatchObject([{ success: false }]);
+      expect(await server.sessions()).toEqual([]);
+    },
+  );
+
   test.each(["//evil.example", "/\\evil.example", "https://evil.example/", "javascript:alert(1)", "/__auth/logout"])(
     "a login that was to lead to %s leads to /",
     async (to) => {
