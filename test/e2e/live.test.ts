@@ -235,6 +235,11 @@ describe("overview", () => {
       .getByText("later", { exact: true })
       .or(tab.page.getByRole("button", { name: /new tunnel/ }))
       .waitFor();
+    // The cut connections are told on the console, and nothing else may be.
+    for (const { problems } of [tab, other]) {
+      expect(problems.filter((problem) => !problem.includes("net::ERR_"))).toEqual([]);
+      problems.length = 0;
+    }
   });
 });
 

@@ -2,6 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
+import { eventually } from "../helpers/eventually.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Tab } from "./browser.ts";
 import { startStage, type Stage } from "./stage.ts";
 
@@ -146,9 +148,10 @@ describe("keyboard", () => {
   test("from the log-in to a new organization and out again without a pointer", async () => {
     await using tab = await adminTab("organizations");
     const { page } = tab;
+    await page.getByRole("link", { name: "Acme" }).waitFor();
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    expect(await page.evaluate("document.activeElement.id")).toBe("content");
+    await page.waitForFunction('document.activeElement.id === "content"');
     await page.keyboard.press("Tab");
     expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("New organization");
     await page.keyboard.press("Enter");
@@ -205,6 +208,18 @@ describe("motion and charts", () => {
       await page.getByRole("button", { name: range, exact: true }).click();
       await page.getByRole("figure", { name: `Traffic of the last ${range.toLowerCase()}` }).waitFor();
     }
+    // An empty chart has no numbers to tell.
+    const service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("x".repeat(5_000)) });
+    const { token } = await stage.person({ username: "runner" });
+    await using agent = await openTunnel({ origin: stage.origin, token, port: service.port ?? 0, name: "seen" });
+    await fetch(`http://seen.localhost:${stage.port}/`);
+    await agent.stop(0);
+    await service.stop(true);
+    await eventually(async () => {
+      await page.reload();
+      await page.getByRole("figure").waitFor();
+      return (await page.locator(".chart-empty").count()) === 0;
+    }, "the traffic is in the chart");
     await page.getByRole("button", { name: "Bytes", exact: true }).click();
     await page.locator(".chart .u-over").hover();
     await page.locator(".chart-tip").getByText("Sent to visitors").waitFor();
