@@ -18,7 +18,7 @@ beforeAll(async () => {
   [browser, stage] = await Promise.all([
     startBrowser(),
     startStage({ AUDIT_RETENTION_DAYS: "36500" }, (path) =>
-      fillDatabase(path, { accounts: 200, applications: 20, auditRows }),
+      fillDatabase({ path }, { accounts: 200, applications: 20, auditRows }),
     ),
   ]);
 });

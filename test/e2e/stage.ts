@@ -58,7 +58,7 @@ export function freePort(): number {
 /** Starts a fresh server. `env` are settings beyond the usual ones; `prepare` may fill its migrated database first. */
 export async function startStage(
   env: Record<string, string> = {},
-  prepare?: (databasePath: string) => void,
+  prepare?: (databasePath: string) => Promise<void>,
 ): Promise<Stage> {
   builtDashboard();
   const folder = mkdtempSync(join(tmpdir(), "digit-link-stage-"));
@@ -80,7 +80,7 @@ export async function startStage(
   if (prepare !== undefined) {
     const path = settings.DB_PATH;
     await (await createDatabase({ url: null, path, onError: (error) => log.error(String(error)) })).close();
-    prepare(path);
+    await prepare(path);
   }
   const server = await startServer(loadConfig({ env: settings, file: null }), { log });
   const origin = `http://localhost:${server.port}`;

@@ -7,7 +7,7 @@ import { contract, writes } from "./contract.ts";
 import { halfOpen } from "./half-open.ts";
 import { idleSessions, idleSessionsDirect } from "./idle-sessions.ts";
 import { kills } from "./kills.ts";
-import { lists } from "./lists.ts";
+import { lists, listsOnPostgres } from "./lists.ts";
 import { readers, slowService } from "./load.ts";
 import { moves } from "./moves.ts";
 import { overload } from "./overload.ts";
@@ -36,5 +36,6 @@ export const scenarios: readonly Scenario[] = [
   quiet,
   lists,
   writes,
+  listsOnPostgres,
   contract,
 ];
