@@ -122,6 +122,24 @@ describe("pages", () => {
     expect(codes.filter((code) => !(code in errorCatalogue))).toEqual([]);
   });
 
+  test("what shows that a known hole is closed stands in a describe of security", () => {
+    const [, holes = ""] = read("docs/security.md").split("## Holes that others shipped with");
+    const items = holes.split(/\n(?=- )/).slice(1);
+    const wrong = items.flatMap((item) => {
+      let file = "";
+      const named = [...item.matchAll(/`([\w./-]+\.test\.ts)`|"([^"]+)"/g)].flatMap(([, path, title]) => {
+        if (path !== undefined) file = path;
+        return title === undefined ? [] : [{ file, title: title.replace(/\s+/g, " ") }];
+      });
+      if (named.length === 0) return [item];
+      return named
+        .filter(({ file: at, title }) => !securityTests(at).some((line) => line.includes(title)))
+        .map(({ file: at, title }) => `${at}: ${title}`);
+    });
+    expect(wrong).toEqual([]);
+    expect(items.length).toBeGreaterThanOrEqual(30);
+  });
+
   test("tests that security.md leans on exist under that name", () => {
     const wrong: string[] = [];
     let named = 0;
@@ -139,6 +157,19 @@ describe("pages", () => {
     expect(named).toBeGreaterThan(50);
   });
 });
+
+/** The lines of a test file inside of its describes of security, and its tests that say so in their name. */
+function securityTests(file: string): string[] {
+  let end: string | null = null;
+  return read(file)
+    .split("\n")
+    .filter((line) => {
+      const begins = /^( *)describe(?:\.\w+\(.*\))?\("security/.exec(line);
+      if (begins !== null) end = `${begins[1]}});`;
+      if (line === end) end = null;
+      return end !== null || /^ *test\("security: /.test(line);
+    });
+}
 
 /** Settings that nothing outside of src/config reads: neither by their own name nor by the one that shards know them by. */
 function unusedSettings(): string[] {

@@ -142,6 +142,26 @@ describe("log-in", () => {
     await tab.check();
   });
 
+  describe("security", () => {
+    test("the session is where no script can read it: neither in a storage of the browser nor in a cookie for scripts", async () => {
+      await stage.person({ username: "reader" });
+      await using tab = await browser.open();
+      const { page, context } = tab;
+      await page.goto(`${stage.origin}/login`);
+      await enterPassword(page, "reader");
+      await page.waitForURL((url) => !url.pathname.startsWith("/login"));
+      const [session, ...more] = await context.cookies();
+      expect(session).toMatchObject({ name: "dl_session", httpOnly: true, sameSite: "Lax", domain: "localhost" });
+      expect(more).toEqual([]);
+      const readable = await page.evaluate<string>(
+        "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])",
+      );
+      expect(readable).not.toContain(session!.value);
+      expect(readable).not.toContain(session!.value.split(".").at(-1)!);
+      expect(readable).not.toMatch(/dl[tk]_|eyJ/);
+    });
+  });
+
   test("a lock-out says until when", async () => {
     await stage.person({ username: "locked" });
     await using tab = await browser.open("phone");

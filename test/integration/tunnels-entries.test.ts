@@ -48,42 +48,42 @@ describeEngines("changes and entries", (open) => {
     expect(at.shards.names.get("brand-new")).toMatchObject({ appId: app.id, orgId });
   });
 
-  test("a policy that changes is compiled and pushed: the organization's to all who inherit it, ad-hoc names too, and to nobody else", async () => {
-    await using fresh = await open();
-    const { orgId, shop, ada } = await acmeOf(fresh);
-    const other = await addOrganization(fresh, "globex");
-    await addApplication(fresh, other, "theirs");
-    const own = await addApplication(fresh, orgId, "own");
-    await fresh.db.kysely.updateTable("applications").set({ auth_mode: "custom" }).where("id", "=", own).execute();
-    await using at = await openTestRegistry(fresh);
-    const kindOf = (name: string) => at.shards.names.get(name)?.policy.kind;
-    await at.serve(ada, { subdomain: "adhoc" });
-    expect([kindOf("shop"), kindOf("adhoc"), kindOf("theirs"), kindOf("own")]).toEqual([
-      "open",
-      "open",
-      "open",
-      "deny",
-    ]);
-    const sentBefore = at.shards.sent.length;
-    await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
-    await withinASecond(() => kindOf("shop") === "basic" && kindOf("adhoc") === "basic", "the policy is in force");
-    expect([kindOf("theirs"), kindOf("own")]).toEqual(["open", "deny"]);
-    // Only what changed is sent.
-    expect(
-      at.shards.sent
-        .slice(sentBefore)
-        .map(({ message }) => (message.type === "names" ? message.set[0]?.name : ""))
-        .sort(),
-    ).toEqual(["adhoc", "shop"]);
-    await at.change("application", shop, orgId, (trx) =>
-      trx.updateTable("applications").set({ auth_mode: "disabled" }).where("id", "=", shop).execute(),
-    );
-    await withinASecond(() => kindOf("shop") === "open", "the application's own choice is in force");
-    await at.change("policy", own, orgId, (trx) => savePolicy(trx, basicPolicy(orgId, own)));
-    await withinASecond(() => kindOf("own") === "basic", "its own policy is in force");
-  });
-
   describe("security", () => {
+    test("a policy that changes is compiled and pushed: the organization's to all who inherit it, ad-hoc names too, and to nobody else", async () => {
+      await using fresh = await open();
+      const { orgId, shop, ada } = await acmeOf(fresh);
+      const other = await addOrganization(fresh, "globex");
+      await addApplication(fresh, other, "theirs");
+      const own = await addApplication(fresh, orgId, "own");
+      await fresh.db.kysely.updateTable("applications").set({ auth_mode: "custom" }).where("id", "=", own).execute();
+      await using at = await openTestRegistry(fresh);
+      const kindOf = (name: string) => at.shards.names.get(name)?.policy.kind;
+      await at.serve(ada, { subdomain: "adhoc" });
+      expect([kindOf("shop"), kindOf("adhoc"), kindOf("theirs"), kindOf("own")]).toEqual([
+        "open",
+        "open",
+        "open",
+        "deny",
+      ]);
+      const sentBefore = at.shards.sent.length;
+      await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+      await withinASecond(() => kindOf("shop") === "basic" && kindOf("adhoc") === "basic", "the policy is in force");
+      expect([kindOf("theirs"), kindOf("own")]).toEqual(["open", "deny"]);
+      // Only what changed is sent.
+      expect(
+        at.shards.sent
+          .slice(sentBefore)
+          .map(({ message }) => (message.type === "names" ? message.set[0]?.name : ""))
+          .sort(),
+      ).toEqual(["adhoc", "shop"]);
+      await at.change("application", shop, orgId, (trx) =>
+        trx.updateTable("applications").set({ auth_mode: "disabled" }).where("id", "=", shop).execute(),
+      );
+      await withinASecond(() => kindOf("shop") === "open", "the application's own choice is in force");
+      await at.change("policy", own, orgId, (trx) => savePolicy(trx, basicPolicy(orgId, own)));
+      await withinASecond(() => kindOf("own") === "basic", "its own policy is in force");
+    });
+
     test("an ad-hoc lease never takes the place of an application's entry", async () => {
       await using fresh = await open();
       const { orgId, shop } = await acmeOf(fresh);

@@ -85,15 +85,15 @@ describe("the login form", () => {
     const session = browser.cookies("app.tunnel.localhost")["dl_visitor"] ?? "";
     expect(await askSession(server, session)).toMatchObject({ kind: "allow", user: "ada", email: null });
   });
+});
 
+describe("security", () => {
   test("health says ok and nothing else", async () => {
     await using server = await startVisitorServer();
     await server.setPolicy("app", basic);
     expect(await server.browser().send(`${app}/__auth/health`)).toMatchObject({ status: 200, text: "ok" });
   });
-});
 
-describe("security", () => {
   test("pages: strict CSP, no store, no script, nothing from elsewhere", async () => {
     await using server = await startVisitorServer();
     await server.setPolicy("app", basic);

@@ -96,6 +96,17 @@ describe("security", () => {
     expect(world.provider.hits["/token"]).toBeUndefined();
   });
 
+  test("what is known of a provider belongs to one whole configuration: a changed secret never meets the old one's state", async () => {
+    await using world = await setUp();
+    const { server, provider } = world;
+    const browser = server.browser();
+    expect(await login(world, browser)).toMatchObject({ status: 303 });
+    await server.setPolicy("app", { ...body(provider), oidcClientSecret: "another secret than the provider's" });
+    expect((await login(world, browser)).status).toBe(403);
+    await server.setPolicy("app", body(provider));
+    expect(await login(world, browser)).toMatchObject({ status: 303 });
+  });
+
   test("an error of the provider is no login", async () => {
     await using world = await setUp();
     const browser = world.server.browser();

@@ -1,6 +1,6 @@
 // Applications over the API: their subdomain, what a change closes, what goes with them, their policy and limiter.
 
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { errorOf, openAcme, type Acme, type Shown } from "../../helpers/acme.ts";
 import { describeEngines } from "../../helpers/databases.ts";
 
@@ -28,39 +28,6 @@ describeEngines("applications", (open) => {
 
   const lastChange = () =>
     database.db.kysely.selectFrom("changes").selectAll().orderBy("id", "desc").limit(1).executeTakeFirstOrThrow();
-
-  test("have a normalised, unique subdomain", async () => {
-    const created = await asBoss("POST", "/org/applications", { subdomain: " MyShop ", name: "My Shop" });
-    const application = created.body["application"] as Shown;
-    expect(application).toMatchObject({
-      subdomain: "myshop",
-      url: "https://myshop.tunnel.test",
-      authMode: "inherit",
-      authType: null,
-      orgName: "Acme",
-      hasPolicy: false,
-      isActive: true,
-      activeTunnelCount: 0,
-      stats: { totalConnections: 0, bytesSent: 0, bytesReceived: 0, requestCount: 0 },
-    });
-    expect(await lastChange()).toMatchObject({ kind: "application", ref_id: application.id, org_id: orgId });
-    for (const [subdomain, status] of [
-      ["MYSHOP", 409],
-      ["-edge", 422],
-      ["under_score", 422],
-      ["admin", 422],
-      ["ours", 422],
-      ["xn--pple-43d", 422],
-      ["a".repeat(64), 422],
-    ] as const) {
-      const answer = await as(otherBoss)("POST", "/org/applications", { subdomain, name: "x" });
-      expect({ subdomain, status: answer.status, field: errorOf(answer).field }).toEqual({
-        subdomain,
-        status,
-        field: "subdomain",
-      });
-    }
-  });
 
   test("a new subdomain and deletion close the live tunnel; another name does not", async () => {
     const { id } = await createApp();
@@ -154,5 +121,40 @@ describeEngines("applications", (open) => {
     }
     expect((await asBoss("DELETE", path)).status).toBe(200);
     expect((await asBoss("GET", path)).body["rateLimit"]).toEqual(usual);
+  });
+
+  describe("security", () => {
+    test("have a normalised, unique subdomain", async () => {
+      const created = await asBoss("POST", "/org/applications", { subdomain: " MyShop ", name: "My Shop" });
+      const application = created.body["application"] as Shown;
+      expect(application).toMatchObject({
+        subdomain: "myshop",
+        url: "https://myshop.tunnel.test",
+        authMode: "inherit",
+        authType: null,
+        orgName: "Acme",
+        hasPolicy: false,
+        isActive: true,
+        activeTunnelCount: 0,
+        stats: { totalConnections: 0, bytesSent: 0, bytesReceived: 0, requestCount: 0 },
+      });
+      expect(await lastChange()).toMatchObject({ kind: "application", ref_id: application.id, org_id: orgId });
+      for (const [subdomain, status] of [
+        ["MYSHOP", 409],
+        ["-edge", 422],
+        ["under_score", 422],
+        ["admin", 422],
+        ["ours", 422],
+        ["xn--pple-43d", 422],
+        ["a".repeat(64), 422],
+      ] as const) {
+        const answer = await as(otherBoss)("POST", "/org/applications", { subdomain, name: "x" });
+        expect({ subdomain, status: answer.status, field: errorOf(answer).field }).toEqual({
+          subdomain,
+          status,
+          field: "subdomain",
+        });
+      }
+    });
   });
 });

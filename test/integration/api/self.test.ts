@@ -49,20 +49,6 @@ describeEngines("self", (open) => {
     expect(first.body).toMatchObject({ needsSetup: true });
   });
 
-  test("a new authenticator replaces the old one only after its first code", async () => {
-    const { session } = await createPerson(api, { username: name, orgId, totp: true });
-    const start = await api.call("POST", "/org/me/totp/start", { session, body: { currentPassword: goodPassword } });
-    const seed = start.body["secret"] as string;
-    expect(await login(api, name)).not.toBe("");
-    const wrong = await api.call("POST", "/org/me/totp/setup", { session, body: { code: "000000" } });
-    expect(codeOf(wrong)).toBe("bad_code");
-    const done = await api.call("POST", "/org/me/totp/setup", { session, body: { code: codeNow(api, seed) } });
-    expect(done.body["recoveryCodes"]).toHaveLength(10);
-    expect(await status(session)).toBe(401);
-    expect(await status(done.cookies["__Host-dl_session"]!)).toBe(200);
-    expect(await login(api, name)).toBe("");
-  });
-
   test("recovery codes are renewed with a code; the old ones end", async () => {
     const { session } = await createPerson(api, { username: name, orgId, totp: true });
     const renew = () => {
@@ -103,6 +89,20 @@ describeEngines("self", (open) => {
   });
 
   describe("security", () => {
+    test("a new authenticator replaces the old one only after its first code", async () => {
+      const { session } = await createPerson(api, { username: name, orgId, totp: true });
+      const start = await api.call("POST", "/org/me/totp/start", { session, body: { currentPassword: goodPassword } });
+      const seed = start.body["secret"] as string;
+      expect(await login(api, name)).not.toBe("");
+      const wrong = await api.call("POST", "/org/me/totp/setup", { session, body: { code: "000000" } });
+      expect(codeOf(wrong)).toBe("bad_code");
+      const done = await api.call("POST", "/org/me/totp/setup", { session, body: { code: codeNow(api, seed) } });
+      expect(done.body["recoveryCodes"]).toHaveLength(10);
+      expect(await status(session)).toBe(401);
+      expect(await status(done.cookies["__Host-dl_session"]!)).toBe(200);
+      expect(await login(api, name)).toBe("");
+    });
+
     test("a stolen session cannot change password, authenticator or token", async () => {
       const { session } = await createPerson(api, { username: name, orgId });
       for (const currentPassword of [undefined, "wrong password"]) {
