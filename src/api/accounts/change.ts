@@ -13,16 +13,9 @@ import { revokeSessions } from "../../db/sessions.ts";
 import type { AccountsTable } from "../../db/tables.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { DisconnectReason } from "../../link/messages.ts";
-import type { Caller } from "../callers.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
-
-/** Who acts, and within what: `orgId` null is everything (system admins), else only accounts of that organization. */
-export interface Actor {
-  caller: Caller;
-  orgId: string | null;
-  request: Request;
-}
+import type { Scope } from "../scopes.ts";
 
 export interface AccountEdit {
   /** Audited as this. */
@@ -45,18 +38,18 @@ export interface AccountEdit {
 }
 
 export interface AccountChanges {
-  /** Applies the edit to the account with this id in the actor's scope, and answers the account as it is then. */
-  edit(actor: Actor, id: string, edit: AccountEdit): Promise<Account>;
+  /** Applies the edit to the account with this id in this scope, and answers the account as it is then. */
+  edit(scope: Scope, id: string, edit: AccountEdit): Promise<Account>;
   /** Deletes the account for good. */
-  remove(actor: Actor, id: string): Promise<void>;
+  remove(scope: Scope, id: string): Promise<void>;
 }
 
 export function createAccountChanges(deps: ApiDeps): AccountChanges {
   const { db, audit, nowMs } = deps;
 
   /** A foreign account is as unknown as one that never was. */
-  async function target(trx: Trx, actor: Actor, id: string): Promise<Account> {
-    const account = await findAccountWithin(trx, actor.orgId, id);
+  async function target(trx: Trx, scope: Scope, id: string): Promise<Account> {
+    const account = await findAccountWithin(trx, scope.orgId, id);
     if (account === null) throw new AppError("not_found");
     return account;
   }
@@ -68,12 +61,12 @@ export function createAccountChanges(deps: ApiDeps): AccountChanges {
   }
 
   return {
-    async edit(actor, id, edit) {
-      if (edit.notToSelf === true && id === actor.caller.account.id) {
+    async edit(scope, id, edit) {
+      if (edit.notToSelf === true && id === scope.caller.account.id) {
         throw new AppError("forbidden", "For your own account use the page of your account, which asks for proof.");
       }
       const changed = await db.transaction(async (trx) => {
-        const before = await target(trx, actor, id);
+        const before = await target(trx, scope, id);
         if (edit.removesAdmin === true) await keepAnAdmin(trx, before);
         await updateAccount(trx, id, await edit.apply(before, trx));
         if (edit.endsSessions) {
@@ -83,7 +76,7 @@ export function createAccountChanges(deps: ApiDeps): AccountChanges {
         const after = (await findAccountWithin(trx, null, id)) ?? before;
         await db.changes.record(trx, { kind: "account", refId: id, orgId: after.orgId, action: "updated" });
         await audit.within(trx, {
-          ...changeBy(actor.caller, actor.request),
+          ...changeBy(scope.caller, scope.request),
           action: edit.action,
           orgId: after.orgId ?? before.orgId,
           details: { account: id, username: after.username, ...edit.details?.(before) },
@@ -93,14 +86,14 @@ export function createAccountChanges(deps: ApiDeps): AccountChanges {
       if (edit.closesTunnels !== null) await deps.tunnels.disconnect({ accountId: id }, edit.closesTunnels);
       return changed;
     },
-    async remove(actor, id) {
+    async remove(scope, id) {
       await db.transaction(async (trx) => {
-        const account = await target(trx, actor, id);
+        const account = await target(trx, scope, id);
         await keepAnAdmin(trx, account);
         await deleteAccount(trx, id);
         await db.changes.record(trx, { kind: "account", refId: id, orgId: account.orgId, action: "deleted" });
         await audit.within(trx, {
-          ...changeBy(actor.caller, actor.request),
+          ...changeBy(scope.caller, scope.request),
           action: "account.deleted",
           orgId: account.orgId,
           details: { account: id, username: account.username },

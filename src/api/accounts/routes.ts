@@ -1,53 +1,25 @@
 // /admin/accounts and /org/accounts: one set of routes, two scopes.
 
 import type { ApiDeps } from "../deps.ts";
-import { adminSecurity, sessionSecurity, type Guards } from "../guards.ts";
+import type { Guards } from "../guards.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, idParams } from "../schemas.ts";
-import { changeErrors, readErrors } from "../scopes.ts";
+import { changeErrors, createPortals, readErrors, type Portal } from "../scopes.ts";
+import { createWhitelistEntries } from "../whitelists/entries.ts";
 import * as model from "./model.ts";
-import { changed, createActorGuard, createSharedRoutes, done } from "./one-account.ts";
-import { createAccounts } from "./service.ts";
+import { changed, createSharedRoutes, done } from "./one-account.ts";
+import { createAccounts, type Accounts } from "./service.ts";
 
 /** /admin/accounts: every account, and what only system admins decide. */
 export function createAdminAccountsRoutes(deps: ApiDeps, guards: Guards) {
-  const accounts = createAccounts(deps);
-  const guard = createActorGuard(async (request) => ({
-    caller: await guards.callers.admin(request),
-    orgId: null,
-    request,
-  }));
+  const portal = createPortals(guards).admin;
   const tag = "admin: accounts";
-  const own = newRoutes("", tag, adminSecurity)
-    .use(guard)
-    .get(
-      "",
-      async ({ query }) => {
-        const { rows, nextCursor } = await accounts.list(null, query);
-        return { accounts: rows.map(model.toAccountAnswer), nextCursor };
-      },
-      {
-        query: model.adminListQuery,
-        response: answers({ 200: model.accountsAnswer }, ...readErrors),
-        detail: { summary: "List accounts" },
-      },
-    )
-    .post(
-      "",
-      async ({ actor, body, set }) => {
-        const { account, token } = await accounts.create(actor, body);
-        set.status = 201;
-        return { success: true as const, account: model.toAccountAnswer(account), token };
-      },
-      {
-        body: model.adminCreateBody,
-        response: answers({ 201: model.createdAnswer }, ...changeErrors),
-        detail: { summary: "Create an account" },
-      },
-    )
+  const accounts = createAccounts(deps);
+  const own = newRoutes("/:id", tag, portal.security)
+    .use(portal.change)
     .put(
-      "/:id/organization",
-      async ({ actor, params, body }) => done(await accounts.setOrganization(actor, params.id, body.orgId)),
+      "/organization",
+      async ({ scope, params, body }) => done(await accounts.setOrganization(scope, params.id, body.orgId)),
       {
         params: idParams,
         body: model.setOrganizationBody,
@@ -58,7 +30,7 @@ export function createAdminAccountsRoutes(deps: ApiDeps, guards: Guards) {
         },
       },
     )
-    .put("/:id/email", async ({ actor, params, body }) => done(await accounts.setEmail(actor, params.id, body.email)), {
+    .put("/email", async ({ scope, params, body }) => done(await accounts.setEmail(scope, params.id, body.email)), {
       params: idParams,
       body: model.setEmailBody,
       response: changed,
@@ -68,46 +40,70 @@ export function createAdminAccountsRoutes(deps: ApiDeps, guards: Guards) {
       },
     });
   return newRoutes("/admin/accounts", tag)
+    .use(
+      createCollection(portal, tag, accounts, {
+        query: model.adminListQuery,
+        body: model.adminCreateBody,
+        list: "List accounts",
+        create: "Create an account",
+      }),
+    )
     .use(own)
-    .use(createSharedRoutes(deps, accounts, guard, tag, adminSecurity));
+    .use(createSharedRoutes(portal, tag, accounts, createWhitelistEntries(deps)));
 }
 
 /** /org/accounts: members of the caller's organization, for its admins. */
 export function createOrgAccountsRoutes(deps: ApiDeps, guards: Guards) {
-  const accounts = createAccounts(deps);
-  const guard = createActorGuard(async (request) => {
-    const caller = await guards.callers.orgAdmin(request);
-    return { caller, orgId: caller.orgId, request };
-  });
+  const { org } = createPortals(guards);
+  // Members don't look at each other.
+  const portal: Portal = { ...org, read: org.change };
   const tag = "organization: accounts";
-  const own = newRoutes("", tag, sessionSecurity)
-    .use(guard)
+  const accounts = createAccounts(deps);
+  return newRoutes("/org/accounts", tag)
+    .use(
+      createCollection(portal, tag, accounts, {
+        query: model.listQuery,
+        body: model.orgCreateBody,
+        list: "List members",
+        create: "Create a member",
+      }),
+    )
+    .use(createSharedRoutes(portal, tag, accounts, createWhitelistEntries(deps)));
+}
+
+interface Collection {
+  query: typeof model.adminListQuery | typeof model.listQuery;
+  body: typeof model.adminCreateBody | typeof model.orgCreateBody;
+  list: string;
+  create: string;
+}
+
+function createCollection(portal: Portal, tag: string, accounts: Accounts, described: Collection) {
+  return newRoutes("", tag, portal.security)
+    .use(portal.change)
     .get(
       "",
-      async ({ actor, query }) => {
-        const { rows, nextCursor } = await accounts.list(actor.orgId, query);
+      async ({ scope, query }) => {
+        const { rows, nextCursor } = await accounts.list(scope.orgId, query);
         return { accounts: rows.map(model.toAccountAnswer), nextCursor };
       },
       {
-        query: model.listQuery,
+        query: described.query,
         response: answers({ 200: model.accountsAnswer }, ...readErrors),
-        detail: { summary: "List members" },
+        detail: { summary: described.list },
       },
     )
     .post(
       "",
-      async ({ actor, body, set }) => {
-        const { account, token } = await accounts.create(actor, body);
+      async ({ scope, body, set }) => {
+        const { account, token } = await accounts.create(scope, body);
         set.status = 201;
         return { success: true as const, account: model.toAccountAnswer(account), token };
       },
       {
-        body: model.orgCreateBody,
+        body: described.body,
         response: answers({ 201: model.createdAnswer }, ...changeErrors),
-        detail: { summary: "Create a member" },
+        detail: { summary: described.create },
       },
     );
-  return newRoutes("/org/accounts", tag)
-    .use(own)
-    .use(createSharedRoutes(deps, accounts, guard, tag, sessionSecurity));
 }

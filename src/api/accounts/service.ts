@@ -13,9 +13,10 @@ import { canonicalUsername } from "../../lib/usernames.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
+import type { Scope } from "../scopes.ts";
 import { checkRoles, checkUsername, uniqueAccount } from "./rules.ts";
 import { changeEmail, checkEmail } from "./email.ts";
-import { createAccountChanges, type AccountEdit, type Actor } from "./change.ts";
+import { createAccountChanges, type AccountEdit } from "./change.ts";
 
 export interface ListQuery {
   limit?: number;
@@ -38,7 +39,7 @@ export interface NewAccountBody {
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
-/** Every operation takes the actor, whose scope decides which accounts exist. */
+/** Every operation takes the scope that decides which accounts exist. */
 export function createAccounts(deps: ApiDeps) {
   const { db, audit, nowMs } = deps;
   const changes = createAccountChanges(deps);
@@ -68,11 +69,11 @@ export function createAccounts(deps: ApiDeps) {
     return toPage(found, page, sort, (row) => ({ value: accountSortValue(row, sort.column), id: row.id }));
   }
 
-  async function create(actor: Actor, body: NewAccountBody): Promise<{ account: Account; token: string }> {
+  async function create(scope: Scope, body: NewAccountBody): Promise<{ account: Account; token: string }> {
     const { username, usernameKey } = checkUsername(body.username);
     const email = body.email === undefined ? null : checkEmail(body.email);
     const isAdmin = body.isAdmin === true;
-    const orgId = actor.orgId ?? body.orgId ?? null;
+    const orgId = scope.orgId ?? body.orgId ?? null;
     checkRoles(isAdmin, body.isOrgAdmin === true, orgId);
     if (body.password !== undefined) checkPassword(body.password, username);
     const passwordHash = body.password === undefined ? null : await deps.passwords.hash(body.password);
@@ -95,7 +96,7 @@ export function createAccounts(deps: ApiDeps) {
         });
         await db.changes.record(trx, { kind: "account", refId: id, orgId, action: "created" });
         await audit.within(trx, {
-          ...changeBy(actor.caller, actor.request),
+          ...changeBy(scope.caller, scope.request),
           action: "account.created",
           orgId,
           details: { account: id, username, email, isAdmin, isOrgAdmin: body.isOrgAdmin === true },
@@ -106,31 +107,31 @@ export function createAccounts(deps: ApiDeps) {
   }
 
   /** An edit that only sets columns. */
-  const edit = (actor: Actor, id: string, what: AccountEdit): Promise<Account> => changes.edit(actor, id, what);
+  const edit = (scope: Scope, id: string, what: AccountEdit): Promise<Account> => changes.edit(scope, id, what);
 
   return {
     get,
     list,
     create,
-    remove: (actor: Actor, id: string) => changes.remove(actor, id),
-    deactivate: (actor: Actor, id: string) =>
-      edit(actor, id, {
+    remove: (scope: Scope, id: string) => changes.remove(scope, id),
+    deactivate: (scope: Scope, id: string) =>
+      edit(scope, id, {
         action: "account.deactivated",
         apply: () => ({ active: 0 }),
         endsSessions: true,
         closesTunnels: "credential_revoked",
         removesAdmin: true,
       }),
-    activate: (actor: Actor, id: string) =>
-      edit(actor, id, {
+    activate: (scope: Scope, id: string) =>
+      edit(scope, id, {
         action: "account.activated",
         apply: () => ({ active: 1 }),
         endsSessions: false,
         closesTunnels: null,
       }),
-    async regenerate(actor: Actor, id: string): Promise<{ account: Account; token: string }> {
+    async regenerate(scope: Scope, id: string): Promise<{ account: Account; token: string }> {
       const token = createToken("dlt");
-      const account = await edit(actor, id, {
+      const account = await edit(scope, id, {
         action: "account.token_changed",
         apply: () => ({ token_hash: hashToken(token) }),
         endsSessions: false,
@@ -138,10 +139,10 @@ export function createAccounts(deps: ApiDeps) {
       });
       return { account, token };
     },
-    rename(actor: Actor, id: string, input: string): Promise<Account> {
+    rename(scope: Scope, id: string, input: string): Promise<Account> {
       const { username, usernameKey } = checkUsername(input);
       return uniqueAccount(() =>
-        edit(actor, id, {
+        edit(scope, id, {
           action: "account.renamed",
           apply: () => ({ username, username_key: usernameKey }),
           endsSessions: false,
@@ -150,10 +151,10 @@ export function createAccounts(deps: ApiDeps) {
         }),
       );
     },
-    setEmail(actor: Actor, id: string, input: string | null): Promise<Account> {
+    setEmail(scope: Scope, id: string, input: string | null): Promise<Account> {
       const email = input === null ? null : checkEmail(input);
       return uniqueAccount(() =>
-        edit(actor, id, {
+        edit(scope, id, {
           action: "account.email_changed",
           apply: (before, trx) => changeEmail(trx, before, email),
           endsSessions: true,
@@ -162,11 +163,11 @@ export function createAccounts(deps: ApiDeps) {
         }),
       );
     },
-    async setPassword(actor: Actor, id: string, password: string): Promise<Account> {
-      const { username } = await get(actor.orgId, id);
+    async setPassword(scope: Scope, id: string, password: string): Promise<Account> {
+      const { username } = await get(scope.orgId, id);
       checkPassword(password, username);
       const hash = await deps.passwords.hash(password);
-      return edit(actor, id, {
+      return edit(scope, id, {
         action: "account.password_set",
         apply: () => ({ password_hash: hash, password_changed_at: nowMs() }),
         endsSessions: true,
@@ -174,8 +175,8 @@ export function createAccounts(deps: ApiDeps) {
         notToSelf: true,
       });
     },
-    setOrganization: (actor: Actor, id: string, orgId: string | null) =>
-      edit(actor, id, {
+    setOrganization: (scope: Scope, id: string, orgId: string | null) =>
+      edit(scope, id, {
         action: "account.moved",
         async apply(account, trx) {
           if (account.isAdmin) checkRoles(true, false, orgId);
@@ -188,8 +189,8 @@ export function createAccounts(deps: ApiDeps) {
         closesTunnels: "credential_revoked",
         details: (before) => ({ before: before.orgId, after: orgId }),
       }),
-    setOrgAdmin: (actor: Actor, id: string, isOrgAdmin: boolean) =>
-      edit(actor, id, {
+    setOrgAdmin: (scope: Scope, id: string, isOrgAdmin: boolean) =>
+      edit(scope, id, {
         action: "account.role_changed",
         apply(account) {
           if (isOrgAdmin) checkRoles(account.isAdmin, true, account.orgId);
@@ -199,8 +200,8 @@ export function createAccounts(deps: ApiDeps) {
         closesTunnels: null,
         details: (before) => ({ before: before.isOrgAdmin, after: isOrgAdmin }),
       }),
-    resetTotp: (actor: Actor, id: string) =>
-      edit(actor, id, {
+    resetTotp: (scope: Scope, id: string) =>
+      edit(scope, id, {
         action: "account.totp_reset",
         async apply(_account, trx) {
           await replaceRecoveryCodes(trx, id, [], nowMs());
