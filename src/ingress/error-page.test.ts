@@ -91,4 +91,13 @@ describe("security", () => {
     expect(body).not.toMatch(/<script|<b>|https?:/);
     expect(fields.get("X-Content-Type-Options")).toBe("nosniff");
   });
+
+  test("every error runs nothing, is framed by nobody, and tells other sites nothing of where it was", () => {
+    for (const html of [true, false]) {
+      const { fields } = parsed(errorAnswer({ ...base, code: "head_too_large", html }));
+      expect(fields.get("Content-Security-Policy")).toMatch(/^default-src 'none';.* frame-ancestors 'none'$/);
+      expect(fields.get("Referrer-Policy")).toBe("no-referrer");
+      expect(fields.get("Cache-Control")).toBe("no-store");
+    }
+  });
 });

@@ -68,12 +68,10 @@ export function errorAnswer(answer: ErrorAnswer): Buffer {
     `Content-Length: ${bytes.length}`,
     "Cache-Control: no-store",
     "X-Content-Type-Options: nosniff",
+    `Content-Security-Policy: default-src 'none';${answer.html ? ` style-src 'sha256-${styleHash}';` : ""} frame-ancestors 'none'`,
+    "Referrer-Policy: no-referrer",
     `X-Request-Id: ${answer.requestId}`,
   ];
-  if (answer.html)
-    lines.push(
-      "Content-Security-Policy: default-src 'none'; style-src 'sha256-" + styleHash + "'; frame-ancestors 'none'",
-    );
   if (answer.retryAfterSeconds !== undefined) lines.push(`Retry-After: ${answer.retryAfterSeconds}`);
   for (const [name, value] of answer.headers ?? []) lines.push(`${name}: ${value}`);
   if (status === 405) lines.push("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

@@ -272,6 +272,18 @@ describe("served on a unix socket", () => {
       expect(large.status).toBe(413);
       expect(await large.json()).toMatchObject({ error: { code: "payload_too_large" } });
       expect((await call("/auth/login", { method: "POST", body: "x".repeat(2 * 1024 * 1024) })).status).toBe(413);
+      const pieces = new ReadableStream({
+        start(controller) {
+          for (let i = 0; i < 32; i++) controller.enqueue(Buffer.alloc(256 * 1024, "x"));
+          controller.close();
+        },
+      });
+      for (const body of ["x".repeat(8 * 1024 * 1024), pieces]) {
+        const refused = await call("/auth/login", { method: "POST", body });
+        expect(await refused.json()).toMatchObject({ error: { code: "payload_too_large" } });
+        expect(refused.headers.get("content-security-policy")).toContain("default-src 'none'");
+      }
+      expect((await call("/live")).status).toBe(200);
     } finally {
       await server.stop(true);
     }
