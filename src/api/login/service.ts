@@ -9,6 +9,7 @@ import {
   insertPendingLogin,
   type PendingLoginRow,
 } from "../../db/second-factors.ts";
+import type { Trx } from "../../db/database.ts";
 import { insertSession } from "../../db/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { owesSecondFactor } from "../callers.ts";
@@ -38,11 +39,21 @@ export function createLogins(deps: ApiDeps): Logins {
   const attempts = createPasswordAttempts(deps);
   const secondFactor = createSecondFactor(deps);
 
+  /**
+   * A password takes a while to judge. Whoever changed it meanwhile has ended what was open, so nothing may be opened by
+   * the old one. Writing first waits for a change that is about to commit.
+   */
+  async function mustBeUnchanged(trx: Trx, seen: Account): Promise<void> {
+    await updateAccount(trx, seen.id, { last_used_at: nowMs() });
+    const now = await findAccount(trx, seen.id);
+    if (now === null || !now.active || now.passwordHash !== seen.passwordHash) throw new AppError("bad_credentials");
+  }
+
   async function startSession(account: Account, request: Request): Promise<LoginStep> {
     const session = await prepareSession(deps, account.id, request);
     await db.transaction(async (trx) => {
+      await mustBeUnchanged(trx, account);
       await insertSession(trx, session.row);
-      await updateAccount(trx, account.id, { last_used_at: nowMs() });
     });
     return { kind: "session", setCookie: session.setCookie };
   }
@@ -51,7 +62,7 @@ export function createLogins(deps: ApiDeps): Logins {
     const pendingToken = createSecret();
     const tokenHash = hashSecret(pendingToken);
     const seed = kind === "enrol" ? createTotpEnrolment(deps.settings.domain, account.username).secret : null;
-    await insertPendingLogin(db.kysely, {
+    const row = {
       token_hash: tokenHash,
       account_id: account.id,
       kind,
@@ -60,6 +71,10 @@ export function createLogins(deps: ApiDeps): Logins {
       address: factsOf(request).address,
       created_at: nowMs(),
       expires_at: nowMs() + deps.settings.pendingLoginTtlMs,
+    };
+    await db.transaction(async (trx) => {
+      await mustBeUnchanged(trx, account);
+      await insertPendingLogin(trx, row);
     });
     return { kind, pendingToken };
   }

@@ -1,6 +1,6 @@
 // Logging in: passwords, blocks, sessions, on both engines.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { prune } from "../../../src/api/housekeeping.ts";
 import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
@@ -193,6 +193,32 @@ describeEngines("login", (open) => {
       expect(await me(session)).toBe(200);
       api.clock.nowMs += 24 * 3_600_000;
       expect(await me(session)).toBe(401);
+    });
+
+    test("a login that was under way when the password was changed, or the account deactivated, opens nothing", async () => {
+      const { kysely } = database.db;
+      for (const change of [{ password_hash: "$2b$04$another" }, { active: 0 as const }]) {
+        for (const totp of [false, true]) {
+          const person = await createPerson(api, { username: `${name}-${++count}`, totp, login: false });
+          const verify = Bun.password.verify.bind(Bun.password);
+          const judging = spyOn(Bun.password, "verify").mockImplementationOnce(async (password, hash, algorithm) => {
+            const isRight = await verify(password, hash, algorithm);
+            await kysely.updateTable("accounts").set(change).where("id", "=", person.id).execute();
+            return isRight;
+          });
+          const answer = await tryLogin(person.username, goodPassword);
+          judging.mockRestore();
+          const { code } = answer.body["error"] as { code: string };
+          expect({ change, totp, code, cookies: answer.cookies }).toMatchObject({
+            code: "bad_credentials",
+            cookies: {},
+          });
+          for (const table of ["pending_logins", "dashboard_sessions"] as const) {
+            const rows = await kysely.selectFrom(table).selectAll().where("account_id", "=", person.id).execute();
+            expect({ change, totp, rows }).toEqual({ change, totp, rows: [] });
+          }
+        }
+      }
     });
 
     test("nobody ends another account's session", async () => {
