@@ -10,6 +10,7 @@ const prototypes = {
   socketpair: { args: ["i32", "i32", "i32", "ptr"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   ioctl: { args: ["i32", "u64"], returns: "i32" },
+  poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
 } as const;
@@ -22,6 +23,8 @@ const libraryNames = isLinux
     : [];
 
 const libc = openLibrary();
+/** POLLHUP in `revents`, the upper half of the second word. */
+const hangUpBit = 0x10 << 16;
 
 /** Whether this platform can duplicate descriptors and tell sockets apart, without which connections stay where they are. */
 export const canMove: boolean = libc !== null && hasInodes();
@@ -56,6 +59,15 @@ export function createPair(): [number, number] | null {
   if (libc.socketpair(1 /* AF_UNIX */, streamType, 0, pair) !== 0) return null;
   const [first = -1, second = -1] = pair;
   return isLinux ? [first, second] : [closeOnExec(first), closeOnExec(second)];
+}
+
+/** Whether the peer of a socket is gone for good (not just half-closed). Bun does not tell of a socket pair's while it is paused. */
+export function hasHungUp(socket: object): boolean {
+  const fd = descriptorOf(socket);
+  if (libc === null || fd < 0) return false;
+  // struct pollfd: fd, events (none asked for), revents.
+  const entry = new Int32Array([fd, 0]);
+  return libc.poll(entry, 1n, 0) === 1 && (entry[1]! & hangUpBit) !== 0;
 }
 
 /** Raises the backlog of a listening socket (Bun fixes it at 512). The kernel still caps it (`net.core.somaxconn`). */

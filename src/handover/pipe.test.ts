@@ -2,10 +2,13 @@
 
 import { expect, jest, test } from "bun:test";
 import type { PipeSocket } from "./late-socket.ts";
+import { closeDescriptor, createPair, hasHungUp } from "./descriptor.ts";
 import { pump } from "./pipe.ts";
 
 /** A socket that takes as many bytes as it has `room` for, and writes down what is done to it. */
 class FakeSocket implements PipeSocket {
+  /** Only what looks at descriptors needs a real one. */
+  fd = -1;
   room = Infinity;
   taken = "";
   log: string[] = [];
@@ -124,5 +127,28 @@ test("a socket that takes nothing of what is left is given up, however often it 
     expect([closed(), jest.getTimerCount()]).toEqual([1, 0]);
   } finally {
     jest.useRealTimers();
+  }
+});
+
+test("a visitor that takes nothing doesn't keep a pipe whose other side is gone, though nobody says so while that side is paused", () => {
+  const [fd, other] = createPair()!;
+  jest.useFakeTimers();
+  try {
+    const { a, b, ends } = setUp();
+    a.fd = fd;
+    b.room = 0;
+    ends.a.data(Buffer.from("left"));
+    jest.advanceTimersByTime(60_000);
+    expect([b.log.join(), hasHungUp(a)]).toEqual(["", false]);
+    closeDescriptor(other);
+    expect(hasHungUp(a)).toBe(true);
+    jest.advanceTimersByTime(29_000);
+    expect(b.log).toEqual([]);
+    jest.advanceTimersByTime(2_000);
+    expect(b.log).toEqual(["terminate"]);
+    ends.b.close();
+  } finally {
+    jest.useRealTimers();
+    closeDescriptor(fd);
   }
 });

@@ -3,10 +3,10 @@
 import type { Socket } from "bun";
 import { freeLarge, type Resting, restAfterLarge } from "../lib/large-reads.ts";
 import { connectDescriptor } from "./adopt.ts";
-import { closeDescriptor, createPair } from "./descriptor.ts";
+import { closeDescriptor, createPair, hasHungUp } from "./descriptor.ts";
 import type { ConnectionMeta, PostConnection } from "./give.ts";
 import { LateSocket, type PipeSocket } from "./late-socket.ts";
-import { keepRetrying, stopRetrying } from "./retry.ts";
+import { Lookout, type Waiting } from "./lookout.ts";
 
 /** One side of a pipe: the owner of that socket passes its events on to this. */
 export interface PipeEnd {
@@ -42,7 +42,15 @@ export function pump(
   return { a: left, b: right };
 }
 
-class End implements PipeEnd, Resting {
+/** Ends that have not taken all that was for them. */
+const holding = new Lookout();
+
+/** Whether some pipe of this thread holds bytes. */
+export function isHolding(): boolean {
+  return holding.size > 0;
+}
+
+class End implements PipeEnd, Resting, Waiting {
   readonly #socket: PipeSocket;
   // oxlint-disable-next-line no-unused-private-class-members -- it sees only `this.#peer = `, not `this.#peer.#write`
   #peer: End = this;
@@ -83,6 +91,12 @@ class End implements PipeEnd, Resting {
     if (!this.#closed && !this.#peer.#holding) this.#socket.resume();
   }
 
+  lookAgain(): void {
+    // The other side is gone, which it can't say before it is read to its end.
+    if (this.#lingering === undefined && hasHungUp(this.#peer.#socket)) this.#linger();
+    this.drain();
+  }
+
   drain(): void {
     if (!this.#holding || this.#closed) return;
     while (this.#waiting.length > 0) {
@@ -97,7 +111,7 @@ class End implements PipeEnd, Resting {
       freeLarge(chunk);
     }
     this.#holding = false;
-    stopRetrying(this);
+    holding.delete(this);
     if (this.#then !== "more") this.#socket[this.#then]();
     else this.#peer.#socket.resume();
   }
@@ -117,7 +131,7 @@ class End implements PipeEnd, Resting {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiting = [];
-    stopRetrying(this);
+    holding.delete(this);
     clearTimeout(this.#lingering);
     if (this.#peer.#closed) return this.#onClosed?.();
     // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
@@ -138,7 +152,7 @@ class End implements PipeEnd, Resting {
     // Bun hands out a fresh buffer per read, so a view of it may be kept.
     this.#waiting.push({ chunk, at: written });
     this.#holding = true;
-    keepRetrying(this);
+    holding.add(this);
     this.#peer.#socket.pause();
   }
 
@@ -146,8 +160,12 @@ class End implements PipeEnd, Resting {
     if (this.#closed || this.#then === "end" || this.#then === how) return;
     this.#then = how;
     if (!this.#holding) return this.#socket[how]();
-    // Nobody else watches this socket now: a peer that reads nothing may not keep it for ever.
-    if (how === "end") this.#lingering = setTimeout(() => this.#socket.terminate(), lingerMs);
+    if (how === "end") this.#linger();
+  }
+
+  /** Nobody else watches this socket now: a peer that reads nothing may not keep it for ever. */
+  #linger(): void {
+    this.#lingering ??= setTimeout(() => this.#socket.terminate(), lingerMs);
   }
 }
 

@@ -48,6 +48,10 @@ export abstract class ClosingSocket extends VisitorSocket {
     return this.exchange !== null || this.out.bytes > 0;
   }
 
+  protected get mayBeGone(): boolean {
+    return this.phase === "exchange" || (this.phase === "raw" && !this.out.hasShut);
+  }
+
   /** Breaks the connection visibly (a reset): what was sent so far must not look complete. */
   destroy(): void {
     this.exchange = null;

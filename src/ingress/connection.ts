@@ -142,6 +142,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   closed(error?: Error): void {
     const isEnd = this.phase === "raw" && this.out.hasShut && !this.halfClosed && error === undefined;
     this.phase = "closed";
+    this.unpause(pausedByExchange);
     this.socket = null;
     this.out.clear();
     this.pending = null;

@@ -2,6 +2,8 @@
 
 import type { Socket } from "bun";
 import type { Resting } from "../lib/large-reads.ts";
+import { hasHungUp } from "../handover/descriptor.ts";
+import { Lookout, type Waiting } from "../handover/lookout.ts";
 import { SendQueue } from "../http1/send-queue.ts";
 import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
 
@@ -34,8 +36,11 @@ export const pausedByPipeline = 2;
 /** It has sent much in this turn, and others wait. */
 const pausedByTurn = 4;
 
+/** Visitors that an exchange doesn't read: in a pipe nothing tells when such a one resets its connection. */
+const paused = new Lookout();
+
 /** The writing half of a visitor connection, and the switch of its reading half. */
-export class VisitorSocket implements CorkOwner, Resting {
+export abstract class VisitorSocket implements CorkOwner, Resting, Waiting {
   protected socket: Socket<SocketOwner> | null = null;
   protected readonly out = new SendQueue();
   /** Bytes that the kernel took, ever. */
@@ -81,13 +86,23 @@ export class VisitorSocket implements CorkOwner, Resting {
     this.unpause(pausedByTurn);
   }
 
+  /** For the look-out. */
+  lookAgain(): void {
+    if (this.socket !== null && this.mayBeGone && hasHungUp(this.socket)) this.socket.terminate();
+  }
+
+  /** Whether a visitor whose connection is gone has nothing more to say that matters. */
+  protected abstract readonly mayBeGone: boolean;
+
   protected pause(reason: number): void {
     if (this.pausedBy === 0) this.socket?.pause();
+    if (reason === pausedByExchange) paused.add(this);
     this.pausedBy |= reason;
   }
 
   protected unpause(reasons: number): void {
     if (this.pausedBy === 0) return;
+    if ((reasons & pausedByExchange) !== 0) paused.delete(this);
     this.pausedBy &= ~reasons;
     if (this.pausedBy === 0) this.socket?.resume();
   }

@@ -49,6 +49,12 @@ export const scripts: Record<string, LocalScript> = {
     await reply(exchange, "200 OK", ["Content-Type: application/json"], JSON.stringify({ bodyBytes, sha1, trailers }));
   },
 
+  /** Takes one piece of the body, and then nothing more for ever. */
+  async deaf(exchange) {
+    exchange.onBody(() => new Promise(() => {}));
+    await exchange.bodyDone;
+  },
+
   /** The body goes back chunked while it arrives. */
   async echo(exchange) {
     // Listening begins at once, or the bytes behind the head would be missed.

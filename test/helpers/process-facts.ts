@@ -44,6 +44,19 @@ export function watchMemory(pid: number): { peakBytes(): number; stop(): void } 
   return { peakBytes: () => peak, stop: () => clearInterval(timer) };
 }
 
+/** Bytes that the kernel holds for all TCP connections of these ports, on either end: sent and not yet taken, taken and not yet read. */
+export function kernelBytes(ports: readonly number[]): number {
+  let bytes = 0;
+  for (const kind of ["tcp", "tcp6"]) {
+    for (const line of readFileSync(`/proc/net/${kind}`, "utf8").split("\n").slice(1)) {
+      const [, local = "", remote = "", , queues = ""] = line.trim().split(/\s+/);
+      const isOurs = [local, remote].some((end) => ports.includes(Number.parseInt(end.split(":")[1] ?? "", 16)));
+      if (isOurs) for (const queue of queues.split(":")) bytes += Number.parseInt(queue, 16);
+    }
+  }
+  return bytes;
+}
+
 /** Sockets on which the process takes connections or datagrams from others, as `tcp 127.0.0.1:8080`, `udp …`, `unix PATH`. */
 export function listeningSockets(pid: number): string[] {
   const own = new Set<string>();
