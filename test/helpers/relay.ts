@@ -81,7 +81,7 @@ export async function startRelay(port: number): Promise<Relay> {
         });
       });
       from.on("end", () => later(() => to.end()));
-      from.on("error", () => to.resetAndDestroy());
+      from.on("error", () => state.stalled || to.resetAndDestroy());
       from.on("close", () => later(() => to.destroy()));
       from.setNoDelay(true);
     };

@@ -1,6 +1,7 @@
 // Sessions of a tunnel that are lost: one of two is invisible, all of them let visitors wait, half-open ones are found.
 
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { adminApi } from "../helpers/admin-api.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { type Relay, type RelayedConnection, startRelay } from "../helpers/relay.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
@@ -141,6 +142,23 @@ test("a session whose peer went silent is found by both ends, and replaced", asy
   );
   expect((await waiting).status).toBe(200);
   expect(performance.now() - started).toBeLessThan(5_000);
+  for (const session of stalled) session.cut();
+});
+
+test("each end finds out that the other went silent", async () => {
+  const lost = agent.all("tunnel.lost").length;
+  // Nothing passes any more, not even that one of them hung up; and the agent can't come back, which would replace its sessions.
+  relay.refusing = true;
+  const stalled = relay.sessions();
+  for (const session of stalled) session.stall();
+  await eventually(() => agent.all("tunnel.lost").length > lost, "the agent notices", 5_000);
+  const sessions = async (): Promise<number> => {
+    const { tunnels } = await adminApi(server).must("GET", "/admin/tunnels");
+    return (
+      (tunnels as { subdomain: string; sessions: number }[]).find((one) => one.subdomain === "lost")?.sessions ?? 0
+    );
+  };
+  await eventually(async () => (await sessions()) === 0, "the server notices", 5_000, 50);
   for (const session of stalled) session.cut();
 });
 
