@@ -132,6 +132,8 @@ describe("export", () => {
     expect(rows.length).toBeGreaterThan(3);
     expect(rows.filter(({ action }) => action.startsWith("account."))).toEqual([]);
     await page.goto(`${stage.origin}/dashboard/audit?action=audit.exported`);
+    // Events are stored a moment after they happen.
+    await page.getByRole("switch", { name: "Live tail" }).check();
     await eventually(async () => (await actions(page)).length === 2, "both exports are in the log");
     await tab.check();
   });
