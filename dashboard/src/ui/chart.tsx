@@ -38,6 +38,7 @@ const powersOfTwo = Array.from({ length: 50 }, (_, exponent) => 2 ** exponent);
 function colorOf(host: HTMLElement, property: string, alpha = 1): string {
   const probe = document.createElement("span");
   probe.style.color = `color-mix(in srgb, var(${property}) ${alpha * 100}%, transparent)`;
+  probe.style.setProperty("forced-color-adjust", "none");
   host.append(probe);
   const color = getComputedStyle(probe).color;
   probe.remove();

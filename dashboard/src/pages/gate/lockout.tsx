@@ -9,7 +9,7 @@ export function Lockout(props: { untilMs: number }): JSX.Element {
   const leftMs = () => props.untilMs - now();
   return (
     <Show when={leftMs() > 0}>
-      <Note tone="warn" title="Too many failed attempts">
+      <Note tone="warn" alert title="Too many failed attempts">
         <p>
           Try again in <strong class="num">{formatDuration(Math.ceil(leftMs() / 1000) * 1000)}</strong>, at{" "}
           {formatClock(props.untilMs)}. Sessions that are already logged in go on working.

@@ -29,15 +29,13 @@ export function LoginFlow(props: {
     else if (answer.needsSetup) setStep("enrol");
     else props.onDone();
   };
-  /** A lock-out is told with its end instead of as one more error; anything else goes on to the form. */
-  const orLockout = async <T,>(work: Promise<T>): Promise<T> => {
+  /** A lock-out is told with its end instead of as one more error; any other failure is the form's. */
+  const goOn = async (work: Promise<LoginAnswer>): Promise<void> => {
     try {
-      return await work;
+      advance(await work);
     } catch (error) {
-      if (error instanceof ApiError && error.code === "rate_limited") {
-        setLockedUntilMs(Date.now() + (error.retryAfterMs ?? 60_000));
-      }
-      throw error;
+      if (!(error instanceof ApiError && error.code === "rate_limited")) throw error;
+      setLockedUntilMs(Date.now() + (error.retryAfterMs ?? 60_000));
     }
   };
 
@@ -60,7 +58,7 @@ export function LoginFlow(props: {
         setStep("password");
         return;
       }
-      advance(await orLockout(logIn(values.username.trim(), values.password)));
+      await goOn(logIn(values.username.trim(), values.password));
     },
   });
 
@@ -104,8 +102,7 @@ export function LoginFlow(props: {
         <TotpStep
           pendingToken={pending()}
           lockedUntilMs={lockedUntilMs()}
-          verify={(token, code) => orLockout(verifyTotp(token, code))}
-          onDone={advance}
+          verify={(token, code) => goOn(verifyTotp(token, code))}
           onRestart={restart}
         />
       </Match>
@@ -119,8 +116,7 @@ export function LoginFlow(props: {
 function TotpStep(props: {
   pendingToken: string;
   lockedUntilMs: number;
-  verify: (pendingToken: string, code: string) => Promise<LoginAnswer>;
-  onDone: (answer: LoginAnswer) => void;
+  verify: (pendingToken: string, code: string) => Promise<void>;
   onRestart: () => void;
 }): JSX.Element {
   const [recovery, setRecovery] = createSignal(false);
@@ -131,7 +127,7 @@ function TotpStep(props: {
       values.code.trim() === "" ? { code: recovery() ? "Enter a recovery code." : "Enter the 6-digit code." } : {},
     submit: async (values) => {
       const code = recovery() ? values.code.trim() : values.code.replace(/\s/g, "");
-      props.onDone(await props.verify(props.pendingToken, code));
+      await props.verify(props.pendingToken, code);
     },
   });
   return (

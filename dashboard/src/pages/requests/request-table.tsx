@@ -38,7 +38,7 @@ export function RequestTable(props: {
                 <td class="req-time muted">
                   <Moment time={request.time} clock />
                 </td>
-                <td>
+                <td class="req-status">
                   <span class="status" data-tone={statusTone(request)}>
                     {request.status === 0 ? "cut" : request.status}
                   </span>

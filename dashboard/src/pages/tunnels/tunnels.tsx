@@ -25,13 +25,15 @@ import { createHeldList } from "./held-list.ts";
 import { createRates } from "./rates.ts";
 import { tunnelMenu } from "./tunnel-actions.ts";
 
-/** Which agent it is: how many sessions from where, whose, and for admins of which organization. */
+/** Which agent it is: whose, for admins of which organization, from where. */
 const whoServes = (tunnel: Tunnel): string =>
   [
-    tunnel.connected ? `${plural(tunnel.sessions, "session")} from` : "last from",
-    tunnel.address ?? "an unknown address",
-    ...[tunnel.username, isAdmin() ? tunnel.orgName : null].filter((part) => part).map((part) => `· ${part}`),
-  ].join(" ");
+    tunnel.username,
+    isAdmin() ? tunnel.orgName : null,
+    `${tunnel.connected ? "" : "last "}from ${tunnel.address ?? "an unknown address"}`,
+  ]
+    .filter((part) => part)
+    .join(" · ");
 
 const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "");
 
@@ -123,7 +125,16 @@ export default function Tunnels(): JSX.Element {
     {
       title: "Round trip",
       end: true,
-      cell: (tunnel) => (tunnel.rttMs === null ? <span class="muted">–</span> : formatDuration(tunnel.rttMs)),
+      cell: (tunnel) => (
+        <span class="cell-main">
+          <Show when={tunnel.rttMs} fallback={<span class="muted">–</span>}>
+            {(rttMs) => formatDuration(rttMs())}
+          </Show>
+          <Show when={shownAs(tunnel).connected}>
+            <span class="cell-sub">{plural(tunnel.sessions, "session")}</span>
+          </Show>
+        </span>
+      ),
     },
     {
       title: "Requests",
