@@ -127,9 +127,7 @@ export default function Tunnels(): JSX.Element {
       end: true,
       cell: (tunnel) => (
         <span class="cell-main">
-          <Show when={tunnel.rttMs} fallback={<span class="muted">–</span>}>
-            {(rttMs) => formatDuration(rttMs())}
-          </Show>
+          {tunnel.rttMs === null ? <span class="muted">–</span> : formatDuration(tunnel.rttMs)}
           <Show when={shownAs(tunnel).connected}>
             <span class="cell-sub">{plural(tunnel.sessions, "session")}</span>
           </Show>
