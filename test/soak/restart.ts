@@ -7,7 +7,7 @@ import { startServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
 import { beginTunnel } from "../helpers/tunnel-agent.ts";
 import { statusOf, visit } from "../helpers/visit.ts";
-import { atMost, exactly, figure, type Scenario, scaled } from "./scenario.ts";
+import { atLeast, atMost, exactly, figure, type Scenario, scaled } from "./scenario.ts";
 
 export const restart: Scenario = {
   name: "restart",
@@ -45,14 +45,30 @@ export const restart: Scenario = {
     };
     await eventually(look, "all are back", 60_000, 20).catch((error: Error) => options.say(error.message));
     await probing;
+    const lag = await promptShare(again.port);
     const statuses = await Promise.all(agents.map((_, i) => statusOf(visit(again.port, `back-${i}`, "/"))));
     await Promise.all(agents.map((one) => one.stop(0)));
     return [
       atMost("95 % are back after", most, 10_000, "ms"),
       atMost("all are back after", all, 30_000, "ms"),
       exactly("tunnels that answer", statuses.filter((status) => status === 200).length, count),
+      atLeast("share of the main thread's turns that were late by less than 100 ms", lag, 99, "%"),
       figure("p99 of /live meanwhile (with the load of the agents' own process)", percentile(delays, 99), "ms"),
       figure("median of /live meanwhile", percentile(delays, 50), "ms"),
     ];
   },
 };
+
+/** In percent, since the server's start: what its own metrics say. */
+async function promptShare(port: number): Promise<number> {
+  const request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const text = (await requestOnce({ port }, request)).body.toString();
+  const value = (name: string): number =>
+    Number(
+      text
+        .split("\n")
+        .find((line) => line.startsWith(`digit_link_event_loop_lag_seconds_${name} `))
+        ?.split(" ")[1],
+    );
+  return (100 * value('bucket{le="0.1"}')) / value("count");
+}
