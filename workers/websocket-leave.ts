@@ -31,11 +31,19 @@ export class WebSocketLeave {
         at += taken;
         continue;
       }
-      this.header.push(bytes[at++]!);
-      const length = headerBytes(this.header);
-      if (this.header.length < length) continue;
-      this.remaining = payloadBytes(this.header);
-      this.header.length = 0;
+      const { header } = this;
+      if (header.length === 0) {
+        const length = headerBytes(bytes, at, end);
+        if (at + length <= end) {
+          this.remaining = payloadBytes(bytes, at);
+          at += length;
+          continue;
+        }
+      }
+      header.push(bytes[at++]!);
+      if (header.length < headerBytes(header, 0, header.length)) continue;
+      this.remaining = payloadBytes(header, 0);
+      header.length = 0;
     }
   }
 
@@ -53,18 +61,19 @@ export class WebSocketLeave {
   }
 }
 
-/** Length of the header that begins so (RFC 6455 5.2); as far as it is known. */
-function headerBytes(header: readonly number[]): number {
-  const [, second] = header;
-  if (second === undefined) return 2;
+/** Length of the header at `bytes[at..end)` (RFC 6455 5.2), as far as it is known. */
+function headerBytes(bytes: ArrayLike<number>, at: number, end: number): number {
+  if (end - at < 2) return 2;
+  const second = bytes[at + 1]!;
   const length = second & 0x7f;
   return 2 + (length === 126 ? 2 : length === 127 ? 8 : 0) + (second >= 0x80 ? 4 : 0);
 }
 
-function payloadBytes(header: readonly number[]): number {
-  const length = header[1]! & 0x7f;
+/** Payload length that the whole header at `at` says. */
+function payloadBytes(bytes: ArrayLike<number>, at: number): number {
+  const length = bytes[at + 1]! & 0x7f;
   if (length < 126) return length;
   let long = 0;
-  for (let i = 2; i < (length === 126 ? 4 : 10); i++) long = long * 256 + header[i]!;
+  for (let i = 2; i < (length === 126 ? 4 : 10); i++) long = long * 256 + bytes[at + i]!;
   return long;
 }
