@@ -5,8 +5,8 @@ import type { VisitorConnection } from "../src/ingress/connection.ts";
 import { flushCork } from "../src/ingress/cork.ts";
 import type { Exchange } from "../src/ingress/exchange.ts";
 import { dropReserved, ResponseWriter } from "../src/ingress/response.ts";
-import type { ErrorCode } from "../src/lib/errors.ts";
-import { resetCode } from "../src/protocol/frames.ts";
+import { type ErrorCode, errorCatalogue } from "../src/lib/errors.ts";
+import { errorOfReset, resetCode } from "../src/protocol/frames.ts";
 import type { CaptureEntry } from "./capture.ts";
 import type { Admitted, Shown } from "./policy/again.ts";
 import { type Leaving, StreamFlow } from "./stream-flow.ts";
@@ -73,7 +73,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   /** The policy changed, and this visitor does not pass any more. */
   expel(): void {
     if (this.state === "done") return;
-    this.session?.reset(this, resetCode.cancel, "the policy changed");
+    this.session?.reset(this, errorCatalogue.policy_denied.status, "the policy changed");
     this.fail("policy_denied", "the policy changed");
   }
 
@@ -113,10 +113,10 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     if (this.state === "raw" && this.agentEnded) this.finishRaw();
   }
 
-  abort(reason: string): void {
+  abort(reason: string, answer?: ErrorCode): void {
     if (this.state === "done") return;
     this.end(reason);
-    this.session?.reset(this, resetCode.cancel, reason);
+    this.session?.reset(this, answer === undefined ? resetCode.cancel : errorCatalogue[answer].status, reason);
   }
 
   drained(): void {
@@ -165,12 +165,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     const { tunnel } = this.options;
     if (code === resetCode.unreachable) tunnel.health.failed(reason);
     else if (code === resetCode.localFailed) tunnel.health.hasAnswered();
-    const answers: Record<number, ErrorCode> = {
-      [resetCode.unreachable]: "local_unreachable",
-      [resetCode.timeout]: "local_timeout",
-      [resetCode.refused]: "tunnel_overloaded",
-    };
-    this.fail(answers[code] ?? "local_failed", reason);
+    this.fail(errorOfReset(code), reason);
   }
 
   onSessionLost(): void {

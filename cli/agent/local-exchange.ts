@@ -15,6 +15,7 @@ import {
   MORE_HEAD,
   RAW,
   resetCode,
+  statusOfReset,
   UPGRADE,
   writeU32,
 } from "../../src/protocol/frames.ts";
@@ -114,8 +115,9 @@ export class LocalExchange implements AgentStream {
     this.client.requestEnd();
   }
 
-  onReset(reason: string): void {
+  onReset(code: number, reason: string): void {
     if (this.over) return;
+    this.status ||= statusOfReset(code);
     if (!this.isClientGone) this.client.destroy();
     this.end(reason);
   }
@@ -195,6 +197,7 @@ export class LocalExchange implements AgentStream {
 
   private fail(code: number, detail: string): void {
     this.client.destroy();
+    this.status ||= statusOfReset(code);
     // What is kept for want of credit is not sent any more: the visitor's connection breaks visibly.
     this.session.outbox.reset(this.id, code, detail);
     this.end(detail);

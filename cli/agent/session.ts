@@ -39,8 +39,8 @@ export interface AgentStream {
   readonly over: boolean;
   onData(bytes: Buffer, start: number, end: number): void;
   onEnd(trailers: Buffer | null): void;
-  /** Over at once; `reason` is for the agent's user. */
-  onReset(reason: string): void;
+  /** Over at once; `code` of RESET, `reason` for the agent's user. */
+  onReset(code: number, reason: string): void;
   onWindow(bytes: number): void;
   /** The session can take bytes again. */
   flush(): void;
@@ -153,7 +153,10 @@ export class AgentSession implements FrameSink, FlowSession {
       case END:
         return stream.onEnd(end > start ? bytes.subarray(start, end) : null);
       case RESET:
-        return stream.onReset(bytes.toString("utf8", start + 2, Math.min(end, start + 202)) || "the visitor left");
+        return stream.onReset(
+          end - start < 2 ? resetCode.cancel : bytes.readUInt16BE(start),
+          bytes.toString("utf8", start + 2, Math.min(end, start + 202)) || "the visitor left",
+        );
       case WINDOW:
         if (end - start !== 4) throw new ProtocolError("a window update is not 4 bytes");
         return stream.onWindow(readU32(bytes, start));
@@ -283,7 +286,7 @@ export class AgentSession implements FrameSink, FlowSession {
     const lost = [...this.streams.values()];
     this.streams.clear();
     const why = this.leaving ? "there was no more time to finish" : "the connection to the server was lost";
-    for (const stream of lost) stream.onReset(why);
+    for (const stream of lost) stream.onReset(resetCode.cancel, why);
     this.owner.closed(this, code, reason);
   }
 }

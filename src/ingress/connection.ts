@@ -108,7 +108,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (this.body.received <= maxBodyBytes) return this.exchange?.bodyData(bytes, start, end);
     const { exchange } = this;
     this.exchange = null;
-    exchange?.abort("the request body is larger than MAX_BODY_BYTES");
+    exchange?.abort("the request body is larger than MAX_BODY_BYTES", "payload_too_large");
     if (exchange !== null) this.refuse("payload_too_large", "the request body is larger than MAX_BODY_BYTES");
   }
 
@@ -248,7 +248,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (next >= 0) return next;
     const { exchange } = this;
     this.exchange = null;
-    exchange?.abort(this.body.detail);
+    exchange?.abort(this.body.detail, "bad_request");
     if (this.isOpen) this.refuse("bad_request", this.body.detail);
     return -1;
   }

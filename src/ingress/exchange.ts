@@ -11,8 +11,8 @@ import type { VisitorConnection } from "./connection.ts";
  * half-close). It ends by `connection.finish()` or `connection.destroy()`; after `abort` it says nothing more.
  */
 export interface Exchange extends BodySink {
-  /** The visitor has gone, broke the framing, or took too long. */
-  abort(reason: string): void;
+  /** The visitor has gone or took too long; with `answer`, it broke a rule and is told so unless an answer has begun. */
+  abort(reason: string, answer?: ErrorCode): void;
   /** Some of what was written has left; `connection.backlogBytes` says what has not. */
   drained(): void;
 }

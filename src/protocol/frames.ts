@@ -4,6 +4,8 @@
 //
 // Only the server opens streams; their ids rise by one from 1 within a session. Stream 0 is the session itself.
 
+import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
+
 export const headerBytes = 8;
 /** Largest payload; a frame with its header is at most 64 KiB. */
 export const maxPayloadBytes = 65_528;
@@ -68,6 +70,28 @@ export const resetCode = {
   /** The agent holds as many streams as it can. */
   refused: 6,
 } as const;
+
+/** What a visitor is told when the agent resets its stream before the answer's head. */
+export function errorOfReset(code: number): ErrorCode {
+  switch (code) {
+    case resetCode.unreachable:
+      return "local_unreachable";
+    case resetCode.timeout:
+      return "local_timeout";
+    case resetCode.refused:
+      return "tunnel_overloaded";
+    default:
+      return "local_failed";
+  }
+}
+
+/** The status the visitor got when a stream was reset before the answer's head; 0: none, or nobody knows. */
+export function statusOfReset(code: number): number {
+  if (code === resetCode.cancel) return 0;
+  // The server has answered by itself, and says with what.
+  if (code >= 400 && code <= 599) return code;
+  return errorCatalogue[errorOfReset(code)].status;
+}
 
 /** Reason with `closeCode.replaced` when another process is this agent now: the older one ends, or they would take turns. */
 export const newerStart = "a newer start of this agent took over";

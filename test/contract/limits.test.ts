@@ -109,7 +109,7 @@ describeContract("limits of time and size", slow, (parties) => {
       await request.closed;
       expect(request.complete).toBe(false);
       const error = "the request body is larger than MAX_BODY_BYTES";
-      expect(await reported(agent, "/upload/large")).toMatchObject({ status: 0, error });
+      expect(await reported(agent, "/upload/large")).toMatchObject({ status: 413, error });
       const body = "a".repeat(100_000);
       const fits = await ask("/upload", { method: "POST", lines: ["Content-Length: 100000"], body });
       expect(fits.status).toBe(200);
