@@ -43,6 +43,8 @@ export interface ExchangeHost {
   /** The local service answered, or why it can't be reached. */
   localUp(): void;
   localDown(why: string): void;
+  /** What the user reads of a failure; `answered`: bytes of an answer had come. */
+  explain(failure: ClientFailure, answered: boolean, detail: string): string;
 }
 
 export class LocalExchange implements AgentStream {
@@ -188,7 +190,8 @@ export class LocalExchange implements AgentStream {
       return;
     }
     if (failure === "unreachable") this.host.localDown(detail);
-    this.fail(failure === "unreachable" ? resetCode.unreachable : resetCode.localFailed, detail);
+    const code = failure === "unreachable" ? resetCode.unreachable : resetCode.localFailed;
+    this.fail(code, this.host.explain(failure, this.client.answered, detail));
   }
 
   drained(): void {

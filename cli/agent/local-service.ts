@@ -1,5 +1,6 @@
 // The one local service behind a tunnel: its pool of connections, and whether it answers.
 
+import type { ClientFailure } from "../../src/http1/client-connection.ts";
 import { ClientPool } from "../../src/http1/client-pool.ts";
 import type { Checked } from "../../src/protocol/frames.ts";
 import type { TunnelSpec } from "./types.ts";
@@ -14,6 +15,8 @@ export class LocalService {
   /** What the Host header becomes; null keeps the visitor's. */
   readonly host: string | null;
   private state: "up" | "down" | null = null;
+  /** It has spoken HTTP. */
+  private hasAnswered = false;
 
   constructor(
     private readonly spec: TunnelSpec,
@@ -33,6 +36,21 @@ export class LocalService {
     if (this.state === "up") return;
     this.state = "up";
     this.changed("up", null, connectMs);
+  }
+
+  /** An answer has begun. */
+  answered(): void {
+    this.hasAnswered = true;
+    this.up();
+  }
+
+  /** A failure in words for the user. Of what speaks TLS some send an alert to plain HTTP, most just close. */
+  explain(failure: ClientFailure, answered: boolean, detail: string): string {
+    const { protocol, localHttps } = this.spec;
+    if (protocol === "tcp" || localHttps) return detail;
+    if (failure === "tls") return "the local service seems to speak TLS: give --local-https";
+    const isMute = failure === "broken" && !answered && !this.hasAnswered;
+    return isMute ? `${detail}; if the local service speaks TLS, give --local-https` : detail;
   }
 
   down(why: string): void {

@@ -7,8 +7,8 @@ import { Head } from "./head.ts";
 import { INCOMPLETE, REFUSED } from "./parsing.ts";
 import { SendQueue } from "./send-queue.ts";
 
-/** Why an exchange failed: before a connection stood, or after. */
-export type ClientFailure = "unreachable" | "broken";
+/** Why an exchange failed: before a connection stood, after, or because the answer is TLS. */
+export type ClientFailure = "unreachable" | "broken" | "tls";
 
 /** Hears about one exchange. Views are valid during the call only. */
 export interface ClientHandler extends BodySink {
@@ -162,7 +162,7 @@ export class ClientConnection implements BodySink, Resting {
         this.pending = Buffer.from(bytes.subarray(at));
         return;
       }
-      if (next === REFUSED) return this.fail("broken", head.detail);
+      if (next === REFUSED) return this.fail(isTlsRecord(bytes, at) ? "tls" : "broken", head.detail);
       at = next;
       this.startBody();
       this.handler.head(head);
@@ -248,4 +248,9 @@ export class ClientConnection implements BodySink, Resting {
     } else this.destroy();
     handler?.finished();
   }
+}
+
+/** An alert or a handshake: what servers that wait for a ClientHello say to an HTTP request. */
+function isTlsRecord(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at] === 0x15 || bytes[at] === 0x16) && bytes[at + 1] === 3;
 }

@@ -11,6 +11,7 @@ import { startLocalService } from "../helpers/local-service.ts";
 import { patternBytes } from "../helpers/pattern.ts";
 import { onlyValue, type RawResponse } from "../helpers/raw-client.ts";
 import { describeContract, requestBytes } from "../helpers/services.ts";
+import { testTls } from "../helpers/test-tls.ts";
 
 /** Checks an error answer of ours as JSON. */
 function expectError(response: RawResponse, status: number, code: string): void {
@@ -143,7 +144,7 @@ describeContract("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE
     await client.send(requestBytes("gone.localhost", "/head", { method: "HEAD" }));
     expect([(await client.response({ toHead: true })).status]).toEqual([502]);
     await eventually(() => agent.of("local.status").some(({ state }) => state === "down"), "the agent says down");
-    expect(agent.of("request").map(({ status, error }) => [status, error === null])).toContainEqual([0, false]);
+    expect(agent.of("request").map(({ status, error }) => [status, error === null])).toContainEqual([502, false]);
     // It comes back: the same port answers, and the agent says so.
     using back = startLocalService("127.0.0.1", gonePort);
     await client.send(requestBytes("gone.localhost", "/ok"));
@@ -178,6 +179,29 @@ describeContract("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE
     const offline = await client.response();
     expectError(offline, 503, "tunnel_offline");
     expect(Number(onlyValue(offline, "retry-after"))).toBeGreaterThan(0);
+  });
+
+  test("a local service that speaks TLS: the agent's user reads of --local-https, also where it just closes", async () => {
+    const { server, open, agent, ask } = parties();
+    using mute = Bun.serve({ hostname: "127.0.0.1", port: 0, tls: testTls, fetch: () => new Response() });
+    await using first = await startTestAgent({ server, subdomain: "mute", localPort: mute.port ?? 0 });
+    using client = await open();
+    await client.send(requestBytes("mute.localhost", "/tls"));
+    expectError(await client.response(), 502, "local_failed");
+    const { status, error } = await reported(first, "/tls");
+    expect([status, error]).toEqual([502, expect.stringMatching(/; if the local service .* --local-https$/)]);
+    // One that has spoken HTTP is left with what happened.
+    await ask("/die-early?how=clean");
+    expect((await reported(agent, "/die-early?how=clean")).error).not.toContain("--local-https");
+    using alerting = Bun.listen({
+      ...{ hostname: "127.0.0.1", port: 0 },
+      socket: { data: (socket) => void socket.end(Buffer.from("15030100020228", "hex")) },
+    });
+    await using second = await startTestAgent({ server, subdomain: "alerting", localPort: alerting.port });
+    await client.send(requestBytes("alerting.localhost", "/tls"));
+    expectError(await client.response(), 502, "local_failed");
+    const sentence = "the local service seems to speak TLS: give --local-https";
+    expect(await reported(second, "/tls")).toMatchObject({ status: 502, error: sentence });
   });
 
   test("a connection that the local service closed meanwhile is not noticed by the visitor", async () => {

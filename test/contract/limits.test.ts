@@ -111,6 +111,12 @@ describeContract("limits of time and size", slow, (parties) => {
       const error = "the request body is larger than MAX_BODY_BYTES";
       expect(await reported(agent, "/upload/large")).toMatchObject({ status: 413, error });
       const body = "a".repeat(100_000);
+      using odd = await open();
+      await odd.send(requestBytes(host, "/upload/odd", { method: "POST", lines: ["Transfer-Encoding: chunked"] }));
+      await service.next("/upload/odd");
+      await odd.send("zz\r\n");
+      expect((await odd.response()).status).toBe(400);
+      expect((await reported(agent, "/upload/odd")).status).toBe(400);
       const fits = await ask("/upload", { method: "POST", lines: ["Content-Length: 100000"], body });
       expect(fits.status).toBe(200);
     });
