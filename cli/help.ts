@@ -27,6 +27,7 @@ export function mainHelp(style: Style): string[] {
     "",
     title("Run a server"),
     row("digit-link server", "the server itself"),
+    row("digit-link settings [WORD]", "what it can be told, and the defaults"),
     row("digit-link admin | account", "administrators, accounts"),
     row("digit-link whitelist add CIDR", "who may open tunnels"),
     row("digit-link audit | backup | restore", "verify the log, copy the database"),

@@ -39,6 +39,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** Single modules with a wider view: the composition, and the operator's commands that load it when asked. */
 const wider: Record<string, readonly string[]> = {
   "cli/commands/server.ts": ["src/server.ts"],
+  "cli/commands/settings.ts": ["src/config/find.ts"],
   "cli/operator.ts": ["src/admin.ts"],
   // The version and Bun's range stand in one place; the build inlines them.
   "cli/version.ts": ["package.json"],

@@ -13,7 +13,7 @@ export const server: Command = {
     ["digit-link server --tcp-ports 20000-20999", "with ports for TCP tunnels"],
   ],
   notes: [
-    "Every setting is a variable (PORT), a line of digit-link.toml (port) and a flag (--port). The ones you meet first: PORT, HOST, DOMAIN, SCHEME, DB_PATH, DATABASE_URL, TLS_CERT, TLS_KEY, TRUSTED_PROXIES, AGENT_WHITELIST, TCP_PORTS, SHARDS, LOG_LEVEL. docs/configuration.md has all of them.",
+    'Every setting is a variable (PORT), a line of digit-link.toml (port) and a flag (--port). The ones you meet first: PORT, HOST, DOMAIN, SCHEME, DB_PATH, DATABASE_URL, TLS_CERT, TLS_KEY, TRUSTED_PROXIES, AGENT_WHITELIST, TCP_PORTS, SHARDS, LOG_LEVEL. "digit-link settings" lists all of them.',
     'The first start prints the address of the set-up page; "digit-link admin create NAME" does the same from a shell. SIGTERM or Ctrl-C lets requests in flight finish.',
   ],
   passThrough: true,

@@ -6,6 +6,7 @@ import { adminCommands } from "./admin.ts";
 import { http } from "./http.ts";
 import { login } from "./login.ts";
 import { server } from "./server.ts";
+import { settings } from "./settings.ts";
 import { tcp } from "./tcp.ts";
 import { upkeepCommands } from "./upkeep.ts";
 import { whitelistCommands } from "./whitelist.ts";
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   tcp,
   login,
   server,
+  settings,
   ...adminCommands,
   ...whitelistCommands,
   ...upkeepCommands,

@@ -1,7 +1,7 @@
 // Writes docs/configuration.md from the table of settings. Run as a program it updates the file.
 
 import { settingGroups } from "./settings.ts";
-import type { Setting } from "./setting.ts";
+import { defaultText, type Setting } from "./setting.ts";
 
 /** The whole page, ending in a newline. */
 export function renderConfigurationDoc(): string {
@@ -22,9 +22,9 @@ export function renderConfigurationDoc(): string {
   return `${lines.join("\n")}\n`;
 }
 
-function row({ name, doc, kind, initial, initialText }: Setting<unknown>): string {
-  const shown = initialText ?? (initial === null ? "none" : `\`${kind.show(initial as {})}\``);
-  return `| ${[`\`${name}\``, doc, kind.allowed, shown].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+function row(setting: Setting<unknown>): string {
+  const { name, doc, kind } = setting;
+  return `| ${[`\`${name}\``, doc, kind.allowed, defaultText(setting, "`")].map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
 if (import.meta.main)

@@ -29,6 +29,11 @@ export function optional<T extends {}>(
   return { name, kind: of, initial: null, doc, initialText };
 }
 
+/** The default as the documentation writes it, `literal` around what is to be typed. */
+export function defaultText({ kind, initial, initialText }: Setting<unknown>, literal = ""): string {
+  return initialText ?? (initial === null ? "none" : `${literal}${kind.show(initial as {})}${literal}`);
+}
+
 export const second = 1_000;
 export const minute = 60 * second;
 export const day = 24 * 60 * minute;

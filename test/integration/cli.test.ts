@@ -107,6 +107,35 @@ test.each([
   expect(await digitLink(argv)).toEqual({ exitCode: 2, out: "", problems: `digit-link: ${sentence}\n` });
 });
 
+describe("settings", () => {
+  test("each one with meaning, allowed values and default, as in docs/configuration.md", async () => {
+    const { exitCode, out, problems } = await digitLink(["settings"]);
+    expect([exitCode, problems]).toEqual([0, ""]);
+    const docs = await Bun.file(join(import.meta.dir, "../../docs/configuration.md")).text();
+    const cells = [...docs.matchAll(/^\| `(\w+)` \| (.*) \| (.*) \| (.*) \|$/gm)];
+    expect(cells.length).toBeGreaterThan(50);
+    const flat = out.replace(/\s+/g, " ");
+    for (const [, name, doc, allowed, initial] of cells)
+      expect(flat).toContain(
+        ` ${name} ${doc} allowed: ${allowed} default: ${initial!.replaceAll("`", "")} `.replaceAll("\\|", "|"),
+      );
+    for (const line of out.split("\n")) expect(Bun.stringWidth(line)).toBeLessThanOrEqual(80);
+  });
+
+  test("a word finds those with it in name or meaning, in each spelling", async () => {
+    for (const word of ["DB_PATH", "db-path", "--db-path"]) {
+      const { exitCode, out } = await digitLink(["settings", ...(word.startsWith("--") ? ["--", word] : [word])]);
+      expect([exitCode, out.match(/^[A-Z_0-9]+$/gm)]).toEqual([0, ["DB_PATH"]]);
+    }
+    expect((await digitLink(["settings", "certificate"])).out).toContain("\nTLS_CERT\n");
+    expect(await digitLink(["settings", "banana"])).toEqual({
+      exitCode: 2,
+      out: "",
+      problems: `digit-link: No setting has "banana" in its name or meaning; "digit-link settings" lists all.\n`,
+    });
+  });
+});
+
 describe("security", () => {
   test("a password given as an argument is refused and not repeated", async () => {
     const { exitCode, out, problems } = await digitLink(["admin", "set-password", "alice", "hunter2"]);
