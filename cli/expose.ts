@@ -54,6 +54,8 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
     onEvent(event) {
       progress.event(event);
       reporter.event(event);
+      // Who waits wants all of them.
+      if (event.event === "refused" && waitMs !== null && !progress.allReady()) stop();
     },
   });
 

@@ -5,7 +5,7 @@ import { machineId } from "./identity.ts";
 import { TunnelClient } from "./tunnel-client.ts";
 import type { Agent, AgentEnd, AgentOptions } from "./types.ts";
 
-/** Starts at once; events come by `options.onEvent`. Ends when stopped, or when a tunnel is refused for good. */
+/** Starts at once; events come by `options.onEvent`. Ends when stopped, or when every tunnel is refused for good: one that is leaves the others alone. */
 export function startAgent(options: AgentOptions): Agent {
   let last = 0;
   // Wall-clock milliseconds rise over restarts; within a process they are made to.
@@ -19,9 +19,8 @@ export function startAgent(options: AgentOptions): Agent {
   let stopped: Promise<void> | null = null;
   const stop = (graceMs = 5_000): Promise<void> =>
     (stopped ??= Promise.all(clients.map((client) => client.stop(graceMs))).then(() => undefined));
-  const done = Promise.race(clients.map((client) => client.done)).then(async (end): Promise<AgentEnd> => {
-    await stop(end.reason === "refused" ? 1_000 : 5_000);
-    return end;
-  });
+  const done = Promise.all(clients.map((client) => client.done)).then(
+    (ends): AgentEnd => ends.find(({ reason }) => reason === "refused") ?? { reason: "stopped" },
+  );
   return { done, stop };
 }

@@ -1,5 +1,6 @@
 // Keeps one tunnel up: registers, opens its sessions, replaces lost ones, and tries again for as long as that can help.
 
+import type { ClientFailure } from "../../src/http1/client-connection.ts";
 import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { createBackoff } from "../../src/lib/backoff.ts";
 import { closeCode, type GoAway, newerStart } from "../../src/protocol/frames.ts";
@@ -108,11 +109,15 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   }
 
   localUp(): void {
-    this.local.up();
+    this.local.answered();
   }
 
   localDown(why: string): void {
     this.local.down(why);
+  }
+
+  explain(failure: ClientFailure, answered: boolean, detail: string): string {
+    return this.local.explain(failure, answered, detail);
   }
 
   check() {
@@ -226,8 +231,11 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     this.stopping = true;
     for (const session of this.sessions) session.leave(0);
     this.local.pool.close();
-    this.emit({ event: "refused", time: now(), local: this.local.label, code: refusal.code, message: refusal.message });
-    this.finish({ reason: "refused", code: refusal.code, message: refusal.message });
+    const { code, message } = refusal;
+    const url = this.registration?.url ?? null;
+    const { subdomain } = this.spec;
+    this.emit({ event: "refused", time: now(), url, subdomain, local: this.local.label, code, message });
+    this.finish({ reason: "refused", code, message });
   }
 
   report(report: ExchangeReport): void {

@@ -80,10 +80,18 @@ export type AgentEvent =
       connectMs: number | null;
     }
   | { event: "notice"; time: string; message: string }
-  /** Permanent: the agent gives up this tunnel. */
-  | { event: "refused"; time: string; local: string; code: string; message: string };
+  /** Permanent: the agent gives up this tunnel. `subdomain` is the name that was asked for, `url` what it had. */
+  | {
+      event: "refused";
+      time: string;
+      url: string | null;
+      subdomain: string | null;
+      local: string;
+      code: string;
+      message: string;
+    };
 
-/** Why the agent ended: `stopped` by its owner, or the first permanent refusal. */
+/** Why the agent ended: `stopped` by its owner, or the permanent refusal of its first tunnel that got one. */
 export type AgentEnd = { reason: "stopped" } | { reason: "refused"; code: string; message: string };
 
 export interface Agent {

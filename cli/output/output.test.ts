@@ -60,7 +60,8 @@ test("plain lines", () => {
       { event: "tunnel.lost", time, url, local, reason: "closed" },
       { event: "tunnel.retry", time, local, inMs: 1500, reason: "closed" },
       { event: "notice", time, message: "hello" },
-      { event: "refused", time, local, code: "name_taken", message: "No." },
+      { event: "refused", time, url: null, subdomain: null, local, code: "name_taken", message: "No." },
+      { event: "refused", time, url: null, subdomain: "api", local, code: "name_taken", message: "No." },
     ] satisfies AgentEvent[]
   ).map(plainLine);
   expect(lines).toEqual([
@@ -75,6 +76,7 @@ test("plain lines", () => {
     "2026-11-23T03:33:43Z retry    localhost:3000 in 1.5 s: closed",
     "2026-11-23T03:33:43Z notice   hello",
     "2026-11-23T03:33:43Z refused  localhost:3000: No. (name_taken)",
+    "2026-11-23T03:33:43Z refused  api -> localhost:3000: No. (name_taken)",
   ]);
 });
 
@@ -126,7 +128,7 @@ test("the block says link and local service apart", () => {
   expect(block()).toContain(
     "○ https://myapp.example.com → localhost:3000\n    reconnecting: the server restarts · local service down",
   );
-  applyEvent(view, { event: "refused", time, local, code: "name_taken", message: "No." }, 0);
+  applyEvent(view, { event: "refused", time, url, subdomain: "myapp", local, code: "name_taken", message: "No." }, 0);
   expect(block()).toContain("✕ https://myapp.example.com");
 });
 
@@ -137,6 +139,12 @@ test("two names for one local service stay apart", () => {
   expect(view.tunnels.map((tunnel) => tunnel.url)).toEqual([url, "https://other.example.com"]);
   applyEvent(view, { event: "tunnel.lost", time, url, local, reason: "x" }, 0);
   expect(view.tunnels.map((tunnel) => tunnel.link)).toEqual(["lost", "online"]);
+  const refused = { event: "refused", time, local, code: "disconnected_by_admin", message: "No." } as const;
+  applyEvent(view, { ...refused, url: "https://other.example.com", subdomain: "other" }, 0);
+  expect(view.tunnels.map((tunnel) => tunnel.link)).toEqual(["lost", "refused"]);
+  const early = createView([spec, { ...spec, subdomain: "other" }]);
+  applyEvent(early, { ...refused, url: null, subdomain: "other" }, 0);
+  expect(early.tunnels.map((tunnel) => tunnel.link)).toEqual(["connecting", "refused"]);
 });
 
 test("only news leaves a line", () => {
@@ -224,7 +232,8 @@ describe("security", () => {
       { event: "session", time: evil, url: evil, open: 1, wanted: 2 },
       { event: "local.status", time: evil, local: evil, state: "down", why: evil, connectMs: null },
       { event: "notice", time: evil, message: evil },
-      { event: "refused", time: evil, local: evil, code: evil, message: evil },
+      { event: "refused", time: evil, url: evil, subdomain: evil, local: evil, code: evil, message: evil },
+      { event: "refused", time: evil, url: null, subdomain: evil, local: evil, code: evil, message: evil },
     ];
     const view = createView([{ ...spec, subdomain: evil, localHost: evil }]);
     for (const event of events) {

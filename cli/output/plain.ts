@@ -19,6 +19,12 @@ export function isProblem(event: AgentEvent): boolean {
   );
 }
 
+/** Which tunnel was refused: its name where it has one, several may serve one local service. */
+export function nameOfRefused({ url, subdomain, local }: Extract<AgentEvent, { event: "refused" }>): string {
+  const name = url ?? subdomain;
+  return name === null ? safe(local) : `${safe(name)} -> ${safe(local)}`;
+}
+
 function describe(event: AgentEvent): [word: string, text: string] {
   switch (event.event) {
     case "tunnel.ready":
@@ -56,6 +62,6 @@ function describe(event: AgentEvent): [word: string, text: string] {
     case "notice":
       return ["notice", safe(event.message)];
     case "refused":
-      return ["refused", `${safe(event.local)}: ${safe(event.message)} (${safe(event.code)})`];
+      return ["refused", `${nameOfRefused(event)}: ${safe(event.message)} (${safe(event.code)})`];
   }
 }

@@ -1,7 +1,7 @@
 // What the user sees of the agent: chosen once by flags and terminal, fed with every event.
 
 import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
-import { isProblem, plainLine } from "./plain.ts";
+import { isProblem, nameOfRefused, plainLine } from "./plain.ts";
 import { safe, safeJson } from "./safe.ts";
 import { createScreen } from "./screen.ts";
 import { createSink } from "./sink.ts";
@@ -64,7 +64,7 @@ export function createReporter(options: {
   return {
     event(event) {
       if (event.event === "refused") {
-        const which = options.specs.length > 1 ? `${safe(event.local)}: ` : "";
+        const which = options.specs.length > 1 ? `${nameOfRefused(event)}: ` : "";
         process.stderr.write(`digit-link: ${which}${safe(event.message)}\n`);
       }
       if (json) sink.line(safeJson(event), isDroppable(event));

@@ -2,6 +2,7 @@
 
 import type { AgentEvent } from "../agent/types.ts";
 import { formatBytes, formatClock, formatCount, formatDuration } from "./format.ts";
+import { nameOfRefused } from "./plain.ts";
 import { safe } from "./safe.ts";
 import type { Style } from "./style.ts";
 import type { AgentView, TunnelView } from "./tunnel-view.ts";
@@ -41,7 +42,7 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
     case "notice":
       return `${time}  ${style.yellow("notice")}  ${safe(event.message)}`;
     case "refused":
-      return `  ${style.red("✕")} ${safe(event.local)}: ${style.red(safe(event.message))}`;
+      return `  ${style.red("✕")} ${nameOfRefused(event)}: ${style.red(safe(event.message))}`;
     case "tunnel.retry":
     case "session":
       return null;

@@ -72,12 +72,13 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
       for (const tunnel of matching(view, null, event.local))
         tunnel.service = { state: event.state, why: event.why, connectMs: event.connectMs };
       return;
-    case "refused":
-      for (const tunnel of matching(view, null, event.local)) {
-        if (tunnel.link !== "online")
-          Object.assign(tunnel, { link: "refused", reason: event.message, retryAtMs: null });
-      }
+    case "refused": {
+      const { url, subdomain, local, message } = event;
+      const isAsked = (one: TunnelView): boolean => one.wanted === subdomain && sameLocal(one.local, local);
+      const tunnel = view.tunnels.find((one) => (url === null ? one.url === null && isAsked(one) : one.url === url));
+      if (tunnel !== undefined) Object.assign(tunnel, { link: "refused", reason: message, retryAtMs: null });
       return;
+    }
     case "request":
     case "connection":
       view.totals.exchanges++;

@@ -7,6 +7,8 @@ import type { Agent, AgentEnd, AgentEvent, AgentOptions } from "../../cli/agent/
 export interface AgentScript {
   events: { afterMs: number; event: AgentEvent }[];
   end?: AgentEnd;
+  /** How it ends when it is stopped. */
+  stopEnd?: AgentEnd;
   /** How long `stop` takes. */
   stopMs?: number;
 }
@@ -34,7 +36,7 @@ export function startAgent(options: AgentOptions): Agent {
     done: promise,
     async stop() {
       await Bun.sleep(script.stopMs ?? 0);
-      resolve({ reason: "stopped" });
+      resolve(script.stopEnd ?? { reason: "stopped" });
     },
   };
 }

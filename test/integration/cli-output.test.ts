@@ -17,11 +17,8 @@ const url = "https://myapp.example.com";
 const local = "localhost:3000";
 const ready: AgentEvent = { event: "tunnel.ready", time, url, subdomain: "myapp", tunnelId: "t", local, port: null };
 const refused: AgentEvent = {
-  event: "refused",
-  time,
-  local,
-  code: "name_taken",
-  message: "This name belongs to somebody else.",
+  ...{ event: "refused", time, url: null, subdomain: "myapp", local },
+  ...{ code: "name_taken", message: "This name belongs to somebody else." },
 };
 const request = (path: string, error: string | null = null): AgentEvent => ({
   event: "request",
@@ -205,7 +202,7 @@ describe("ending", () => {
     ["version_unsupported", 5],
     ["something_new", 1],
   ])("refused with %s: one sentence and exit code %d", async (code, exitCode) => {
-    const event: AgentEvent = { event: "refused", time, local, code, message: "No." };
+    const event: AgentEvent = { ...refused, code, message: "No." };
     const end = { reason: "refused", code, message: "No." } as const;
     expect(await finish(["3000"], play([event], { end }))).toEqual({
       out: "",
@@ -224,6 +221,24 @@ describe("ending", () => {
     const ended = await Promise.race([child.exited, Bun.sleep(1500).then(() => "still up")]);
     child.kill();
     expect(ended).toBe("still up");
+  });
+
+  test("one of several is refused: the others go on, unless --wait wants all of them", async () => {
+    const end = { reason: "refused", code: "name_taken", message: "…" } as const;
+    const argv = ["--forward", "web:3000", "--forward", "myapp:3000", "--quiet"];
+    const { child, problems } = start(argv, play([ready, refused]));
+    expect(await Promise.race([child.exited, Bun.sleep(600).then(() => "still up")])).toBe("still up");
+    child.kill("SIGTERM");
+    expect(await problems).toBe("digit-link: myapp -> localhost:3000: This name belongs to somebody else.\n");
+    const waits = [...argv, "--wait", "60"];
+    // Not before the program has its agent in hand, as the real one.
+    const inTurn = [ready, refused].map((event) => ({ afterMs: 10, event }));
+    const waiting = await finish(waits, { events: inTurn, stopEnd: end });
+    expect(waiting.exitCode).toBe(4);
+    const afterwards = [ready, { ...ready, url: "https://web.example.com" }, refused];
+    const later = start(waits, play(afterwards));
+    expect(await Promise.race([later.child.exited, Bun.sleep(600).then(() => "still up")])).toBe("still up");
+    later.child.kill();
   });
 });
 
