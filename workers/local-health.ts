@@ -72,14 +72,18 @@ export class LocalHealth {
 
   /** Called about once a second with `performance.now()`. */
   tick(now: number): void {
+    if (this.checks.size > 0) this.expireChecks(now);
+    if (this.nextCheckAt === 0 || now < this.nextCheckAt) return;
+    this.nextCheckAt = now + this.service.checkIntervalMs;
+    this.check();
+  }
+
+  private expireChecks(now: number): void {
     for (const [id, check] of this.checks) {
       if (check.until > now) continue;
       this.checks.delete(id);
       check.done(this.status);
     }
-    if (this.nextCheckAt === 0 || now < this.nextCheckAt) return;
-    this.nextCheckAt = now + this.service.checkIntervalMs;
-    this.check();
   }
 
   private set(status: LocalStatus): void {

@@ -164,6 +164,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     }
     if (silence >= this.options.pingIntervalMs && now - this.pingedAt >= this.options.pingIntervalMs) this.ping(now);
     this.bulkStreams = 0;
+    if (this.streams.size === 0) return;
     for (const stream of this.streams.values()) {
       if (stream.movedMuch(now)) this.bulkStreams++;
       stream.onTick(now);
