@@ -69,7 +69,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     this.pause(pausedByPipeline);
   }
 
-  /** Turns the connection into a raw pipe that `open` makes of its socket and of the bytes behind the routed head. Only from `route`. */
+  /** Turns the connection into a raw pipe that `open` makes of its socket and of the bytes behind the routed head, which it may keep. Only from `route`. */
   pipe(open: (socket: Socket<SocketOwner>, rest: Buffer) => SocketOwner): void {
     flushCork();
     const { socket, routed } = this;
@@ -77,7 +77,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     this.phase = "closed";
     this.wake();
     this.deadlines.delete(this);
-    const owner = open(socket, routed.subarray(this.routedEnd));
+    const owner = open(socket, Buffer.from(routed.subarray(this.routedEnd)));
     socket.data = {
       received: (chunk) => owner.received(chunk),
       drain: () => owner.drain(),

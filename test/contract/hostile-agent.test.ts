@@ -203,18 +203,35 @@ describeContract("hostile agent", env, (parties) => {
       expect(more).toBeNull();
     });
 
-    /** Asks for a session as an agent does. */
-    const upgrade = async (path: string, lines: string[] = [`Sec-WebSocket-Protocol: ${subprotocol}`]) => {
-      using client = await parties().open();
+    const agentLine = `Sec-WebSocket-Protocol: ${subprotocol}`;
+    const upgradeBytes = (path: string, lines = [agentLine]) => {
       const common = [
         "Connection: Upgrade",
         "Upgrade: websocket",
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
         "Sec-WebSocket-Version: 13",
       ];
-      await client.send(requestBytes("localhost", path, { lines: [...common, ...lines] }));
+      return requestBytes("localhost", path, { lines: [...common, ...lines] });
+    };
+
+    /** Asks for a session as an agent does. */
+    const upgrade = async (path: string, lines?: string[]) => {
+      using client = await parties().open();
+      await client.send(upgradeBytes(path, lines));
       return await client.response();
     };
+
+    test("what comes right behind an upgrade is read, however much it is", async () => {
+      const { server, open } = parties();
+      const { path } = await registerRaw(server, name);
+      using client = await open();
+      const message = frame(GO_AWAY, 0, Buffer.alloc(50_000));
+      // A whole binary message, masked with zeros.
+      const header = Buffer.from([0x82, 0x80 | 126, message.length >>> 8, message.length & 0xff, 0, 0, 0, 0]);
+      await client.send(Buffer.concat([Buffer.from(upgradeBytes(path)), header, message]));
+      expect((await client.response()).status).toBe(101);
+      await client.until("the agent is leaving");
+    });
 
     test("a ticket that an older start of the agent left unused opens nothing beside a newer one", async () => {
       const { server } = parties();
