@@ -3,7 +3,7 @@
 import { AppError } from "../lib/errors.ts";
 import { isUnsafe } from "./request.ts";
 
-export const maxBodyBytes = 1024 * 1024;
+const maxBodyBytes = 1024 * 1024;
 const maxDepth = 16;
 const dangerousKeys = new Set(["__proto__", "constructor", "prototype"]);
 
