@@ -7,5 +7,7 @@ test("the nearest word wins, and nothing far away is suggested", () => {
   expect(nearest("htpp", ["http", "tcp"])).toBe("http");
   expect(nearest("hpt", ["http", "tcp"])).toBe("http");
   expect(nearest("sever", ["server", "login"])).toBe("server");
+  // Two neighbours that were swapped are one slip, not two.
+  expect(nearest("htpt", ["htxx", "http"])).toBe("http");
   expect(nearest("banana", ["server", "login"])).toBeNull();
 });
