@@ -8,7 +8,7 @@ import type { Connections } from "../src/ingress/connections.ts";
 import type { IngressHost, IngressSettings } from "../src/ingress/exchange.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { type HostVerdict, sessionShard } from "../src/ingress/gate.ts";
-import { ownerHandlers } from "../src/ingress/handlers.ts";
+import { nobody, ownerHandlers } from "../src/ingress/handlers.ts";
 import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
 import type { CidrList } from "../src/lib/cidr.ts";
 import type { SessionDoor } from "./session-door.ts";
@@ -19,8 +19,6 @@ export interface AgentPortOptions {
   trusted: CidrList;
   door: SessionDoor;
 }
-
-const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, closed() {} };
 
 /** When to look again for a ticket that isn't here. */
 const waitsMs = [5, 20, 75, 200];

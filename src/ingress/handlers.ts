@@ -13,6 +13,9 @@ export const ownerHandlers = {
   error: (socket: Socket<SocketOwner>) => void socket.terminate(),
 };
 
+/** Owns a socket that is refused: what still comes from it interests nobody. */
+export const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, closed() {} };
+
 /** A pipe's end as the owner of a socket. */
 export function pipeOwner(end: PipeEnd): SocketOwner {
   return {

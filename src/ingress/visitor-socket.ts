@@ -23,6 +23,7 @@ export interface MoveMeta extends ConnectionMeta {
 
 /** Who hears the events of a visitor's socket. */
 export interface SocketOwner {
+  /** The chunk's memory is gone after the call (`freeLarge`): keep copies, not views. */
   received(chunk: Buffer): void;
   drain(): void;
   /** The peer half-closed. */

@@ -8,7 +8,7 @@ import { networkAddress } from "../ingress/address.ts";
 import type { SocketOwner } from "../ingress/visitor-socket.ts";
 import type { Connections } from "../ingress/connections.ts";
 import { errorAnswer } from "../ingress/error-page.ts";
-import { ownerHandlers } from "../ingress/handlers.ts";
+import { nobody, ownerHandlers } from "../ingress/handlers.ts";
 import type { CidrList } from "../lib/cidr.ts";
 import { nextRequest, requestIdOf } from "../lib/request-id.ts";
 
@@ -37,7 +37,6 @@ export interface PublicListener {
 
 const backlog = 4_096;
 const handshakeTimeoutMs = 10_000;
-const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, closed() {} };
 
 /** Listens. Throws what `Bun.listen` throws (EADDRINUSE, EACCES). */
 export function listenPublic(options: ListenerOptions): PublicListener {
