@@ -6,6 +6,8 @@ import type { Ledger } from "../handover/ledger.ts";
 import { tickMs } from "./heartbeat.ts";
 
 const flushMs = 100;
+/** Counters come from a look at every tunnel, of which there may be thousands. */
+const countersMs = 500;
 /** How long the port of a replaced shard stays open. */
 const oldPortMs = 10_000;
 /** This many waiting events are sent at once, without waiting for the next flush. */
@@ -88,7 +90,8 @@ class Link implements ShardSide {
     this.#scope.onmessage = ({ data }) => this.#receive(data as ToShard);
     const ticks = new Int32Array(this.start.ticks);
     setInterval(() => Atomics.add(ticks, this.start.shard, 1), tickMs);
-    setInterval(() => this.flush(), flushMs);
+    setInterval(() => this.#flushEvents(), flushMs);
+    setInterval(() => this.flush(), countersMs);
   }
 
   ready(): void {
@@ -109,7 +112,7 @@ class Link implements ShardSide {
   }
 
   event(event: ShardEvent): void {
-    if (this.#events.push(event) >= eventsPerMessage) this.flush();
+    if (this.#events.push(event) >= eventsPerMessage) this.#flushEvents();
   }
 
   request(request: CapturedRequest): void {
@@ -117,10 +120,14 @@ class Link implements ShardSide {
   }
 
   flush(): void {
-    if (this.#events.length > 0) this.send({ type: "events", events: this.#events.splice(0) });
-    if (this.#requests.length > 0) this.send({ type: "request", requests: this.#requests.splice(0) });
+    this.#flushEvents();
     const counters = this.#handlers?.takeCounters() ?? [];
     if (counters.length > 0) this.send({ type: "counters", counters });
+  }
+
+  #flushEvents(): void {
+    if (this.#events.length > 0) this.send({ type: "events", events: this.#events.splice(0) });
+    if (this.#requests.length > 0) this.send({ type: "request", requests: this.#requests.splice(0) });
   }
 
   #receive(message: ToShard): void {
