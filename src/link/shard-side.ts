@@ -23,7 +23,7 @@ export interface ShardHandlers {
   onOrder(order: ShardOrder): void;
   /** A connection arrived from main or from another shard: adopt it. */
   onConnection(connection: MovedConnection): void;
-  /** Counters since the last call, only of tunnels where something changed. Called every 100 ms. */
+  /** Counters since the last call, only of tunnels where something changed. Called every 500 ms, and at the end. */
   takeCounters(): TunnelCounters[];
 }
 
