@@ -16,6 +16,8 @@ export class Tunnels {
   private readonly byName = new Map<string, Tunnel>();
   private readonly byId = new Map<string, Tunnel>();
   private readonly allow = new Map<string, CidrList>();
+  /** Of tunnels that were dropped since the last report. */
+  private lastCounters: TunnelCounters[] = [];
 
   /** Hears when a live name asks something else of its visitors. */
   policyChanged: (entry: NameEntry, tunnel: Tunnel) => void = () => {};
@@ -149,7 +151,8 @@ export class Tunnels {
   }
 
   takeCounters(): TunnelCounters[] {
-    const counters: TunnelCounters[] = [];
+    const counters = this.lastCounters;
+    this.lastCounters = [];
     for (const tunnel of this.byId.values()) {
       const taken = tunnel.takeCounters();
       if (taken !== null) counters.push(taken);
@@ -165,6 +168,8 @@ export class Tunnels {
   private drop(tunnel: Tunnel, code: number, reason: string): void {
     for (const session of [...tunnel.sessions]) session.close(code, reason);
     tunnel.close();
+    const last = tunnel.takeCounters();
+    if (last !== null) this.lastCounters.push(last);
     this.byId.delete(tunnel.ticket.tunnelId);
     this.allow.delete(tunnel.ticket.tunnelId);
     if (this.byName.get(tunnel.ticket.name) === tunnel) this.byName.delete(tunnel.ticket.name);

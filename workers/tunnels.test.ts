@@ -1,7 +1,7 @@
-// A tunnel that only visitors expect: what it took is given back when nobody waits any more; a server that leaves tells who waits.
+// The tables of a shard: tunnels that only visitors expect, and what is reported of those that are given up.
 
 import { expect, test } from "bun:test";
-import type { NameEntry } from "../src/link/messages.ts";
+import type { NameEntry, Ticket } from "../src/link/messages.ts";
 import { CaptureBudget } from "./capture.ts";
 import type { HttpStream } from "./http-stream.ts";
 import type { TunnelHost } from "./tunnel.ts";
@@ -50,4 +50,20 @@ test("whoever waits for an agent is told at once when the server leaves", () => 
   expect(tunnel.open(stream, Buffer.from("head"), 4)).toBe(true);
   tunnel.goAway({ reason: "drain", deadlineMs: 1_000, retryable: true });
   expect(failed).toEqual(["tunnel_offline"]);
+});
+
+test("what a tunnel carried since the last report is reported once, although its name was given up meanwhile", () => {
+  const { tunnels } = setUp(0);
+  const ticket = {
+    ticket: "t",
+    tunnelId: "tun_1",
+    name: "a",
+    agentAllow: [] as string[],
+    expiresAtMs: Date.now() + 60_000,
+  };
+  tunnels.addTicket(ticket as Ticket);
+  tunnels.tunnel("a")!.connectionClosed(3, 4);
+  tunnels.setNames(false, [], ["a"]);
+  expect(tunnels.takeCounters()).toMatchObject([{ tunnelId: "tun_1", bytesIn: 3, bytesOut: 4 }]);
+  expect(tunnels.takeCounters()).toEqual([]);
 });
