@@ -108,6 +108,8 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     head.copy(outbox.buffer, at + 8, 0, first);
     outbox.commit(OPEN, first < length ? flags | MORE : flags, id, 8 + first);
     if (first < length) outbox.frame(MORE_HEAD, 0, id, head, first, length);
+    // Nothing else is under way that could leave in the same message.
+    if (this.streams.size === 1 && (flags & FIN) !== 0) outbox.flush();
   }
 
   /** Takes a finished stream out. */

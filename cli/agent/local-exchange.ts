@@ -165,6 +165,8 @@ export class LocalExchange implements AgentStream {
   answerEnded(trailers: Uint8Array | null): void {
     if (this.outgoing.ended) return;
     this.outgoing.end(trailers);
+    // Nothing else is under way that could leave in the same message.
+    if (this.session.streams.size <= 1) this.session.outbox.flush();
     if (this.raw) {
       this.answerDone = true;
       if (this.requestDone && !this.outgoing.waits) this.end(null);
