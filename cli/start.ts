@@ -31,6 +31,7 @@ export async function main(): Promise<void> {
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  stream.write("", () => resolve());
+  // Not the callback of an empty write: Bun calls that while earlier lines still wait.
+  stream.end(() => resolve());
   return promise;
 }
