@@ -147,10 +147,14 @@ test("a session whose peer went silent is found by both ends, and replaced", asy
 
 test("each end finds out that the other went silent", async () => {
   const lost = agent.all("tunnel.lost").length;
-  // Nothing passes any more, not even that one of them hung up; and the agent can't come back, which would replace its sessions.
+  // Nothing passes any more, not even that one of them hung up; and the agent can't come back, which would replace its sessions:
+  // not on a new connection, nor on the kept-alive one that it registered on.
   relay.refusing = true;
   const stalled = relay.sessions();
-  for (const session of stalled) session.stall();
+  for (const one of relay.connections) {
+    if (stalled.includes(one)) one.stall();
+    else one.cut();
+  }
   await eventually(() => agent.all("tunnel.lost").length > lost, "the agent notices", 5_000);
   const sessions = async (): Promise<number> => {
     const { tunnels } = await adminApi(server).must("GET", "/admin/tunnels");
