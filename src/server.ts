@@ -103,7 +103,7 @@ export async function runServer(argv: string[]): Promise<number> {
   const log = createLogger({ level: config.logLevel, format: isText ? "text" : "json", color });
   const { promise: fatal, resolve: onFatal } = Promise.withResolvers<Error>();
   // From here on: as process 1 of a container a signal that nobody listens to is lost. A second one ends a start that hangs.
-  const signalled = nextSignal();
+  const signals = listenForSignals();
   let server: RunningServer;
   try {
     server = await startServer(config, { log, onFatal });
@@ -112,16 +112,16 @@ export async function runServer(argv: string[]): Promise<number> {
     process.stderr.write(`digit-link: ${error.message}\n`);
     return 1;
   }
+  signals.serverIsUp();
   announce(server, log);
-  const ended = await Promise.race([signalled.promise, fatal]);
+  const ended = await Promise.race([signals.first, fatal]);
   if (ended instanceof Error) {
     log.error("the server can't go on", { error: ended.message });
     await server.stop();
     return 1;
   }
   log.info("stopping: requests in flight may finish; a second signal stops at once", { signal: ended });
-  const again = nextSignal();
-  const finished = await Promise.race([server.drain(), again.promise.then(() => false)]);
+  const finished = await Promise.race([server.drain(), signals.second.then(() => false)]);
   if (!finished) log.warn("stopped before every request had finished");
   await server.stop();
   log.info("stopped");
@@ -141,12 +141,26 @@ function announce(server: RunningServer, log: Logger): void {
   if (setupUrl !== null) log.warn(`nobody can log in yet; set up the first administrator at ${setupUrl}`);
 }
 
-function nextSignal(): { promise: Promise<string> } {
-  const { promise, resolve } = Promise.withResolvers<string>();
+/** Once the server is up the second signal is listened for before the first has come: there is no moment without a listener. */
+function listenForSignals(): { first: Promise<string>; second: Promise<string>; serverIsUp(): void } {
+  const first = Promise.withResolvers<string>();
+  const second = Promise.withResolvers<string>();
+  let heard = 0;
+  let mostHeard = 1;
   const on = (signal: string): void => {
-    for (const one of ["SIGTERM", "SIGINT"]) process.off(one, on);
-    resolve(signal);
+    (heard++ === 0 ? first : second).resolve(signal);
+    // From here on a signal ends the process, whatever hangs.
+    if (heard === mostHeard) for (const one of ["SIGTERM", "SIGINT"]) process.off(one, on);
   };
-  for (const one of ["SIGTERM", "SIGINT"]) process.on(one, on);
-  return { promise };
+  const listen = (): void => {
+    for (const one of ["SIGTERM", "SIGINT"]) process.on(one, on);
+  };
+  listen();
+  return {
+    ...{ first: first.promise, second: second.promise },
+    serverIsUp() {
+      mostHeard = 2;
+      if (heard === 1) listen();
+    },
+  };
 }
