@@ -19,6 +19,8 @@ export interface HostileAgent extends Disposable {
   /** How the server ended the session. */
   readonly closed: Promise<{ code: number; reason: string }>;
   readonly isOpen: boolean;
+  /** Sent, and still in this process. */
+  readonly backlogBytes: number;
 }
 
 /** What a registration said that a session needs. */
@@ -88,6 +90,9 @@ export async function startHostileAgent(
     closed: closed.promise,
     get isOpen() {
       return ws.readyState === WebSocket.OPEN;
+    },
+    get backlogBytes() {
+      return ws.bufferedAmount;
     },
     send: (...parts) =>
       ws.send(Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)))),
