@@ -1,5 +1,7 @@
 // The security headers that every answer of the base domain carries.
 
+import { permissionsPolicy, transportSecurity } from "../lib/security-headers.ts";
+
 /** Nothing inline, nothing from elsewhere; workers and frames are not used. */
 const contentSecurityPolicy = [
   "default-src 'none'",
@@ -21,10 +23,10 @@ export function securityHeaders(https: boolean): Record<string, string> {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
-    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",
+    "permissions-policy": permissionsPolicy,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
-    ...(https ? { "strict-transport-security": "max-age=31536000" } : {}),
+    ...(https ? { "strict-transport-security": transportSecurity } : {}),
   };
 }

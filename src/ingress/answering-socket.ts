@@ -18,6 +18,8 @@ export abstract class AnsweringSocket extends ClosingSocket {
   wantsHtml = false;
   /** Something of the final response has been written: an error of ours can't be told any more. */
   isAnswering = false;
+  /** The host asked for is known not to be the base domain: a tenant's or a stranger's, who decides about its transport. */
+  protected isOthersHost = false;
   /** The server is leaving: no request after the present one. */
   protected leaving = false;
 
@@ -36,8 +38,8 @@ export abstract class AnsweringSocket extends ClosingSocket {
   /** Answers the request being routed or handled with an error of ours, if no response has begun. The exchange is over. */
   answer(code: ErrorCode, options: AnswerOptions = {}): void {
     const close = !this.mayKeepAlive || !this.body.done;
-    const { requestId, wantsHtml: html, isHead: headOnly } = this;
-    const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, close });
+    const { requestId, wantsHtml: html, isHead: headOnly, hsts } = this;
+    const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, close, hsts });
     this.respond(bytes, close);
   }
 
@@ -50,6 +52,10 @@ export abstract class AnsweringSocket extends ClosingSocket {
 
   /** The response is complete. `keepAlive` false, or a request body still under way, closes the connection. */
   abstract finish(keepAlive: boolean): void;
+
+  private get hsts(): boolean {
+    return !this.isOthersHost && this.host.settings.scheme === "https";
+  }
 
   private respond(bytes: Buffer, close: boolean): void {
     this.write(bytes, 0, bytes.length);
@@ -85,11 +91,11 @@ export abstract class AnsweringSocket extends ClosingSocket {
   /** Says why and closes, whatever else the visitor sent. Behind the beginning of an answer only the broken connection says it. */
   protected refuse(code: ErrorCode, detail: string): void {
     this.exchange = null;
-    const { requestId, wantsHtml: html } = this;
+    const { requestId, wantsHtml: html, isHead: headOnly, hsts } = this;
     this.host.refused(code, detail, this.meta.address, requestId);
     if (this.isAnswering) return this.destroy();
     const message = code === "bad_request" ? `The request is malformed: ${detail}.` : errorCatalogue[code].message;
-    const bytes = errorAnswer({ code, message, requestId, html, headOnly: this.isHead, close: true });
+    const bytes = errorAnswer({ code, message, requestId, html, headOnly, close: true, hsts });
     this.write(bytes, 0, bytes.length);
     this.body.startUntilClose();
     this.closeGracefully();

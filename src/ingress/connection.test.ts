@@ -230,3 +230,31 @@ describe("security", () => {
     expect(visitor.take()).toStartWith("HTTP/1.1 413 ");
   });
 });
+
+describe("security", () => {
+  const https = { ...ingressLimits, scheme: "https" as const };
+  const hosted = (host: string, start = "GET /"): string => requestText(start, `Host: ${host}`);
+  const tooLarge = `X: ${"a".repeat(70_000)}\r\n`;
+
+  test.each([
+    ["400 of no host", "GET / HTTP/1.1\r\n\r\n", true],
+    ["400 of a malformed host", hosted("a b"), true],
+    ["405", hosted("tunnel.test", "TRACE /"), true],
+    ["413", requestText("POST /", "Host: tunnel.test", "Content-Length: 5000"), true],
+    ["404 of the router", hosted("tunnel.test"), true],
+    ["431", `GET / HTTP/1.1\r\nHost: tunnel.test\r\n${tooLarge}\r\n`, true],
+    ["404 of a tunnel", hosted("app.tunnel.test"), false],
+    ["431 of a tunnel", `GET / HTTP/1.1\r\nHost: app.tunnel.test\r\n${tooLarge}\r\n`, false],
+    ["413 of a tunnel", requestText("POST /", "Host: app.tunnel.test", "Content-Length: 5000"), false],
+    ["421", hosted("elsewhere.test"), false],
+  ])("%s: devices are refused, and TLS is kept to where the host is or may be ours", (status, bytes, isOurs) => {
+    for (const settings of [https, ingressLimits]) {
+      const visitor = fakeVisitor((connection) => connection.answer("not_found"), settings);
+      visitor.send(bytes);
+      const answer = visitor.take();
+      expect(answer).toStartWith(`HTTP/1.1 ${status.slice(0, 3)} `);
+      expect(answer).toContain("\r\nPermissions-Policy: camera=()");
+      expect(answer.includes("\r\nStrict-Transport-Security: max-age=")).toBe(isOurs && settings === https);
+    }
+  });
+});

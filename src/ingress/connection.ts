@@ -198,6 +198,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
       }
       if (next === REFUSED) {
         this.forgetRequest();
+        if (head.host >= 0) this.judgeHost();
         this.refuse(head.error, head.detail);
       } else {
         this.routeRequest(bytes, at);
@@ -227,18 +228,23 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   private routeRequest(bytes: Buffer, at: number): void {
     this.phase = "idle";
     this.startRequest(head);
+    const verdict = this.judgeHost();
     if (head.contentLength > this.host.settings.maxBodyBytes)
       return this.refuse("payload_too_large", "Content-Length is larger than MAX_BODY_BYTES");
-    if (!head.valueIs(head.host, this.hostValue)) {
-      this.hostValue = head.value(head.host);
-      this.hostVerdict = this.host.judgeHost(this.hostValue);
-    }
-    const verdict = this.hostVerdict;
     if (verdict.kind === "malformed") return this.refuse("bad_request", "the Host header is not a host");
     if (verdict.kind === "foreign") return this.refuse("misdirected", "the host is not served here");
     this.routing(bytes, at, head.end);
     this.host.route(this, head, verdict);
     this.routing(null, 0, 0);
+  }
+
+  private judgeHost(): HostVerdict {
+    if (!head.valueIs(head.host, this.hostValue)) {
+      this.hostValue = head.value(head.host);
+      this.hostVerdict = this.host.judgeHost(this.hostValue);
+      this.isOthersHost = this.hostVerdict.kind !== "base" && this.hostVerdict.kind !== "malformed";
+    }
+    return this.hostVerdict;
   }
 
   /** Gives body bytes to the exchange; the offset behind them, -1 when the connection is done for. */

@@ -60,15 +60,26 @@ function wayOf({ broken, word, advice }: Way): string {
   return `<p>${advice}</p><ol class="way" aria-label="How far the request came">${items.join("")}</ol>`;
 }
 
-/** The document; `message` replaces nothing but the sentence. `reason` is the status in words. */
-export function errorDocument(code: ErrorCode, reason: string, message: string, requestId: string): string {
+export interface ErrorPage {
+  code: ErrorCode;
+  /** The status in words. */
+  reason: string;
+  /** The sentence. */
+  message: string;
+  requestId: string;
+  leadsTo: { href: string; text: string } | undefined;
+}
+
+/** The document. */
+export function errorDocument({ code, reason, message, requestId, leadsTo }: ErrorPage): string {
   const { status, retryable } = errorCatalogue[code];
   const way = ways[code];
+  const next = leadsTo ?? (retryable ? { href: "", text: "Try again" } : null);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
 <title>${status} ${reason}</title><style>${style}</style></head>
 <body><main><p class="code"><strong>${status}</strong>${reason}</p><h1>${escapeHtml(message)}</h1>
-${way === undefined ? "" : wayOf(way)}${retryable ? '<a class="go" href="">Try again</a>' : ""}
+${way === undefined ? "" : wayOf(way)}${next === null ? "" : `<a class="go" href="${escapeHtml(next.href)}">${escapeHtml(next.text)}</a>`}
 <footer>digit-link &middot; request <code>${requestId}</code></footer></main></body></html>
 `;
 }

@@ -57,6 +57,12 @@ describe("the page of an error", () => {
     expect(page("policy_denied")).not.toContain("<ol");
   });
 
+  test("leads on to where it is told", () => {
+    const leadsTo = { href: "https://panel.example", text: "Go to the dashboard" };
+    const { body } = parsed(errorAnswer({ ...base, code: "not_found", html: true, leadsTo }));
+    expect(body).toContain('<a class="go" href="https://panel.example">Go to the dashboard</a>');
+  });
+
   test("offers another try where one may help", () => {
     for (const code of Object.keys(errorCatalogue) as ErrorCode[])
       expect(page(code).includes('href=""'), code).toBe(errorCatalogue[code].retryable);

@@ -3,6 +3,7 @@
 import { ACCEPT } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
 import { type ErrorBody, type ErrorCode, errorCatalogue } from "../lib/errors.ts";
+import { permissionsPolicy, transportSecurity } from "../lib/security-headers.ts";
 import { errorDocument, styleHash } from "./error-document.ts";
 
 const reasons: Record<number, string> = {
@@ -31,6 +32,8 @@ export interface AnswerOptions {
   /** Replaces the catalogue's sentence; ours, never a visitor's text. */
   message?: string;
   retryAfterSeconds?: number;
+  /** Where the page leads on to; a URL of ours. */
+  leadsTo?: { href: string; text: string };
   /** More header lines; printable ASCII of ours. */
   headers?: readonly (readonly [string, string])[];
 }
@@ -42,6 +45,8 @@ export interface ErrorAnswer extends AnswerOptions {
   /** For HEAD: the head only. */
   headOnly: boolean;
   close: boolean;
+  /** The host may be ours, and is spoken to with TLS: browsers are told to keep to it. */
+  hsts?: boolean;
 }
 
 /** An empty 302 to a path of ours. */
@@ -59,7 +64,7 @@ export function errorAnswer(answer: ErrorAnswer): Buffer {
   const message = answer.message ?? standard;
   const reason = reasons[status] ?? "Error";
   const body = answer.html
-    ? errorDocument(answer.code, reason, message, answer.requestId)
+    ? errorDocument({ code: answer.code, reason, message, requestId: answer.requestId, leadsTo: answer.leadsTo })
     : json(answer.code, message, answer.requestId);
   const bytes = Buffer.from(body);
   const lines = [
@@ -70,8 +75,10 @@ export function errorAnswer(answer: ErrorAnswer): Buffer {
     "X-Content-Type-Options: nosniff",
     `Content-Security-Policy: default-src 'none';${answer.html ? ` style-src 'sha256-${styleHash}';` : ""} frame-ancestors 'none'`,
     "Referrer-Policy: no-referrer",
+    `Permissions-Policy: ${permissionsPolicy}`,
     `X-Request-Id: ${answer.requestId}`,
   ];
+  if (answer.hsts === true) lines.push(`Strict-Transport-Security: ${transportSecurity}`);
   if (answer.retryAfterSeconds !== undefined) lines.push(`Retry-After: ${answer.retryAfterSeconds}`);
   for (const [name, value] of answer.headers ?? []) lines.push(`${name}: ${value}`);
   if (status === 405) lines.push("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

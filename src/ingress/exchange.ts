@@ -39,6 +39,8 @@ export interface IngressHost {
 
 /** Durations in ms, sizes in bytes; names as in ShardSettings. */
 export interface IngressSettings {
+  /** What visitors and agents speak to the server. */
+  scheme: "http" | "https";
   headTimeoutMs: number;
   idleTimeoutMs: number;
   bodyProgressTimeoutMs: number;

@@ -1,5 +1,6 @@
 // Where a request that reaches the main thread belongs: to a shard, to the control plane, or nowhere.
 
+import { dashboardUrl } from "../config/config.ts";
 import type { ClientPool } from "../http1/client-pool.ts";
 import type { Head } from "../http1/head.ts";
 import type { VisitorConnection } from "../ingress/connection.ts";
@@ -15,7 +16,7 @@ import type { ShardLink } from "../link/shard-link.ts";
 import { shardOf } from "../link/shard-of.ts";
 
 export interface RouterOptions {
-  settings: IngressSettings & { domain: string; dashboardDomain: string; scheme: "http" | "https"; holdMs: number };
+  settings: IngressSettings & { domain: string; dashboardDomain: string; publicPort: number; holdMs: number };
   link: ShardLink;
   control: ClientPool;
   trusted: CidrList;
@@ -59,7 +60,7 @@ export class Router implements IngressHost {
       return this.toShard(connection, session);
     }
     if (!this.isServed(host, target.split("?", 1)[0]!))
-      return connection.answer(host.kind === "base" ? "not_found" : "misdirected");
+      return host.kind === "base" ? this.leadToDashboard(connection) : connection.answer("misdirected");
     const { address, secure } = connection.meta;
     const visitor = resolveVisitor(head, address, secure ? "https" : options.settings.scheme, options.trusted);
     relay(connection, head, options.control, visitor);
@@ -98,6 +99,12 @@ export class Router implements IngressHost {
     if (domain === dashboardDomain) return true;
     const isAgents = path.startsWith("/_tunnel/");
     return host.host === dashboardDomain ? !isAgents : isAgents || sharedPaths.has(path);
+  }
+
+  private leadToDashboard(connection: VisitorConnection): void {
+    connection.answer("not_found", {
+      leadsTo: { href: dashboardUrl(this.options.settings), text: "Go to the dashboard" },
+    });
   }
 
   private warnOfProxy(connection: VisitorConnection, head: Head): void {

@@ -5,7 +5,7 @@ import type { Head } from "../../src/http1/head.ts";
 import { VisitorConnection } from "../../src/ingress/connection.ts";
 import { flushCork } from "../../src/ingress/cork.ts";
 import { Deadlines } from "../../src/ingress/deadlines.ts";
-import type { Exchange, IngressHost } from "../../src/ingress/exchange.ts";
+import type { Exchange, IngressHost, IngressSettings } from "../../src/ingress/exchange.ts";
 import { judgeHost } from "../../src/ingress/gate.ts";
 import type { SocketOwner } from "../../src/ingress/visitor-socket.ts";
 
@@ -41,6 +41,7 @@ export interface FakeVisitor {
 }
 
 export const ingressLimits = {
+  scheme: "http" as "http" | "https",
   headTimeoutMs: 1_000,
   idleTimeoutMs: 2_000,
   bodyProgressTimeoutMs: 3_000,
@@ -49,7 +50,10 @@ export const ingressLimits = {
 };
 
 /** `route` decides about every complete head. The base domain is `tunnel.test`. */
-export function fakeVisitor(route: (connection: VisitorConnection, head: Head) => void): FakeVisitor {
+export function fakeVisitor(
+  route: (connection: VisitorConnection, head: Head) => void,
+  settings: IngressSettings = ingressLimits,
+): FakeVisitor {
   let received = "";
   const visitor: FakeVisitor = {
     connection: null as unknown as VisitorConnection,
@@ -66,7 +70,7 @@ export function fakeVisitor(route: (connection: VisitorConnection, head: Head) =
     room: Infinity,
   };
   const host: IngressHost = {
-    settings: ingressLimits,
+    settings,
     judgeHost: (value) => judgeHost(value, { domain: "tunnel.test", dashboardDomain: "tunnel.test" }),
     route,
     refused: (code, detail) => visitor.refused.push(`${code}: ${detail}`),
