@@ -1,31 +1,26 @@
 // Guards as Elysia plugins: a group of routes that uses one has `caller`, or the request ends before its body is judged.
 
 import { Elysia } from "elysia";
-import { createCallers } from "./callers.ts";
+import { type Caller, createCallers } from "./callers.ts";
 import type { ApiDeps } from "./deps.ts";
 
 /**
- * Each guard authenticates in `derive`, which runs before validation: strangers learn nothing of a route's schema.
- * They are `scoped`: they cover the instance that uses them and nothing beside it.
+ * A guard authenticates in `derive`, which runs before validation: strangers learn nothing of a route's schema.
+ * It is `scoped`: it covers the instance that uses it and nothing beside it.
  */
+export function createGuard<C extends Caller>(callerOf: (request: Request) => Promise<C>) {
+  return new Elysia().derive({ as: "scoped" }, async ({ request }) => ({ caller: await callerOf(request) }));
+}
+
+/** The guards that most routes use, and the judgements behind all of them. */
 export function createGuards(deps: ApiDeps) {
   const callers = createCallers(deps);
   return {
     callers,
-    session: new Elysia().derive({ as: "scoped" }, async ({ request }) => ({ caller: await callers.session(request) })),
-    admin: new Elysia().derive({ as: "scoped" }, async ({ request }) => ({ caller: await callers.admin(request) })),
-    adminEnrolling: new Elysia().derive({ as: "scoped" }, async ({ request }) => ({
-      caller: await callers.adminEnrolling(request),
-    })),
-    orgMember: new Elysia().derive({ as: "scoped" }, async ({ request }) => ({
-      caller: await callers.orgMember(request),
-    })),
-    orgMemberEnrolling: new Elysia().derive({ as: "scoped" }, async ({ request }) => ({
-      caller: await callers.orgMemberEnrolling(request),
-    })),
-    orgAdmin: new Elysia().derive({ as: "scoped" }, async ({ request }) => ({
-      caller: await callers.orgAdmin(request),
-    })),
+    session: createGuard(callers.session),
+    admin: createGuard(callers.admin),
+    orgMember: createGuard(callers.orgMember),
+    orgAdmin: createGuard(callers.orgAdmin),
   };
 }
 

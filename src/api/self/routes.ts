@@ -2,7 +2,7 @@
 
 import type { Caller } from "../callers.ts";
 import type { ApiDeps } from "../deps.ts";
-import { adminSecurity, sessionSecurity, type Guards } from "../guards.ts";
+import { adminSecurity, createGuard, sessionSecurity, type Guards } from "../guards.ts";
 import { toAccountAnswer } from "../accounts/model.ts";
 import { enrolmentAnswer, recoveryCodesAnswer } from "../login/model.ts";
 import { newRoutes } from "../routes.ts";
@@ -20,121 +20,86 @@ function keepSession(result: { setCookie: string | null }, headers: Headers): vo
   if (result.setCookie !== null) headers["set-cookie"] = result.setCookie;
 }
 
-/** What both groups do, as functions of the caller; the groups differ in their guard. */
-function createActions(self: Self) {
-  return {
-    async password(
-      caller: Caller,
-      body: { currentPassword?: string; newPassword: string },
-      request: Request,
-      headers: Headers,
-    ) {
-      keepSession(await self.changePassword(caller, body, request), headers);
-      return { success: true as const };
-    },
-    async totpSetup(caller: Caller, code: string, request: Request, headers: Headers) {
-      const result = await self.finishTotp(caller, code, request);
-      keepSession(result, headers);
-      return { success: true as const, recoveryCodes: result.recoveryCodes };
-    },
-    async totpRemove(
-      caller: Caller,
-      body: { currentPassword?: string; code: string },
-      request: Request,
-      headers: Headers,
-    ) {
-      keepSession(await self.removeTotp(caller, body, request), headers);
-      return { success: true as const };
-    },
-  };
+/** What both groups share; they differ in their guards and in what they say of the caller. */
+function createSharedRoutes(
+  self: Self,
+  tag: string,
+  security: Record<string, string[]>[],
+  callers: Record<"enrolling" | "enrolled", (request: Request) => Promise<Caller>>,
+) {
+  const enrolling = newRoutes("", tag, security)
+    .use(createGuard(callers.enrolling))
+    .post("/totp/start", ({ caller, body, request }) => self.startTotp(caller, body.currentPassword, request), {
+      body: model.totpStartBody,
+      response: answers({ 200: enrolmentAnswer }, ...proofErrors),
+      detail: {
+        summary: "Begin to enrol an authenticator",
+        description: "The old one stays until the new one has proven itself.",
+      },
+    })
+    .post(
+      "/totp/setup",
+      async ({ caller, body, request, set }) => {
+        const result = await self.finishTotp(caller, body.code, request);
+        keepSession(result, set.headers);
+        return { success: true as const, recoveryCodes: result.recoveryCodes };
+      },
+      {
+        body: model.totpSetupBody,
+        response: answers({ 200: recoveryCodesAnswer }, ...proofErrors, "bad_code", "not_found", "audit_unavailable"),
+        detail: { summary: "Finish enrolling with a code of the new authenticator" },
+      },
+    );
+  const enrolled = newRoutes("", tag, security)
+    .use(createGuard(callers.enrolled))
+    .put(
+      "/password",
+      async ({ caller, body, request, set }) => {
+        keepSession(await self.changePassword(caller, body, request), set.headers);
+        return { success: true as const };
+      },
+      {
+        body: model.passwordBody,
+        response: answers({ 200: successSchema }, ...proofErrors, "audit_unavailable"),
+        detail: { summary: "Change the own password", description: "Ends every other session." },
+      },
+    )
+    .delete(
+      "/totp",
+      async ({ caller, body, request, set }) => {
+        keepSession(await self.removeTotp(caller, body, request), set.headers);
+        return { success: true as const };
+      },
+      {
+        body: model.totpRemoveBody,
+        response: answers({ 200: successSchema }, ...proofErrors, "bad_code", "audit_unavailable"),
+        detail: { summary: "Remove the authenticator", description: "Ends every session." },
+      },
+    );
+  return newRoutes("", tag).use(enrolling).use(enrolled);
 }
-
-/** How both groups describe themselves. Made for each, because Elysia adds the group's own tags and security to what it is given. */
-const describeRoutes = () => ({
-  password: {
-    body: model.passwordBody,
-    response: answers({ 200: successSchema }, ...proofErrors, "audit_unavailable"),
-    detail: { summary: "Change the own password", description: "Ends every other session." },
-  },
-  totpStart: {
-    body: model.totpStartBody,
-    response: answers({ 200: enrolmentAnswer }, ...proofErrors),
-    detail: {
-      summary: "Begin to enrol an authenticator",
-      description: "The old one stays until the new one has proven itself.",
-    },
-  },
-  totpSetup: {
-    body: model.totpSetupBody,
-    response: answers({ 200: recoveryCodesAnswer }, ...proofErrors, "bad_code", "not_found", "audit_unavailable"),
-    detail: { summary: "Finish enrolling with a code of the new authenticator" },
-  },
-  totpRemove: {
-    body: model.totpRemoveBody,
-    response: answers({ 200: successSchema }, ...proofErrors, "bad_code", "audit_unavailable"),
-    detail: { summary: "Remove the authenticator", description: "Ends every session." },
-  },
-  token: {
-    body: model.tokenBody,
-    response: answers({ 200: model.tokenAnswer }, ...proofErrors, "audit_unavailable"),
-    detail: { summary: "Make a new API token", description: "The old one ends, and the tunnels it opened close." },
-  },
-});
 
 /** /admin/me. */
 export function createAdminSelfRoutes(deps: ApiDeps, guards: Guards) {
-  const self = createSelf(deps);
-  const act = createActions(self);
-  const routes = describeRoutes();
-  const enrolling = newRoutes("", "admin: own account", adminSecurity)
-    .use(guards.adminEnrolling)
-    .post(
-      "/totp/start",
-      ({ caller, body, request }) => self.startTotp(caller, body.currentPassword, request),
-      routes.totpStart,
-    )
-    .post(
-      "/totp/setup",
-      ({ caller, body, request, set }) => act.totpSetup(caller, body.code, request, set.headers),
-      routes.totpSetup,
-    );
-  const enrolled = newRoutes("", "admin: own account", adminSecurity)
+  const { adminEnrolling, admin } = guards.callers;
+  const tag = "admin: own account";
+  const own = newRoutes("", tag, adminSecurity)
     .use(guards.admin)
     .get("", ({ caller }) => ({ account: toAccountAnswer(caller.account) }), {
       response: answers({ 200: model.adminMeAnswer }, ...guardErrors),
       detail: { summary: "The admin who calls" },
-    })
-    .put(
-      "/password",
-      ({ caller, body, request, set }) => act.password(caller, body, request, set.headers),
-      routes.password,
-    )
-    .delete(
-      "/totp",
-      ({ caller, body, request, set }) => act.totpRemove(caller, body, request, set.headers),
-      routes.totpRemove,
-    );
-  return newRoutes("/admin/me", "admin: own account").use(enrolling).use(enrolled);
+    });
+  return newRoutes("/admin/me", tag)
+    .use(createSharedRoutes(createSelf(deps), tag, adminSecurity, { enrolling: adminEnrolling, enrolled: admin }))
+    .use(own);
 }
 
 /** /org/me. */
 export function createOrgSelfRoutes(deps: ApiDeps, guards: Guards) {
+  const { orgMemberEnrolling, orgMember } = guards.callers;
   const self = createSelf(deps);
-  const act = createActions(self);
-  const routes = describeRoutes();
-  const enrolling = newRoutes("", "organization: own account", sessionSecurity)
-    .use(guards.orgMemberEnrolling)
-    .post(
-      "/totp/start",
-      ({ caller, body, request }) => self.startTotp(caller, body.currentPassword, request),
-      routes.totpStart,
-    )
-    .post(
-      "/totp/setup",
-      ({ caller, body, request, set }) => act.totpSetup(caller, body.code, request, set.headers),
-      routes.totpSetup,
-    );
-  const enrolled = newRoutes("", "organization: own account", sessionSecurity)
+  const tag = "organization: own account";
+  const own = newRoutes("", tag, sessionSecurity)
     .use(guards.orgMember)
     .get(
       "",
@@ -147,23 +112,19 @@ export function createOrgSelfRoutes(deps: ApiDeps, guards: Guards) {
         detail: { summary: "The member who calls, and the organization" },
       },
     )
-    .put(
-      "/password",
-      ({ caller, body, request, set }) => act.password(caller, body, request, set.headers),
-      routes.password,
-    )
-    .delete(
-      "/totp",
-      ({ caller, body, request, set }) => act.totpRemove(caller, body, request, set.headers),
-      routes.totpRemove,
-    )
     .post(
       "/token",
       async ({ caller, body, request }) => ({
         success: true as const,
         ...(await self.changeToken(caller, body.currentPassword, request)),
       }),
-      routes.token,
+      {
+        body: model.tokenBody,
+        response: answers({ 200: model.tokenAnswer }, ...proofErrors, "audit_unavailable"),
+        detail: { summary: "Make a new API token", description: "The old one ends, and the tunnels it opened close." },
+      },
     );
-  return newRoutes("/org/me", "organization: own account").use(enrolling).use(enrolled);
+  return newRoutes("/org/me", tag)
+    .use(createSharedRoutes(self, tag, sessionSecurity, { enrolling: orgMemberEnrolling, enrolled: orgMember }))
+    .use(own);
 }
