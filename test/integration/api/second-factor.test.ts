@@ -151,12 +151,33 @@ describeEngines("second factor", (open) => {
       expect((await finish(1)).status).toBe(401);
     });
 
+    /** Before the second factor nothing of the own account changes. */
+    const expectOnlyEnrolling = async (group: string, session: string) => {
+      const password = { currentPassword: goodPassword, newPassword: `${goodPassword}-2` };
+      const asked = [
+        await api.call("PUT", `${group}/password`, { session, body: password }),
+        await api.call("DELETE", `${group}/totp`, { session, body: { currentPassword: goodPassword, code: "000000" } }),
+      ];
+      expect(asked.map(codeOf)).toEqual(["totp_required", "totp_required"]);
+    };
+
+    test("a session of an admin whose second factor is gone can do nothing but enrol", async () => {
+      const { session } = await createPerson(api, { username: name, isAdmin: true, totp: true });
+      const gone = { totp_secret: null };
+      await api.deps.db.kysely.updateTable("accounts").set(gone).where("username", "=", name).execute();
+      expect(codeOf(await api.call("GET", "/admin/me", { session }))).toBe("totp_required");
+      await expectOnlyEnrolling("/admin/me", session);
+      const body = { currentPassword: goodPassword };
+      expect((await api.call("POST", "/admin/me/totp/start", { session, body })).status).toBe(200);
+    });
+
     test("an organization that requires a second factor lets its members do nothing before", async () => {
       const orgId = await createOrganization(api, `Org ${name}`);
       const { session } = await createPerson(api, { username: name, orgId, isOrgAdmin: true });
       await api.deps.db.kysely.updateTable("organizations").set({ require_totp: 1 }).where("id", "=", orgId).execute();
       expect(codeOf(await api.call("GET", "/org/me", { session }))).toBe("totp_required");
       expect(codeOf(await api.call("GET", "/org/accounts", { session }))).toBe("totp_required");
+      await expectOnlyEnrolling("/org/me", session);
       const start = await api.call("POST", "/org/me/totp/start", { session, body: { currentPassword: goodPassword } });
       const code = codeNow(api, start.body["secret"] as string);
       const done = await api.call("POST", "/org/me/totp/setup", { session, body: { code } });
