@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { AgentEvent } from "../cli/agent/types.ts";
 import { processTree, residentBytes } from "./measure/proc.ts";
-import { startServer } from "./parties/digit-link.ts";
+import { type StartedServer, startServer } from "./parties/digit-link.ts";
 import type { PartyContext } from "./parties/party.ts";
 import { waitForPort } from "./ports.ts";
 import type { StartedProcess } from "./process-group.ts";
@@ -11,6 +11,7 @@ import type { IdleSessions } from "./report.ts";
 
 const sessionsPerTunnel = 2;
 const tunnelsPerAgent = 250;
+const warmTunnels = 50;
 /** All of them come from one address and one account here, which no server would allow by default. */
 const limits = {
   MAX_CONNECTIONS_PER_ADDRESS: "100000",
@@ -29,32 +30,22 @@ export async function measureIdleSessions(
   const server = startServer(context, "idle", limits);
   await waitForPort("127.0.0.1", server.port, server.process);
   const tunnels = Math.ceil(sessions / sessionsPerTunnel);
-  const serverBytesBefore = await settledBytes([server.process], signal);
   const agents: { process: StartedProcess; tunnels: number }[] = [];
+  const startAgent = async (first: number, count: number): Promise<number> => {
+    const process_ = startAgentProcess(context, server, first, count);
+    agents.push({ process: process_, tunnels: count });
+    const bytes = residentBytes([process_.pid]).now;
+    await waitForTunnels(process_, count, signal);
+    return bytes;
+  };
   try {
+    // The first sessions bring in code and caches that are there once: they belong to the server, not to a session.
+    await startAgent(0, warmTunnels);
+    await agents.pop()!.process.stop();
+    const serverBytesBefore = await settledBytes([server.process], signal);
     let agentBytesBefore = 0;
-    for (let first = 0; first < tunnels; first += tunnelsPerAgent) {
-      const count = Math.min(tunnelsPerAgent, tunnels - first);
-      const forwards = Array.from({ length: count }, (_, i) => [
-        "--forward",
-        `idle-${first + i}:${context.servicePort}`,
-      ]);
-      const process_ = context.processes.start(`idle-agent-${first}`, [
-        process.execPath,
-        agentEntry,
-        "--server",
-        `http://localhost:${server.port}`,
-        "--token",
-        server.adminToken,
-        "--json",
-        "--connections",
-        String(sessionsPerTunnel),
-        ...forwards.flat(),
-      ]);
-      agents.push({ process: process_, tunnels: count });
-      agentBytesBefore += residentBytes([process_.pid]).now;
-      await waitForTunnels(process_, count, signal);
-    }
+    for (let first = warmTunnels; first < warmTunnels + tunnels; first += tunnelsPerAgent)
+      agentBytesBefore += await startAgent(first, Math.min(tunnelsPerAgent, warmTunnels + tunnels - first));
     const serverBytes = await settledBytes([server.process], signal);
     return {
       sessions: tunnels * sessionsPerTunnel,
@@ -75,6 +66,22 @@ export async function measureIdleSessions(
     await Promise.all(agents.map((agent) => agent.process.stop()));
     await server.process.stop();
   }
+}
+
+function startAgentProcess(context: PartyContext, server: StartedServer, first: number, count: number): StartedProcess {
+  const forwards = Array.from({ length: count }, (_, i) => ["--forward", `idle-${first + i}:${context.servicePort}`]);
+  return context.processes.start(`idle-agent-${first}`, [
+    process.execPath,
+    agentEntry,
+    "--server",
+    `http://localhost:${server.port}`,
+    "--token",
+    server.adminToken,
+    "--json",
+    "--connections",
+    String(sessionsPerTunnel),
+    ...forwards.flat(),
+  ]);
 }
 
 /** Resolves when the agent has said `tunnel.ready` that often and that all wanted sessions are open. */
