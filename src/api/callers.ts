@@ -24,6 +24,8 @@ export interface OrgCaller extends Caller {
 export interface Callers {
   /** Any active account with a live session; it may still owe a second factor. Throws `unauthorized`. */
   session(request: Request): Promise<Caller>;
+  /** As `session`, but whoever owes a second factor must enrol first. Throws `unauthorized`, `totp_required`. */
+  enrolled(request: Request): Promise<Caller>;
   /** A system admin, by session or by `X-Admin-Token`. Throws `unauthorized`, `forbidden`, `totp_required`. */
   admin(request: Request): Promise<Caller>;
   /** As `admin`, but one who has yet to enrol passes: for the routes that enrol. */
@@ -95,6 +97,11 @@ export function createCallers(deps: ApiDeps): Callers {
 
   return {
     session,
+    async enrolled(request) {
+      const caller = await session(request);
+      checkSecondFactor(caller.account);
+      return caller;
+    },
     adminEnrolling,
     orgMemberEnrolling,
     async admin(request) {

@@ -139,6 +139,19 @@ describe("security", () => {
     expect((await browser.send(answer)).location).toStartWith("/login?error=");
   });
 
+  test("whoever owes a second factor enrols before adding an identity", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const browser = world.browser();
+    await world.signIn(browser, "github");
+    const { kysely } = world.test.deps.db;
+    const answer = await world.answerOf(browser, "google", "/", { link: true });
+    await kysely.updateTable("accounts").set({ is_admin: 1 }).execute();
+    expect((await browser.send(answer)).location).toStartWith("/login?error=");
+    expect((await browser.send("/auth/oauth/google?link=1")).status).toBe(403);
+    expect(await kysely.selectFrom("oauth_links").select("provider").execute()).toEqual([{ provider: "github" }]);
+  });
+
   test("an identity is added to the account that asked for it, not to who is logged in by then", async () => {
     await using world = await setUp();
     await world.addAccount("acc_1", { email: "ada@example.com" });

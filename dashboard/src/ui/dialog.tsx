@@ -18,6 +18,7 @@ export function Dialog(props: {
   const titleId = createUniqueId();
   let element!: HTMLDialogElement;
   let pressedOutside = false;
+  let leaving = false;
   const before = document.activeElement;
 
   onMount(() => {
@@ -25,6 +26,7 @@ export function Dialog(props: {
     element.querySelector<HTMLElement>("[autofocus], [data-autofocus]")?.focus();
   });
   onCleanup(() => {
+    leaving = true;
     element.close();
     if (before instanceof HTMLElement && before.isConnected) before.focus();
   });
@@ -47,6 +49,12 @@ export function Dialog(props: {
       onCancel={(event) => {
         event.preventDefault();
         if (!props.locked) props.onClose();
+      }}
+      onClose={() => {
+        // A browser closes even what refuses to, when Esc is pressed again and again.
+        if (leaving) return;
+        if (props.locked) element.showModal();
+        else props.onClose();
       }}
       onMouseDown={(event) => {
         pressedOutside = outside(event);

@@ -9,7 +9,6 @@ import {
   insertPendingLogin,
   type PendingLoginRow,
 } from "../../db/second-factors.ts";
-import type { Trx } from "../../db/database.ts";
 import { insertSession } from "../../db/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { owesSecondFactor } from "../callers.ts";
@@ -18,6 +17,7 @@ import { factsOf } from "../request.ts";
 import { createPasswordAttempts } from "./attempts.ts";
 import { createSecondFactor, seedRow } from "./second-factor.ts";
 import { prepareSession } from "./sessions.ts";
+import { mustBeUnchanged } from "./unchanged.ts";
 
 /** What a login step leads to. `pendingToken` is for the next step only, 5 minutes, once. */
 export type LoginStep = { kind: "session"; setCookie: string } | { kind: "totp" | "enrol"; pendingToken: string };
@@ -39,20 +39,10 @@ export function createLogins(deps: ApiDeps): Logins {
   const attempts = createPasswordAttempts(deps);
   const secondFactor = createSecondFactor(deps);
 
-  /**
-   * A password takes a while to judge. Whoever changed it meanwhile has ended what was open, so nothing may be opened by
-   * the old one. Writing first waits for a change that is about to commit.
-   */
-  async function mustBeUnchanged(trx: Trx, seen: Account): Promise<void> {
-    await updateAccount(trx, seen.id, { last_used_at: nowMs() });
-    const now = await findAccount(trx, seen.id);
-    if (now === null || !now.active || now.passwordHash !== seen.passwordHash) throw new AppError("bad_credentials");
-  }
-
   async function startSession(account: Account, request: Request): Promise<LoginStep> {
     const session = await prepareSession(deps, account.id, request);
     await db.transaction(async (trx) => {
-      await mustBeUnchanged(trx, account);
+      await mustBeUnchanged(trx, account, nowMs());
       await insertSession(trx, session.row);
     });
     return { kind: "session", setCookie: session.setCookie };
@@ -73,7 +63,7 @@ export function createLogins(deps: ApiDeps): Logins {
       expires_at: nowMs() + deps.settings.pendingLoginTtlMs,
     };
     await db.transaction(async (trx) => {
-      await mustBeUnchanged(trx, account);
+      await mustBeUnchanged(trx, account, nowMs());
       await insertPendingLogin(trx, row);
     });
     return { kind, pendingToken };

@@ -18,7 +18,7 @@ const beginQuery = closed({
 
 const toProvider = rawAnswers(
   { 303: { description: "To the provider." } },
-  ...(["validation", "unauthorized", "csrf", "rate_limited"] as const),
+  ...(["validation", "unauthorized", "csrf", "totp_required", "rate_limited"] as const),
 );
 const toDashboard = rawAnswers(
   { 303: { description: "To the dashboard: signed in, to the second factor, or to the login page with `error`." } },
@@ -46,7 +46,7 @@ export function createOauthRoutes(options: { providers: readonly SignInProvider[
           // Another site must not begin to add identities to somebody's account.
           const site = request.headers.get("sec-fetch-site");
           if (query.link !== undefined && site !== null && site !== "same-origin") throw new AppError("csrf");
-          const caller = query.link === undefined ? null : await guards.callers.session(request);
+          const caller = query.link === undefined ? null : await guards.callers.enrolled(request);
           const { location, setCookie } = await signIn.begin(chosen, request, caller);
           return redirect(location, [setCookie]);
         },
@@ -56,7 +56,7 @@ export function createOauthRoutes(options: { providers: readonly SignInProvider[
         "/:provider/callback",
         async ({ params: { provider }, request }) => {
           const { location, setCookies } = await signIn.finish(providerOf(provider), request, () =>
-            guards.callers.session(request),
+            guards.callers.enrolled(request),
           );
           return redirect(location, setCookies);
         },

@@ -222,6 +222,7 @@ const publicReasons: ReadonlySet<string> = new Set(["unknown_account", "admin_no
 function reasonOf(error: unknown): string {
   if (error instanceof SignInRefused || error instanceof OidcRefused) return error.reason;
   if (error instanceof AppError && error.code === "unauthorized") return "no_session";
+  if (error instanceof AppError && error.code === "totp_required") return "second_factor_owed";
   throw error;
 }
 

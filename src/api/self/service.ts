@@ -21,6 +21,7 @@ import type { ApiDeps } from "../deps.ts";
 import { createPasswordAttempts } from "../login/attempts.ts";
 import { createSecondFactor, seedRow } from "../login/second-factor.ts";
 import { clearSessionCookie, prepareSession, type PreparedSession } from "../login/sessions.ts";
+import { mustBeUnchanged } from "../login/unchanged.ts";
 import { factsOf } from "../request.ts";
 
 export interface Self {
@@ -86,6 +87,7 @@ export function createSelf(deps: ApiDeps): Self {
       const passwordHash = await deps.passwords.hash(body.newPassword);
       const session = await newSession(caller, request);
       await db.transaction(async (trx) => {
+        await mustBeUnchanged(trx, account, nowMs());
         await updateAccount(trx, account.id, { password_hash: passwordHash, password_changed_at: nowMs() });
         await deletePendingLogins(trx, account.id);
         await rotateSessions(trx, caller, session);

@@ -1,6 +1,6 @@
 // What people change about themselves, with proof, and what it ends.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
@@ -36,6 +36,35 @@ describeEngines("self", (open) => {
     expect(await status(answer.cookies["__Host-dl_session"]!)).toBe(200);
     expect(await login(api, name)).toBe("");
     expect(await login(api, name, newPassword)).not.toBe("");
+  });
+
+  test("a change that was under way when somebody else set the password, or deactivated the account, is not made", async () => {
+    const { kysely } = database.db;
+    for (const change of [{ password_hash: "$2b$04$another" }, { active: 0 as const }]) {
+      const person = await createPerson(api, { username: `${name}-${++count}`, orgId });
+      const verify = Bun.password.verify.bind(Bun.password);
+      const judging = spyOn(Bun.password, "verify").mockImplementationOnce(async (password, hash, algorithm) => {
+        const isRight = await verify(password, hash, algorithm);
+        await kysely.updateTable("accounts").set(change).where("id", "=", person.id).execute();
+        return isRight;
+      });
+      const before = await kysely.selectFrom("accounts").select("password_hash").where("id", "=", person.id).execute();
+      const body = { currentPassword: goodPassword, newPassword };
+      const answer = await api.call("PUT", "/org/me/password", { session: person.session, body });
+      judging.mockRestore();
+      expect({ change, code: codeOf(answer), cookies: answer.cookies }).toMatchObject({
+        code: "bad_credentials",
+        cookies: {},
+      });
+      const [row] = await kysely.selectFrom("accounts").selectAll().where("id", "=", person.id).execute();
+      expect(row).toMatchObject({ ...before[0], ...change });
+      const sessions = await kysely
+        .selectFrom("dashboard_sessions")
+        .select("id")
+        .where("account_id", "=", person.id)
+        .execute();
+      expect(sessions).toHaveLength(1);
+    }
   });
 
   test("an admin without password sets one by token, and can then log in", async () => {

@@ -74,6 +74,12 @@ export function TotpCard(): JSX.Element {
 
 function EnrolDialog(props: { onClose: () => void }): JSX.Element {
   const [enrolment, setEnrolment] = createSignal<TotpEnrolment | null>(null);
+  const [hasCodes, setHasCodes] = createSignal(false);
+  const verify = async (code: string): Promise<string[]> => {
+    const { recoveryCodes } = await finishTotp(code);
+    setHasCodes(true);
+    return recoveryCodes;
+  };
   const form = createForm({
     initial: { currentPassword: "" },
     codes: { bad_credentials: "currentPassword" },
@@ -81,7 +87,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
     submit: async ({ currentPassword }) => setEnrolment(await startTotp({ currentPassword })),
   });
   return (
-    <Dialog title="Two-factor authentication" onClose={props.onClose}>
+    <Dialog title="Two-factor authentication" locked={hasCodes()} onClose={props.onClose}>
       <Show
         when={enrolment()}
         fallback={
@@ -105,12 +111,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
         }
       >
         {(value) => (
-          <TotpEnrolForm
-            enrolment={value()}
-            verify={async (code) => (await finishTotp(code)).recoveryCodes}
-            onDone={props.onClose}
-            doneLabel="I have kept them"
-          />
+          <TotpEnrolForm enrolment={value()} verify={verify} onDone={props.onClose} doneLabel="I have kept them" />
         )}
       </Show>
     </Dialog>

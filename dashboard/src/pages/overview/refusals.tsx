@@ -11,6 +11,7 @@ import { Ago } from "../../ui/time.tsx";
 import { Badge } from "../../ui/state.tsx";
 
 const shownAtOnce = 8;
+const keyOf = ({ time, name, rule, address }: Refusal): string => [time, name, rule, address].join(" ");
 
 export function RecentRefusals(): JSX.Element {
   const overview = useQuery(() => resources.overview());
@@ -18,7 +19,11 @@ export function RecentRefusals(): JSX.Element {
   listen((event) => {
     if (event.type === "refusal") setFresh((all) => [event.data as Refusal, ...all].slice(0, shownAtOnce));
   });
-  const rows = (older: Refusal[]) => [...fresh(), ...older].slice(0, shownAtOnce);
+  const rows = (older: Refusal[]) => {
+    // The query is asked again now and then, and knows by then what the stream has said.
+    const known = new Set(older.map(keyOf));
+    return [...fresh().filter((one) => !known.has(keyOf(one))), ...older].slice(0, shownAtOnce);
+  };
   return (
     <Card
       title="Recent refusals"
