@@ -69,8 +69,14 @@ describe("sign-in providers", () => {
     const other = await stage.person({ username: "bob" });
     await using tab = await tabOf(other, "me");
     await tab.page.getByRole("link", { name: "Link Acme SSO" }).click();
-    await tab.page.getByText("That identity is linked to another account.").waitFor();
+    const reason = tab.page.getByText("That identity is linked to another account.");
+    await reason.waitFor();
+    const goOn = tab.page.getByRole("link", { name: "go on to the dashboard" });
+    await goOn.waitFor();
+    expect(await reason.isVisible()).toBe(true);
     await tab.check();
+    await goOn.click();
+    await tab.page.getByRole("button", { name: "Account: bob" }).waitFor();
   });
 });
 

@@ -1,7 +1,7 @@
 // The log-in page.
 
 import { useNavigate, useSearchParams } from "@solidjs/router";
-import { createResource, For, onMount, Show, type JSX } from "solid-js";
+import { createResource, createSignal, For, onMount, Show, type JSX } from "solid-js";
 import { providers } from "../../api/login.ts";
 import { loadMe } from "../../api/session.ts";
 import { Gate } from "../../shell/gate.tsx";
@@ -40,12 +40,15 @@ export default function Login(): JSX.Element {
   const [params] = useSearchParams<{ next: string; error: string }>();
   const resume = resumed();
   const [available] = createResource(providers);
+  const [isIn, setIsIn] = createSignal(false);
   const enter = async () => {
     if ((await loadMe()) !== null) navigate(safeNext(resume?.to ?? params.next), { replace: true });
   };
   onMount(() => {
     document.title = "Log in · digit-link";
-    if (resume === null) void enter();
+    // Whoever is logged in goes on by himself, unless there is something to be read first.
+    if (params.error !== undefined) void loadMe().then((me) => setIsIn(me !== null));
+    else if (resume === null) void enter();
   });
   return (
     <Gate>
@@ -53,6 +56,11 @@ export default function Login(): JSX.Element {
       <Show when={params.error}>
         <Note tone="bad" alert>
           <p>{signInErrors[params.error ?? ""] ?? signInErrors["sign_in_failed"]}</p>
+          <Show when={isIn()}>
+            <p>
+              <a href={safeNext(params.next)}>You are still logged in: go on to the dashboard</a>
+            </p>
+          </Show>
         </Note>
       </Show>
       <LoginFlow
