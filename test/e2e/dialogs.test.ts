@@ -50,7 +50,7 @@ const menu = (tunnel: string, item: string) => async (page: Page) => {
   await page.getByRole("menuitem", { name: item }).click();
 };
 const leaveUnsaved = async (page: Page) => {
-  await page.getByLabel("Name").fill("Changed");
+  await page.getByLabel("Name", { exact: true }).fill("Changed");
   await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link").click();
 };
 const dialogs = (): [name: string, path: string, open: (page: Page) => Promise<unknown>][] => [
@@ -102,7 +102,7 @@ describe.each(["light", "dark", "phone"] as Look[])("dialogs, %s", (look) => {
     const { page } = tab;
     await stage.enter(tab.context, await stage.admin());
     await page.goto(`${stage.origin}/dashboard/organizations/${orgId}/settings`);
-    await page.getByLabel("Name").fill("Acme Robotics");
+    await page.getByLabel("Name", { exact: true }).fill("Acme Robotics");
     await tab.context.clearCookies();
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("dialog", { name: "Log in again" }).waitFor();
@@ -110,6 +110,6 @@ describe.each(["light", "dark", "phone"] as Look[])("dialogs, %s", (look) => {
     await tab.check();
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
-    expect(await page.getByLabel("Name").inputValue()).toBe("Acme Robotics");
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Acme Robotics");
   });
 });

@@ -129,7 +129,7 @@ describe("roles", () => {
     await page.getByText("The policy is in force.").waitFor();
     await tab.check();
     await page.getByRole("link", { name: "Settings" }).click();
-    await page.getByLabel("Name").fill("Acme Robotics");
+    await page.getByLabel("Name", { exact: true }).fill("Acme Robotics");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("Saved.").waitFor();
     await page.getByRole("complementary").getByText("Acme Robotics").waitFor();

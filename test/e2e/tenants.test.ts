@@ -34,13 +34,13 @@ describe("from an empty server to a protected application", () => {
     await page.getByText("No organizations yet").waitFor();
     await tab.check();
     await page.getByRole("button", { name: "New organization" }).first().click();
-    await page.getByLabel("Name").fill("Acme Robotics");
+    await page.getByLabel("Name", { exact: true }).fill("Acme Robotics");
     await tab.check();
     await page.getByRole("button", { name: "Create organization" }).click();
     await page.getByRole("heading", { name: "Acme Robotics", level: 1 }).waitFor();
 
     await page.getByRole("button", { name: "New application" }).first().click();
-    await page.getByLabel("Name").fill("Web Shop");
+    await page.getByLabel("Name", { exact: true }).fill("Web Shop");
     expect(await page.getByLabel("Subdomain").inputValue()).toBe("web-shop");
     await page.getByLabel("Subdomain").fill("admin");
     await page.getByRole("button", { name: "Create application" }).click();
@@ -152,11 +152,11 @@ describe("from an empty server to a protected application", () => {
     const { page } = tab;
     await page.getByRole("link", { name: "Blue Harbor" }).click();
     await page.getByRole("link", { name: "Settings" }).click();
-    await page.getByLabel("Name").fill("Red Harbor");
+    await page.getByLabel("Name", { exact: true }).fill("Red Harbor");
     await page.getByRole("link", { name: "Tunnels" }).click();
     const dialog = page.getByRole("dialog", { name: "Leave without saving?" });
     await dialog.getByRole("button", { name: "Cancel" }).click();
-    expect(await page.getByLabel("Name").inputValue()).toBe("Red Harbor");
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Red Harbor");
     await page.getByRole("link", { name: "Tunnels" }).click();
     await dialog.getByRole("button", { name: "Leave" }).click();
     await page.getByRole("heading", { name: "Tunnels", level: 1 }).waitFor();
