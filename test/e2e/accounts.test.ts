@@ -42,8 +42,10 @@ describe("accounts", () => {
     expect(await secret.textContent()).toMatch(/^dlt_[A-Za-z0-9_-]{40,}$/);
     await tab.check();
     // A browser lets a page refuse the first of them, not the third.
-    for (let times = 0; times < 4; times++) await page.keyboard.press("Escape");
-    expect(await secret.isVisible()).toBe(true);
+    for (let times = 0; times < 4; times++) {
+      await page.keyboard.press("Escape");
+      expect(await secret.isVisible()).toBe(true);
+    }
     await page.getByRole("button", { name: "I have copied it" }).click();
 
     await page.getByRole("link", { name: "runner" }).click();

@@ -50,8 +50,11 @@ export function Dialog(props: {
         event.preventDefault();
         if (!props.locked) props.onClose();
       }}
+      onKeyDown={(event) => {
+        // A browser closes even what cancels that, when Esc is pressed again and again.
+        if (props.locked && event.key === "Escape") event.preventDefault();
+      }}
       onClose={() => {
-        // A browser closes even what refuses to, when Esc is pressed again and again.
         if (leaving) return;
         if (props.locked) element.showModal();
         else props.onClose();
