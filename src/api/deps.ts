@@ -1,6 +1,6 @@
 // What the API needs from the rest of the program; server.ts passes it, tests pass fakes for the parts they watch.
 
-import type { Limiter } from "../auth/limiter.ts";
+import type { Limiter } from "../auth/limiter-types.ts";
 import type { Passwords } from "../auth/passwords.ts";
 import type { Sealer } from "../auth/sealing.ts";
 import type { SessionTokens } from "../auth/jwt.ts";

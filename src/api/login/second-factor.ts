@@ -61,14 +61,14 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
         requestId,
       });
     const key = { scope: "totp", subject: account.id, rule: deps.settings.totpLimit };
-    const verdict = deps.limiter.begin([key]);
+    const verdict = await deps.limiter.begin([key]);
     if (!verdict.allowed) {
       outcome(false, "too many wrong codes");
       throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
     }
     try {
       const result = await attempt();
-      await verdict.attempt.succeed([key]);
+      await verdict.attempt.succeed(key);
       outcome(true, null);
       return result;
     } catch (error) {
