@@ -102,7 +102,7 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
         const { account } = caller;
         const recoveryCodes = createRecoveryCodes();
         const hashes = recoveryCodes.map((code) => hashRecoveryCode(account.id, code));
-        await secondFactor.check(account, body.code, request, async (trx) => {
+        await secondFactor.check(account, body.code, "session", request, async (trx) => {
           await replaceRecoveryCodes(trx, account.id, hashes, nowMs());
           await deps.audit.within(trx, {
             ...changeBy(caller, request),

@@ -91,7 +91,7 @@ describeEngines("login", (open) => {
     await prune(api.deps);
     expect(await left()).toEqual([1, true, true, true]);
     expect((await api.call("GET", "/auth/me", { session })).status).toBe(200);
-    api.clock.nowMs += 9 * 24 * 3_600_000;
+    api.clock.nowMs += 32 * 24 * 3_600_000;
     await prune(api.deps);
     expect(await left()).toEqual([0, false, false, false]);
   });
