@@ -149,7 +149,6 @@ function listen(
     },
     onReplaced(shard) {
       registry.onReplaced(shard);
-      watchers.onReplaced(shard);
       metrics.onReplaced(shard);
     },
     onEvents(shard, events) {

@@ -76,7 +76,11 @@ export function listenForAgents(
         socket.data = nobody;
         return void socket.terminate();
       }
-      connections.accept(socket, { address, secure: false, acceptedAtMs: Date.now(), last: false }, false);
+      connections.accept(
+        socket,
+        { address, secure: false, acceptedAtMs: Date.now(), last: false, moves: 0, lent: false },
+        false,
+      );
     },
   };
   try {

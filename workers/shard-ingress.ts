@@ -13,6 +13,7 @@ import { type HostVerdict, judgeHost, sessionShard } from "../src/ingress/gate.t
 import { relay } from "../src/ingress/relay.ts";
 import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
 import { HttpStream } from "./http-stream.ts";
+import type { Lender } from "./lender.ts";
 import { keepShown } from "./policy/again.ts";
 import { isOpenToAll, judge, openPass } from "./policy/judge.ts";
 import { headerReader } from "./policy/header-reader.ts";
@@ -31,6 +32,7 @@ export interface ShardIngressOptions {
   policy: PolicyState;
   trusted: CidrList;
   control: ClientPool;
+  lender: Lender;
   /** Gives the connection to another thread. */
   give(owner: number | "main", socket: Socket<SocketOwner>, meta: MoveMeta): boolean | SocketOwner;
   /** Makes a session of an agent's upgrade. */
@@ -72,15 +74,16 @@ export class ShardIngress implements IngressHost {
     if (host.kind === "tunnel") {
       const owner = shardOf(host.name, options.shards);
       if (owner === options.shard) this.visit(connection, head, host.name);
-      else this.move(connection, owner);
+      else if (!options.lender.lend(connection, head, owner)) this.move(connection, owner);
     } else if (host.kind === "base" && sessionShard(head.target) === options.shard)
       options.openSession(connection, head);
-    else this.move(connection, "main");
+    else if (!options.lender.lend(connection, head, "main")) this.move(connection, "main");
   }
 
   refused(): void {}
 
   released(connection: VisitorConnection): void {
+    this.options.lender.released(connection);
     this.options.released(connection);
   }
 

@@ -60,21 +60,15 @@ async function start(
   extra: Record<string, string> = {},
 ): Promise<RunningParty> {
   const server = startServer(context, label, extra);
-  const agents = names.map((name) =>
-    context.processes.start(`${label}-agent-${name}`, [
+  // One agent for all names, as the peers have one client.
+  const agents = [
+    context.processes.start(`${label}-agent`, [
       process.execPath,
       agentEntry,
-      "http",
-      String(context.servicePort),
-      "--server",
-      `http://localhost:${server.port}`,
-      "--subdomain",
-      name,
-      "--token",
-      server.adminToken,
-      "--quiet",
+      ...["http", "--server", `http://localhost:${server.port}`, "--token", server.adminToken, "--quiet"],
+      ...names.flatMap((name) => ["--forward", `${name}:${context.servicePort}`]),
     ]),
-  );
+  ];
   const [first, ...rest] = names.map((name) => `${name}.localhost:${server.port}`);
   if (first === undefined) throw new Error("A party needs a name.");
   const endpoint = { address: "127.0.0.1", port: server.port, hostHeaders: [first, ...rest] as const };

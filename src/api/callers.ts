@@ -74,7 +74,8 @@ export function createCallers(deps: ApiDeps): Callers {
     });
     if (account === null) {
       // Counted afterwards: scripts may call many at a time, and 256 random bits are not guessed in parallel.
-      await deps.limiter.fail([key]);
+      const verdict = deps.limiter.begin([key]);
+      if (verdict.allowed) await verdict.attempt.fail();
       throw new AppError("bad_token");
     }
     return { account, sessionId: null };

@@ -72,6 +72,12 @@ export const threads = {
     "move",
     "How connections reach their shard; pipe is slower and needs no duplicated descriptors.",
   ),
+  lendAfterMoves: setting(
+    "LEND_AFTER_MOVES",
+    kind.integer({ min: 1, max: 1_000_000 }),
+    3,
+    "How often a connection moves from shard to shard (proxies pool theirs) before it stays and its requests are passed on instead.",
+  ),
   socketDir: optional(
     "SOCKET_DIR",
     path,

@@ -43,6 +43,7 @@ export function shardSettings(config: Config, extra: ShardSettingsExtra): ShardS
     // The setting is for all shards together.
     captureBytes: Math.floor(config.captureBytes / config.shards),
     handover: config.handover,
+    lendAfterMoves: config.lendAfterMoves,
     controlSocket: extra.controlSocket,
   };
 }

@@ -14,4 +14,8 @@ export interface MovedConnection {
   acceptedAtMs: number;
   /** The receiver answers one request and closes: too much was unread to be worth another move. */
   last: boolean;
+  /** How often it has moved, this time included. */
+  moves: number;
+  /** Not a visitor's connection, but the way of those of its requests that another thread lends to this one. */
+  lent: boolean;
 }

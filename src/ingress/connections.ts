@@ -89,7 +89,8 @@ export class Connections {
 
   private create(meta: ConnectionMeta): VisitorConnection {
     const connection = new VisitorConnection(this.options.host, this.deadlines, meta);
-    connection.countBucket = this.options.counts.opened(meta.address);
+    // One that is lent takes descriptors, but no visitor's place.
+    connection.countBucket = this.options.counts.opened(meta.lent ? "lent" : meta.address);
     return connection;
   }
 }

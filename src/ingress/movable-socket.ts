@@ -51,7 +51,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     const unread = routed.toString("latin1", this.routedAt);
     // The first move is never for nothing; later ones of much data would make pipelines over several hosts quadratic.
     const last = this.meta.last || (!this.isFresh && unread.length - (this.routedEnd - this.routedAt) > maxMoveBytes);
-    const given = give(socket, { ...this.meta, unread, last });
+    const given = give(socket, { ...this.meta, unread, last, moves: this.meta.moves + 1 });
     if (given === false) return false;
     this.phase = "closed";
     if (given !== true) {

@@ -1,4 +1,4 @@
-// Relays one exchange to the control plane's unix socket, with what we know of the visitor in headers of ours.
+// Relays one exchange: to the control plane's unix socket, with what we know of the visitor in headers of ours, or to another shard (workers/lender.ts).
 
 import { writeChunk, writeLastChunk } from "../http1/chunks.ts";
 import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putCrlf, putText, requestRules } from "../http1/copy.ts";
@@ -36,11 +36,11 @@ export function relay(connection: VisitorConnection, head: Head, pool: ClientPoo
     at,
   );
   at = putCrlf(scratch, at);
-  exchange.start(pool, scratch, at, connection.body.done);
+  exchange.start(pool, scratch, 0, at);
 }
 
-/** The visitor's half: request bytes on their way to the control plane. */
-class RelayExchange implements Exchange {
+/** The visitor's half: request bytes on their way to whoever answers. */
+export class RelayExchange implements Exchange {
   private client: ClientConnection | null = null;
 
   constructor(
@@ -48,11 +48,13 @@ class RelayExchange implements Exchange {
     private readonly chunked: boolean,
   ) {}
 
-  start(pool: ClientPool, head: Buffer, length: number, complete: boolean): void {
-    const client = pool.begin(new RelayAnswer(this.connection, () => (this.client = null)), this.connection.isHead);
+  /** Once, after `connection.begin`: writes the head; `pool` says on which connection. */
+  start(pool: Pick<ClientPool, "begin">, head: Uint8Array, start: number, end: number): void {
+    const { connection } = this;
+    const client = pool.begin(new RelayAnswer(connection, () => (this.client = null)), connection.isHead);
     this.client = client;
-    client.write(head, 0, length);
-    if (complete) client.requestEnd();
+    client.write(head, start, end);
+    if (connection.body.done) client.requestEnd();
   }
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {
@@ -78,7 +80,7 @@ class RelayExchange implements Exchange {
     if (this.connection.backlogBytes < maxBacklogBytes) this.client?.resume();
   }
 
-  /** The control plane's socket has taken something. */
+  /** The answering side's socket has taken something. */
   clientDrained(): void {
     if (this.client === null || this.client.backlogBytes < maxBacklogBytes) this.connection.resumeReading();
   }
@@ -88,7 +90,7 @@ class RelayExchange implements Exchange {
   }
 }
 
-/** The control plane's half: its answer on the way to the visitor. */
+/** The other half: the answer on its way to the visitor. */
 class RelayAnswer implements ClientHandler {
   private readonly response: ResponseWriter;
   private begun = false;
@@ -101,7 +103,7 @@ class RelayAnswer implements ClientHandler {
   }
 
   head(head: Head): void {
-    if (head.status < 200) return;
+    if (head.status < 200) return this.response.interim(head);
     this.begun = true;
     this.response.begin(head, true, noLines, 0);
   }

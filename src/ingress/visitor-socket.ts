@@ -14,6 +14,10 @@ export interface ConnectionMeta {
   acceptedAtMs: number;
   /** Answer one request, then close. */
   last: boolean;
+  /** How often it has moved so far. */
+  moves: number;
+  /** Requests come from another thread that has the visitor's connection. */
+  lent: boolean;
 }
 
 /** What moves to another thread besides the descriptor. */

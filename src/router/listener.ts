@@ -90,7 +90,11 @@ function accept(options: ListenerOptions, socket: Socket<SocketOwner>, secure: b
     socket.end(errorAnswer(answer));
     return;
   }
-  options.connections.accept(socket, { address, secure, acceptedAtMs: Date.now(), last: false }, pump);
+  options.connections.accept(
+    socket,
+    { address, secure, acceptedAtMs: Date.now(), last: false, moves: 0, lent: false },
+    pump,
+  );
 }
 
 function isFull(options: ListenerOptions, address: string): boolean {

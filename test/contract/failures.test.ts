@@ -10,7 +10,7 @@ import { startHostileAgent } from "../helpers/hostile-agent.ts";
 import { startLocalService } from "../helpers/local-service.ts";
 import { patternBytes } from "../helpers/pattern.ts";
 import { onlyValue, type RawResponse } from "../helpers/raw-client.ts";
-import { describeContract, requestBytes } from "../helpers/services.ts";
+import { describeContractAndLent, requestBytes } from "../helpers/services.ts";
 import { testTls } from "../helpers/test-tls.ts";
 
 /** Checks an error answer of ours as JSON. */
@@ -23,7 +23,7 @@ function expectError(response: RawResponse, status: number, code: string): void 
   expect(onlyValue(response, "cache-control")).toBe("no-store");
 }
 
-describeContract("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE_MS: "10s" }, (parties) => {
+describeContractAndLent("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE_MS: "10s" }, (parties) => {
   const cuts = ["length", "chunked", "close"].flatMap((framing) =>
     ["reset", "clean"].flatMap((how) =>
       ["1.0", "1.1"].flatMap((version) => [0, 1_000, 3_000_000].map((bytes) => ({ framing, how, version, bytes }))),

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { onlyValue } from "../helpers/raw-client.ts";
-import { describeContract } from "../helpers/services.ts";
+import { describeContractAndLent } from "../helpers/services.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
 /** Targets that must arrive byte for byte. */
@@ -34,7 +34,7 @@ const targets = [
   `/head?${"q=%F0%9F%98%80&".repeat(1_000)}`,
 ];
 
-describeContract("fidelity", {}, (parties) => {
+describeContractAndLent("fidelity", {}, (parties) => {
   test.each(targets.map((target) => [target.slice(0, 60), target] as const))("target %s", async (_, target) => {
     const { ask, service } = parties();
     expect((await ask(target)).status).toBe(200);

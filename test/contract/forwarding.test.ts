@@ -2,12 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { onlyValue } from "../helpers/raw-client.ts";
-import { describeContract, requestBytes } from "../helpers/services.ts";
+import { describeContractAndLent, requestBytes } from "../helpers/services.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
 const proxied = { TRUSTED_PROXIES: "127.0.0.9,127.0.1.0/24" };
 
-describeContract("forwarding", proxied, (parties) => {
+describeContractAndLent("forwarding", proxied, (parties) => {
   /** The head that the local service got, as its field lines in lower-case names. */
   async function seen(lines: string[], localAddress?: string): Promise<Record<string, string[]>> {
     const { open, host } = parties();

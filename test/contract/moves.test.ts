@@ -25,8 +25,10 @@ const resident = (pid: number): number =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
 
 describe.each([
-  ["4 shards", { SHARDS: "4" }],
-  ["2 shards, piped", { SHARDS: "2", HANDOVER: "pipe" }],
+  ["4 shards, every time", { SHARDS: "4", LEND_AFTER_MOVES: "1000000" }],
+  ["2 shards, piped, every time", { SHARDS: "2", HANDOVER: "pipe", LEND_AFTER_MOVES: "1000000" }],
+  ["4 shards, lent", { SHARDS: "4", LEND_AFTER_MOVES: "1" }],
+  ["2 shards, piped, lent", { SHARDS: "2", HANDOVER: "pipe", LEND_AFTER_MOVES: "1" }],
 ])("moves: %s", (_, env) => {
   let server: ServerProcess;
   let agents: ProcessAgent[];

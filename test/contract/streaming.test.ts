@@ -5,7 +5,7 @@ import { maxWindowBytes } from "../../src/protocol/frames.ts";
 import { patternBytes, patternSha1 } from "../helpers/pattern.ts";
 import { kernelBytes } from "../helpers/process-facts.ts";
 import { onlyValue } from "../helpers/raw-client.ts";
-import { describeContract, requestBytes } from "../helpers/services.ts";
+import { describeContractAndLent, requestBytes } from "../helpers/services.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
 /** Resolves in time, or fails: how long somebody may take to notice that the other side left. */
@@ -16,7 +16,7 @@ async function within(ms: number, what: string, fact: Promise<unknown>): Promise
   clearTimeout(timer);
 }
 
-describeContract("streaming", {}, (parties) => {
+describeContractAndLent("streaming", {}, (parties) => {
   test("100-continue comes from the local service before the body is sent", async () => {
     const { open, host } = parties();
     for (const framing of ["Content-Length: 5", "Transfer-Encoding: chunked"]) {

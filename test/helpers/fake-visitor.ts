@@ -90,7 +90,7 @@ export function fakeVisitor(
   };
   // Nothing ticks here: tests call `expired` themselves.
   const deadlines = new Deadlines(1e9);
-  const meta = { address: "192.0.2.1", secure: false, acceptedAtMs: 0, last: false };
+  const meta = { address: "192.0.2.1", secure: false, acceptedAtMs: 0, last: false, moves: 0, lent: false };
   visitor.connection = new VisitorConnection(host, deadlines, meta);
   visitor.connection.opened(socket as unknown as Socket<SocketOwner>);
   deadlines.close();

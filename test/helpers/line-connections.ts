@@ -37,7 +37,7 @@ export function createLineHandlers(thread: {
       const [word, argument = ""] = line.split(" ");
       if (word === "move") {
         const { address, acceptedAtMs, unread } = connection;
-        const meta = { address, acceptedAtMs, unread, secure: false, last: false };
+        const meta = { address, acceptedAtMs, unread, secure: false, last: false, moves: 1, lent: false };
         const owner = argument === "main" ? "main" : Number(argument);
         if (giveAway(socket, meta, thread.ledger, (moved) => thread.send(owner, moved))) return;
         writeWhole(socket, `${thread.label}:not moved\n`);

@@ -92,6 +92,8 @@ export async function startLineServer(
           unread: "",
           acceptedAtMs: Date.now(),
           last: false,
+          moves: 0,
+          lent: false,
         });
         return handlers.open?.(socket);
       },
@@ -105,7 +107,15 @@ export async function startLineServer(
     socket: {
       open(socket) {
         const { remoteAddress: address } = socket;
-        const meta = { address, secure: true, unread: "", acceptedAtMs: Date.now(), last: false };
+        const meta = {
+          address,
+          secure: true,
+          unread: "",
+          acceptedAtMs: Date.now(),
+          last: false,
+          moves: 1,
+          lent: false,
+        };
         socket.data = pipeThrough(socket, meta, (moved) => supervisor.sendConnection(0, moved));
         if (socket.data === null) socket.terminate();
       },

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type LocalService, startLocalService } from "./local-service.ts";
-import { RawClient, type RawResponse, requestOnce, type ResponseOptions } from "./raw-client.ts";
+import { RawClient, type RawResponse, type ResponseOptions } from "./raw-client.ts";
 import { type ServerEnv, startTestServer, type TestServer } from "./server.ts";
 import { startTestAgent, type TestAgent } from "./agent.ts";
 
@@ -36,6 +36,7 @@ export function requestBytes(host: string, target: string, options: AskOptions =
 }
 
 const host = "demo.localhost";
+const lends = "LEND_AFTER_MOVES";
 
 /** Starts server, two local services and their agents. */
 async function startParties(env: ServerEnv = {}): Promise<Parties> {
@@ -46,20 +47,32 @@ async function startParties(env: ServerEnv = {}): Promise<Parties> {
     // "demo" and "other" belong to different shards of two and of four.
     startTestAgent({ server, subdomain: "other", localPort: otherService.port, connections: 1 }),
   ]);
+  const open = async (localAddress?: string): Promise<RawClient> => {
+    const client = await RawClient.open({
+      port: server.port,
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
+    if (env[lends] === undefined) return client;
+    // From now on the connection belongs to the other tunnel's shard, which lends what is asked of the first.
+    const answer = client.response();
+    await client.send(requestBytes("other.localhost", "/hello"));
+    await answer;
+    return client;
+  };
   return {
     server,
     agent,
     service,
     other: { host: "other.localhost", service: otherService, agent: otherAgent },
     host,
-    open: (localAddress) =>
-      RawClient.open({ port: server.port, ...(localAddress === undefined ? {} : { localAddress }) }),
-    ask: (target, options = {}) =>
-      requestOnce(
-        server,
-        requestBytes(host, target, options),
-        options.method === "HEAD" ? { toHead: true, ...options } : options,
-      ),
+    open,
+    async ask(target, options = {}) {
+      using client = await open();
+      const answer = client.response(options.method === "HEAD" ? { toHead: true, ...options } : options);
+      await client.send(requestBytes(host, target, options));
+      // Awaited here, or `using` would close the connection first.
+      return await answer;
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all([agent[Symbol.asyncDispose](), otherAgent[Symbol.asyncDispose]()]);
       await server[Symbol.asyncDispose]();
@@ -77,8 +90,13 @@ export const setups: Record<string, ServerEnv> = {
 };
 
 /** Declares `body` once per setup. `parties()` is for use inside tests. */
-export function describeContract(name: string, env: ServerEnv, body: (parties: () => Parties) => void): void {
-  describe.each(Object.entries(setups))(`${name}: %s`, (_, setup) => {
+export function describeContract(
+  name: string,
+  env: ServerEnv,
+  body: (parties: () => Parties) => void,
+  ways = setups,
+): void {
+  describe.each(Object.entries(ways))(`${name}: %s`, (_, setup) => {
     let parties: Parties | null = null;
     beforeAll(async () => {
       parties = await startParties({ ...setup, ...env });
@@ -89,4 +107,9 @@ export function describeContract(name: string, env: ServerEnv, body: (parties: (
       expect([...parties!.service.problems, ...parties!.other.service.problems]).toEqual([]);
     });
   });
+}
+
+/** The same, and once more with requests whose connection another shard holds (workers/lender.ts): those of `open` and `ask` are such then. */
+export function describeContractAndLent(name: string, env: ServerEnv, body: (parties: () => Parties) => void): void {
+  describeContract(name, env, body, { ...setups, "2 shards, lent": { SHARDS: "2", [lends]: "1" } });
 }

@@ -8,6 +8,7 @@ import { RawClient } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
 import { type InProcessAgent, openTunnel } from "../helpers/tunnel-agent.ts";
+import { valuesOf } from "../helpers/strict-http.ts";
 import { keepVisiting, serviceOf, visit } from "../helpers/visit.ts";
 
 setDefaultTimeout(30_000);
@@ -87,4 +88,51 @@ test("a connection that another shard holds waits for the successor like one tha
   );
   const answer = await ask(names.hit);
   expect({ status: answer.status, service: serviceOf(answer) }).toEqual({ status: 200, service: "local" });
+});
+
+test("shards that lend and borrow die: what is answered is right, the rest waits, is refused or breaks, and nothing leaks", async () => {
+  await using lending = await startServerProcess({ shards: 2, faults: true, env: { LEND_AFTER_MOVES: "1" } });
+  await using one = startTaggedService(names.hit);
+  await using two = startTaggedService(names.spared);
+  const tunnels = [one, two].map(({ port, tag }) => openTunnel({ ...lending, port, name: tag }));
+  const opened = await Promise.all(tunnels);
+  const { port } = lending;
+  const before = descriptorCount(lending.pid);
+  let stop = false;
+  let right = 0;
+  const wrong: string[] = [];
+  // Connections that change host on every request, as a proxy's do.
+  const visitor = async (first: number): Promise<void> => {
+    while (!stop) {
+      using client = await RawClient.open({ port });
+      for (let i = first; !stop; i++) {
+        const name = [names.hit, names.spared][i % 2]!;
+        const answer = client.response();
+        await client.send(`GET /size/20000 HTTP/1.1\r\nHost: ${name}.localhost\r\n\r\n`);
+        const got = await answer.catch(() => null);
+        if (got === null) break;
+        if (got.status === 200 && serviceOf(got) === name && got.body.length === 20_000) right++;
+        else if (got.status < 500) wrong.push(`${name}: ${got.status} of ${serviceOf(got)}, ${got.body.length} bytes`);
+        if (valuesOf(got.fields, "connection").includes("close")) break;
+      }
+    }
+  };
+  const visitors = Array.from({ length: 12 }, (_, i) => visitor(i));
+  for (let i = 0; i < 4; i++) {
+    const served = right;
+    await eventually(() => right > served + 100, "visitors of both are served");
+    const deaths = lending.log.filter(({ message }) => message === "a shard died").length;
+    await lending.fault(i % 3 === 0 ? "throw" : "exit", i % 2);
+    await eventually(
+      () => lending.log.filter(({ message }) => message === "a shard died").length > deaths,
+      "the death is noticed",
+    );
+  }
+  const served = right;
+  await eventually(() => right > served + 100, "visitors of both are served again");
+  stop = true;
+  await Promise.all(visitors);
+  expect(wrong).toEqual([]);
+  await eventually(() => descriptorCount(lending.pid) <= before, "no descriptor leaked");
+  for (const agent of opened) await agent.stop(0);
 });

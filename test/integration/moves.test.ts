@@ -1,4 +1,4 @@
-// Connections that change host on every request: every answer right and in order, nothing leaked, moved or piped.
+// Connections that change host on every request: every answer right and in order, nothing leaked, moved, piped or lent.
 
 import { describe, expect, test } from "bun:test";
 import { shardOf } from "../../src/link/shard-of.ts";
@@ -12,11 +12,19 @@ import { openTunnel } from "../helpers/tunnel-agent.ts";
 /** Names on shards 0 and 1 of two. */
 const tags = ["ant", "bee", "cat", "dog"];
 
-for (const handover of ["move", "pipe"] as const) {
-  describe(`HANDOVER=${handover}`, () => {
+/** Moved or piped on every change of host, and passed on instead (workers/lender.ts). */
+const ways = [
+  { HANDOVER: "move", LEND_AFTER_MOVES: "1000000" },
+  { HANDOVER: "pipe", LEND_AFTER_MOVES: "1000000" },
+  { HANDOVER: "move", LEND_AFTER_MOVES: "3" },
+  { HANDOVER: "pipe", LEND_AFTER_MOVES: "1" },
+];
+
+for (const env of ways) {
+  describe(`HANDOVER=${env.HANDOVER}, LEND_AFTER_MOVES=${env.LEND_AFTER_MOVES}`, () => {
     test("2,000 changes of host over 8 connections, pipelined, with bodies both ways", async () => {
       expect(new Set(tags.map((tag) => shardOf(tag, 2))).size).toBe(2);
-      await using server = await startServerProcess({ shards: 2, env: { HANDOVER: handover } });
+      await using server = await startServerProcess({ shards: 2, env });
       const services: TaggedService[] = tags.map(startTaggedService);
       const agents = await Promise.all(services.map(({ tag, port }) => openTunnel({ ...server, port, name: tag })));
       await runMovingVisitors({ port: server.port, tags, moves: 500, connections: 8, run: "warm" });

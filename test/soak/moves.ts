@@ -1,4 +1,4 @@
-// 100,000 changes of host on kept-alive, pipelined connections with bodies both ways; then with pipes.
+// 100,000 changes of host on kept-alive, pipelined connections with bodies both ways: moved, piped, and lent.
 
 import { eventually } from "../helpers/eventually.ts";
 import { runMovingVisitors } from "../helpers/moving-visitors.ts";
@@ -12,14 +12,19 @@ const tags = ["ant", "bee", "cat", "dog"];
 
 export const moves: Scenario = {
   name: "moves",
-  about: "100,000 changes of host, moved and piped: answers right and in order, nothing leaked",
+  about: "100,000 changes of host, moved, piped and lent: answers right and in order, nothing leaked",
   async run(options) {
-    return [...(await runWith("move", options)), ...(await runWith("pipe", options))];
+    const always = "1000000";
+    return [
+      ...(await runWith("move", { HANDOVER: "move", LEND_AFTER_MOVES: always }, options)),
+      ...(await runWith("pipe", { HANDOVER: "pipe", LEND_AFTER_MOVES: always }, options)),
+      ...(await runWith("lend", {}, options)),
+    ];
   },
 };
 
-async function runWith(handover: "move" | "pipe", options: SoakOptions): Promise<Fact[]> {
-  await using server = await startServerProcess({ shards: 4, env: { HANDOVER: handover } });
+async function runWith(way: string, env: Record<string, string>, options: SoakOptions): Promise<Fact[]> {
+  await using server = await startServerProcess({ shards: 4, env });
   const services = tags.map(startTaggedService);
   const agents = await Promise.all(services.map(({ tag, port }) => openTunnel({ ...server, port, name: tag })));
   const { port } = server;
@@ -36,13 +41,13 @@ async function runWith(handover: "move" | "pipe", options: SoakOptions): Promise
   );
   const twice = services.flatMap(({ seen }) => [...seen].filter(([, times]) => times > 1).map(([id]) => id));
   const facts = [
-    exactly(`${handover}: answers`, report.answers, count),
-    nothingIn(`${handover}: wrong answers`, report.wrong),
-    nothingIn(`${handover}: broken connections`, report.broken),
-    nothingIn(`${handover}: requests delivered twice`, twice),
-    atMost(`${handover}: descriptors more than before`, leaked(), 0),
-    atMost(`${handover}: memory more than before`, residentBytes(server.pid) - before.bytes, 64 * 1_048_576, "bytes"),
-    figure(`${handover}: requests per second`, count / seconds),
+    exactly(`${way}: answers`, report.answers, count),
+    nothingIn(`${way}: wrong answers`, report.wrong),
+    nothingIn(`${way}: broken connections`, report.broken),
+    nothingIn(`${way}: requests delivered twice`, twice),
+    atMost(`${way}: descriptors more than before`, leaked(), 0),
+    atMost(`${way}: memory more than before`, residentBytes(server.pid) - before.bytes, 64 * 1_048_576, "bytes"),
+    figure(`${way}: requests per second`, count / seconds),
   ];
   await Promise.all([...agents, ...services].map((one) => one[Symbol.asyncDispose]()));
   return facts;

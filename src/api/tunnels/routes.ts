@@ -73,7 +73,8 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     if (!(result instanceof AppError) || result.code !== "bad_token") return result;
     if (retryAfterMs > 0) return blocked;
     // Counted afterwards: many agents may come back from one address at once.
-    await deps.limiter.fail([key]);
+    const verdict = deps.limiter.begin([key]);
+    if (verdict.allowed) await verdict.attempt.fail();
     return result;
   }
 
