@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
 import { freePorts } from "./free-ports.ts";
-
-const root = join(import.meta.dir, "../..");
+import { program } from "./program.ts";
 
 export interface ServerProcessOptions {
   shards?: number;
@@ -50,7 +49,7 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   const port = again?.port ?? (await freePorts(1))[0]!;
   const faultFile = join(folder, "fault");
   const preload = options.faults === true ? ["--preload", join(import.meta.dir, "shard-faults.ts")] : [];
-  const child = Bun.spawn([process.execPath, ...preload, join(root, "src/main.ts")], {
+  const child = Bun.spawn([process.execPath, ...preload, await program("src/main.ts")], {
     cwd: folder,
     env: {
       PATH: process.env.PATH ?? "",
@@ -95,8 +94,15 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
     ...{ port, pid: child.pid, shards, folder, origin, token, log, exited },
     signal: (signal) => child.kill(signal),
     async createAccount(name) {
-      const main = join(root, "cli/main.ts");
-      const command = [process.execPath, main, "admin", "create", name, "--allow", "127.0.0.0/8"];
+      const command = [
+        process.execPath,
+        await program("cli/main.ts"),
+        "admin",
+        "create",
+        name,
+        "--allow",
+        "127.0.0.0/8",
+      ];
       const env = { PATH: process.env.PATH ?? "", DB_PATH: join(folder, "digit-link.db") };
       const creating = Bun.spawn(command, { cwd: folder, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
       const [code, out, err] = await Promise.all([creating.exited, creating.stdout.text(), creating.stderr.text()]);

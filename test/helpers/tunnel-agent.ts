@@ -1,9 +1,9 @@
 // Real agents for tests: in this process, or as a process that can be killed.
 
-import { join } from "node:path";
 import { startAgent } from "../../cli/agent/agent.ts";
 import type { AgentEnd, AgentEvent } from "../../cli/agent/types.ts";
 import { eventually } from "./eventually.ts";
+import { program } from "./program.ts";
 import { endWithThisProcess, readLines } from "./server-process.ts";
 
 export interface TunnelAgentOptions {
@@ -88,7 +88,7 @@ export async function openTunnelProcess(options: TunnelAgentOptions): Promise<Pr
   const flags = ["--server", options.origin, "--connections", String(connections), "--json"];
   if (options.name !== undefined) flags.push("--subdomain", options.name);
   if (options.pool === true) flags.push("--pool");
-  const main = join(import.meta.dir, "../../cli/main.ts");
+  const main = await program("cli/main.ts");
   const child = Bun.spawn([process.execPath, main, protocol, String(options.port), ...flags], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", DIGIT_LINK_TOKEN: options.token, ...options.env },
     stdin: "ignore",

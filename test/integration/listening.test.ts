@@ -10,6 +10,7 @@ import { subprotocol } from "../../src/protocol/frames.ts";
 import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
+import { program } from "../helpers/program.ts";
 import { startTestServer, testEnv } from "../helpers/server.ts";
 import { readLines } from "../helpers/server-process.ts";
 import { testTls } from "../helpers/test-tls.ts";
@@ -155,7 +156,7 @@ describe("an inherited listener", () => {
   test("LISTEN_FD: the server takes over a port that somebody else opened", async () => {
     const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const fd = (listener as unknown as { fd: number }).fd;
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../src/main.ts")], {
+    const child = Bun.spawn([process.execPath, await program("src/main.ts")], {
       env: { ...process.env, ...testEnv(folder, { LISTEN_FD: "3", LOG_FORMAT: "json" }) },
       stdio: ["ignore", "ignore", "pipe", fd],
     });
@@ -203,7 +204,7 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
     ],
     ["no database", { DB_PATH: notADatabase }, "cannot be used: file is not a database."],
   ])("%s", async (_what, env, sentence) => {
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../src/main.ts")], {
+    const child = Bun.spawn([process.execPath, await program("src/main.ts")], {
       env: { PATH: process.env["PATH"], ...testEnv(folder, { LOG_FORMAT: "json", ...env }) },
       stdio: ["ignore", "ignore", "pipe"],
     });
