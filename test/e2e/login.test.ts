@@ -1,4 +1,4 @@
-// From nothing to a working server, and every way in: the wizard, password, codes, recovery codes, lock-out, expiry.
+// Every way in: password, codes, recovery codes, enrolment on the way, lock-out, expiry.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
@@ -25,57 +25,6 @@ async function enterCode(page: Page, code: string): Promise<void> {
   await page.getByLabel("Code from your authenticator").fill(code);
   await page.getByRole("button", { name: "Verify" }).click();
 }
-
-describe("first boot", () => {
-  test("the wizard makes the first admin: wrong code, short password, TOTP, recovery codes, first address", async () => {
-    await using stage = await startStage();
-    await using tab = await browser.open();
-    const { page } = tab;
-    await page.goto(stage.origin);
-    await page.waitForURL("**/setup");
-    await tab.check();
-    await tab.shot("setup");
-
-    await page.getByLabel("One-time code").fill("not-the-code");
-    await page.getByLabel("Password", { exact: true }).fill("short");
-    await page.getByRole("button", { name: "Continue" }).click();
-    await page.getByText("At least 10 characters.").first().waitFor();
-    await page.getByLabel("Password", { exact: true }).fill(goodPassword);
-    await page.getByLabel("Password, once more").fill(goodPassword);
-    await page.getByRole("button", { name: "Continue" }).click();
-    await page.getByText("The code is wrong").waitFor();
-
-    await page.getByLabel("One-time code").fill(stage.setupCode);
-    await page.getByRole("button", { name: "Continue" }).click();
-    await page.getByRole("img", { name: "QR code" }).waitFor();
-    await tab.check();
-    await tab.shot("setup-totp");
-    const seed = (await page.locator(".secret code").textContent()) ?? "";
-    await page.getByLabel("First code").fill(codeOf(seed));
-    await page.getByRole("button", { name: "Turn on" }).click();
-    await page.getByText("Keep these recovery codes").waitFor();
-    expect(await page.locator(".codes li").count()).toBe(10);
-    await tab.check();
-    await tab.shot("setup-codes");
-    await page.getByRole("button", { name: "I have kept them" }).click();
-    await page.getByRole("button", { name: "Finish" }).click();
-    await page.getByRole("heading", { name: "The server is yours" }).waitFor();
-    await tab.check();
-    await tab.shot("setup-done");
-    await page.getByRole("button", { name: "Go to the dashboard" }).click();
-    await overview(page);
-    await page.goto(`${stage.origin}/setup`);
-    await page.getByRole("heading", { name: "This server is set up" }).waitFor();
-    await tab.check();
-  });
-
-  test("the printed URL brings the code along", async () => {
-    await using stage = await startStage();
-    await using tab = await browser.open();
-    await tab.page.goto(`${stage.origin}/setup#code=${stage.setupCode}`);
-    expect(await tab.page.getByLabel("One-time code").inputValue()).toBe(stage.setupCode);
-  });
-});
 
 describe("log-in", () => {
   let stage: Stage;

@@ -8,11 +8,11 @@ import type { TotpEnrolment } from "../../api/types.ts";
 import { Gate } from "../../shell/gate.tsx";
 import { Button, LinkButton } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
-import { Command } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
-import { Note, Problem } from "../../ui/note.tsx";
+import { Problem } from "../../ui/note.tsx";
 import { TotpEnrolForm } from "./enrol-step.tsx";
+import { FirstAgent } from "./first-agent.tsx";
 
 type Step = "credentials" | "totp" | "finish" | "done";
 const steps: { id: Step; label: string }[] = [
@@ -55,6 +55,8 @@ export default function Setup(): JSX.Element {
     initial: { allowCurrentAddress: true },
     submit: async ({ allowCurrentAddress }) => {
       await setupComplete(allowCurrentAddress);
+      // From here on somebody is logged in.
+      await loadMe();
       setStep("done");
     },
   });
@@ -144,7 +146,7 @@ export default function Setup(): JSX.Element {
                 </Match>
                 <Match when={step() === "finish"}>
                   <h1>Your first agent</h1>
-                  <p>Only agents from allowed addresses may open tunnels. Nothing is allowed yet.</p>
+                  <p>Only agents from allowed addresses may open tunnels.</p>
                   <Form
                     form={finish}
                     actions={
@@ -162,21 +164,10 @@ export default function Setup(): JSX.Element {
                   </Form>
                 </Match>
                 <Match when={step() === "done"}>
-                  <h1>The server is yours</h1>
-                  <Note title="Open a tunnel">
-                    <p>
-                      Make an account for your agents first: it has the token that they log in with. Then run this
-                      beside something that listens on port 3000:
-                    </p>
-                  </Note>
-                  <Command text={`digit-link http 3000 --server ${location.origin}`} />
-                  <Button
-                    kind="primary"
-                    wide
-                    onClick={() => void loadMe().then((who) => navigate(who ? "/dashboard/overview" : "/login"))}
-                  >
-                    Go to the dashboard
-                  </Button>
+                  <FirstAgent
+                    addressAllowed={finish.values.allowCurrentAddress}
+                    onDone={() => void loadMe().then((who) => navigate(who ? "/dashboard/overview" : "/login"))}
+                  />
                 </Match>
               </Switch>
             </Match>

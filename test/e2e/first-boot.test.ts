@@ -1,0 +1,185 @@
+// From nothing to a working tunnel, as whoever starts a server for the first time: its log, the wizard, the agent, the public URL.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { encode } from "uqr";
+import { eventually } from "../helpers/eventually.ts";
+import { endWithThisProcess, startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
+import { startBrowser, type Browser } from "./browser.ts";
+import { builtDashboard } from "./built-dashboard.ts";
+import { codeOf, goodPassword } from "./stage.ts";
+
+setDefaultTimeout(60_000);
+let browser: Browser;
+let server: ServerProcess;
+let setupUrl: URL;
+let home: string;
+beforeAll(async () => {
+  builtDashboard();
+  // As an operator starts it: nobody can log in, no agent may come.
+  const env = { ADMIN_TOKEN: "", AGENT_WHITELIST: "", BCRYPT_COST: "4" };
+  home = mkdtempSync(join(tmpdir(), "digit-link-home-"));
+  [browser, server] = await Promise.all([startBrowser(), startServerProcess({ shards: 1, env })]);
+  const told = () => server.log.map(({ message }) => /set up the first administrator at (\S+)/.exec(message)?.[1]);
+  await eventually(() => told().some(Boolean), "the log has the set-up URL");
+  setupUrl = new URL(told().find(Boolean) ?? "");
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** The modules of the QR code as they are painted, read from a picture of it; the border is left out. */
+async function paintedQr(page: Page): Promise<boolean[][]> {
+  const picture = await page.getByRole("img", { name: "QR code" }).locator("svg").screenshot();
+  const read = `(async () => {
+    const image = new Image();
+    image.src = "data:image/png;base64,${picture.toString("base64")}";
+    await image.decode();
+    const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+    const context = canvas.getContext("2d");
+    context.drawImage(image, 0, 0);
+    const dark = (x, y) => context.getImageData(x, y, 1, 1).data[0] < 128;
+    return { size: image.width, rows: Array.from({ length: image.height }, (_, y) => Array.from({ length: image.width }, (_, x) => dark(x, y))) };
+  })()`;
+  // A page of its own: the dashboard's policy permits no picture from data.
+  const reader = await page.context().newPage();
+  const { size, rows } = (await reader.evaluate(read)) as { size: number; rows: boolean[][] };
+  await reader.close();
+  const first = rows.findIndex((row) => row.some(Boolean));
+  const last = rows.findLastIndex((row) => row.some(Boolean));
+  // The finder pattern in the corner is seven modules wide.
+  const finder = rows[first]?.slice(first).indexOf(false) ?? 0;
+  const count = Math.round(((last - first + 1) / finder) * 7);
+  const module = (last - first + 1) / count;
+  const at = (index: number) => Math.min(size - 1, Math.floor(first + (index + 0.5) * module));
+  return Array.from({ length: count }, (_, y) =>
+    Array.from({ length: count }, (_, x) => rows[at(y)]?.[at(x)] === true),
+  );
+}
+
+/** Runs a command as the page shows it, with the program of this source tree. */
+function runShown(command: string, stdin: string): Bun.Subprocess<Buffer, "pipe", "pipe"> {
+  const [program, ...words] = command.split(" ");
+  expect(program).toBe("digit-link");
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../cli/main.ts"), ...words], {
+    env: { PATH: process.env.PATH ?? "", HOME: home },
+    stdin: Buffer.from(stdin),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  endWithThisProcess(child.pid);
+  return child;
+}
+
+const fillPassword = async (page: Page) => {
+  await page.getByLabel("Password", { exact: true }).fill(goodPassword);
+  await page.getByLabel("Password, once more").fill(goodPassword);
+};
+
+describe("first boot", () => {
+  test("the bare address leads to the wizard; a wrong code and a short password are told at their fields", async () => {
+    await using tab = await browser.open();
+    const { page } = tab;
+    await page.goto(server.origin);
+    await page.waitForURL("**/setup");
+    await tab.check();
+    await tab.shot("setup");
+    await page.getByLabel("One-time code").fill("not-the-code");
+    await page.getByLabel("Password", { exact: true }).fill("short");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByText("At least 10 characters.").first().waitFor();
+    await fillPassword(page);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.locator(".field-error").getByText("The code is wrong").waitFor();
+    expect(await page.getByLabel("One-time code").getAttribute("aria-invalid")).toBe("true");
+    await tab.check();
+    await tab.shot("setup-wrong-code");
+  });
+
+  test("from the URL in the log to a tunnel that answers", async () => {
+    await using tab = await browser.open();
+    const { page } = tab;
+    await page.goto(setupUrl.href);
+    expect(await page.getByLabel("One-time code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
+    await fillPassword(page);
+    await page.getByRole("button", { name: "Continue" }).click();
+    const abandoned = await page.locator(".secret code").textContent();
+
+    // A reload in the middle: the code is still there, nothing was created, and the wizard goes through from its beginning.
+    await page.reload();
+    expect(await page.getByLabel("One-time code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
+    await fillPassword(page);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByRole("img", { name: "QR code" }).waitFor();
+    await tab.check();
+    await tab.shot("setup-totp");
+    const seed = (await page.locator(".secret code").textContent()) ?? "";
+    expect(seed).not.toBe(abandoned);
+    const uri = `otpauth://totp/localhost:admin?secret=${seed}&issuer=localhost`;
+    expect(await paintedQr(page)).toEqual(encode(uri, { ecc: "M", border: 0 }).data);
+
+    await page.getByLabel("First code").fill("000000");
+    await page.getByRole("button", { name: "Turn on" }).click();
+    await page.locator(".field-error").getByText("The code is wrong").waitFor();
+    await page.getByLabel("First code").fill(codeOf(seed));
+    await page.getByRole("button", { name: "Turn on" }).click();
+    await page.getByText("Keep these recovery codes").waitFor();
+    expect(await page.locator(".codes li").count()).toBe(10);
+    await tab.check();
+    await tab.shot("setup-codes");
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    expect(await page.getByRole("checkbox", { name: "Allow agents from my current address" }).isChecked()).toBe(true);
+    await tab.check();
+    await tab.shot("setup-finish");
+    await page.getByRole("button", { name: "Finish" }).click();
+    await page.getByRole("heading", { name: "The server is yours" }).waitFor();
+    await tab.check();
+    await tab.shot("setup-done");
+
+    await page.getByRole("button", { name: "Make its token" }).click();
+    await page.getByRole("button", { name: "Show the API token" }).click();
+    const token = (await page.locator("[data-secret]").textContent()) ?? "";
+    expect(token).toStartWith("dlt_");
+    await tab.check();
+    await tab.shot("setup-token");
+    const [save = "", open = ""] = await page.locator(".command code").allTextContents();
+
+    using service = serve();
+    const saving = runShown(save, `${token}\n`);
+    expect([await saving.exited, await saving.stderr.text()]).toEqual([0, ""]);
+    expect(open).toBe("digit-link http 3000");
+    const agent = runShown(open.replace("3000", `${service.port} --subdomain hello --json`), "");
+    await page.getByRole("button", { name: "Go to the dashboard" }).click();
+    await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+    await page.getByRole("link", { name: "Tunnels", exact: true }).click();
+    const row = page.getByRole("row").filter({ hasText: "hello" });
+    await row.getByText("Up", { exact: true }).waitFor();
+    await tab.check();
+
+    await using visitor = await browser.open();
+    await visitor.page.goto(`http://hello.localhost:${server.port}/`);
+    expect(await visitor.page.textContent("body")).toBe("hello from port 3000");
+    agent.kill("SIGTERM");
+    await agent.exited;
+  });
+
+  test("a server that is set up says so to whoever opens the wizard again", async () => {
+    await using tab = await browser.open();
+    const { page } = tab;
+    await page.goto(setupUrl.href);
+    await page.getByRole("heading", { name: "This server is set up" }).waitFor();
+    await tab.check();
+    await page.getByRole("link", { name: "Log in" }).click();
+    await page.getByLabel("Username").waitFor();
+  });
+});
+
+function serve(): { port: number } & Disposable {
+  const service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello from port 3000") });
+  return { port: service.port ?? 0, [Symbol.dispose]: () => void service.stop(true) };
+}
