@@ -7,7 +7,7 @@ import { queryClient } from "./api/query-client.ts";
 import { canManage, isAdmin, loadMe, portal } from "./api/session.ts";
 import { Frame } from "./shell/frame.tsx";
 import { Gate } from "./shell/gate.tsx";
-import { NotFound } from "./shell/not-found.tsx";
+import { NotFound, NotForRole } from "./shell/not-found.tsx";
 import { Start } from "./shell/start.tsx";
 import { Problem } from "./ui/note.tsx";
 import { ToastHost } from "./ui/toast.tsx";
@@ -68,9 +68,9 @@ function Root(props: ParentProps): JSX.Element {
   );
 }
 
-/** A page that only some portals have; for others there is nothing here. */
-function only(allowed: () => boolean, Inner: () => JSX.Element): () => JSX.Element {
-  return () => <>{allowed() ? <Inner /> : <NotFound />}</>;
+/** A page that is only for `who`; others are told so. */
+function only(who: string, allowed: () => boolean, Inner: () => JSX.Element): () => JSX.Element {
+  return () => <>{allowed() ? <Inner /> : <NotForRole who={who} />}</>;
 }
 
 /** Outside of the dashboard there is no frame around it. */
@@ -82,9 +82,16 @@ function NotFoundOutside(): JSX.Element {
   );
 }
 
-const hasPortal = () => portal() !== "none";
-const manages = () => hasPortal() && canManage();
+const forAdmins = (Inner: () => JSX.Element) => only("system admins", isAdmin, Inner);
+const forManagers = (Inner: () => JSX.Element) =>
+  only("admins of the organization", () => portal() !== "none" && canManage(), Inner);
+const forMembers = (Inner: () => JSX.Element) => only("members of an organization", () => portal() !== "none", Inner);
 const isOrg = () => portal() === "org";
+
+/** The parts of a page that an address may name. */
+const organizationTabs = ["members", "traffic", "policy", "keys", "whitelist", "settings"];
+const applicationTabs = ["policy", "keys", "whitelist", "limiter", "settings"];
+const meTabs = ["sessions", "token", "appearance"];
 
 export function App(): JSX.Element {
   return (
@@ -96,20 +103,35 @@ export function App(): JSX.Element {
         <Route path="/dashboard" component={Frame}>
           <Route path="/" component={() => <Navigate href="/dashboard/overview" />} />
           <Route path="/overview" component={Overview} />
-          <Route path="/organizations" component={only(isAdmin, Organizations)} />
-          <Route path="/organizations/:id/:tab?" component={only(isAdmin, Organization)} />
-          <Route path="/applications" component={only(hasPortal, Applications)} />
-          <Route path="/applications/:id/:tab?" component={only(hasPortal, Application)} />
-          <Route path="/accounts" component={only(manages, Accounts)} />
-          <Route path="/accounts/:id" component={only(manages, Account)} />
-          <Route path="/keys" component={only(hasPortal, Keys)} />
-          <Route path="/whitelists/:level?" component={only(hasPortal, Whitelists)} />
-          <Route path="/tunnels" component={only(hasPortal, Tunnels)} />
-          <Route path="/requests" component={only(hasPortal, Requests)} />
-          <Route path="/audit" component={only(manages, Audit)} />
-          <Route path="/policy" component={only(isOrg, OrgPolicy)} />
-          <Route path="/settings" component={only(() => isOrg() && canManage(), OrgSettings)} />
-          <Route path="/me/:tab?" component={Me} />
+          <Route path="/organizations" component={forAdmins(Organizations)} />
+          <Route
+            path="/organizations/:id/:tab?"
+            matchFilters={{ tab: organizationTabs }}
+            component={forAdmins(Organization)}
+          />
+          <Route path="/applications" component={forMembers(Applications)} />
+          <Route
+            path="/applications/:id/:tab?"
+            matchFilters={{ tab: applicationTabs }}
+            component={forMembers(Application)}
+          />
+          <Route path="/accounts" component={forManagers(Accounts)} />
+          <Route path="/accounts/:id" component={forManagers(Account)} />
+          <Route path="/keys" component={forMembers(Keys)} />
+          <Route
+            path="/whitelists/:level?"
+            matchFilters={{ level: ["organizations", "applications"] }}
+            component={forMembers(Whitelists)}
+          />
+          <Route path="/tunnels" component={forMembers(Tunnels)} />
+          <Route path="/requests" component={forMembers(Requests)} />
+          <Route path="/audit" component={forManagers(Audit)} />
+          <Route path="/policy" component={only("members of an organization", isOrg, OrgPolicy)} />
+          <Route
+            path="/settings"
+            component={only("admins of an organization", () => isOrg() && canManage(), OrgSettings)}
+          />
+          <Route path="/me/:tab?" matchFilters={{ tab: meTabs }} component={Me} />
           <Route path="*" component={NotFound} />
         </Route>
         <Route path="*" component={NotFoundOutside} />

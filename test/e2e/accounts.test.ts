@@ -116,15 +116,6 @@ describe("accounts", () => {
     await page.goBack();
     await page.getByRole("link", { name: "worker-64" }).waitFor();
   });
-
-  test("an unknown account and an unknown page are no dead ends", async () => {
-    await using tab = await adminTab("accounts/acc_none");
-    await tab.page.getByText("There is nothing here").waitFor();
-    await tab.check();
-    await tab.page.goto(`${stage.origin}/dashboard/nowhere`);
-    await tab.page.getByRole("link", { name: "Go to the overview" }).click();
-    await tab.page.getByRole("heading", { name: "Overview" }).waitFor();
-  });
 });
 
 describe("own account", () => {

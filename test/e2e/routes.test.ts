@@ -1,228 +1,239 @@
-// Every route by back, forward and reload; everything by keyboard, with the focus in sight; nothing moves for who wants none of it.
+// Every route of the router × back, forward, reload × every role: what it shows, or for whom it is, or that there is nothing.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { eventually } from "../helpers/eventually.ts";
-import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Tab } from "./browser.ts";
-import { startStage, type Stage } from "./stage.ts";
+import { startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(120_000);
 let browser: Browser;
 let stage: Stage;
-let orgId: string;
-let appId: string;
-let accountId: string;
+const ids = { org: "", app: "", account: "", foreignOrg: "", foreignApp: "", foreignAccount: "" };
+let people: Record<Role, Person>;
 beforeAll(async () => {
   [browser, stage] = await Promise.all([startBrowser(), startStage()]);
   const admin = await stage.admin();
   const create = <T>(path: string, body: unknown) => stage.call<T>(admin, "POST", path, body);
-  orgId = (await create<{ organization: { id: string } }>("/admin/organizations", { name: "Acme" })).organization.id;
-  const shop = { orgId, subdomain: "shop", name: "Shop" };
-  appId = (await create<{ application: { id: string } }>("/admin/applications", shop)).application.id;
-  accountId = (await create<{ account: { id: string } }>("/admin/accounts", { username: "milo", orgId })).account.id;
+  const organization = async (name: string) =>
+    (await create<{ organization: { id: string } }>("/admin/organizations", { name })).organization.id;
+  const application = async (orgId: string, subdomain: string, name: string) =>
+    (await create<{ application: { id: string } }>("/admin/applications", { orgId, subdomain, name })).application.id;
+  const account = async (username: string, orgId: string) =>
+    (await create<{ account: { id: string } }>("/admin/accounts", { username, orgId })).account.id;
+  ids.org = await organization("Acme");
+  ids.app = await application(ids.org, "shop", "Shop");
+  ids.account = await account("otto", ids.org);
+  ids.foreignOrg = await organization("Other Corp");
+  ids.foreignApp = await application(ids.foreignOrg, "secret", "Secret");
+  ids.foreignAccount = await account("stranger", ids.foreignOrg);
+  people = {
+    admin,
+    orgAdmin: await stage.person({ username: "olga", orgId: ids.org, isOrgAdmin: true }),
+    member: await stage.person({ username: "milo", orgId: ids.org }),
+    loner: await stage.person({ username: "lone" }),
+  };
 });
 afterAll(async () => {
   await browser[Symbol.asyncDispose]();
   await stage[Symbol.asyncDispose]();
 });
 
-async function adminTab(path: string): Promise<Tab> {
-  const tab = await browser.open();
-  await stage.enter(tab.context, await stage.admin());
-  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  await tab.page.getByRole("heading", { level: 1 }).waitFor();
-  return tab;
-}
+type Role = "admin" | "orgAdmin" | "member" | "loner";
+type Shown = [heading: string, mark: string | RegExp];
+/** Its pattern in the router, its address, and what each role finds there. Without an entry the page is not for that role. */
+type Route = [pattern: string, path: string, shown: Partial<Record<Role | "all" | "members" | "managers", Shown>>];
 
-/** Every route of the system admin: its address, the heading of the page, and something that only this view of it has. */
-const routes = (): [path: string, heading: string, mark: string | RegExp][] => [
-  ["overview", "Overview", "Tunnels connected"],
-  ["tunnels", "Tunnels", "No tunnels yet"],
-  ["requests", "Requests", "Waiting for the first request"],
-  ["organizations", "Organizations", "None: public"],
-  [`organizations/${orgId}`, "Acme", "New application"],
-  [`organizations/${orgId}/members`, "Acme", "New member"],
-  [`organizations/${orgId}/traffic`, "Acme", "Show as a table"],
-  [`organizations/${orgId}/policy`, "Acme", "There is no policy yet"],
-  [`organizations/${orgId}/keys`, "Acme", "New key"],
-  [`organizations/${orgId}/whitelist`, "Acme", "Add a range"],
-  [`organizations/${orgId}/settings`, "Acme", "Delete this organization"],
-  ["applications", "Applications", "shop"],
-  [`applications/${appId}`, "Shop", "No agent is connected"],
-  [`applications/${appId}/policy`, "Shop", "In force now"],
-  [`applications/${appId}/keys`, "Shop", "API keys of this application"],
-  [`applications/${appId}/whitelist`, "Shop", "Counts for keys"],
-  [`applications/${appId}/limiter`, "Shop", /Built-in|default|Limiter/],
-  [`applications/${appId}/settings`, "Shop", "Delete this application"],
-  ["accounts", "Accounts", "milo"],
-  [`accounts/${accountId}`, "milo", "Place and role"],
-  ["keys", "API keys", "No keys yet"],
-  ["whitelists", "Agent whitelists", "127.0.0.0/8"],
-  ["whitelists/organizations", "Agent whitelists", /./],
-  ["whitelists/applications", "Agent whitelists", /./],
-  ["audit", "Audit log", "organization.created"],
-  ["me", "My account", "Current password"],
-  ["me/sessions", "My account", "This one"],
-  ["me/appearance", "My account", "Orchid"],
+const organizationPage = (tab: string, mark: string): Route => [
+  "/organizations/:id/:tab?",
+  `organizations/${ids.org}${tab}`,
+  { admin: ["Acme", mark] },
+];
+const applicationPage = (tab: string, mark: string): Route => [
+  "/applications/:id/:tab?",
+  `applications/${ids.app}${tab}`,
+  { members: ["Shop", mark] },
+];
+const routes = (): Route[] => [
+  [
+    "/overview",
+    "overview",
+    { members: ["Overview", "Tunnels connected"], loner: ["Hello, lone", "no organization yet"] },
+  ],
+  ["/tunnels", "tunnels", { members: ["Tunnels", "No tunnels yet"] }],
+  ["/requests", "requests", { members: ["Requests", "Waiting for the first request"] }],
+  ["/organizations", "organizations", { admin: ["Organizations", "None: public"] }],
+  organizationPage("", "New application"),
+  organizationPage("/members", "New member"),
+  organizationPage("/traffic", "Show as a table"),
+  organizationPage("/policy", "There is no policy yet"),
+  organizationPage("/keys", "New key"),
+  organizationPage("/whitelist", "Add a range"),
+  organizationPage("/settings", "Delete this organization"),
+  ["/applications", "applications", { members: ["Applications", "shop"] }],
+  applicationPage("", "No agent is connected"),
+  applicationPage("/policy", "In force now"),
+  applicationPage("/keys", "API keys of this application"),
+  applicationPage("/whitelist", "Counts for keys"),
+  applicationPage("/limiter", "Limiter"),
+  [
+    "/applications/:id/:tab?",
+    `applications/${ids.app}/settings`,
+    { managers: ["Shop", "Delete this application"], member: ["Shop", "This is for admins of the organization"] },
+  ],
+  ["/accounts", "accounts", { managers: ["Accounts", "milo"] }],
+  ["/accounts/:id", `accounts/${ids.account}`, { admin: ["otto", "Place and role"], orgAdmin: ["otto", "Rename"] }],
+  ["/keys", "keys", { members: ["API keys", "No keys yet"] }],
+  [
+    "/whitelists/:level?",
+    "whitelists",
+    { admin: ["Agent whitelists", "127.0.0.0/8"], members: ["Agent whitelists", "This list is empty"] },
+  ],
+  [
+    "/whitelists/:level?",
+    "whitelists/organizations",
+    {
+      admin: ["Agent whitelists", "Organizations' lists"],
+      members: ["Agent whitelists", "This is for system admins"],
+    },
+  ],
+  ["/whitelists/:level?", "whitelists/applications", { members: ["Agent whitelists", "Applications' lists"] }],
+  ["/audit", "audit", { admin: ["Audit log", "organization.created"], orgAdmin: ["Audit log", "account.created"] }],
+  [
+    "/policy",
+    "policy",
+    { orgAdmin: ["Visitor policy", "There is no policy yet"], member: ["Visitor policy", "Policy"] },
+  ],
+  ["/settings", "settings", { orgAdmin: ["Settings", "Require two-factor"] }],
+  ["/me/:tab?", "me", { all: ["My account", "Current password"] }],
+  ["/me/:tab?", "me/sessions", { all: ["My account", "This one"] }],
+  [
+    "/me/:tab?",
+    "me/token",
+    {
+      all: ["My account", "This is for members of an organization"],
+      orgAdmin: ["My account", "New token"],
+      member: ["My account", "New token"],
+    },
+  ],
+  ["/me/:tab?", "me/appearance", { all: ["My account", "Orchid"] }],
 ];
 
-async function shows(page: Page, [path, heading, mark]: ReturnType<typeof routes>[number]): Promise<void> {
+function shownTo(role: Role, shown: Route[2]): Shown {
+  const groups = { admin: ["managers", "members"], orgAdmin: ["managers", "members"], member: ["members"], loner: [] };
+  const keys = [role, ...(groups[role] as ("managers" | "members")[]), "all"] as const;
+  const key = keys.find((one) => shown[one] !== undefined);
+  return (key && shown[key]) ?? ["Not for your role", "This is for"];
+}
+
+async function shows(page: Page, role: Role, [, path, shown]: Route): Promise<void> {
+  const [heading, mark] = shownTo(role, shown);
   await page.waitForURL(`**/dashboard/${path}`);
   await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
   await page.locator("main").getByText(mark).first().waitFor();
 }
 
+async function tabOf(role: Role, path: string): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, people[role]);
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  return tab;
+}
+
 describe("routes", () => {
-  test("each opens by its address, again after a reload, and in order by back and forward", async () => {
-    await using tab = await adminTab("overview");
-    const { page } = tab;
-    // As a link would: a page of the same document, so that back and forward are the router's.
-    const open = (path: string) =>
-      page.evaluate(`(() => {
-        const link = Object.assign(document.createElement("a"), { href: "/dashboard/${path}" });
-        document.querySelector("main").append(link);
-        link.click();
-        link.remove();
-      })()`);
-    for (const route of routes().slice(1)) {
-      await open(route[0]);
-      await shows(page, route);
+  test("the table below is the router's", () => {
+    const router = readFileSync(join(import.meta.dir, "../../dashboard/src/app.tsx"), "utf8");
+    const inside = router.slice(router.indexOf('path="/dashboard"'), router.indexOf('path="*"'));
+    const patterns = [...inside.matchAll(/<Route\s+path="(\/\w[^"]*)"/g)].map(([, pattern]) => pattern);
+    expect(new Set(routes().map(([pattern]) => pattern))).toEqual(new Set(patterns as string[]));
+    // Every part of a page that an address may name is walked through, too.
+    const tabs = [...router.matchAll(/"(\w+)"/g)].map(([, word]) => word ?? "");
+    const walked = routes().flatMap(([pattern, path]) => (pattern.endsWith("?") ? [path.split("/").at(-1) ?? ""] : []));
+    for (const part of ["members", "traffic", "limiter", "sessions", "token", "appearance"]) {
+      expect(tabs).toContain(part);
+      expect(walked).toContain(part);
     }
-    const back = routes().slice(0, -1).reverse();
-    for (const route of back) {
-      await page.goBack();
-      await shows(page, route);
-    }
-    for (const route of routes().slice(1)) {
-      await page.goForward();
-      await shows(page, route);
-      await page.reload();
-      await shows(page, route);
-    }
-    await tab.check();
   });
-});
 
-/** Whether whoever looks at the page sees where the focus is. */
-const focusInSight = `(async () => {
-  await new Promise(requestAnimationFrame);
-  await Promise.all(document.getAnimations().map((one) => one.finished));
-  const element = document.activeElement;
-  // The button inside a date field is the browser's own, and so is its ring.
-  if (element === document.body || !element.matches(":focus")) return "";
-  const shown = element.closest(".choice, .check, .switch, .segmented") ?? element;
-  const seen = [element, shown, element.parentElement].some((one) => {
-    const style = getComputedStyle(one);
-    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== "none";
-  });
-  const box = element.getBoundingClientRect();
-  const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
-  return seen && inView ? "" : element.outerHTML.slice(0, 120);
-})()`;
-
-describe("keyboard", () => {
-  test.each(["overview", "tunnels", "requests", "accounts", "audit", "me", "organizations"])(
-    "%s: Tab reaches everything that can be used, and the focus is always in sight",
-    async (path) => {
-      await using tab = await adminTab(path);
+  test.concurrent.each(["admin", "orgAdmin", "member", "loner"] as Role[])(
+    "each, as %s: by a link, after a reload, and in order by back and forward",
+    async (role) => {
+      await using tab = await tabOf(role, "overview");
       const { page } = tab;
-      await page.locator("[role=status][aria-label^=Loading]").first().waitFor({ state: "detached" });
-      await page.evaluate("document.activeElement.blur()");
-      await page.evaluate(`globalThis.reached = new Set();
-        document.addEventListener("focusin", (event) => reached.add(event.target))`);
-      for (let pressed = 0; pressed < 300; pressed++) {
-        await page.keyboard.press("Tab");
-        if ((await page.evaluate("document.activeElement === document.body")) === true) break;
-        expect(await page.evaluate(focusInSight)).toBe("");
+      // As a link would: a page of the same document, so that back and forward are the router's.
+      const open = (path: string) =>
+        page.evaluate(`(() => {
+          const link = Object.assign(document.createElement("a"), { href: "/dashboard/${path}" });
+          document.querySelector("main").append(link);
+          link.click();
+          link.remove();
+        })()`);
+      // Who is in no organization has one page that others have, and the own account: the rest is one and the same answer.
+      const walk =
+        role === "loner" ? routes().filter(([pattern]) => /overview|tunnels|audit|me/.test(pattern)) : routes();
+      for (const route of walk.slice(1)) {
+        await open(route[1]);
+        await shows(page, role, route);
       }
-      // Radio buttons of one group are one stop.
-      const missed = await page.evaluate(`[...document.querySelectorAll("a[href], button, input, select, textarea")]
-        .filter((one) => !one.disabled && one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)
-        .filter((one) => one.type !== "radio" && !reached.has(one))
-        .map((one) => one.outerHTML.slice(0, 120))`);
-      expect(missed).toEqual([]);
+      for (const route of walk.slice(0, -1).reverse()) {
+        await page.goBack();
+        await shows(page, role, route);
+      }
+      for (const route of walk.slice(1)) {
+        await page.goForward();
+        await shows(page, role, route);
+        await page.reload();
+        await shows(page, role, route);
+        expect(tab.problems, route[1]).toEqual([]);
+      }
     },
   );
 
-  test("from the log-in to a new organization and out again without a pointer", async () => {
-    await using tab = await adminTab("organizations");
+  test("what is not for a role says for whom it is; both are no dead ends", async () => {
+    await using tab = await tabOf("member", "accounts");
     const { page } = tab;
-    await page.getByRole("link", { name: "Acme" }).waitFor();
-    await page.keyboard.press("Tab");
-    await page.keyboard.press("Enter");
-    await page.waitForFunction('document.activeElement.id === "content"');
-    await page.keyboard.press("Tab");
-    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("New organization");
-    await page.keyboard.press("Enter");
-    await page.keyboard.type("By Keyboard");
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "By Keyboard", level: 1 }).waitFor();
-    await page.keyboard.press("g");
-    await page.keyboard.press("a");
-    await page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
-    // The new page starts at its heading for keyboard and screen reader.
-    expect(await page.evaluate("document.activeElement.tagName")).toBe("H1");
+    await page.getByText("This is for admins of the organization").waitFor();
+    await page.getByText("You are logged in as milo, a member of its organization.").waitFor();
     await tab.check();
+    await tab.shot("not-for-role");
+    await page.getByRole("link", { name: "Go to the overview" }).click();
+    await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
   });
 
-  test("Esc leaves a dialog, a menu and a search, and gives the focus back", async () => {
-    await using tab = await adminTab("organizations");
+  test.concurrent.each([
+    ["admin", "a system admin"],
+    ["orgAdmin", "an organization's admin"],
+  ] as const)("what is unknown or somebody else's is not found, for %s, with a way to the list", async (role) => {
+    const unknown: [path: string, list: string][] = [
+      ["applications/app_none", "applications"],
+      ["accounts/acc_none", "accounts"],
+      ["applications/%3Cscript%3E", "applications"],
+      ...(role === "admin"
+        ? ([["organizations/org_none/policy", "organizations"]] as [string, string][])
+        : ([
+            [`applications/${ids.foreignApp}/policy`, "applications"],
+            [`accounts/${ids.foreignAccount}`, "accounts"],
+          ] as [string, string][])),
+    ];
+    await using tab = await tabOf(role, "overview");
     const { page } = tab;
-    const opener = page.getByRole("button", { name: "New organization" });
-    await opener.focus();
-    await page.keyboard.press("Enter");
-    await page.getByRole("dialog", { name: "New organization" }).waitFor();
-    await page.keyboard.press("Escape");
-    await page.getByRole("dialog").waitFor({ state: "detached" });
-    expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("New organization");
-    await page.keyboard.press("/");
-    await page.keyboard.type("nothing has this name");
-    await page.getByText("Nothing matches").waitFor();
-    await page.keyboard.press("Escape");
-    await page.getByRole("link", { name: "Acme" }).waitFor();
-    // Letters in a field are letters.
-    await page.keyboard.type("?g");
-    expect(await page.getByRole("searchbox").inputValue()).toBe("?g");
-    expect(await page.getByRole("dialog").count()).toBe(0);
-  });
-});
-
-describe("motion and charts", () => {
-  test("who wants less motion gets none", async () => {
-    await using tab = await adminTab("overview");
-    const { page } = tab;
-    await page.getByRole("figure").waitFor();
-    await page.keyboard.press("?");
-    await page.getByRole("dialog").waitFor();
-    const running = await page.evaluate(
-      "document.getAnimations().filter((one) => one.effect.getComputedTiming().duration > 50).length",
-    );
-    expect(running).toBe(0);
-  });
-
-  test("the chart has every range and both measures, and tells its numbers under the pointer", async () => {
-    await using tab = await adminTab("overview");
-    const { page } = tab;
-    for (const range of ["Day", "Month", "Hour"]) {
-      await page.getByRole("button", { name: range, exact: true }).click();
-      await page.getByRole("figure", { name: `Traffic of the last ${range.toLowerCase()}` }).waitFor();
+    for (const [path, list] of unknown) {
+      await page.goto(`${stage.origin}/dashboard/${path}`);
+      await page.getByText("There is nothing here").waitFor();
+      expect(await page.locator("main").textContent()).not.toMatch(/Secret|stranger|Other Corp/);
+      await tab.check();
+      await page.getByRole("link", { name: `Back to ${list}` }).click();
+      await page.waitForURL(`**/dashboard/${list}`);
     }
-    // An empty chart has no numbers to tell.
-    const service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("x".repeat(5_000)) });
-    const { token } = await stage.person({ username: "runner" });
-    await using agent = await openTunnel({ origin: stage.origin, token, port: service.port ?? 0, name: "seen" });
-    await fetch(`http://seen.localhost:${stage.port}/`);
-    await agent.stop(0);
-    await service.stop(true);
-    await eventually(async () => {
-      await page.reload();
-      await page.getByRole("figure").waitFor();
-      return (await page.locator(".chart-empty").count()) === 0;
-    }, "the traffic is in the chart");
-    await page.getByRole("button", { name: "Bytes", exact: true }).click();
-    await page.locator(".chart .u-over").hover();
-    await page.locator(".chart-tip").getByText("Sent to visitors").waitFor();
-    await tab.check();
+    await tab.shot("unknown-id");
+    for (const path of ["nowhere", "applications/x/nonsense", "me/nonsense", "whitelists/nonsense", "overview/more"]) {
+      await page.goto(`${stage.origin}/dashboard/${path}`);
+      await page.getByText("There is no such page").waitFor();
+      expect(tab.problems, path).toEqual([]);
+    }
+    await page.getByRole("link", { name: "Go to the overview" }).click();
+    await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
   });
 });

@@ -16,6 +16,8 @@ interface OneQuery<T> {
 export function Load<T>(props: {
   query: OneQuery<T>;
   lines?: number;
+  /** Where the thing would be listed: the way on when there is no such thing. */
+  list?: { href: string; label: string };
   children: (data: Accessor<T>) => JSX.Element;
 }): JSX.Element {
   return (
@@ -28,7 +30,7 @@ export function Load<T>(props: {
         </div>
       </Match>
       <Match when={props.query.isError && props.query.data === undefined}>
-        <Problem error={props.query.error} onRetry={() => void props.query.refetch()} />
+        <Problem error={props.query.error} list={props.list} onRetry={() => void props.query.refetch()} />
       </Match>
       <Match when={true}>{props.children(() => props.query.data as T)}</Match>
     </Switch>

@@ -2,7 +2,7 @@
 
 import { Show, type JSX } from "solid-js";
 import { ApiError, messageOf } from "../api/client.ts";
-import { Button } from "./button.tsx";
+import { Button, LinkButton } from "./button.tsx";
 import { Icon, type IconName } from "./icon.tsx";
 
 export type Tone = "good" | "warn" | "bad" | "idle" | "accent";
@@ -50,9 +50,15 @@ export function Empty(props: {
   );
 }
 
-/** Loading failed: what happened, and a button that tries again. */
-export function Problem(props: { error: unknown; onRetry?: () => void; title?: string }): JSX.Element {
-  const missing = () => props.error instanceof ApiError && props.error.status === 404;
+/** Loading failed: what happened, and a button that tries again, or where to go when there is no such thing. */
+export function Problem(props: {
+  error: unknown;
+  onRetry?: () => void;
+  title?: string;
+  list?: { href: string; label: string } | undefined;
+}): JSX.Element {
+  // A mistyped id is refused as such before anybody looks for it.
+  const missing = () => props.error instanceof ApiError && (props.error.status === 404 || props.error.field === "id");
   return (
     <div class="empty" role="alert">
       <span class="empty-art">
@@ -70,13 +76,22 @@ export function Problem(props: { error: unknown; onRetry?: () => void; title?: s
           )}
         </Show>
       </p>
-      <Show when={props.onRetry}>
-        {(retry) => (
-          <Button icon="refresh" onClick={() => retry()()}>
-            Try again
-          </Button>
-        )}
-      </Show>
+      <div class="row">
+        <Show when={missing() && props.list}>
+          {(list) => (
+            <LinkButton kind="primary" href={list().href}>
+              Back to {list().label.toLowerCase()}
+            </LinkButton>
+          )}
+        </Show>
+        <Show when={props.onRetry}>
+          {(retry) => (
+            <Button icon="refresh" onClick={() => retry()()}>
+              Try again
+            </Button>
+          )}
+        </Show>
+      </div>
     </div>
   );
 }

@@ -23,7 +23,9 @@ export default function AccountPage(): JSX.Element {
   const name = () => (query.isPending ? "Account" : (query.data?.username ?? "Account"));
   return (
     <Page title={name()} crumbs={[{ href: "/dashboard/accounts", label: "Accounts" }]}>
-      <Load query={query}>{(account) => <Content account={account} />}</Load>
+      <Load query={query} list={{ href: "/dashboard/accounts", label: "Accounts" }}>
+        {(account) => <Content account={account} />}
+      </Load>
     </Page>
   );
 }

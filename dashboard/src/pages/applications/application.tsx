@@ -8,6 +8,7 @@ import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
+import { OnlyFor } from "../../shell/not-found.tsx";
 import { LinkButton } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
 import { Icon } from "../../ui/icon.tsx";
@@ -62,7 +63,7 @@ export default function ApplicationPage(): JSX.Element {
         </Show>
       }
     >
-      <Load query={query}>
+      <Load query={query} list={{ href: "/dashboard/applications", label: "Applications" }}>
         {(application) => (
           <>
             <Tabs
@@ -104,8 +105,10 @@ export default function ApplicationPage(): JSX.Element {
                 <Match when={params.tab === "limiter"}>
                   <LimiterCard applicationId={application().id} mayChange={canManage()} />
                 </Match>
-                <Match when={params.tab === "settings" && canManage()}>
-                  <ApplicationSettings application={application} />
+                <Match when={params.tab === "settings"}>
+                  <Show when={canManage()} fallback={<OnlyFor who="admins of the organization" />}>
+                    <ApplicationSettings application={application} />
+                  </Show>
                 </Match>
               </Switch>
             </Suspense>

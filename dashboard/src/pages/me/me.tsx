@@ -3,6 +3,7 @@
 import { useParams } from "@solidjs/router";
 import { Match, Show, Switch, type JSX } from "solid-js";
 import { me, portal } from "../../api/session.ts";
+import { OnlyFor } from "../../shell/not-found.tsx";
 import { Card, Fact, Page, Tabs } from "../../ui/page.tsx";
 import { Moment } from "../../ui/time.tsx";
 import { roleOf } from "../accounts/accounts-table.tsx";
@@ -30,8 +31,10 @@ export default function MePage(): JSX.Element {
         <Match when={params.tab === "sessions"}>
           <SessionsCard />
         </Match>
-        <Match when={params.tab === "token" && portal() === "org"}>
-          <TokenCard />
+        <Match when={params.tab === "token"}>
+          <Show when={portal() === "org"} fallback={<OnlyFor who="members of an organization" />}>
+            <TokenCard />
+          </Show>
         </Match>
         <Match when={params.tab === "appearance"}>
           <AppearanceCard />

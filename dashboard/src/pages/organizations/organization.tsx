@@ -33,7 +33,7 @@ export default function OrganizationPage(): JSX.Element {
       title={query.isPending ? "Organization" : (query.data?.name ?? "Organization")}
       crumbs={[{ href: "/dashboard/organizations", label: "Organizations" }]}
     >
-      <Load query={query}>
+      <Load query={query} list={{ href: "/dashboard/organizations", label: "Organizations" }}>
         {(organization) => (
           <>
             <Tabs

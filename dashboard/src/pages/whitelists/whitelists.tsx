@@ -6,6 +6,7 @@ import { Match, Show, Switch, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin } from "../../api/session.ts";
 import type { WhitelistEntry } from "../../api/types.ts";
+import { OnlyFor } from "../../shell/not-found.tsx";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page, Tabs } from "../../ui/page.tsx";
@@ -27,16 +28,18 @@ export default function Whitelists(): JSX.Element {
     >
       <Tabs label="Level" tabs={tabs()} />
       <Switch>
-        <Match when={params.level === "organizations" && isAdmin()}>
-          <LevelTable
-            path="/org-whitelists"
-            title="Organizations' lists"
-            lead="Change them on the organization's page."
-            owner={(entry) => ({
-              href: `/dashboard/organizations/${entry.ownerId}/whitelist`,
-              name: entry.ownerName ?? "",
-            })}
-          />
+        <Match when={params.level === "organizations"}>
+          <Show when={isAdmin()} fallback={<OnlyFor who="system admins" />}>
+            <LevelTable
+              path="/org-whitelists"
+              title="Organizations' lists"
+              lead="Change them on the organization's page."
+              owner={(entry) => ({
+                href: `/dashboard/organizations/${entry.ownerId}/whitelist`,
+                name: entry.ownerName ?? "",
+              })}
+            />
+          </Show>
         </Match>
         <Match when={params.level === "applications"}>
           <LevelTable
