@@ -157,7 +157,7 @@ export class ShardIngress implements IngressHost {
         return connection.redirect(verdict.location);
       case "refuse":
         this.report(connection, entry, verdict.refusal, visitor);
-        return connection.answer(verdict.code, { headers: verdict.headers });
+        return connection.answer(verdict.code, verdict);
     }
   }
 

@@ -57,7 +57,11 @@ describe("security", () => {
     [Object.create({ role: "admin" }) as Record<string, unknown>, "claim_missing"],
   ])("required role admin, given %j: %s", (claims, reason) => {
     const given = Object.assign(Object.create(Object.getPrototypeOf(claims) as object) as object, ada, claims);
-    expect(judgeClaims(given, { ...none, requiredClaims: { role: "admin" } })).toEqual({ ok: false, reason });
+    expect(judgeClaims(given, { ...none, requiredClaims: { role: "admin" } })).toEqual({
+      ok: false,
+      reason,
+      claim: "role",
+    });
   });
 
   test("names of the language's own are no claims", () => {

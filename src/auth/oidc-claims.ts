@@ -12,7 +12,8 @@ export interface Identity {
   email: string | null;
 }
 
-export type ClaimVerdict = { ok: true; identity: Identity } | { ok: false; reason: string };
+/** A refusal names the claim that is not as it must be, where the policy names one. */
+export type ClaimVerdict = { ok: true; identity: Identity } | { ok: false; reason: string; claim?: string };
 
 /** Judges the claims of a validated ID token (and of userinfo, merged by the caller). */
 export function judgeClaims(claims: Readonly<Record<string, unknown>>, rules: ClaimRules): ClaimVerdict {
@@ -27,10 +28,10 @@ export function judgeClaims(claims: Readonly<Record<string, unknown>>, rules: Cl
     if (!rules.allowedDomains.includes(address.domain)) return { ok: false, reason: "email_domain" };
   }
   for (const [name, expected] of Object.entries(rules.requiredClaims)) {
-    if (!Object.hasOwn(claims, name)) return { ok: false, reason: "claim_missing" };
+    if (!Object.hasOwn(claims, name)) return { ok: false, reason: "claim_missing", claim: name };
     const value = claims[name];
     const matches = value === expected || (Array.isArray(value) && value.includes(expected));
-    if (!matches) return { ok: false, reason: "claim_mismatch" };
+    if (!matches) return { ok: false, reason: "claim_mismatch", claim: name };
   }
   return { ok: true, identity: { subject, email: verified && address !== null ? address.email : null } };
 }

@@ -20,21 +20,34 @@ export interface OidcChallenge {
   verifier: string;
 }
 
+/** What is known of a refused login besides why: who came, and the claim that the policy asks for in vain. */
+export interface RefusedIdentity {
+  /** The e-mail address that the provider verified, or its subject. */
+  identity?: string;
+  claim?: string;
+}
+
 /** A login that must not succeed. `reason` is a short word for the audit log, `message` safe to show. */
 export class OidcRefused extends Error {
+  readonly who: RefusedIdentity;
+
   constructor(
     readonly reason: string,
     message: string,
-    options?: ErrorOptions,
+    { who = {}, ...options }: ErrorOptions & { who?: RefusedIdentity } = {},
   ) {
     super(message, options);
     this.name = "OidcRefused";
+    this.who = who;
   }
 }
 
 export interface OidcClient {
-  /** Where to send the browser. `state` is the caller's, at least 256 random bits. Throws OidcRefused. */
-  begin(provider: OidcProvider, redirectUri: string, state: string): Promise<OidcChallenge>;
+  /**
+   * Where to send the browser. `state` is the caller's, at least 256 random bits; with `again` the provider asks who it is
+   * even when it knows. Throws OidcRefused.
+   */
+  begin(provider: OidcProvider, redirectUri: string, state: string, again?: boolean): Promise<OidcChallenge>;
   /** Redeems what the provider sent back to `redirectUri`. Throws OidcRefused unless everything checks out. */
   finish(
     provider: OidcProvider,

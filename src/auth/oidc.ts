@@ -40,7 +40,7 @@ export function createOidcClient(options: {
   }
 
   return {
-    async begin(provider, redirectUri, state) {
+    async begin(provider, redirectUri, state, again = false) {
       return await refusing(async () => {
         const configuration = await configurationOf(provider);
         const nonce = client.randomNonce();
@@ -53,6 +53,7 @@ export function createOidcClient(options: {
           nonce,
           code_challenge: await client.calculatePKCECodeChallenge(verifier),
           code_challenge_method: "S256",
+          ...(again ? { prompt: "login" } : {}),
         });
         return { url: url.href, nonce, verifier };
       });
@@ -78,7 +79,13 @@ export function createOidcClient(options: {
         checkAudience(claims, provider.clientId);
         const merged = await withUserInfo(configuration, tokens, claims, provider);
         const verdict = judgeClaims(merged, provider);
-        if (!verdict.ok) throw new OidcRefused(verdict.reason, "The provider's account is not allowed here.");
+        if (!verdict.ok) {
+          const { reason, claim } = verdict;
+          const anybody = judgeClaims(merged, { allowedDomains: [], requiredClaims: {} });
+          const identity = anybody.ok ? (anybody.identity.email ?? anybody.identity.subject) : undefined;
+          const who = { ...(identity === undefined ? {} : { identity }), ...(claim === undefined ? {} : { claim }) };
+          throw new OidcRefused(reason, "The provider's account is not allowed here.", { who });
+        }
         const idToken = tokens.id_token ?? null;
         return { ...verdict.identity, idToken: idToken !== null && idToken.length <= 8_192 ? idToken : null };
       });

@@ -50,14 +50,18 @@ const ways: Partial<Record<ErrorCode, Way>> = {
   local_timeout: { broken: 3, word: "too slow", advice: forService },
 };
 
-function wayOf({ broken, word, advice }: Way): string {
+/** What to do about a refusal that is no stop on the way. */
+const ask = "If you should be let in, ask whoever shared this address with you, and name the request below.";
+const advices: Partial<Record<ErrorCode, string>> = { unauthorized: ask, policy_denied: ask };
+
+function wayOf({ broken, word }: Way): string {
   const items = stops.map(([name, good], index) => {
     const state = index === broken ? "bad" : index < broken ? "good" : "";
     const last = index === broken - 1 ? " last" : "";
     const said = index === broken ? word : index < broken ? good : "unknown";
     return `<li class="${state}${last}"><strong>${name}</strong>${said}</li>`;
   });
-  return `<p>${advice}</p><ol class="way" aria-label="How far the request came">${items.join("")}</ol>`;
+  return `<ol class="way" aria-label="How far the request came">${items.join("")}</ol>`;
 }
 
 export interface ErrorPage {
@@ -74,12 +78,13 @@ export interface ErrorPage {
 export function errorDocument({ code, reason, message, requestId, leadsTo }: ErrorPage): string {
   const { status, retryable } = errorCatalogue[code];
   const way = ways[code];
+  const advice = way?.advice ?? advices[code];
   const next = leadsTo ?? (retryable ? { href: "", text: "Try again" } : null);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">
 <title>${status} ${reason}</title><style>${style}</style></head>
 <body><main><p class="code"><strong>${status}</strong>${reason}</p><h1>${escapeHtml(message)}</h1>
-${way === undefined ? "" : wayOf(way)}${next === null ? "" : `<a class="go" href="${escapeHtml(next.href)}">${escapeHtml(next.text)}</a>`}
+${advice === undefined ? "" : `<p>${advice}</p>`}${way === undefined ? "" : wayOf(way)}${next === null ? "" : `<a class="go" href="${escapeHtml(next.href)}">${escapeHtml(next.text)}</a>`}
 <footer>digit-link &middot; request <code>${requestId}</code></footer></main></body></html>
 `;
 }

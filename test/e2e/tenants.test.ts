@@ -1,7 +1,6 @@
 // The whole way in a real browser: organization, application, key, policy, a tunnel, a stranger and a permitted visitor.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { startProvider } from "../helpers/oidc-provider.ts";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Tab } from "./browser.ts";
 import { startStage, type Stage } from "./stage.ts";
@@ -105,49 +104,13 @@ describe("from an empty server to a protected application", () => {
     expect(tab.problems).toEqual([]);
   });
 
-  test("single sign-on by a real provider: tested from the editor, strangers are sent there, ada gets in", async () => {
-    await using provider = await startProvider([`${stage.origin}/auth/visitor/callback`]);
+  test("unsaved changes are asked about before the page is left", async () => {
     const admin = await stage.admin();
     const { organization } = await stage.call<{ organization: { id: string } }>(admin, "POST", "/admin/organizations", {
       name: "Blue Harbor",
     });
-    const { application } = await stage.call<{ application: { id: string } }>(admin, "POST", "/admin/applications", {
-      orgId: organization.id,
-      subdomain: "handbook",
-      name: "Handbook",
-    });
-    const { token } = await stage.person({ username: "writer", orgId: organization.id });
-    await using _agent = await openTunnel({ origin: stage.origin, token, port: service.port ?? 0, name: "handbook" });
-    await using tab = await adminTab(`organizations/${organization.id}/policy`);
-    const { page } = tab;
-    await page.getByText("There is no policy yet").waitFor();
-    await page.getByText("Single sign-on").click();
-    await page.getByLabel("Issuer URL").fill("http://127.0.0.1:9/none");
-    await page.getByRole("button", { name: "Test this provider" }).click();
-    await page.getByText("This provider can't be used").waitFor();
-    await tab.check();
-    await page.getByLabel("Issuer URL").fill(provider.issuer);
-    await page.getByRole("button", { name: "Test this provider" }).click();
-    await page.getByText("The provider answers").waitFor();
-    await page.getByLabel("Client id").fill(provider.clientId);
-    await page.getByLabel("Client secret").fill(provider.clientSecret);
-    await page.getByRole("button", { name: "Save the policy" }).click();
-    await page.getByText("The policy is in force.").waitFor();
-    await tab.check();
-    await tab.shot("organization-policy");
-
-    await page.goto(`${stage.origin}/dashboard/applications/${application.id}/policy`);
-    await page.locator(".effective-row").getByText("organization").first().waitFor();
-    await tab.check();
-
-    await using visitor = await browser.open();
-    await visitor.page.goto(`http://handbook.localhost:${stage.port}/guide`);
-    await visitor.page.getByText("hello from the shop").waitFor();
-    expect(visitor.page.url()).toBe(`http://handbook.localhost:${stage.port}/guide`);
-    expect(provider.hits["/token"]).toBe(1);
-  });
-
-  test("unsaved changes are asked about before the page is left", async () => {
+    const handbook = { orgId: organization.id, subdomain: "handbook", name: "Handbook" };
+    await stage.call(admin, "POST", "/admin/applications", handbook);
     await using tab = await adminTab("organizations");
     const { page } = tab;
     await page.getByRole("link", { name: "Blue Harbor" }).click();

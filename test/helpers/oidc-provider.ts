@@ -22,6 +22,8 @@ export interface TestProvider extends AsyncDisposable {
 export interface Misbehaviour {
   /** Claims of the account, in the ID token and at userinfo. */
   claims?: Record<string, unknown>;
+  /** Who may come, by name, with their claims; the login page then asks which of them it is. */
+  people?: Record<string, Record<string, unknown>>;
   /** The ID token holds no more than the subject; all else is at userinfo. */
   userInfoOnly?: boolean;
   /** Changes the ID token's claims; the result is signed anew with the provider's published key. */
@@ -58,8 +60,9 @@ export async function startProvider(redirectUris: string[], misbehaviour: Misbeh
   const callback = provider.callback();
   handle = (request, response) => {
     if (request.url?.startsWith("/interaction/") !== true) return void callback(request, response);
-    // The login page: everybody is ada.
-    const result = { login: { accountId: "ada" } };
+    const accountId = new URL(request.url, issuer).searchParams.get("who") ?? (misbehaviour.people ? null : "ada");
+    if (accountId === null) return void response.end(loginPage(Object.keys(misbehaviour.people ?? {})));
+    const result = { login: { accountId } };
     provider.interactionFinished(request, response, result).catch((error: unknown) => {
       response.writeHead(500).end(String(error));
     });
@@ -79,13 +82,31 @@ export async function startProvider(redirectUris: string[], misbehaviour: Misbeh
   };
 }
 
+/** The provider's own pages load letters from elsewhere. */
+const logoutPages = {
+  logoutSource: (context: { body: unknown }, form: string) => {
+    const button = `<button form="op.logoutForm" name="logout" value="yes">Yes, log out</button>`;
+    context.body = `<!doctype html><title>The provider</title><h1>Log out here, too?</h1>${form}${button}`;
+  },
+  postLogoutSuccessSource: (context: { body: unknown }) => {
+    context.body = `<!doctype html><title>The provider</title><h1>Logged out of the provider</h1>`;
+  },
+};
+
+/** Asks who comes; nobody types a password at a provider of a test. */
+function loginPage(names: string[]): string {
+  const buttons = names.map((name) => `<button name="who" value="${name}">I am ${name}</button>`).join("");
+  return `<!doctype html><title>The provider</title><h1>Who are you?</h1><form>${buttons}</form>`;
+}
+
 function createProvider(
   issuer: string,
   redirectUris: string[],
   keys: Keys,
-  { claims = {}, userInfoOnly = false }: Misbehaviour,
+  { claims = {}, people = {}, userInfoOnly = false }: Misbehaviour,
 ): Provider {
   const account = { email: "ada@example.com", email_verified: true, ...claims };
+  const claimsOf = (sub: string) => ({ sub, ...(people[sub] ?? account) });
   const configuration: Configuration = {
     clients: [
       {
@@ -100,8 +121,8 @@ function createProvider(
     pkce: { required: () => true },
     conformIdTokenClaims: userInfoOnly,
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "groups", "staff", "role"] },
-    findAccount: (_context: unknown, sub: string) => ({ accountId: sub, claims: () => ({ sub, ...account }) }),
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
+    findAccount: (_context: unknown, sub: string) => ({ accountId: sub, claims: () => claimsOf(sub) }),
+    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true, ...logoutPages } },
     interactions: { url: (_context: unknown, interaction: { uid: string }) => `/interaction/${interaction.uid}` },
     cookies: { keys: ["cookie key of a test"] },
     ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 600, AuthorizationCode: 60, IdToken: 600 },

@@ -28,6 +28,14 @@ const steps: readonly Step[] = [
 export const openPass: Pass = { kind: "pass", user: null, email: null, strip: "keys" };
 const preflightPass: Pass = { kind: "pass", user: null, email: null, strip: "keys+basic" };
 const relay: Verdict = { kind: "relay" };
+/** Which rule turns a visitor away, for whoever reads the answer. */
+const texts = {
+  broken: "Nobody may visit this application until its policy is set right.",
+  address: "This application may not be visited from your address.",
+  api_key: "This application asks for an API key: X-API-Key, or Authorization: Bearer.",
+  basic: "This application asks for a username and password (HTTP Basic).",
+  oidc: "This application asks to log in with a browser first.",
+};
 const maxReturnChars = 2_048;
 /** What the steps after the first question read. */
 const laterHeaders = ["authorization", "x-api-key"] as const;
@@ -43,7 +51,8 @@ export function judge(request: VisitorRequest, entry: NameEntry, state: PolicySt
   if (policy.kind === "open") {
     return rangeRefusal(policy, request, entry, state) ?? openPass;
   }
-  if (policy.kind === "deny") return refuse("policy_denied", [], report("policy_broken", request, entry, state));
+  if (policy.kind === "deny")
+    return refuse("policy_denied", [], report("policy_broken", request, entry, state), texts.broken);
   return runFrom(0, request, entry, policy, state);
 }
 
@@ -224,7 +233,9 @@ function rangeRefusal(
   const { allowIps, denyIps } = policy;
   const denied = denyIps.length > 0 && state.ranges(denyIps).matches(request.address);
   const allowed = allowIps.length === 0 || state.ranges(allowIps).matches(request.address);
-  return !denied && allowed ? null : refuse("policy_denied", [], report("address_denied", request, entry, state));
+  return !denied && allowed
+    ? null
+    : refuse("policy_denied", [], report("address_denied", request, entry, state), texts.address);
 }
 
 /** What the limiter counts under: the application, or the name itself when it has none. */
@@ -239,7 +250,7 @@ function readSession(request: VisitorRequest, state: PolicyState): string | null
 
 function unauthorized(policy: ProtectedPolicy): Verdict {
   const scheme = policy.kind === "basic" ? `Basic realm="digit-link", charset="UTF-8"` : `Bearer realm="digit-link"`;
-  return refuse("unauthorized", [["WWW-Authenticate", scheme]], null);
+  return refuse("unauthorized", [["WWW-Authenticate", scheme]], null, texts[policy.kind]);
 }
 
 function blockedByMain(retryAfterMs: number, request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict {
@@ -248,12 +259,20 @@ function blockedByMain(retryAfterMs: number, request: VisitorRequest, entry: Nam
 }
 
 function blocked(retryAfterMs: number, request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict {
-  const seconds = String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
-  return refuse("rate_limited", [["Retry-After", seconds]], report("address_blocked", request, entry, state));
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
+  const wait = seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;
+  const message = `Too many failed attempts from your address. Try again in ${wait}.`;
+  const headers: [string, string][] = [["Retry-After", String(seconds)]];
+  return refuse("rate_limited", headers, report("address_blocked", request, entry, state), message);
 }
 
-function refuse(code: ErrorCode, headers: [string, string][], refusal: { rule: string } | null): Verdict {
-  return { kind: "refuse", code, headers, refusal };
+function refuse(
+  code: ErrorCode,
+  headers: [string, string][],
+  refusal: { rule: string } | null,
+  message?: string,
+): Verdict {
+  return { kind: "refuse", code, headers, refusal, ...(message === undefined ? {} : { message }) };
 }
 
 function report(rule: string, request: VisitorRequest, entry: NameEntry, state: PolicyState): { rule: string } | null {

@@ -33,8 +33,14 @@ export interface Pass {
 
 export type Verdict =
   | Pass
-  /** Answer with the error page or JSON of `code`, these headers added, body unread. */
-  | { kind: "refuse"; code: ErrorCode; headers: readonly [string, string][]; refusal: Refusal | null }
+  /** Answer with the error page or JSON of `code`, these headers added, body unread; `message` names the rule. */
+  | {
+      kind: "refuse";
+      code: ErrorCode;
+      headers: readonly [string, string][];
+      refusal: Refusal | null;
+      message?: string;
+    }
   /** 302 to a path on this host, `Cache-Control: no-store`, empty body. */
   | { kind: "redirect"; location: string }
   /** The control plane answers this exchange. */

@@ -4,8 +4,8 @@ import { AppError } from "../../lib/errors.ts";
 import { authPaths, safeReturnPath } from "../../policy/paths.ts";
 import { checkBasic, type BasicPolicy } from "./basic-check.ts";
 import type { VisitorDeps } from "./deps.ts";
-import { tooMany } from "./oidc-login.ts";
 import { html, redirect, renderPage } from "./page.ts";
+import { tooMany } from "./refused.ts";
 import { openSession, type Visit } from "./visit.ts";
 
 const maxFormBytes = 8_192;

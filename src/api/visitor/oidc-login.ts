@@ -1,7 +1,7 @@
 // A visitor's login at the identity provider: from the tunnel's host to the provider, by our one redirect URI, and back.
 
 import { createSecret, hashSecret } from "../../auth/secrets.ts";
-import { OidcRefused } from "../../auth/oidc-types.ts";
+import { OidcRefused, type RefusedIdentity } from "../../auth/oidc-types.ts";
 import type { NameOwner } from "../../db/policies.ts";
 import {
   claimVisitorState,
@@ -16,7 +16,8 @@ import { authPaths, safeReturnPath } from "../../policy/paths.ts";
 import type { OidcSettings, Policy } from "../../policy/types.ts";
 import { factsOf } from "../request.ts";
 import { originOf, redirectUri, scopeOf, visitorLimit, type VisitorDeps } from "./deps.ts";
-import { html, redirect, renderPage } from "./page.ts";
+import { redirect } from "./page.ts";
+import { refusedPage, tooMany } from "./refused.ts";
 import { audit, browserSecret, openSession, type Visit } from "./visit.ts";
 
 type OidcPolicy = Extract<Policy, { authType: "oidc" }>;
@@ -35,11 +36,15 @@ export async function beginLogin(
   const stateHash = hashSecret(state);
   // Several tabs of one browser share the secret, or only the last of them could finish its login.
   const browser = browserSecret(deps, request) ?? createSecret();
+  const returnPath = safeReturnPath(visit.url.searchParams.get("to"));
   let challenge;
   try {
-    challenge = await deps.oidc.begin(policy.oidc, redirectUri(deps.settings), state);
+    // Who was refused may come as somebody else, although the provider remembers who it was.
+    const again = visit.url.searchParams.has("again");
+    challenge = await deps.oidc.begin(policy.oidc, redirectUri(deps.settings), state, again);
   } catch (error) {
-    return await fail(deps, { ...visit, reason: reasonOf(deps, error, visit.owner.name), counts: false });
+    const refusal = refusalOf(deps, error, visit.owner.name);
+    return await fail(deps, { ...visit, ...refusal, returnPath, counts: false });
   }
   const now = deps.nowMs();
   await insertVisitorState(deps.db.kysely, {
@@ -53,7 +58,7 @@ export async function beginLogin(
     issuer: policy.oidc.issuerUrl,
     verifier: deps.sealer.seal("oauth-state", verifierRow(stateHash), challenge.verifier),
     nonce: challenge.nonce,
-    return_path: safeReturnPath(visit.url.searchParams.get("to")),
+    return_path: returnPath,
     code_hash: null,
     code_expires_at: null,
     subject: null,
@@ -85,7 +90,7 @@ export async function receiveAnswer(deps: VisitorDeps, request: Request): Promis
       address,
       requestId,
     });
-    return failurePage(deps.settings.domain, null);
+    return refusedPage({ host: deps.settings.domain, reason: "unknown_state", requestId, login: null });
   }
   const about = { ...aboutState(state), address, requestId };
   try {
@@ -109,7 +114,7 @@ export async function receiveAnswer(deps: VisitorDeps, request: Request): Promis
     return redirect(`${originOf(deps.settings, state.host)}${authPaths.callback}?code=${code}`);
   } catch (error) {
     await removeVisitorState(deps.db.kysely, stateHash);
-    return await fail(deps, { ...about, reason: reasonOf(deps, error, state.name), counts: true });
+    return await fail(deps, { ...about, ...refusalOf(deps, error, state.name), counts: true });
   }
 }
 
@@ -121,7 +126,8 @@ export async function finishLogin(deps: VisitorDeps, visit: Visit, request: Requ
   const browser = browserSecret(deps, request);
   const reason = state === null ? "unknown_code" : whyNot(state, visit, browser === null ? null : hashSecret(browser));
   if (state === null || reason !== null || state.subject === null) {
-    return await fail(deps, { ...visit, reason: reason ?? "unknown_code", counts: true });
+    const returnPath = state?.return_path ?? "/";
+    return await fail(deps, { ...visit, reason: reason ?? "unknown_code", returnPath, counts: true });
   }
   const idToken = state.id_token === null ? null : deps.sealer.open("oauth-state", codeRow(codeHash), state.id_token);
   const cookie = await openSession(deps, visit, { kind: "oidc", subject: state.subject, email: state.email, idToken });
@@ -158,30 +164,33 @@ async function settingsOf(deps: VisitorDeps, state: VisitorState): Promise<OidcS
   return policy.oidc;
 }
 
-function reasonOf(deps: VisitorDeps, error: unknown, name: string): string {
+/** Why a login is refused; whatever is no refusal is thrown on. */
+function refusalOf(deps: VisitorDeps, error: unknown, name: string): { reason: string } & RefusedIdentity {
   if (!(error instanceof OidcRefused)) throw error;
   deps.log.info("a visitor's login was refused", {
     name,
     reason: error.reason,
     cause: error.cause instanceof Error ? error.cause.message : error.message,
   });
-  return error.reason;
+  return { reason: error.reason, ...error.who };
 }
 
-interface Failure {
+interface Failure extends RefusedIdentity {
   owner: NameOwner;
   effective?: Visit["effective"];
   host: string;
   address: string;
   requestId: string;
   reason: string;
+  /** Where the visitor wanted to go. */
+  returnPath: string;
   /** The limiter counts it: somebody tried, and it isn't the provider that failed. */
   counts: boolean;
 }
 
 async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
-  const { owner, address, host, reason } = failure;
-  audit(deps, failure, { action: "visitor.login", authType: "oidc", success: false, reason });
+  const { owner, address, host, reason, identity = null } = failure;
+  audit(deps, failure, { action: "visitor.login", authType: "oidc", success: false, reason, identity });
   const rule = failure.effective?.limiter ?? (await deps.policies.find(owner.name))?.effective.limiter ?? null;
   const limit = failure.counts ? deps.limiter.begin(visitorLimit(owner, address, rule)) : null;
   if (limit?.allowed === true) {
@@ -190,30 +199,13 @@ async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
       deps.onBlock({ name: owner.name, scope: scopeOf(owner), address, untilMs: deps.nowMs() + rule.blockMs });
     }
   }
-  return failurePage(host, `${originOf(deps.settings, host)}${authPaths.login}`);
+  const login = `${originOf(deps.settings, host)}${authPaths.login}?to=${encodeURIComponent(failure.returnPath)}`;
+  return refusedPage({ ...failure, login });
 }
 
-function aboutState(state: VisitorState): { owner: NameOwner; host: string } {
+function aboutState(state: VisitorState): { owner: NameOwner; host: string; returnPath: string } {
   const { name, app_id: appId, org_id: orgId, host } = state;
-  return { owner: { name, appId, orgId, authMode: null, isActive: true }, host };
-}
-
-function failurePage(host: string, retry: string | null): Response {
-  const again = retry === null ? html`` : html`<a class="go" href="${retry}">Try again</a>`;
-  const body = html`<p>
-      The login did not succeed, or took too long. If it happens again, ask whoever shared this address with you whether
-      your account may use it.
-    </p>
-    ${again}`;
-  return renderPage({ status: 403, title: "You are not logged in", host, body });
-}
-
-/** The page of an address that failed too often. */
-export function tooMany(host: string, retryAfterMs: number): Response {
-  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
-  const body = html`<p class="bad">Too many attempts from your address.</p>
-    <p>Try again in ${seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`}.</p>`;
-  return renderPage({ status: 429, title: "Please wait", host, body, headers: [["retry-after", String(seconds)]] });
+  return { owner: { name, appId, orgId, authMode: null, isActive: true }, host, returnPath: state.return_path };
 }
 
 function verifierRow(stateHash: string): string {

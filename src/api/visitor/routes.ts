@@ -8,8 +8,9 @@ import { bodyErrors, rawAnswers, type RawAnswers } from "../schemas.ts";
 import { showBasicForm, submitBasicForm } from "./basic-login.ts";
 import type { VisitorDeps } from "./deps.ts";
 import { askLogout, logout } from "./logout.ts";
-import { beginLogin, finishLogin, receiveAnswer, tooMany } from "./oidc-login.ts";
+import { beginLogin, finishLogin, receiveAnswer } from "./oidc-login.ts";
 import { redirect } from "./page.ts";
+import { tooMany } from "./refused.ts";
 import { createStartBudget, type StartBudget } from "./start-budget.ts";
 import { visitOf } from "./visit.ts";
 
