@@ -149,6 +149,7 @@ function listen(
     },
     onReplaced(shard) {
       registry.onReplaced(shard);
+      watchers.onReplaced(shard);
       metrics.onReplaced(shard);
     },
     onEvents(shard, events) {

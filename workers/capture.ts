@@ -67,6 +67,10 @@ export class CaptureEntry {
     return requestIdOf(this.meta.request);
   }
 
+  get startedAtMs(): number {
+    return Math.round(performance.timeOrigin + this.meta.startedAt);
+  }
+
   get repeatable(): boolean {
     return this.meta.repeatable;
   }
@@ -101,11 +105,11 @@ export class CaptureEntry {
     }
     const responseHeaders =
       response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers(logQuery) : [];
-    const { id } = this;
+    const { id, startedAtMs } = this;
     const { tunnelId, name, appId, orgId, address, principal } = meta;
     return {
       ...{ id, tunnelId, name, appId, orgId, address, principal, ...line, requestHeaders, responseHeaders },
-      startedAtMs: Math.round(performance.timeOrigin + meta.startedAt),
+      startedAtMs,
       status: this.status,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
@@ -117,6 +121,11 @@ export class CaptureEntry {
       error: this.error,
     };
   }
+}
+
+/** The order of captured requests: by time, then id. */
+export function isNewer(a: Pick<CaptureEntry, "startedAtMs" | "id">, b: Pick<CaptureEntry, "startedAtMs" | "id">) {
+  return a.startedAtMs === b.startedAtMs ? a.id > b.id : a.startedAtMs > b.startedAtMs;
 }
 
 /** A ring of entries and the arena that holds their heads. */
@@ -146,7 +155,7 @@ export class CaptureRing {
   }
 
   /** Newest first. */
-  newest(limit: number): CaptureEntry[] {
+  newest(limit = Infinity): CaptureEntry[] {
     const count = this.entries.length;
     const found: CaptureEntry[] = [];
     for (let i = 1; i <= Math.min(limit, count); i++) found.push(this.entries[(this.next - i + count) % count]!);

@@ -10,7 +10,7 @@ import { nextRequest, requestIdOf } from "../src/lib/request-id.ts";
 import type { Answer, Ask, LocalStatus, NameEntry, ShardSettings } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import { AgentPort, listenForAgents } from "./agent-port.ts";
-import { CaptureBudget, type CaptureEntry } from "./capture.ts";
+import { CaptureBudget, isNewer, type CaptureEntry } from "./capture.ts";
 import { Drain } from "./drain.ts";
 import type { HttpStream } from "./http-stream.ts";
 import { judgeAgain } from "./policy/again.ts";
@@ -197,15 +197,14 @@ export class Shard implements TunnelHost {
   }
 
   private requests(order: Extract<ShardOrder, { type: "requests" }>): void {
-    const found: CaptureEntry[] = [];
-    for (const tunnel of this.tunnels.all()) {
-      if (order.tunnelIds === null || order.tunnelIds.includes(tunnel.ticket.tunnelId))
-        found.push(...tunnel.captures.newest(order.limit));
-    }
-    const wanted = found
-      .filter((entry) => order.requestId === null || entry.id === order.requestId)
-      .sort((a, b) => b.meta.startedAt - a.meta.startedAt)
-      .slice(0, order.limit);
+    const { tunnelIds, requestId, before, limit } = order;
+    const isWanted = (entry: CaptureEntry): boolean =>
+      (requestId === null || entry.id === requestId) && (before === null || isNewer(before, entry));
+    const wanted = [...this.tunnels.all()]
+      .filter(({ ticket }) => tunnelIds === null || tunnelIds.includes(ticket.tunnelId))
+      .flatMap(({ captures }) => captures.newest().filter(isWanted))
+      .sort((a, b) => (isNewer(a, b) ? -1 : 1))
+      .slice(0, limit);
     this.side.send({
       type: "requests",
       id: order.id,

@@ -74,8 +74,7 @@ export function createCallers(deps: ApiDeps): Callers {
     });
     if (account === null) {
       // Counted afterwards: scripts may call many at a time, and 256 random bits are not guessed in parallel.
-      const verdict = deps.limiter.begin([key]);
-      if (verdict.allowed) await verdict.attempt.fail();
+      await deps.limiter.fail([key]);
       throw new AppError("bad_token");
     }
     return { account, sessionId: null };

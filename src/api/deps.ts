@@ -1,6 +1,6 @@
 // What the API needs from the rest of the program; server.ts passes it, tests pass fakes for the parts they watch.
 
-import type { Limiter } from "../auth/limiter.ts";
+import type { Limiter, LimiterRule } from "../auth/limiter-types.ts";
 import type { Passwords } from "../auth/passwords.ts";
 import type { Sealer } from "../auth/sealing.ts";
 import type { SessionTokens } from "../auth/jwt.ts";
@@ -38,8 +38,10 @@ export interface ApiSettings {
   pendingLoginTtlMs: number;
   /** Whether admin routes accept `X-Admin-Token`. */
   adminApiTokens: boolean;
-  loginLimit: { maxAttempts: number; windowMs: number; blockMs: number };
-  totpLimit: { maxAttempts: number; windowMs: number; blockMs: number };
+  loginLimit: LimiterRule;
+  /** Wrong codes of an account at one of its places, or of all strangers together: in a moment, and in a day. */
+  totpLimit: LimiterRule;
+  totpDayLimit: LimiterRule;
 }
 
 export interface ApiDeps {

@@ -18,6 +18,7 @@ export function createGuards(deps: ApiDeps) {
   return {
     callers,
     session: createGuard(callers.session),
+    enrolled: createGuard(callers.enrolled),
     admin: createGuard(callers.admin),
     orgMember: createGuard(callers.orgMember),
     orgAdmin: createGuard(callers.orgAdmin),

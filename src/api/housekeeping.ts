@@ -7,14 +7,12 @@ import { pruneSessions } from "../db/sessions.ts";
 import { pruneSignInStates } from "../db/sign-ins.ts";
 import { pruneVisitorLogins } from "../db/visitor-logins.ts";
 import type { ApiDeps } from "./deps.ts";
-
-/** Ended sessions are kept this long, for whoever looks at the database after an incident. */
-const sessionsKeptMs = 7 * 24 * 3_600_000;
+import { placesKnownForMs } from "./login/code-limits.ts";
 
 /** Call it at the start and every hour. Throws when the database fails; the next call makes up for it. */
 export async function prune(deps: Pick<ApiDeps, "db" | "nowMs">): Promise<void> {
   const nowMs = deps.nowMs();
-  await pruneSessions(deps.db.kysely, nowMs - sessionsKeptMs);
+  await pruneSessions(deps.db.kysely, nowMs - placesKnownForMs);
   await pruneSecondFactors(deps.db.kysely, nowMs);
   await pruneSignInStates(deps.db.kysely, nowMs);
   await pruneVisitorLogins(deps.db.kysely, nowMs);

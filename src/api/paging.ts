@@ -60,6 +60,14 @@ export function cursorAfter(sort: Pick<Sort, "name">, { value, id }: { value: st
   return Buffer.from(JSON.stringify([sort.name, value, id])).toString("base64url");
 }
 
+/** The time that a filter named. Throws `validation` when it is none. */
+export function timeOf(text: string | undefined, field: string): number | null {
+  if (text === undefined) return null;
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw new AppError("validation", `${field} must be an ISO 8601 time.`, { field });
+  return ms;
+}
+
 function decodeCursor(cursor: string): unknown[] {
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));

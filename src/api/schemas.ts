@@ -19,6 +19,9 @@ export const timeSchema = t.String({ description: "ISO 8601, UTC.", format: "dat
 export const successSchema = closed({ success: t.Literal(true) });
 export const noBody = t.Optional(closed({}));
 
+/** A time in a query; see `timeOf`. */
+export const dateTime = (description: string) => text(40, { minLength: 1, description: `${description} ISO 8601.` });
+
 /** `limit` and `cursor` of every list. */
 export const pageQuery = {
   limit: t.Optional(t.Integer({ minimum: 1, maximum: 200, default: 50, description: "How many entries to answer." })),

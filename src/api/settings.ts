@@ -3,7 +3,9 @@
 import type { Config } from "../config/config.ts";
 import type { ApiSettings } from "./deps.ts";
 
-/** For server.ts. The second factor is blocked for as long as wrong codes count. */
+const dayMs = 24 * 3_600_000;
+
+/** For server.ts. The second factor is blocked for as long as wrong codes count; docs/security.md says how far guessing gets by it. */
 export function apiSettingsOf(config: Config): ApiSettings {
   return {
     domain: config.domain,
@@ -22,5 +24,6 @@ export function apiSettingsOf(config: Config): ApiSettings {
       windowMs: config.limiterWindowMs,
       blockMs: config.limiterWindowMs,
     },
+    totpDayLimit: { maxAttempts: 4 * config.totpMaxFailures, windowMs: dayMs, blockMs: dayMs },
   };
 }

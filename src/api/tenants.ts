@@ -2,6 +2,7 @@
 
 import { Elysia, type AnyElysia } from "elysia";
 import { publicUrl, type Config } from "../config/config.ts";
+import { findNewestAudit } from "../db/audit-log.ts";
 import type { ShardLink, ShardListener } from "../link/shard-link.ts";
 import type { Audit, AuditEntry } from "../observe/audit.ts";
 import { createEventHub } from "../observe/events.ts";
@@ -21,6 +22,7 @@ import { createEventRoute } from "./live/event-stream.ts";
 import { createNumbers } from "./live/numbers.ts";
 import { createRequests } from "./live/requests.ts";
 import { createNumberRoutes, createTunnelListRoutes } from "./live/routes.ts";
+import { toTunnelNow } from "./live/tunnel-model.ts";
 import { createLiveTunnels } from "./live/tunnels.ts";
 import { createAdminOrganizationsRoutes, createOwnOrganizationRoutes } from "./organizations/routes.ts";
 import { createOrganizations } from "./organizations/service.ts";
@@ -39,6 +41,7 @@ export interface TenantsOptions {
     | "agentWhitelist"
     | "reservedNames"
     | "historyRetentionDays"
+    | "captureRequests"
     | "limiterMaxFailures"
     | "limiterWindowMs"
     | "limiterBlockMs"
@@ -56,7 +59,7 @@ export interface Tenants {
   /** Hand them to createApi. */
   features: Feature[];
   /** Forward these callbacks of the shards, after the registry has had them. */
-  listener: Pick<ShardListener, "onReady" | "onEvents" | "onCounters" | "onRequests">;
+  listener: Pick<ShardListener, "onReady" | "onReplaced" | "onEvents" | "onCounters" | "onRequests">;
   /** Hand it to createAudit as `onRecord`. */
   onAudit(entry: AuditEntry): void;
   /** Stores the traffic counted so far. */
@@ -68,11 +71,24 @@ export interface Tenants {
 export function createTenants(options: TenantsOptions): Tenants {
   const { config, db, log, tunnels: source, link, policies } = options;
   const directory = createTunnelDirectory(source);
-  const ownerOf = (tunnelId: string) => source.find(tunnelId);
-  const count = () => source.live().filter(isConnected).length;
-  const countConnected = () => directory.countConnected("orgId");
-  const events = createEventHub({ link, ownerOf, countConnected, count });
-  const traffic = createTraffic({ db, log, ownerOf, retentionDays: config.historyRetentionDays });
+  const ownerOf = (tunnelId: string) => directory.find(null, tunnelId);
+  const events = createEventHub({
+    link,
+    ownerOf,
+    viewOf(tunnelId) {
+      const tunnel = ownerOf(tunnelId);
+      return tunnel === null ? null : toTunnelNow(tunnel);
+    },
+    tunnelIds: () => source.live().map(({ id }) => id),
+    countConnected: () => directory.countConnected("orgId"),
+    count: () => source.live().filter(isConnected).length,
+    newestAudit: (orgId) => findNewestAudit(db.kysely, orgId),
+  });
+  const traffic = createTraffic({
+    ...{ db, log, retentionDays: config.historyRetentionDays },
+    ownerOf: (tunnelId) => source.find(tunnelId),
+    onStored: (orgIds) => events.onTrafficStored(orgIds),
+  });
   const shardAudit = createShardAudit(options.audit);
 
   const feature: Feature = (deps, guards) => {
@@ -88,9 +104,17 @@ export function createTenants(options: TenantsOptions): Tenants {
     });
     const keys = createKeys(deps);
     const reader = createAuditReader(deps);
-    const tunnels = createLiveTunnels(deps, directory, source);
+    const tunnels = createLiveTunnels(deps, directory, {
+      check: (id) => source.check(id),
+      clear(id) {
+        const owner = ownerOf(id);
+        const isDone = source.clear(id);
+        if (isDone && owner !== null) events.onCleared(id, owner);
+        return isDone;
+      },
+    });
     const numbers = createNumbers(deps, directory, { retentionDays: config.historyRetentionDays });
-    const requests = createRequests(directory, source, link);
+    const requests = createRequests(directory, source, link, { keptPerTunnel: config.captureRequests });
     const open = new Map<string, number>();
     const parts = {
       ...{ deps, entries, policies, organizations, applications, rateLimits, tunnels, numbers, requests, events, open },
@@ -125,6 +149,7 @@ export function createTenants(options: TenantsOptions): Tenants {
     features: [feature],
     listener: {
       onReady: (shard) => events.onReady(shard),
+      onReplaced: (shard) => events.onReplaced(shard),
       onEvents(shard, list) {
         shardAudit.onEvents(shard, list);
         events.onEvents(shard, list);

@@ -1,7 +1,8 @@
 // Tests of the failure limiter: the window slides, parallel guesses count, blocks end and survive.
 
 import { describe, expect, test } from "bun:test";
-import { createLimiter, type LimitedKey, type LimiterStore, type StoredBlock, type StoredFailures } from "./limiter.ts";
+import { createLimiter } from "./limiter.ts";
+import type { AttemptVerdict, LimitedKey, LimiterStore, StoredBlock, StoredFailures } from "./limiter-types.ts";
 
 const rule = { maxAttempts: 3, windowMs: 60_000, blockMs: 120_000 };
 const key: LimitedKey = { scope: "login", subject: "203.0.113.7", rule };
@@ -21,10 +22,6 @@ function createMemoryStore(): LimiterStore & { failures: StoredFailures[]; block
       store.failures = store.failures.filter(({ subject }) => subject !== row.subject);
       store.blocks.push(row);
     },
-    async remove(_scope: string, subject: string) {
-      store.failures = store.failures.filter((row) => row.subject !== subject);
-      store.blocks = store.blocks.filter((row) => row.subject !== subject);
-    },
   };
   return store;
 }
@@ -33,7 +30,7 @@ function create(store = createMemoryStore()) {
   const clock = { nowMs: 1_900_000_000_000 };
   const limiter = createLimiter({ store, nowMs: () => clock.nowMs });
   const fail = async (limited: LimitedKey = key): Promise<boolean> => {
-    const verdict = limiter.begin([limited]);
+    const verdict = await limiter.begin([limited]);
     if (!verdict.allowed) return false;
     await verdict.attempt.fail();
     return true;
@@ -41,12 +38,20 @@ function create(store = createMemoryStore()) {
   return { limiter, clock, store, fail };
 }
 
+/** Everything that was decided has been told. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function attemptOf(verdict: AttemptVerdict) {
+  if (!verdict.allowed) throw new Error("refused");
+  return verdict.attempt;
+}
+
 test("blocks after the last allowed failure, for as long as the rule says", async () => {
   const { limiter, clock, fail } = create();
   expect([await fail(), await fail(), await fail(), await fail()]).toEqual([true, true, true, false]);
-  expect(limiter.begin([key])).toEqual({ allowed: false, retryAfterMs: 120_000 });
+  expect(await limiter.begin([key])).toEqual({ allowed: false, retryAfterMs: 120_000 });
   clock.nowMs += 120_000;
-  expect(limiter.begin([key]).allowed).toBe(true);
+  expect((await limiter.begin([key])).allowed).toBe(true);
 });
 
 test("the window slides: old failures leave it", async () => {
@@ -57,41 +62,106 @@ test("the window slides: old failures leave it", async () => {
   expect([await fail(), await fail(), await fail(), await fail()]).toEqual([true, true, true, false]);
 });
 
-test("successes forget what they are told to forget", async () => {
-  const { limiter, fail } = create();
-  await fail();
-  await fail();
-  const verdict = limiter.begin([key]);
-  if (verdict.allowed) await verdict.attempt.succeed([key]);
-  expect([await fail(), await fail(), await fail(), await fail()]).toEqual([true, true, true, false]);
+test("a success takes its own failures back from every key, and nobody else's", async () => {
+  const store = createMemoryStore();
+  const { limiter } = create(store);
+  const pair: LimitedKey = { ...key, scope: "login-user", subject: "mary 203.0.113.7" };
+  await attemptOf(await limiter.begin([key])).fail();
+  await attemptOf(await limiter.begin([key, pair])).fail();
+  await attemptOf(await limiter.begin([key, pair])).succeed(pair);
+  expect([limiter.failures(key), limiter.failures(pair)]).toEqual([1, 0]);
+  const { limiter: restarted } = create(store);
+  await restarted.restore();
+  expect([restarted.failures(key), restarted.failures(pair)]).toEqual([1, 0]);
 });
 
 test("other subjects and scopes are not concerned; a key without rule never blocks", async () => {
   const { limiter, fail } = create();
   for (let i = 0; i < 3; i++) await fail();
-  expect(limiter.begin([{ ...key, subject: "203.0.113.8" }]).allowed).toBe(true);
-  expect(limiter.begin([{ ...key, scope: "totp" }]).allowed).toBe(true);
+  expect((await limiter.begin([{ ...key, subject: "203.0.113.8" }])).allowed).toBe(true);
+  expect((await limiter.begin([{ ...key, scope: "totp" }])).allowed).toBe(true);
   const counted: LimitedKey = { scope: "login-name", subject: "mary", rule: null };
   for (let i = 0; i < 50; i++) expect(await fail(counted)).toBe(true);
   expect(limiter.failures(counted)).toBe(50);
 });
 
 describe("security", () => {
-  test("attempts in flight count", async () => {
+  /** Begins `count` attempts at once; what has been decided so far, in order. */
+  const beginAll = (limiter: ReturnType<typeof create>["limiter"], count: number) => {
+    const decided: AttemptVerdict[] = [];
+    const all = Array.from({ length: count }, () => limiter.begin([key]).then((verdict) => void decided.push(verdict)));
+    return { decided, all: Promise.all(all) };
+  };
+
+  test("no more attempts are under way than may fail; wrong ones end the rest", async () => {
     const { limiter } = create();
-    const verdicts = Array.from({ length: 10 }, () => limiter.begin([key]));
-    expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(3);
-    for (const verdict of verdicts) if (verdict.allowed) verdict.attempt.abandon();
-    expect(limiter.begin([key]).allowed).toBe(true);
+    const { decided, all } = beginAll(limiter, 10);
+    await turn();
+    expect(decided.map(({ allowed }) => allowed)).toEqual([true, true, true]);
+    for (const verdict of decided.slice(0, 2)) await attemptOf(verdict).fail();
+    expect(decided).toHaveLength(3);
+    await attemptOf(decided[2]!).fail();
+    await all;
+    expect(decided.slice(3)).toEqual(Array.from({ length: 7 }, () => ({ allowed: false, retryAfterMs: 120_000 })));
+  });
+
+  test("right ones are never refused, however many come at once: the surplus waits in its order", async () => {
+    const { limiter, fail } = create();
+    await fail();
+    const { decided, all } = beginAll(limiter, 50);
+    for (let i = 0; i < 50; i++) {
+      await turn();
+      expect(decided.length).toBe(Math.min(50, i + 2));
+      const attempt = attemptOf(decided[i]!);
+      if (i % 2 === 0) await attempt.succeed();
+      else attempt.abandon();
+    }
+    await all;
+  });
+
+  test("what waits is bounded, per key and in all", async () => {
+    const { limiter } = create();
+    const ends: Promise<unknown>[] = [];
+    const begin = (subject: string) => {
+      const verdict = limiter.begin([{ ...key, subject }]);
+      ends.push(verdict.catch(() => undefined));
+      return verdict;
+    };
+    for (let i = 0; i < 103; i++) void begin("a");
+    expect(begin("a")).rejects.toMatchObject({ code: "unavailable" });
+    for (let subject = 0; subject < 9; subject++) for (let i = 0; i < 103; i++) void begin(`b${subject}`);
+    for (let i = 0; i < 3; i++) void begin("c");
+    expect(begin("c")).rejects.toMatchObject({ code: "unavailable" });
+    expect((await begin("d")).allowed).toBe(true);
+  });
+
+  test("an attempt that waits at one key may then have to wait at another", async () => {
+    const { limiter } = create();
+    const once = (subject: string): LimitedKey => ({ ...key, subject, rule: { ...rule, maxAttempts: 1 } });
+    const [a, b] = [attemptOf(await limiter.begin([once("a")])), attemptOf(await limiter.begin([once("b")]))];
+    let decided: AttemptVerdict | null = null;
+    const both = limiter.begin([once("a"), once("b")]).then((verdict) => (decided = verdict));
+    await a.succeed();
+    await turn();
+    expect(decided).toBeNull();
+    await b.succeed();
+    expect((await both).allowed).toBe(true);
+  });
+
+  test("a failure that is counted afterwards blocks as well", async () => {
+    const { limiter } = create();
+    const outcomes = [await limiter.fail([key]), await limiter.fail([key]), await limiter.fail([key])];
+    expect(outcomes.map(({ blocked }) => blocked)).toEqual([false, false, true]);
+    expect((await limiter.begin([key])).allowed).toBe(false);
+    expect(await limiter.fail([key])).toEqual({ blocked: false });
   });
 
   test("an outcome counts once", async () => {
     const { limiter, fail } = create();
-    const verdict = limiter.begin([key]);
-    if (!verdict.allowed) throw new Error("refused");
-    await verdict.attempt.fail();
-    verdict.attempt.abandon();
-    await verdict.attempt.succeed([key]);
+    const attempt = attemptOf(await limiter.begin([key]));
+    await attempt.fail();
+    attempt.abandon();
+    await attempt.succeed(key);
     expect([await fail(), await fail(), await fail()]).toEqual([true, true, false]);
   });
 
@@ -111,8 +181,7 @@ describe("security", () => {
     const { limiter, fail } = create();
     for (let i = 0; i < 3; i++) await fail();
     for (let i = 0; i < 120_000; i++) {
-      const verdict = limiter.begin([{ ...key, subject: `flood${i}` }]);
-      if (verdict.allowed) verdict.attempt.abandon();
+      attemptOf(await limiter.begin([{ ...key, subject: `flood${i}` }])).abandon();
     }
     expect(await fail()).toBe(false);
   });

@@ -37,7 +37,7 @@ export const access = {
     "TOTP_MAX_FAILURES",
     kind.integer({ min: 1, max: 100 }),
     5,
-    "Wrong one-time codes per account and LIMITER_WINDOW_MS.",
+    "Wrong one-time codes of an account, from all strangers together and at each place of its owner, per LIMITER_WINDOW_MS; four times as many a day.",
   ),
   oidcAllowPrivate: setting(
     "OIDC_ALLOW_PRIVATE",

@@ -212,3 +212,10 @@ function endOf(action: string): string {
 function isBefore(a: number, b: number, page: AuditPage): boolean {
   return page.descending ? a > b : a < b;
 }
+
+/** The id of the newest row (of an organization). */
+export async function findNewestAudit(db: Queryable, orgId: string | null): Promise<string | null> {
+  let query = db.selectFrom("audit_log").select("id").orderBy("seq", "desc").limit(1);
+  if (orgId !== null) query = query.where("org_id", "=", orgId);
+  return (await query.executeTakeFirst())?.id ?? null;
+}

@@ -58,10 +58,6 @@ export function createLimiterStore(db: Queryable) {
         .execute();
       await removeFailures(db, row.scope, row.subject);
     },
-    async remove(scope: string, subject: string): Promise<void> {
-      await removeFailures(db, scope, subject);
-      await db.deleteFrom("limiter_blocks").where("scope", "=", scope).where("subject", "=", subject).execute();
-    },
     /** Removes what no window and no block reaches any more. */
     async prune(nowMs: number): Promise<void> {
       await db

@@ -1,9 +1,12 @@
 // Queries of dashboard sessions: a login is valid while its row is there, not revoked and not expired.
 
+import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import type { DashboardSessionsTable } from "./tables-login.ts";
 
 export type SessionRow = DashboardSessionsTable;
+
+const enrolmentTakesMs = 60_000;
 
 export async function insertSession(db: Queryable, row: SessionRow): Promise<void> {
   await db.insertInto("dashboard_sessions").values(row).execute();
@@ -39,6 +42,26 @@ export function listLiveSessions(db: Queryable, accountId: string, nowMs: number
     .orderBy("id", "desc")
     .limit(100)
     .execute();
+}
+
+/**
+ * Addresses from which the account logged in since `sinceMs`, with its second factor where it has one; ended sessions
+ * included. At most 1,000, the latest.
+ */
+export async function listSessionAddresses(db: Queryable, accountId: string, sinceMs: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom("dashboard_sessions as session")
+    .innerJoin("accounts as account", "account.id", "session.account_id")
+    .select(["session.address", sql<number | string>`max(session.created_at)`.as("latest")])
+    .where("session.account_id", "=", accountId)
+    .where("session.created_at", ">", sinceMs)
+    // The session that an enrolment opens is made a moment before the enrolment is stored.
+    .where(sql<boolean>`session.created_at >= coalesce(account.totp_enrolled_at, 0) - ${enrolmentTakesMs}`)
+    .groupBy("session.address")
+    .orderBy("latest", "desc")
+    .limit(1_000)
+    .execute();
+  return rows.map(({ address }) => address);
 }
 
 /** Ends one session of the account; false when there is no such live session. */

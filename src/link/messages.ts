@@ -62,8 +62,8 @@ export type ToShard =
   | { type: "disconnect"; tunnelId: string; agentId: string | null; reason: DisconnectReason }
   /** Ask the agent to try its local service now; answered by `answer` to main. */
   | { type: "check"; id: number; tunnelId: string }
-  /** Captured request metadata, newest first; answered by `answer` to main. */
-  | { type: "requests"; id: number; tunnelIds: string[] | null; requestId: string | null; limit: number }
+  /** Captured request metadata; answered by `answer` to main. */
+  | ({ type: "requests"; id: number } & RequestsQuery)
   /** Live events are only sent while somebody watches. */
   | { type: "watch"; on: boolean }
   | { type: "answer"; id: number; answer: Answer }
@@ -137,6 +137,15 @@ export interface CapturedRequest {
   responseHeaders: [string, string][];
   /** Why it ended early, when it did. */
   error: string | null;
+}
+
+/** Which captured requests: newest first, by time and then id. */
+export interface RequestsQuery {
+  tunnelIds: string[] | null;
+  requestId: string | null;
+  /** Only what comes after this one in that order. */
+  before: { startedAtMs: number; id: string } | null;
+  limit: number;
 }
 
 export type ShardEvent =

@@ -1,7 +1,15 @@
 // How the rest of the main thread talks to the shards: the interface that the supervisor implements.
 
 import type { MovedConnection } from "../handover/moved-connection.ts";
-import type { Ask, CapturedRequest, LocalStatus, ShardEvent, ToShard, TunnelCounters } from "./messages.ts";
+import type {
+  Ask,
+  CapturedRequest,
+  LocalStatus,
+  RequestsQuery,
+  ShardEvent,
+  ToShard,
+  TunnelCounters,
+} from "./messages.ts";
 
 /** The main thread's side of all shards. Sending to a dead shard is silently dropped: `onReplaced` follows. */
 export interface ShardLink {
@@ -12,10 +20,7 @@ export interface ShardLink {
   /** Asks the agents of a tunnel whether the local service answers now; null when the tunnel has no session. 10 s at most. */
   check(shard: number, tunnelId: string): Promise<LocalStatus | null>;
   /** Captured requests, newest first; empty when the shard was replaced meanwhile. */
-  requests(
-    shard: number,
-    query: { tunnelIds: string[] | null; requestId: string | null; limit: number },
-  ): Promise<CapturedRequest[]>;
+  requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[]>;
 }
 
 /** What the main thread wants to hear from the shards. Handlers never throw. */

@@ -9,7 +9,7 @@ import { DrainedShards } from "./drained-shards.ts";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
 import { Incarnation } from "./incarnation.ts";
 import { introduce } from "./introduce.ts";
-import type { CapturedRequest, FromShard, LocalStatus, ShardSettings, ToShard } from "./messages.ts";
+import type { CapturedRequest, FromShard, LocalStatus, RequestsQuery, ShardSettings, ToShard } from "./messages.ts";
 import { Replies } from "./replies.ts";
 import type { ShardLink, ShardListener } from "./shard-link.ts";
 import { RestartPolicy } from "./restart-policy.ts";
@@ -114,10 +114,7 @@ class Shards implements Supervisor {
     return this.#ask<LocalStatus | null>(shard, null, checkTimeoutMs, (id) => ({ type: "check", id, tunnelId }));
   }
 
-  requests(
-    shard: number,
-    query: { tunnelIds: string[] | null; requestId: string | null; limit: number },
-  ): Promise<CapturedRequest[]> {
+  requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[]> {
     return this.#ask<CapturedRequest[]>(shard, [], requestsTimeoutMs, (id) => ({ type: "requests", id, ...query }));
   }
 

@@ -14,22 +14,31 @@ describe("event ring", () => {
     expect(ring.after(idOf(events[2]!.text))).toEqual([]);
   });
 
-  test("gives nothing for ids of another life, and for nonsense", () => {
-    const ring = new EventRing({ events: 10, bytes: 10_000 });
+  test("says that it can't go on from ids of another life, and from nonsense", () => {
+    const ring = new EventRing({ events: 10, bytes: 10_000 }, "e");
     ring.push("t", null, "1");
-    for (const id of ["", "x-0", "0", "-1", "x", "e-1e999"]) expect(ring.after(id)).toEqual([]);
+    for (const id of ["", "x-0", "0", "-1", "x", "e-1e999", "e-2"]) expect(ring.after(id)).toBe("unknown");
+    expect(ring.after("e-1")).toEqual([]);
   });
 
-  test("keeps the newest within its bounds", () => {
+  test("keeps the newest within its bounds, and says when something between is forgotten", () => {
     const few = new EventRing({ events: 3, bytes: 1_000_000 }, "e");
     for (let n = 1; n <= 10; n++) few.push("t", null, String(n));
-    expect(few.after("e-0").map(({ seq }) => seq)).toEqual([8, 9, 10]);
+    const seqs = (ring: EventRing, id: string) => {
+      const events = ring.after(id);
+      return typeof events === "string" ? events : events.map(({ seq }) => seq);
+    };
+    expect(seqs(few, "e-7")).toEqual([8, 9, 10]);
+    expect(seqs(few, "e-6")).toBe("too_old");
     const small = new EventRing({ events: 1_000, bytes: 300 }, "e");
     for (let n = 1; n <= 10; n++) small.push("t", null, "x".repeat(70));
-    expect(small.after("e-0").map(({ seq }) => seq)).toEqual([8, 9, 10]);
+    expect(seqs(small, "e-7")).toEqual([8, 9, 10]);
     small.push("t", null, "x".repeat(1_000));
-    expect(small.after("e-0")).toEqual([]);
+    expect(seqs(small, "e-10")).toBe("too_old");
+    expect(seqs(small, small.lastId)).toEqual([]);
+    const before = small.lastId;
     small.clear();
-    expect(small.push("t", null, "1").seq).toBe(12);
+    expect(seqs(small, before)).toBe("too_old");
+    expect(small.push("t", null, "1").seq).toBe(13);
   });
 });

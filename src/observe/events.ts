@@ -3,6 +3,7 @@
 import type { CapturedRequest, ShardEvent, ToShard, TunnelCounters } from "../link/messages.ts";
 import type { AuditEntry } from "./audit.ts";
 import { EventRing, type LiveEvent } from "./event-ring.ts";
+import { LiveTicks, sees, type Reader, type TickSources } from "./live-ticks.ts";
 import { isRefusal, toRefusal } from "./refusals.ts";
 import { toRequestView } from "./request-view.ts";
 import type { TunnelOwner } from "./traffic.ts";
@@ -12,39 +13,33 @@ const mostKept = { events: 1_000, bytes: 8 * 1024 * 1024 };
 /** Requests told at once; more in one batch of a shard nobody could read. */
 const mostRequestsPerBatch = 100;
 
-export type Reader = (text: string) => void;
-
 export interface EventHub {
   /**
-   * Adds a reader of one organization's events (null: all). It first gets what came after `lastEventId`. Returns how to
-   * remove it.
+   * Adds a reader. It first gets all that came after `lastEventId`, or `gap` when that can't be said any more. Returns
+   * how to remove it.
    */
-  read(options: { orgId: string | null; lastEventId: string | null; reader: Reader }): () => void;
+  read(reader: Reader, lastEventId: string | null): () => void;
   readonly readers: number;
   // From the shards: server.ts forwards these callbacks of ShardListener, after the registry has had them.
   onReady(shard: number): void;
+  onReplaced(shard: number): void;
   onEvents(shard: number, events: readonly ShardEvent[]): void;
   onCounters(shard: number, counters: readonly TunnelCounters[]): void;
   onRequests(shard: number, requests: readonly CapturedRequest[]): void;
   /** Every event that the audit log is told (`onRecord` of createAudit): refusals among them are told here. */
   onAudit(entry: AuditEntry): void;
+  /** Traffic of these organizations ("" is none) was stored: charts have something new. */
+  onTrafficStored(orgIds: ReadonlySet<string>): void;
+  /** A tunnel that was offline left the lists. */
+  onCleared(tunnelId: string, owner: TunnelOwner): void;
   /** Ends the timers; readers are not told. */
   close(): void;
 }
 
-interface Rates {
-  requests: number;
-  bytes: number;
-}
-
-export interface EventHubOptions {
+export interface EventHubOptions extends TickSources {
   link: { readonly shards: number; send(shard: number, message: ToShard): void };
-  /** Whose a tunnel is, while it is known. */
-  ownerOf: (tunnelId: string) => TunnelOwner | null;
-  /** Connected tunnels by organization. */
-  countConnected: () => Map<string, number>;
-  /** Connected tunnels in all. */
-  count: () => number;
+  /** Ids of all that are leased. */
+  tunnelIds: () => string[];
   /** How long the shards go on telling after the last reader left: it may only have lost its connection. */
   lingerMs?: number;
   statsMs?: number;
@@ -55,90 +50,64 @@ export function createEventHub(options: EventHubOptions): EventHub {
   const lingerMs = options.lingerMs ?? 30_000;
   const statsMs = options.statsMs ?? 1_000;
   const ring = new EventRing(mostKept);
-  const readers = new Set<{ orgId: string | null; reader: Reader }>();
+  const readers = new Set<Reader>();
   let watching = false;
   let linger: Timer | undefined;
   let ticker: Timer | undefined;
-  let countedFromMs = 0;
-  let rates = new Map<string, Rates>();
+  let ticks = new LiveTicks(options);
 
   function publish(type: string, orgId: string | null, data: unknown): void {
     tell(ring.push(type, orgId, JSON.stringify(data)));
   }
 
   function tell(event: LiveEvent): void {
-    for (const one of readers) if (one.orgId === null || one.orgId === event.orgId) one.reader(event.text);
+    for (const one of readers) if (sees(one, event.orgId)) one.tell(event.text);
   }
 
   function watch(on: boolean): void {
     if (watching === on) return;
     watching = on;
     for (let shard = 0; shard < link.shards; shard++) link.send(shard, { type: "watch", on });
+    ticks = new LiveTicks(options);
     if (on) {
-      countedFromMs = performance.now();
-      ticker = setInterval(tellStats, statsMs);
+      ticker = setInterval(() => ticks.tell(readers, ring.lastId), statsMs);
     } else {
       clearInterval(ticker);
       ring.clear();
-      rates = new Map();
     }
   }
 
-  /** Numbers of the last second; without an id, because nobody wants old ones back. */
-  function tellStats(): void {
-    const seconds = Math.max(0.001, (performance.now() - countedFromMs) / 1_000);
-    countedFromMs = performance.now();
-    const counted = rates;
-    rates = new Map();
-    const connected = options.countConnected();
-    const sum: Rates = { requests: 0, bytes: 0 };
-    for (const { requests, bytes } of counted.values()) {
-      sum.requests += requests;
-      sum.bytes += bytes;
-    }
-    const texts = new Map<string | null, string>();
-    const textOf = (orgId: string | null): string => {
-      const { requests, bytes } = orgId === null ? sum : (counted.get(orgId) ?? { requests: 0, bytes: 0 });
-      const data = {
-        activeTunnels: orgId === null ? options.count() : (connected.get(orgId) ?? 0),
-        requestsPerSecond: Math.round((requests / seconds) * 10) / 10,
-        bytesPerSecond: Math.round(bytes / seconds),
-      };
-      return `event: stats\ndata: ${JSON.stringify(data)}\n\n`;
-    };
-    for (const { orgId, reader } of readers) {
-      const text = texts.get(orgId) ?? textOf(orgId);
-      texts.set(orgId, text);
-      reader(text);
-    }
+  function tunnelEvent(
+    type: string,
+    tunnelId: string,
+    more: { address?: string; reason?: string; atMs: number },
+  ): void {
+    const owner = ownerOf(tunnelId);
+    if (owner !== null) publishTunnel(type, tunnelId, owner, more);
   }
 
-  function tunnelEvent(type: string, event: { tunnelId: string; address?: string; reason?: string; atMs: number }) {
-    const owner = ownerOf(event.tunnelId);
-    if (owner === null) return;
-    publish(type, owner.orgId, {
-      id: event.tunnelId,
-      subdomain: owner.name,
-      appId: owner.appId,
-      orgId: owner.orgId,
-      address: event.address ?? null,
-      reason: event.reason ?? null,
-      time: new Date(event.atMs).toISOString(),
-    });
+  function publishTunnel(
+    type: string,
+    id: string,
+    { name, appId, orgId }: TunnelOwner,
+    { address = null, reason = null, atMs }: { address?: string | null; reason?: string | null; atMs: number },
+  ): void {
+    publish(type, orgId, { id, subdomain: name, appId, orgId, address, reason, time: new Date(atMs).toISOString() });
   }
 
   return {
-    read({ orgId, lastEventId, reader }) {
+    read(reader, lastEventId) {
       clearTimeout(linger);
       watch(true);
       if (lastEventId !== null) {
-        const missed = ring.after(lastEventId).filter((event) => orgId === null || event.orgId === orgId);
-        for (const event of missed) reader(event.text);
+        const missed = ring.after(lastEventId);
+        if (typeof missed === "string") {
+          reader.tell(`id: ${ring.lastId}\nevent: gap\ndata: ${JSON.stringify({ reason: missed })}\n\n`);
+        } else for (const event of missed) if (sees(reader, event.orgId)) reader.tell(event.text);
       }
-      const entry = { orgId, reader };
-      readers.add(entry);
+      readers.add(reader);
       return () => {
-        if (!readers.delete(entry) || readers.size > 0) return;
+        if (!readers.delete(reader) || readers.size > 0) return;
         clearTimeout(linger);
         linger = setTimeout(() => watch(false), lingerMs);
       };
@@ -149,22 +118,23 @@ export function createEventHub(options: EventHubOptions): EventHub {
     onReady(shard) {
       if (watching) link.send(shard, { type: "watch", on: true });
     },
+    onReplaced() {
+      if (watching) for (const id of options.tunnelIds()) ticks.changed(id);
+    },
     onEvents(_shard, events) {
       if (!watching) return;
       for (const event of events) {
-        if (event.type === "session.opened" && event.sessions === 1) tunnelEvent("tunnel.opened", event);
-        else if (event.type === "session.closed" && event.sessions === 0) tunnelEvent("tunnel.closed", event);
+        if (event.type === "refusal" || event.type === "admitted") continue;
+        ticks.changed(event.tunnelId);
+        if (event.type === "session.opened" && event.sessions === 1)
+          tunnelEvent("tunnel.opened", event.tunnelId, event);
+        else if (event.type === "session.closed" && event.sessions === 0)
+          tunnelEvent("tunnel.closed", event.tunnelId, event);
       }
     },
     onCounters(_shard, counters) {
       if (!watching) return;
-      for (const one of counters) {
-        const orgId = ownerOf(one.tunnelId)?.orgId ?? "";
-        const rate = rates.get(orgId) ?? { requests: 0, bytes: 0 };
-        rate.requests += one.requests;
-        rate.bytes += one.bytesIn + one.bytesOut;
-        rates.set(orgId, rate);
-      }
+      for (const one of counters) ticks.counted(one);
     },
     onRequests(_shard, requests) {
       if (!watching) return;
@@ -184,6 +154,12 @@ export function createEventHub(options: EventHubOptions): EventHub {
     onAudit(entry) {
       if (!watching || !isRefusal(entry)) return;
       publish("refusal", entry.orgId ?? null, toRefusal({ ...entry, atMs: entry.atMs ?? Date.now() }));
+    },
+    onTrafficStored(orgIds) {
+      if (watching) ticks.trafficStored(orgIds);
+    },
+    onCleared(tunnelId, owner) {
+      if (watching) publishTunnel("tunnel.cleared", tunnelId, owner, { atMs: Date.now() });
     },
     close() {
       clearTimeout(linger);

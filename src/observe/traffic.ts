@@ -57,6 +57,8 @@ export function createTraffic(options: {
   retentionDays: number;
   flushMs?: number;
   nowMs?: () => number;
+  /** Hears whose traffic was stored just now; "" is no organization. */
+  onStored?: (orgIds: ReadonlySet<string>) => void;
 }): Traffic {
   const { db, log, ownerOf } = options;
   const nowMs = options.nowMs ?? Date.now;
@@ -116,8 +118,11 @@ export function createTraffic(options: {
     const slots = waiting;
     waiting = new Map();
     names = 0;
+    const orgIds = new Set([...slots.values()].flatMap((slot) => [...slot.values()].map(({ orgId }) => orgId)));
+    orgIds.delete(allNames);
     try {
       for (const [minuteAt, slot] of slots) await store(minuteAt, slot);
+      if (orgIds.size > 0) options.onStored?.(orgIds);
       if (nowMs() - prunedAtMs >= minuteMs) {
         prunedAtMs = nowMs();
         await prune();

@@ -60,6 +60,7 @@ const settings: ApiSettings = {
   adminApiTokens: true,
   loginLimit: { maxAttempts: 10, windowMs: 15 * 60_000, blockMs: 30 * 60_000 },
   totpLimit: { maxAttempts: 5, windowMs: 15 * 60_000, blockMs: 15 * 60_000 },
+  totpDayLimit: { maxAttempts: 20, windowMs: 24 * 3_600_000, blockMs: 24 * 3_600_000 },
 };
 
 /** Creates the API; `auditFails` makes the audit log unwritable. The caller disposes of the database. */

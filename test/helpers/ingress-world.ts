@@ -14,19 +14,39 @@ import { startProvider, type TestProvider } from "./oidc-provider.ts";
 import { startTestServer } from "./server.ts";
 import { visit } from "./visit.ts";
 
-const mode = { custom: "custom", inherit: "inherit", disabled: "disabled" } as const;
 const password = "visitor-secret-word";
-/** By application: how it chooses its policy, and which one is its own. `globex` has no policy to inherit. */
+const orgNames = ["acme", "globex", "initech", "umbrella"] as const;
+type OrgName = (typeof orgNames)[number];
+
+interface Application {
+  org: OrgName;
+  authMode: "custom" | "inherit" | "disabled";
+  /** Its own policy. */
+  policy?: { authType: string; apiKeyEnabled?: boolean };
+  /** There are sessions: of a login form, or of the provider. */
+  login?: "form" | "provider";
+}
+
+/** What applications inherit; `globex` has none. */
+const policies: Partial<Record<OrgName, { authType: string }>> = {
+  acme: { authType: "api_key" },
+  initech: { authType: "basic" },
+  umbrella: { authType: "oidc" },
+};
+const withKeys = { apiKeyEnabled: true };
 const applications = {
-  basic: { org: "acme", authMode: mode.custom, policy: { authType: "basic" } },
-  "basic-keys": { org: "acme", authMode: mode.custom, policy: { authType: "basic", apiKeyEnabled: true } },
-  keys: { org: "acme", authMode: mode.custom, policy: { authType: "api_key" } },
-  inherited: { org: "acme", authMode: mode.inherit, policy: null },
-  oidc: { org: "acme", authMode: mode.custom, policy: { authType: "oidc" } },
-  missing: { org: "acme", authMode: mode.custom, policy: null },
-  disabled: { org: "acme", authMode: mode.disabled, policy: null },
-  nothing: { org: "globex", authMode: mode.inherit, policy: null },
-} as const;
+  basic: { org: "acme", authMode: "custom", policy: { authType: "basic" }, login: "form" },
+  "basic-keys": { org: "acme", authMode: "custom", policy: { authType: "basic", ...withKeys }, login: "form" },
+  keys: { org: "acme", authMode: "custom", policy: { authType: "api_key" } },
+  oidc: { org: "acme", authMode: "custom", policy: { authType: "oidc" }, login: "provider" },
+  "oidc-keys": { org: "acme", authMode: "custom", policy: { authType: "oidc", ...withKeys }, login: "provider" },
+  "inherited-keys": { org: "acme", authMode: "inherit" },
+  "inherited-basic": { org: "initech", authMode: "inherit", login: "form" },
+  "inherited-oidc": { org: "umbrella", authMode: "inherit", login: "provider" },
+  missing: { org: "acme", authMode: "custom" },
+  disabled: { org: "acme", authMode: "disabled" },
+  nothing: { org: "globex", authMode: "inherit" },
+} satisfies Record<string, Application>;
 export type AppName = keyof typeof applications;
 export const appNames = Object.keys(applications) as AppName[];
 
@@ -41,28 +61,29 @@ export async function startIngressWorld() {
   const provider = await startProvider([`http://localhost:${port}/auth/visitor/callback`]);
   const local = startLocalService();
   const api = adminApi(server);
-  const orgs = { acme: await api.createOrganization("acme"), globex: await api.createOrganization("globex") };
-  await api.must("PUT", `/admin/organizations/${orgs.acme}/policy`, { authType: "api_key" });
+  const orgs = {} as Record<OrgName, string>;
+  for (const name of orgNames) {
+    orgs[name] = await api.createOrganization(name);
+    const policy = policies[name];
+    if (policy !== undefined)
+      await api.must("PUT", `/admin/organizations/${orgs[name]}/policy`, bodyOf(policy, provider));
+  }
   const apps = {} as Record<AppName, string>;
   const agents: AsyncDisposable[] = [];
-  for (const name of appNames) {
-    const { org, authMode, policy } = applications[name];
+  const serve = async (name: AppName): Promise<void> => {
+    const { org, authMode, policy }: Application = applications[name];
     apps[name] = await api.createApplication(orgs[org], name, authMode);
-    if (policy !== null) await api.setPolicy(apps[name], bodyOf(policy, provider));
+    if (policy !== undefined) await api.setPolicy(apps[name], bodyOf(policy, provider));
     // Here it is about credentials, not about the limiter.
     const limiter = { enabled: false, maxAttempts: 10, windowDurationSeconds: 60, blockDurationSeconds: 60 };
     await api.must("PUT", `/admin/applications/${apps[name]}/rate-limit`, limiter);
-    const key = await api.createKey({ orgId: orgs[org], scope: "tunnel" });
-    agents.push(
-      await startTestAgent({
-        server: { port, token: key.raw },
-        subdomain: name,
-        localPort: local.port,
-        connections: 1,
-      }),
-    );
-  }
-  await eventually(async () => (await visit(port, "keys", "/")).status === 401, "the policies are in force");
+    const { raw: token } = await api.createKey({ orgId: orgs[org], scope: "tunnel" });
+    const options = { server: { port, token }, subdomain: name, localPort: local.port, connections: 1 };
+    agents.push(await startTestAgent(options));
+  };
+  await Promise.all(appNames.map(serve));
+  for (const name of appNames.filter((one) => one !== "disabled" && one !== "nothing"))
+    await eventually(async () => (await visit(port, name, "/")).status !== 200, `the policy of ${name} is in force`);
   return {
     ...{ port, api, orgs, apps, local, provider },
     /** Changes rows behind the server's back: what only time would do. */
@@ -127,19 +148,17 @@ export async function credentialsFor(world: IngressWorld, app: AppName): Promise
   };
 }
 
-type LoginApp = "basic" | "basic-keys" | "oidc";
-const hasLogin = (app: AppName): app is LoginApp => app === "basic" || app === "basic-keys" || app === "oidc";
+const loginOf = (app: AppName): Application["login"] => (applications[app] as Application).login;
 
 /** A fresh session of `app`; a made-up one where its policy has none. */
 async function sessionOf(world: IngressWorld, app: AppName): Promise<string> {
-  if (!hasLogin(app)) return "y".repeat(43);
-  return (await logIn(world, app)).sessionAt(app);
+  return loginOf(app) === undefined ? "y".repeat(43) : (await logIn(world, app)).sessionAt(app);
 }
 
-async function logIn(world: IngressWorld, app: LoginApp) {
+async function logIn(world: IngressWorld, app: AppName) {
   const browser = createHttpBrowser(world.port);
   const at = `http://${app}.localhost:${world.port}`;
-  if (app !== "oidc") {
+  if (loginOf(app) === "form") {
     await browser.send(`${at}/__auth/basic`, { username: "ada", password });
     return browser;
   }
@@ -150,7 +169,7 @@ async function logIn(world: IngressWorld, app: LoginApp) {
 }
 
 async function expiredSession(world: IngressWorld, app: AppName): Promise<string> {
-  if (!hasLogin(app)) return "z".repeat(43);
+  if (loginOf(app) === undefined) return "z".repeat(43);
   const session = (await logIn(world, app)).sessionAt(app);
   const hash = new Bun.CryptoHasher("sha256").update(session).digest("hex");
   world.change("update visitor_sessions set expires_at = 1 where session_hash = ?", hash);
@@ -158,7 +177,7 @@ async function expiredSession(world: IngressWorld, app: AppName): Promise<string
 }
 
 async function revokedSession(world: IngressWorld, app: AppName): Promise<string> {
-  if (!hasLogin(app)) return "w".repeat(43);
+  if (loginOf(app) === undefined) return "w".repeat(43);
   const browser = await logIn(world, app);
   const session = browser.sessionAt(app);
   await browser.send(`http://${app}.localhost:${world.port}/__auth/logout`, { sure: "1" });

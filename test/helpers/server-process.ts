@@ -62,6 +62,7 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
       ADMIN_TOKEN: token,
       AGENT_WHITELIST: "127.0.0.0/8,::1",
       SHARDS: String(shards),
+      BCRYPT_COST: "4",
       MAX_TUNNELS_PER_ACCOUNT: "100000",
       LOG_FORMAT: "json",
       TEST_FAULT_FILE: faultFile,

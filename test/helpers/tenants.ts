@@ -67,6 +67,7 @@ export function createTenantApi(
           agentWhitelist: options.agentWhitelist ?? [],
           reservedNames: ["ours"],
           historyRetentionDays: 90,
+          captureRequests: 500,
           limiterMaxFailures: usualLimiter.maxAttempts,
           limiterWindowMs: usualLimiter.windowMs,
           limiterBlockMs: usualLimiter.blockMs,

@@ -40,8 +40,11 @@ const passes: Record<AppName, string[] | "everybody"> = {
   basic: ["right basic", "session"],
   "basic-keys": ["right basic", "session", ...keys],
   keys,
-  inherited: keys,
   oidc: ["session"],
+  "oidc-keys": ["session", ...keys],
+  "inherited-keys": keys,
+  "inherited-basic": ["right basic", "session"],
+  "inherited-oidc": ["session"],
   missing: [],
   disabled: "everybody",
   nothing: "everybody",
@@ -49,36 +52,60 @@ const passes: Record<AppName, string[] | "everybody"> = {
 
 /** Requests that no policy lets through, because they never get as far. HOST is the application's. */
 const malformed: Record<string, string> = {
-  "NUL in the target": "GET /a\0b HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n",
-  "absolute-form": "GET http://HOST/ HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n",
-  "absolute-form of an open name": "GET http://disabled.localhost/ HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n",
-  "two Hosts": "GET / HTTP/1.1\r\nHost: HOST\r\nHost: HOST\r\nCREDENTIAL\r\n",
-  "two Hosts, one of an open name": "GET / HTTP/1.1\r\nHost: disabled.localhost\r\nHost: HOST\r\nCREDENTIAL\r\n",
-  "no Host": "GET / HTTP/1.1\r\nCREDENTIAL\r\n",
-  "a fragment": "GET /#x HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n",
-  "a backslash": "GET /\\..\\x HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n",
+  "NUL in the target": "GET /a\0b HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n\r\n",
+  "absolute-form": "GET http://HOST/ HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n\r\n",
+  "absolute-form of an open name": "GET http://disabled.localhost/ HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n\r\n",
+  "two Hosts": "GET / HTTP/1.1\r\nHost: HOST\r\nHost: HOST\r\nCREDENTIAL\r\n\r\n",
+  "two Hosts, one of an open name": "GET / HTTP/1.1\r\nHost: disabled.localhost\r\nHost: HOST\r\nCREDENTIAL\r\n\r\n",
+  "no Host": "GET / HTTP/1.1\r\nCREDENTIAL\r\n\r\n",
+  "a fragment": "GET /#x HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n\r\n",
+  "a backslash": "GET /\\..\\x HTTP/1.1\r\nHost: HOST\r\nCREDENTIAL\r\n\r\n",
 };
 
+/** What a visitor would like the local service to believe. Every request brings it. */
+const forged = [
+  "X-Digit-Link-User",
+  "x-digit-link-email",
+  "X_Digit_Link_User",
+  "x-digit_link-EMAIL",
+  "X-DIGIT-LINK-ROLE",
+]
+  .map((name) => `${name}: forged\r\n`)
+  .join("");
+
+/** What the local service is told about a visitor who passed with `credential`. */
+function identityOf(app: AppName, credential: string): { user: string[]; email: string[] } {
+  const isLogin = credential === "session" || credential === "right basic";
+  if (!isLogin || passes[app] === "everybody") return { user: [], email: [] };
+  return { user: ["ada"], email: app.includes("oidc") ? ["ada@example.com"] : [] };
+}
+
+const credentialsByApp = new Map<AppName, ReturnType<typeof credentialsFor>>();
+/** Made once: both tests send the same ones. */
+function credentialsOf(app: AppName): ReturnType<typeof credentialsFor> {
+  const made = credentialsByApp.get(app) ?? credentialsFor(world, app);
+  credentialsByApp.set(app, made);
+  return made;
+}
+
 let addresses = 0;
-/** Sends one request after the other, on one connection as long as it lives, from an address of its own. */
+/** Sends requests in one go, those behind an answer that closes on the next connection, from an address of its own. */
 async function askAll(requests: readonly string[]): Promise<RawResponse[]> {
   addresses += 1;
   const localAddress = `127.1.${addresses >> 8}.${addresses & 255}`;
   const answers: RawResponse[] = [];
-  let client: RawClient | null = null;
-  try {
-    for (const request of requests) {
-      client ??= await RawClient.open({ port: world.port, localAddress });
-      const answer = client.response({ toHead: request.startsWith("HEAD ") });
-      await client.send(request);
-      answers.push(await answer);
-      if (valuesOf(answers.at(-1)!.fields, "connection").some((value) => value.toLowerCase() === "close")) {
-        client[Symbol.dispose]();
-        client = null;
-      }
+  while (answers.length < requests.length) {
+    const rest = requests.slice(answers.length);
+    using client = await RawClient.open({ port: world.port, localAddress });
+    const coming = rest.map((request) => client.response({ toHead: request.startsWith("HEAD ") }));
+    // Those behind a close fail, and are asked again.
+    for (const one of coming) one.catch(() => {});
+    await client.send(rest.join(""));
+    for (const one of coming) {
+      const answer = await one;
+      answers.push(answer);
+      if (valuesOf(answer.fields, "connection").some((value) => value.toLowerCase() === "close")) break;
     }
-  } finally {
-    client?.[Symbol.dispose]();
   }
   return answers;
 }
@@ -90,9 +117,9 @@ function secretsIn(lines: string): string[] {
 
 describe("security", () => {
   test.each(appNames)(
-    "%s: only who may pass is seen by the local service, without a credential of ours",
+    "%s: only who may pass is seen by the local service, under the true identity and without a credential of ours",
     async (app) => {
-      const credentials = await credentialsFor(world, app);
+      const credentials = await credentialsOf(app);
       const allowed = passes[app];
       const before = world.local.requests.length;
       const cases = Object.entries(credentials).flatMap(([credential, lines]) =>
@@ -113,7 +140,7 @@ describe("security", () => {
           const answers = await askAll(
             group.map(
               ({ method, target, id, lines }) =>
-                `${method} ${target} HTTP/1.1\r\nHost: ${app}.localhost\r\nX-Case: ${id}\r\n${lines}Content-Length: 0\r\n\r\n`,
+                `${method} ${target} HTTP/1.1\r\nHost: ${app}.localhost\r\nX-Case: ${id}\r\n${forged}${lines}Content-Length: 0\r\n\r\n`,
             ),
           );
           for (const [i, { id }] of group.entries()) statuses.set(id, answers[i]!.status);
@@ -137,6 +164,9 @@ describe("security", () => {
           (secret) => raw.includes(secret) && (isProtected || !secret.startsWith("Basic ")),
         );
         expect({ id: one.id, leaked }).toEqual({ id: one.id, leaked: [] });
+        expect(raw).not.toContain("forged");
+        const identity = { user: valuesOf(fields, "x-digit-link-user"), email: valuesOf(fields, "x-digit-link-email") };
+        expect({ id: one.id, ...identity }).toEqual({ id: one.id, ...identityOf(app, one.credential) });
         if (one.lines.startsWith("Cookie:")) expect(valuesOf(fields, "cookie")).toEqual(["own=1"]);
       }
       expect(world.local.problems).toEqual([]);
@@ -145,16 +175,39 @@ describe("security", () => {
 
   test("malformed requests reach nobody, whatever they bring", async () => {
     const before = world.local.requests.length;
-    for (const app of ["basic-keys", "disabled"] as const) {
-      const credentials = await credentialsFor(world, app);
-      for (const [what, request] of Object.entries(malformed)) {
-        for (const credential of ["none", "right basic", "right key", "session"]) {
-          const text = request.replaceAll("HOST", `${app}.localhost`).replace("CREDENTIAL", credentials[credential]!);
-          const [answer] = await askAll([text.replace(/\r\n\r\n\r\n$/, "\r\n\r\n")]);
-          expect({ what, credential, status: answer?.status }).toEqual({ what, credential, status: 400 });
+    const cases = await Promise.all(
+      appNames.map(async (app) => {
+        const credentials = await credentialsOf(app);
+        return Object.entries(malformed).flatMap(([what, request]) =>
+          ["none", "right basic", "right key", "session"].map((credential) => ({
+            ...{ app, what, credential },
+            text: request.replaceAll("HOST", `${app}.localhost`).replace("CREDENTIAL\r\n", credentials[credential]!),
+          })),
+        );
+      }),
+    );
+    await Promise.all(
+      cases.map(async (ofApp) => {
+        for (const { text, ...one } of ofApp) {
+          const [answer] = await askAll([text]);
+          expect({ ...one, status: answer?.status }).toEqual({ ...one, status: 400 });
         }
-      }
-    }
+      }),
+    );
     expect(world.local.requests.length).toBe(before);
+  });
+
+  test("who the visitor is arrives by HTTP/1.0 too, and can't be named away in Connection", async () => {
+    const { "right basic": basic = "" } = await credentialsOf("basic");
+    for (const version of ["1.0", "1.1"]) {
+      const seen = world.local.next(`/version-${version}`);
+      const named = "Connection: close, X-Digit-Link-User\r\n";
+      await askAll([
+        `GET /version-${version} HTTP/${version}\r\nHost: basic.localhost\r\n${forged}${basic}${named}\r\n`,
+      ]);
+      const { raw, fields } = await seen;
+      expect({ version, user: valuesOf(fields, "x-digit-link-user") }).toEqual({ version, user: ["ada"] });
+      expect(raw).not.toContain("forged");
+    }
   });
 });

@@ -31,6 +31,25 @@ describe("security", () => {
     expect(await askBasic(server, right, "203.0.113.5")).toMatchObject({ kind: "allow" });
   });
 
+  test("right credentials are never refused, however many come at once; wrong ones get ten tries", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    const browser = server.browser("203.0.113.5");
+    const both = (password: string) => [
+      askBasic(server, { ...right, password }, "203.0.113.5"),
+      browser.send(`${app}/__auth/basic`, { form: { ...right, password } }),
+    ];
+    const rightOnes = await Promise.all(Array.from({ length: 12 }, () => both(right.password)).flat());
+    expect(rightOnes.filter((answer) => "kind" in answer)).toMatchObject(Array(12).fill({ kind: "allow" }));
+    expect(rightOnes.filter((answer) => "status" in answer)).toMatchObject(Array(12).fill({ status: 303 }));
+    const wrongOnes = await Promise.all(Array.from({ length: 12 }, (_, i) => both(`${i}`)).flat());
+    const refused = wrongOnes.filter((answer) =>
+      "kind" in answer ? answer.kind === "blocked" : "status" in answer && answer.status === 429,
+    );
+    // The tenth wrong one blocks, and is told so.
+    expect(refused).toHaveLength(24 - 9);
+  });
+
   test("blocks and counts survive a restart", async () => {
     await using server = await startVisitorServer();
     await server.setPolicy("app", basic);
@@ -38,7 +57,7 @@ describe("security", () => {
     const nowMs = () => Date.now();
     server.deps.limiter = createLimiter({ store: createLimiterStore(server.db.kysely), nowMs });
     await server.deps.limiter.restore();
-    const limit = server.deps.limiter.begin([
+    const limit = await server.deps.limiter.begin([
       {
         scope: "visitor:app_app",
         subject: "203.0.113.5",

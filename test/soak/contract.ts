@@ -19,7 +19,7 @@ export const contract: Scenario = {
 
 export const writes: Scenario = {
   name: "writes",
-  about: "kill -9 during a storm of writes, 100 times: integrity, chain, nothing acknowledged is lost",
+  about: "kill -9 during a storm of writes, 100 times (PostgreSQL: 50): integrity, chain, nothing acknowledged is lost",
   run: (options) => runTests(options, ["./test/integration/crash-safety.test.ts"]),
 };
 

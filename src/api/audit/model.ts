@@ -2,7 +2,7 @@
 
 import { t } from "elysia";
 import type { AuditRow } from "../../db/audit-log.ts";
-import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
+import { closed, dateTime, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 export const eventSchema = closed({
   id: idSchema,
@@ -26,7 +26,6 @@ export const eventSchema = closed({
 });
 export const eventsAnswer = listOf("events", eventSchema);
 
-const dateTime = (description: string) => text(40, { minLength: 1, description: `${description} ISO 8601.` });
 const actionFilter = (description: string) => text(100, { minLength: 1, pattern: "^[a-z0-9_.]+$", description });
 const filters = {
   app: t.Optional(idSchema),

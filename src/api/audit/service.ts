@@ -5,12 +5,11 @@ import { readAudit, type AuditFilter, type AuditRow } from "../../db/audit-log.t
 import { findAccountByUsername } from "../../db/accounts.ts";
 import { findApplicationNames } from "../../db/applications.ts";
 import { findOrganizationNames } from "../../db/organizations.ts";
-import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
 import { exportLine } from "../../observe/audit-chain.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
-import { cursorAfter, parsePage, parseSort } from "../paging.ts";
+import { cursorAfter, parsePage, parseSort, timeOf } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { csvHeader, csvLine } from "./csv.ts";
 import { toEventAnswer } from "./model.ts";
@@ -134,11 +133,4 @@ export function createAuditReader(deps: ApiDeps) {
       });
     },
   };
-}
-
-function timeOf(text: string | undefined, field: string): number | null {
-  if (text === undefined) return null;
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new AppError("validation", `${field} must be an ISO 8601 time.`, { field });
-  return ms;
 }

@@ -4,6 +4,7 @@ import { hashToken } from "../../auth/tokens.ts";
 import { findAccountByTokenHash } from "../../db/accounts.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { EventHub } from "../../observe/events.ts";
+import type { Reader } from "../../observe/live-ticks.ts";
 import { checkSameOrigin } from "../csrf.ts";
 import type { ApiDeps } from "../deps.ts";
 import { newRoutes } from "../routes.ts";
@@ -37,7 +38,8 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
       return found !== null && found.id === account.id && found.active && found.isAdmin && deps.settings.adminApiTokens;
     }
     try {
-      return (await portal.mayRead(scope.request)).orgId === scope.orgId;
+      const now = await portal.mayRead(scope.request);
+      return now.orgId === scope.orgId && now.caller.account.isOrgAdmin === account.isOrgAdmin;
     } catch (error) {
       if (error instanceof AppError) return false;
       throw error;
@@ -75,15 +77,16 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
             if (concerns) check();
           });
           open.set(account.id, (open.get(account.id) ?? 0) + 1);
-          const stop = events.read({
+          const reader: Reader = {
             orgId: scope.orgId,
-            lastEventId: scope.request.headers.get("last-event-id"),
-            reader(text) {
+            readsAudit: account.isAdmin || account.isOrgAdmin,
+            tell(text) {
               if (ended) return;
               controller.enqueue(encoder.encode(text));
               if ((controller.desiredSize ?? 0) < -mostWaitingBytes) end();
             },
-          });
+          };
+          const stop = events.read(reader, scope.request.headers.get("last-event-id"));
           end = (cancelled = false) => {
             if (ended) return;
             ended = true;
@@ -120,8 +123,12 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
         detail: {
           summary: "What happens now, as server-sent events",
           description:
-            "`tunnel.opened`, `tunnel.closed`, `refusal`, `request` (a list of requests) and, each second, `stats`. " +
-            "`Last-Event-ID` resumes within the last 1,000 events. Ends when the session does.",
+            "`tunnel.opened`, `tunnel.closed`, `tunnel.cleared`, `refusal`, `request` (a list of requests) and, each " +
+            "second, `stats` (rates; when traffic was last stored; the newest audit entry, for those who may read the " +
+            "log) and `tunnel.stats` (up to 200 tunnels that changed: state, proof, round trip, bytes, rates). " +
+            "`Last-Event-ID` resumes within the last 1,000 events; where it can't, because more were missed or the " +
+            "server was restarted, the first event is `gap`, and what is on screen has to be fetched again. Ends when " +
+            "the session does.",
           responses: streamAnswers("The stream.", ["text/event-stream"], ...readErrors, "csrf", "too_many_connections"),
         },
       },

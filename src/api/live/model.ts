@@ -1,7 +1,7 @@
 // Numbers, traffic and requests as the API shows them.
 
 import { t } from "elysia";
-import { closed, idSchema, listOf, pageQuery, timeSchema } from "../schemas.ts";
+import { closed, dateTime, idSchema, listOf, pageQuery, timeSchema } from "../schemas.ts";
 
 export const statsAnswer = closed({
   activeTunnels: t.Integer(),
@@ -87,7 +87,15 @@ const requestSchema = closed({
   responseHeaders: t.Array(header),
   error: t.Nullable(t.String()),
 });
-export const requestsAnswer = listOf("requests", requestSchema);
+export const requestsAnswer = closed({
+  ...listOf("requests", requestSchema).properties,
+  keptPerTunnel: t.Integer({ description: "So many of the last requests of each tunnel are kept, memory permitting." }),
+});
 export const requestAnswer = closed({ request: requestSchema });
-export const orgRequestsQuery = closed({ ...pageQuery, app: t.Optional(idSchema), tunnel: t.Optional(idSchema) });
+export const orgRequestsQuery = closed({
+  ...pageQuery,
+  app: t.Optional(idSchema),
+  tunnel: t.Optional(idSchema),
+  to: t.Optional(dateTime("Only what began at this time or before.")),
+});
 export const adminRequestsQuery = closed({ ...orgRequestsQuery.properties, org: t.Optional(idSchema) });

@@ -3,13 +3,12 @@
 import { AppError } from "../../lib/errors.ts";
 import type { CapturedRequest } from "../../link/messages.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
+import type { Keyset } from "../../db/keyset.ts";
 import { toRequestView } from "../../observe/request-view.ts";
-import { parsePage, toPage } from "../paging.ts";
+import { parsePage, timeOf, toPage } from "../paging.ts";
 import type { TunnelDirectory, TunnelSource } from "./directory.ts";
 
 const newestFirst = { name: "-time", descending: true };
-/** How far back pages reach; shards know only "the newest so many". */
-const mostAsked = 2_000;
 
 export interface RequestsQuery {
   limit?: number;
@@ -17,7 +16,11 @@ export interface RequestsQuery {
   app?: string;
   tunnel?: string;
   org?: string;
+  /** Only what began at this time or before. */
+  to?: string;
 }
+
+type Place = Pick<CapturedRequest, "startedAtMs" | "id">;
 
 export type Requests = ReturnType<typeof createRequests>;
 
@@ -25,17 +28,17 @@ export function createRequests(
   directory: TunnelDirectory,
   source: Pick<TunnelSource, "shardOfTunnel">,
   link: Pick<ShardLink, "requests">,
+  options: { keptPerTunnel: number },
 ) {
   /** Asks every shard that has one of these tunnels. */
   async function ask(
     tunnelIds: readonly string[],
-    requestId: string | null,
-    limit: number,
+    query: { requestId?: string; before?: Place | null; limit: number },
   ): Promise<CapturedRequest[]> {
     const byShard = Map.groupBy(tunnelIds, (id) => source.shardOfTunnel(id));
     const answers = await Promise.all(
       [...byShard].map(([shard, ids]) =>
-        shard === null ? [] : link.requests(shard, { tunnelIds: ids, requestId, limit }),
+        shard === null ? [] : link.requests(shard, { requestId: null, before: null, ...query, tunnelIds: ids }),
       ),
     );
     // What a shard answers is narrowed once more: nothing of another tunnel may ever pass.
@@ -55,30 +58,36 @@ export function createRequests(
             (query.tunnel === undefined || tunnel.id === query.tunnel),
         )
         .map(({ id }) => id);
-      const { after } = page;
-      const found = await ask(tunnelIds, null, after === null ? page.limit + 1 : mostAsked);
+      const before = startOf(page.after, timeOf(query.to, "to"));
+      const found = await ask(tunnelIds, { before, limit: page.limit + 1 });
       const sorted = found
-        .filter((one) => after === null || compare(one, { startedAtMs: Number(after.value), id: after.id }) > 0)
+        .filter((one) => before === null || compare(one, before) > 0)
         .sort(compare)
         .slice(0, page.limit + 1);
       const { rows, nextCursor } = toPage(sorted, page, newestFirst, (one) => ({ value: one.startedAtMs, id: one.id }));
-      return { requests: rows.map(toRequestView), nextCursor };
+      return { requests: rows.map(toRequestView), nextCursor, ...options };
     },
     /** One request, while it is remembered. Throws `not_found`. */
     async get(orgId: string | null, requestId: string) {
       const tunnelIds = directory.within(orgId).map(({ id }) => id);
-      const [request] = await ask(tunnelIds, requestId, 1);
+      const [request] = await ask(tunnelIds, { requestId, limit: 1 });
       if (request === undefined || request.id !== requestId) throw new AppError("not_found");
       return toRequestView(request);
     },
   };
 }
 
+/** Where a page begins: after the last row of the one before, or with what began at `toMs`, whichever is older. */
+function startOf(after: Keyset["after"], toMs: number | null): Place | null {
+  const places = [
+    ...(after === null ? [] : [{ startedAtMs: Number(after.value), id: after.id }]),
+    ...(toMs === null ? [] : [{ startedAtMs: toMs + 1, id: "" }]),
+  ];
+  return places.sort(compare).at(-1) ?? null;
+}
+
 /** Newest first. */
-function compare(
-  a: Pick<CapturedRequest, "startedAtMs" | "id">,
-  b: Pick<CapturedRequest, "startedAtMs" | "id">,
-): number {
+function compare(a: Place, b: Place): number {
   if (a.startedAtMs !== b.startedAtMs) return b.startedAtMs - a.startedAtMs;
   return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }

@@ -82,28 +82,20 @@ export interface OwnerNames {
   accounts: Map<string, string>;
 }
 
-export function toTunnelAnswer(tunnel: LiveTunnel, names: OwnerNames) {
+/** What of a tunnel changes by itself: in lists, and each second in the event stream. */
+export function toTunnelNow(tunnel: LiveTunnel) {
   const connected = isConnected(tunnel);
   const agent = tunnel.agents[0] ?? tunnel.lastAgent;
-  const named = <T>(id: string | null, map: Map<string, T>): T | null => (id === null ? null : (map.get(id) ?? null));
   return {
     id: tunnel.id,
     subdomain: tunnel.name,
-    url: tunnel.url,
-    protocol: tunnel.kind,
+    appId: tunnel.appId,
     connected,
     sessions: tunnel.sessions,
     agents: tunnel.agents.map(({ agentId, address, version, target, actorName, sessions }) => ({
       ...{ agentId, address, version, target, sessions },
       actor: actorName,
     })),
-    appId: tunnel.appId,
-    appName: named(tunnel.appId, names.applications)?.name ?? null,
-    orgId: tunnel.orgId,
-    orgName: named(tunnel.orgId, names.organizations),
-    accountId: tunnel.accountId,
-    username: named(tunnel.accountId, names.accounts),
-    keyId: tunnel.keyId,
     address: agent?.address ?? null,
     agentVersion: agent?.version ?? null,
     target: tunnel.target,
@@ -116,6 +108,24 @@ export function toTunnelAnswer(tunnel: LiveTunnel, names: OwnerNames) {
     bytesIn: tunnel.totals.bytesIn,
     bytesOut: tunnel.totals.bytesOut,
     local: toLocalAnswer(tunnel.local),
+  };
+}
+
+/** As the event stream tells it. */
+export type TunnelStats = ReturnType<typeof toTunnelNow> & { requestsPerSecond: number; bytesPerSecond: number };
+
+export function toTunnelAnswer(tunnel: LiveTunnel, names: OwnerNames) {
+  const named = <T>(id: string | null, map: Map<string, T>): T | null => (id === null ? null : (map.get(id) ?? null));
+  return {
+    ...toTunnelNow(tunnel),
+    url: tunnel.url,
+    protocol: tunnel.kind,
+    appName: named(tunnel.appId, names.applications)?.name ?? null,
+    orgId: tunnel.orgId,
+    orgName: named(tunnel.orgId, names.organizations),
+    accountId: tunnel.accountId,
+    username: named(tunnel.accountId, names.accounts),
+    keyId: tunnel.keyId,
   };
 }
 

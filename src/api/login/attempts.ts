@@ -51,7 +51,11 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
         requestId,
       });
 
-    const verdict = limiter.begin([{ scope: "login", subject, rule: deps.settings.loginLimit }, perPair, perName]);
+    const verdict = await limiter.begin([
+      { scope: "login", subject, rule: deps.settings.loginLimit },
+      perPair,
+      perName,
+    ]);
     if (!verdict.allowed) {
       outcome(false, "too many failed attempts", null);
       throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
@@ -68,7 +72,7 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
         outcome(false, "wrong username or password", account);
         throw new AppError("bad_credentials");
       }
-      await attempt.succeed([perPair]);
+      await attempt.succeed(perPair);
       outcome(true, null, account);
       return account;
     } finally {

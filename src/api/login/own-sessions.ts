@@ -1,4 +1,4 @@
-// What a logged-in person does about own sessions and recovery codes.
+// What a logged-in person does about the own session, all sessions, and recovery codes.
 
 import { createRecoveryCodes, hashRecoveryCode } from "../../auth/recovery.ts";
 import { countRecoveryCodes, replaceRecoveryCodes } from "../../db/second-factors.ts";
@@ -15,10 +15,9 @@ import * as model from "./model.ts";
 import { createSecondFactor } from "./second-factor.ts";
 import { clearSessionCookie } from "./sessions.ts";
 
-/** The part of /auth that needs a session. */
-export function createOwnSessions(deps: ApiDeps, guards: Guards) {
+/** What a session may do that still owes a second factor: see who it is, and end. */
+export function createOwnSession(deps: ApiDeps, guards: Guards) {
   const { db, nowMs } = deps;
-  const secondFactor = createSecondFactor(deps);
   return newRoutes("", "auth", sessionSecurity)
     .use(guards.session)
     .get(
@@ -63,7 +62,15 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
         response: answers({ 200: successSchema }, ...bodyErrors, "unauthorized", "audit_unavailable"),
         detail: { summary: "End every session of this account" },
       },
-    )
+    );
+}
+
+/** The rest of /auth that needs a session. */
+export function createOwnSessions(deps: ApiDeps, guards: Guards) {
+  const { db, nowMs } = deps;
+  const secondFactor = createSecondFactor(deps);
+  return newRoutes("", "auth", sessionSecurity)
+    .use(guards.enrolled)
     .get(
       "/sessions",
       async ({ caller }) => {
@@ -71,7 +78,7 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
         return { sessions: rows.map((row) => model.toSessionAnswer(row, caller.sessionId)), nextCursor: null };
       },
       {
-        response: answers({ 200: model.sessionsAnswer }, "unauthorized"),
+        response: answers({ 200: model.sessionsAnswer }, "unauthorized", "totp_required"),
         detail: { summary: "Own live sessions, newest first, at most 100" },
       },
     )
@@ -92,7 +99,14 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
       {
         params: idParams,
         body: noBody,
-        response: answers({ 200: successSchema }, ...bodyErrors, "unauthorized", "not_found", "audit_unavailable"),
+        response: answers(
+          { 200: successSchema },
+          ...bodyErrors,
+          "unauthorized",
+          "totp_required",
+          "not_found",
+          "audit_unavailable",
+        ),
         detail: { summary: "End one of the own sessions" },
       },
     )
@@ -102,7 +116,7 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
         const { account } = caller;
         const recoveryCodes = createRecoveryCodes();
         const hashes = recoveryCodes.map((code) => hashRecoveryCode(account.id, code));
-        await secondFactor.check(account, body.code, request, async (trx) => {
+        await secondFactor.check(account, body.code, "session", request, async (trx) => {
           await replaceRecoveryCodes(trx, account.id, hashes, nowMs());
           await deps.audit.within(trx, {
             ...changeBy(caller, request),

@@ -7,12 +7,15 @@ import type { Guards } from "../guards.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, successSchema, text } from "../schemas.ts";
 import * as model from "./model.ts";
-import { createOwnSessions } from "./own-sessions.ts";
+import { createOwnSession, createOwnSessions } from "./own-sessions.ts";
 import { createLogins, type LoginStep } from "./service.ts";
 
 /** All of /auth but sign-in at other providers. */
 export function createLoginRoutes(deps: ApiDeps, guards: Guards) {
-  return newRoutes("/auth", "auth").use(createLoginSteps(deps)).use(createOwnSessions(deps, guards));
+  return newRoutes("/auth", "auth")
+    .use(createLoginSteps(deps))
+    .use(createOwnSession(deps, guards))
+    .use(createOwnSessions(deps, guards));
 }
 
 /** The answer of a login step, and its cookie when there is a session. */

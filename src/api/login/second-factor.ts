@@ -1,4 +1,4 @@
-// The second factor: a TOTP code or a recovery code, each believed once, five wrong ones per account and window.
+// The second factor: a TOTP code or a recovery code, each believed once, behind the limits of code-limits.ts.
 
 import { looksLikeRecoveryCode, createRecoveryCodes, hashRecoveryCode } from "../../auth/recovery.ts";
 import { matchTotpStep } from "../../auth/totp.ts";
@@ -14,6 +14,7 @@ import {
 import { AppError } from "../../lib/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { factsOf } from "../request.ts";
+import { codeLimits, enrolmentLimits, tooManyCodes, type CodeLimits } from "./code-limits.ts";
 
 /** Where a seed is sealed to: an account's own, or the row of an enrolment in progress. */
 export const seedRow = {
@@ -24,9 +25,16 @@ export const seedRow = {
 export interface SecondFactor {
   /**
    * Believes a code of an enrolled account and runs `work` in the transaction that marks it as used. Throws `bad_code`,
-   * `rate_limited`, or `totp_required` when the account has no second factor.
+   * `rate_limited`, or `totp_required` when the account has no second factor. `from`: whether the password alone was
+   * proven so far, or a session asks once more.
    */
-  check<T>(account: Account, code: string, request: Request, work: (trx: Trx) => Promise<T>): Promise<T>;
+  check<T>(
+    account: Account,
+    code: string,
+    from: "login" | "session",
+    request: Request,
+    work: (trx: Trx) => Promise<T>,
+  ): Promise<T>;
   /**
    * Believes the first code of a new seed, makes the seed the account's, gives it new recovery codes, and runs `work`
    * in the same transaction. The old seed is valid until then.
@@ -46,7 +54,13 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
   const { db, sealer, audit, nowMs } = deps;
 
   /** Asks the limiter, then runs `attempt`; a `bad_code` counts as a failure. Both outcomes are audited. */
-  async function limited<T>(account: Account, action: string, request: Request, attempt: () => Promise<T>): Promise<T> {
+  async function limited<T>(
+    account: Account,
+    action: string,
+    request: Request,
+    limits: CodeLimits,
+    attempt: () => Promise<T>,
+  ): Promise<T> {
     const { address, requestId } = factsOf(request);
     const outcome = (success: boolean, reason: string | null) =>
       audit.record({
@@ -60,15 +74,14 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
         address,
         requestId,
       });
-    const key = { scope: "totp", subject: account.id, rule: deps.settings.totpLimit };
-    const verdict = deps.limiter.begin([key]);
+    const verdict = await deps.limiter.begin(limits.keys);
     if (!verdict.allowed) {
       outcome(false, "too many wrong codes");
-      throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
+      throw tooManyCodes(deps, limits, verdict.retryAfterMs);
     }
     try {
       const result = await attempt();
-      await verdict.attempt.succeed([key]);
+      await verdict.attempt.succeed(limits.forgiven);
       outcome(true, null);
       return result;
     } catch (error) {
@@ -108,20 +121,23 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
   }
 
   return {
-    check: (account, code, request, work) =>
-      limited(account, "login.totp", request, async () => {
+    async check(account, code, from, request, work) {
+      const limits = await codeLimits(deps, account, code, factsOf(request).address, from);
+      return limited(account, "login.totp", request, limits, async () => {
         const proof = proofOf(account, code);
         return db.transaction(async (trx) => {
           await spend(trx, account.id, proof);
           await reseal(trx, account);
           return work(trx);
         });
-      }),
+      });
+    },
     async enrol(account, seed, code, request, work) {
       const recoveryCodes = createRecoveryCodes();
       const hashes = recoveryCodes.map((recoveryCode) => hashRecoveryCode(account.id, recoveryCode));
       const sealed = sealer.seal("totp-seed", seedRow.account(account.id), seed);
-      await limited(account, "login.totp_enrolment", request, async () => {
+      const limits = enrolmentLimits(deps, account, factsOf(request).address);
+      await limited(account, "login.totp_enrolment", request, limits, async () => {
         const step = matchTotpStep(seed, code.replaceAll(" ", ""), nowMs(), null);
         if (step === null) throw new AppError("bad_code");
         await db.transaction(async (trx) => {

@@ -99,7 +99,7 @@ export function createLogins(deps: ApiDeps): Logins {
     async verifyTotp(pendingToken, code, request) {
       const { row, account } = await pending(pendingToken, "totp");
       const session = await prepareSession(deps, account.id, request);
-      await secondFactor.check(account, code, request, async (trx) => {
+      await secondFactor.check(account, code, "login", request, async (trx) => {
         if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
         await insertSession(trx, session.row);
         await updateAccount(trx, account.id, { last_used_at: nowMs() });

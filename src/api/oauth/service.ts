@@ -48,11 +48,16 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
   const logins = createLogins(deps);
   const redirectUri = (provider: SignInProvider) => `${origin}/auth/oauth/${provider.name}/callback`;
 
-  function beginAttempt(request: Request) {
-    const subject = limiterSubject(factsOf(request).address);
-    const limit = deps.limiter.begin([{ scope: "login", subject, rule: deps.settings.loginLimit }]);
-    if (!limit.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: limit.retryAfterMs });
-    return limit.attempt;
+  const limitOf = (request: Request) => ({
+    scope: "login",
+    subject: limiterSubject(factsOf(request).address),
+    rule: deps.settings.loginLimit,
+  });
+
+  /** Failures are counted afterwards: states and codes can't be guessed in parallel. */
+  function mustNotBeBlocked(request: Request): void {
+    const retryAfterMs = deps.limiter.blockedForMs(limitOf(request));
+    if (retryAfterMs > 0) throw new AppError("rate_limited", undefined, { retryAfterMs });
   }
 
   function note(
@@ -138,7 +143,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
 
   return {
     async begin(provider, request, linkTo) {
-      beginAttempt(request).abandon();
+      mustNotBeBlocked(request);
       const state = createSecret();
       const stateHash = hashSecret(state);
       const browser = createSecret();
@@ -171,7 +176,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
       return { location: challenge.url, setCookie: writeCookie("oauth", scheme, browser, stateTtlMs / 1_000) };
     },
     async finish(provider, request, session) {
-      const attempt = beginAttempt(request);
+      mustNotBeBlocked(request);
       const params = new URL(request.url).searchParams;
       const clear = writeCookie("oauth", scheme, "", 0);
       let account: Account | null = null;
@@ -188,12 +193,10 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
           ({ account } = await session());
           if (account.id !== row.account_id) throw new SignInRefused("other_account");
           await link(provider, identity, account, request);
-          await attempt.succeed();
           return { location: back, setCookies: [clear] };
         }
         account = await accountOf(provider, identity, request);
         const step = await logins.afterFirstFactor(account, request);
-        await attempt.succeed();
         note(provider, request, true, null, account);
         if (step.kind === "session") return { location: back, setCookies: [clear, step.setCookie] };
         // In the fragment, which reaches no server and no log.
@@ -201,15 +204,13 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
         return { location: `/login#${next.toString()}`, setCookies: [clear] };
       } catch (error) {
         const reason = reasonOf(error);
-        await attempt.fail();
+        await deps.limiter.fail([limitOf(request)]);
         note(provider, request, false, reason, account);
         deps.log.info("a sign-in was refused", { provider: provider.name, reason });
         return {
           location: `/login?error=${publicReasons.has(reason) ? reason : "sign_in_failed"}`,
           setCookies: [clear],
         };
-      } finally {
-        attempt.abandon();
       }
     },
   };

@@ -127,7 +127,7 @@ export function createSelf(deps: ApiDeps): Self {
     async removeTotp(caller, body, request) {
       const { account } = caller;
       await attempts.confirm(account, body.currentPassword, request);
-      await secondFactor.check(account, body.code, request, async (trx) => {
+      await secondFactor.check(account, body.code, "session", request, async (trx) => {
         await updateAccount(trx, account.id, { totp_secret: null, totp_enrolled_at: null });
         await replaceRecoveryCodes(trx, account.id, [], nowMs());
         await forgetTotpSteps(trx, account.id);

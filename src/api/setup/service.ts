@@ -42,7 +42,7 @@ export function createSetup(deps: ApiDeps) {
   /** Guesses of either code count per address. */
   async function limited<T>(request: Request, step: string, attempt: () => Promise<T>): Promise<T> {
     const { address, requestId } = factsOf(request);
-    const verdict = deps.limiter.begin([
+    const verdict = await deps.limiter.begin([
       { scope: "setup", subject: limiterSubject(address), rule: deps.settings.loginLimit },
     ]);
     if (!verdict.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });

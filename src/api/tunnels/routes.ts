@@ -73,8 +73,7 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     if (!(result instanceof AppError) || result.code !== "bad_token") return result;
     if (retryAfterMs > 0) return blocked;
     // Counted afterwards: many agents may come back from one address at once.
-    const verdict = deps.limiter.begin([key]);
-    if (verdict.allowed) await verdict.attempt.fail();
+    await deps.limiter.fail([key]);
     return result;
   }
 

@@ -9,7 +9,7 @@ import type { Answer, Ask } from "../../link/messages.ts";
 import type { Policy } from "../../policy/types.ts";
 import type { NameInForce } from "../policies/in-force.ts";
 import { checkBasic } from "./basic-check.ts";
-import { scopeOf, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { scopeOf, visitorBlockedForMs, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
 
 export interface VisitorAuth {
   /** Judges one credential by the database as it is now. Never rejects: what fails is `unavailable`. */
@@ -74,10 +74,9 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
       audit.record(visitorEntry(owner, refusal("api_key", "wrong_key", ask.address)));
       return (await countFailure(ask, found)) ?? denied("wrong_key", refusedMs);
     }
-    // Asked and given back at once: a key has 256 bits, so only an address that is blocked already is turned away.
-    const limit = limiter.begin(visitorLimit(owner, ask.address, rule));
-    if (!limit.allowed) return { kind: "blocked", retryAfterMs: limit.retryAfterMs };
-    limit.attempt.abandon();
+    // A key has 256 bits: nobody guesses it, in parallel or not.
+    const retryAfterMs = visitorBlockedForMs(limiter, owner, ask.address, rule);
+    if (retryAfterMs > 0) return { kind: "blocked", retryAfterMs };
     if (worthNoting(`${key.id} ${owner.name} ${ask.address}`, now)) {
       const by = { success: true, address: ask.address, identity: key.description, keyId: key.id };
       audit.record(visitorEntry(owner, { action: "visitor.auth", authType: "api_key", ...by }));
@@ -103,9 +102,9 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
   /** Counts a failure; a `blocked` answer when the address is, or now is, blocked. */
   async function countFailure(ask: Ask, { owner, effective }: Found): Promise<Answer | null> {
     const rule = effective.limiter;
-    const limit = limiter.begin(visitorLimit(owner, ask.address, rule));
-    if (!limit.allowed) return { kind: "blocked", retryAfterMs: limit.retryAfterMs };
-    const { blocked } = await limit.attempt.fail();
+    const before = visitorBlockedForMs(limiter, owner, ask.address, rule);
+    if (before > 0) return { kind: "blocked", retryAfterMs: before };
+    const { blocked } = await limiter.fail([visitorLimit(owner, ask.address, rule)]);
     if (!blocked || rule === null) return null;
     deps.onBlock({ name: owner.name, scope: scopeOf(owner), address: ask.address, untilMs: nowMs() + rule.blockMs });
     audit.record(visitorEntry(owner, refusal("limiter", "address_blocked", ask.address)));

@@ -32,7 +32,7 @@ export async function checkBasic(
       }),
     );
 
-  const limit = deps.limiter.begin(visitorLimit(owner, address, rule));
+  const limit = await deps.limiter.begin([visitorLimit(owner, address, rule)]);
   if (!limit.allowed) return { kind: "blocked", retryAfterMs: limit.retryAfterMs };
   let isRight: boolean;
   try {

@@ -1,6 +1,6 @@
 // What visitors' logins need from the rest of the program, and the few facts they share.
 
-import type { Limiter } from "../../auth/limiter.ts";
+import type { Limiter } from "../../auth/limiter-types.ts";
 import type { OidcClient } from "../../auth/oidc-types.ts";
 import type { Passwords } from "../../auth/passwords.ts";
 import type { Sealer } from "../../auth/sealing.ts";
@@ -51,7 +51,17 @@ export function scopeOf(owner: Pick<NameOwner, "name" | "appId">): string {
 
 /** The limiter's key of one address at one name. */
 export function visitorLimit(owner: Pick<NameOwner, "name" | "appId">, address: string, rule: LimiterSettings | null) {
-  return [{ scope: `visitor:${scopeOf(owner)}`, subject: limiterSubject(address), rule }];
+  return { scope: `visitor:${scopeOf(owner)}`, subject: limiterSubject(address), rule };
+}
+
+/** Milliseconds for which the limiter, unless it is off, lets an address try nothing at a name; 0 when it may. */
+export function visitorBlockedForMs(
+  limiter: Limiter,
+  owner: Pick<NameOwner, "name" | "appId">,
+  address: string,
+  rule: LimiterSettings | null,
+): number {
+  return rule === null ? 0 : limiter.blockedForMs(visitorLimit(owner, address, rule));
 }
 
 /** `https://myapp.example.com`, with the port where it isn't the scheme's own. */

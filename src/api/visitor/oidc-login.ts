@@ -15,7 +15,7 @@ import { setCookie, stateCookieName } from "../../policy/cookies.ts";
 import { authPaths, safeReturnPath } from "../../policy/paths.ts";
 import type { OidcSettings, Policy } from "../../policy/types.ts";
 import { factsOf } from "../request.ts";
-import { originOf, redirectUri, scopeOf, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { originOf, redirectUri, scopeOf, visitorBlockedForMs, visitorLimit, type VisitorDeps } from "./deps.ts";
 import { redirect } from "./page.ts";
 import { refusedPage, tooMany } from "./refused.ts";
 import { audit, browserSecret, openSession, type Visit } from "./visit.ts";
@@ -29,9 +29,8 @@ export async function beginLogin(
   policy: OidcPolicy,
   request: Request,
 ): Promise<Response> {
-  const limit = deps.limiter.begin(visitorLimit(visit.owner, visit.address, visit.effective.limiter));
-  if (!limit.allowed) return tooMany(visit.host, limit.retryAfterMs);
-  limit.attempt.abandon();
+  const retryAfterMs = visitorBlockedForMs(deps.limiter, visit.owner, visit.address, visit.effective.limiter);
+  if (retryAfterMs > 0) return tooMany(visit.host, retryAfterMs);
   const state = createSecret();
   const stateHash = hashSecret(state);
   // Several tabs of one browser share the secret, or only the last of them could finish its login.
@@ -192,9 +191,8 @@ async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
   const { owner, address, host, reason, identity = null } = failure;
   audit(deps, failure, { action: "visitor.login", authType: "oidc", success: false, reason, identity });
   const rule = failure.effective?.limiter ?? (await deps.policies.find(owner.name))?.effective.limiter ?? null;
-  const limit = failure.counts ? deps.limiter.begin(visitorLimit(owner, address, rule)) : null;
-  if (limit?.allowed === true) {
-    const { blocked } = await limit.attempt.fail();
+  if (failure.counts && visitorBlockedForMs(deps.limiter, owner, address, rule) === 0) {
+    const { blocked } = await deps.limiter.fail([visitorLimit(owner, address, rule)]);
     if (blocked && rule !== null) {
       deps.onBlock({ name: owner.name, scope: scopeOf(owner), address, untilMs: deps.nowMs() + rule.blockMs });
     }

@@ -2,11 +2,12 @@
 
 /**
  * - `public`: anybody.
- * - `session`: any active account with a live session.
+ * - `session`: any active account with a live session (`Enrolling`: also one that owes a second factor).
  * - `admin`, `adminEnrolling`: system admins (`Enrolling`: also those who have yet to enrol).
  * - `member`, `memberEnrolling`: members of an organization. `orgAdmin`: its admins only.
  */
-export type Level = "public" | "session" | "admin" | "adminEnrolling" | "member" | "memberEnrolling" | "orgAdmin";
+export type Level =
+  "public" | "session" | "sessionEnrolling" | "admin" | "adminEnrolling" | "member" | "memberEnrolling" | "orgAdmin";
 
 /**
  * `METHOD /path` as the document spells it. A row with `foreign` has an id in its path: the test calls it with another
@@ -26,9 +27,9 @@ export const access: Record<string, Level | { level: Level; foreign: "account" }
   "GET /auth/totp/setup": "public",
   "POST /auth/totp/setup": "public",
 
-  "GET /auth/me": "session",
-  "POST /auth/logout": "session",
-  "POST /auth/logout-all": "session",
+  "GET /auth/me": "sessionEnrolling",
+  "POST /auth/logout": "sessionEnrolling",
+  "POST /auth/logout-all": "sessionEnrolling",
   "GET /auth/sessions": "session",
   "DELETE /auth/sessions/{id}": "session",
   "POST /auth/recovery-codes": "session",

@@ -3,7 +3,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { LiveTunnel } from "../../../src/api/tunnels/registry.ts";
 import { openAcme, type Acme } from "../../helpers/acme.ts";
+import { createLogger } from "../../../src/lib/log.ts";
+import { createAudit } from "../../../src/observe/audit.ts";
 import { describeEngines } from "../../helpers/databases.ts";
+import { readEvents, type ReadEvent } from "../../helpers/read-events.ts";
 import { createPerson, type Person } from "../../helpers/people.ts";
 import { capturedRequest, liveTunnel, type TenantApi } from "../../helpers/tenants.ts";
 import { tunnelCounters } from "../../helpers/tunnel-counters.ts";
@@ -37,37 +40,6 @@ describeEngines("event stream", (open) => {
     api.tunnels.push(ours, theirs);
   });
 
-  /** Reads a stream until `enough` of its events are there. */
-  async function read(response: Response, enough: (events: Event[]) => boolean): Promise<Event[]> {
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    for (;;) {
-      const events = parse(text);
-      if (enough(events)) {
-        await reader.cancel();
-        return events;
-      }
-      const { done, value } = await reader.read();
-      if (done) return parse(text);
-      text += value;
-    }
-  }
-  interface Event {
-    id: string | undefined;
-    type: string;
-    data: unknown;
-  }
-  const parse = (text: string): Event[] =>
-    text
-      .split("\n\n")
-      .slice(0, -1)
-      .map((block) => new Map(block.split("\n").map((line) => line.split(/: (.*)/s) as [string, string])))
-      .filter((fields) => fields.has("data"))
-      .map((fields) => ({
-        id: fields.get("id"),
-        type: fields.get("event") ?? "",
-        data: JSON.parse(fields.get("data")!) as unknown,
-      }));
   const stream = (person: Person, path: string, headers: Record<string, string> = {}) =>
     api.open("GET", path, { session: person.session, headers });
   const opened = (tunnel: LiveTunnel, sessions: number) => ({
@@ -111,7 +83,7 @@ describeEngines("event stream", (open) => {
       actorName: "ada",
     });
     api.tenants.onAudit({ action: "login.failed", success: false });
-    const events = await read(response, (all) => all.some(({ type }) => type === "stats"));
+    const events = await readEvents(response, (all) => all.some(({ type }) => type === "tunnel.stats"));
     expect(events.map(({ type }) => type)).toEqual([
       "tunnel.opened",
       "tunnel.opened",
@@ -119,19 +91,91 @@ describeEngines("event stream", (open) => {
       "request",
       "refusal",
       "stats",
+      "tunnel.stats",
     ]);
     expect(events[0]!.data).toMatchObject({ id: ours.id, subdomain: "ours-app", orgId });
     expect(events[2]!.data).toMatchObject([{ id: "req_a", name: "ours-app" }]);
     expect(events[4]!.data).toMatchObject({ name: "myname", rule: "not_whitelisted", identity: "ada" });
     expect(events[5]!.data).toMatchObject({ activeTunnels: 2 });
-    expect(events[5]!.id).toBeUndefined();
+    // Numbers are not kept; their id says what was heard before them.
+    expect(events[5]!.id).toBe(events[4]!.id);
     // Nobody reads now; a reader that comes back soon misses nothing.
     onEvents(0, [{ ...opened(ours, 0), type: "session.closed", reason: "gone" }]);
     const resumed = await stream(admin, "/admin/events", { "last-event-id": events[3]!.id! });
-    const missed = await read(resumed, (all) => all.length >= 2);
+    const missed = await readEvents(resumed, (all) => all.length >= 2);
     expect(missed.map(({ type }) => type)).toEqual(["refusal", "tunnel.closed"]);
-    const unknown = await stream(admin, "/admin/events", { "last-event-id": "other-1" });
-    expect((await read(unknown, (all) => all.length > 0)).map(({ type }) => type)).toEqual(["stats"]);
+  });
+
+  test("a reader that can't be resumed is told so, and from where it hears again", async () => {
+    const first = await stream(admin, "/admin/events");
+    onEvents(0, [opened(ours, 1)]);
+    const [heard] = await readEvents(first, (all) => all.length > 0);
+    // Of an earlier life of the server.
+    const unknown = await readEvents(
+      await stream(admin, "/admin/events", { "last-event-id": "other-1" }),
+      (all) => all.length > 0,
+    );
+    expect(unknown).toMatchObject([{ type: "gap", data: { reason: "unknown" }, id: heard!.id }]);
+    for (let i = 0; i < 1_001; i++) onRequests(0, [capturedRequest(ours)]);
+    const late = await readEvents(
+      await stream(admin, "/admin/events", { "last-event-id": heard!.id! }),
+      (all) => all.length > 0,
+    );
+    expect(late).toMatchObject([{ type: "gap", data: { reason: "too_old" } }]);
+    onRequests(0, [capturedRequest(ours, { id: "req_after" })]);
+    const resumed = await stream(admin, "/admin/events", { "last-event-id": late[0]!.id! });
+    expect(await readEvents(resumed, (all) => all.length > 0)).toMatchObject([
+      { type: "request", data: [{ id: "req_after" }] },
+    ]);
+  });
+
+  test("each second tells the tunnels that changed: state, proof, round trip, bytes, and rates that end", async () => {
+    ours.rttMs = 7;
+    ours.local = { state: "up", provenAtMs: 5_000, connectMs: 1 };
+    const response = await stream(boss, "/org/events");
+    onCounters(0, [tunnelCounters(ours.id, { requests: 30, bytesIn: 100, bytesOut: 200 }), tunnelCounters(theirs.id)]);
+    const told = (all: ReadEvent[]) => all.filter(({ type }) => type === "tunnel.stats");
+    const events = told(await readEvents(response, (all) => told(all).length === 2));
+    type Stats = { tunnels: { requestsPerSecond: number; bytesPerSecond: number }[]; waiting: number };
+    const [busy, quiet] = events.map(({ data }) => data as Stats);
+    expect(busy).toMatchObject({
+      waiting: 0,
+      tunnels: [
+        {
+          ...{ id: ours.id, subdomain: "ours-app", appId, connected: true, sessions: 2, rttMs: 7 },
+          local: { state: "up", provenAt: new Date(5_000).toISOString() },
+        },
+      ],
+    });
+    expect(busy!.tunnels[0]!.requestsPerSecond).toBeGreaterThan(0);
+    expect(busy!.tunnels[0]!.bytesPerSecond).toBeGreaterThan(0);
+    expect(quiet!.tunnels).toMatchObject([{ id: ours.id, requestsPerSecond: 0, bytesPerSecond: 0 }]);
+  });
+
+  test("tells when traffic was stored, which audit entry is the newest, and what was cleared", async () => {
+    const away = liveTunnel({ name: "away", orgId, state: "away", agents: [], sessions: 0 });
+    api.tunnels.push(away);
+    const member = await createPerson(api, { username: "looker", orgId });
+    const [asManager, asMember] = [await stream(boss, "/org/events"), await stream(member, "/org/events")];
+    onCounters(0, [tunnelCounters(ours.id)]);
+    await api.tenants.flush();
+    expect((await api.call("POST", `/org/tunnels/${away.id}/clear`, { session: boss.session, body: {} })).status).toBe(
+      200,
+    );
+    const log = createLogger({ level: "error", format: "json", write: () => {} });
+    const audit = createAudit({ db: database.db, log, flushMs: 1_000 });
+    audit.record({ action: "tunnel.opened", orgId });
+    audit.record({ action: "tunnel.opened", orgId: otherOrgId });
+    await audit.close();
+    const { body } = await api.call("GET", "/org/audit?limit=1", { session: boss.session });
+    const [newest] = body["events"] as { id: string }[];
+    const isNewest = ({ data }: ReadEvent) => (data as { newestAudit?: string }).newestAudit === newest!.id;
+    const events = await readEvents(asManager, (all) => all.some(isNewest));
+    expect(events.find(({ type }) => type === "tunnel.cleared")!.data).toMatchObject({ id: away.id, orgId });
+    expect(events.find(isNewest)!.data).toMatchObject({ trafficStoredAt: expect.any(String) });
+    // Members may not read the log, and hear nothing of it.
+    const ofMember = await readEvents(asMember, (all) => all.filter(({ type }) => type === "stats").length >= 2);
+    expect(JSON.stringify(ofMember)).not.toContain(newest!.id);
   });
 
   describe("security", () => {
@@ -142,11 +186,11 @@ describeEngines("event stream", (open) => {
       onRequests(0, [{ ...capturedRequest(theirs), orgId }, capturedRequest(ours)]);
       api.tenants.onAudit({ action: "visitor.auth", success: false, orgId: otherOrgId, reason: "theirs" });
       onCounters(0, [tunnelCounters(theirs.id, { requests: 1_000 })]);
-      const events = await read(response, (all) => all.some(({ type }) => type === "stats"));
-      expect(events.map(({ type }) => type)).toEqual(["tunnel.opened", "request", "stats"]);
+      const events = await readEvents(response, (all) => all.some(({ type }) => type === "tunnel.stats"));
+      expect(events.map(({ type }) => type)).toEqual(["tunnel.opened", "request", "stats", "tunnel.stats"]);
       expect(JSON.stringify(events)).not.toContain(theirs.id);
       expect(JSON.stringify(events)).not.toContain("theirs");
-      expect(events.at(-1)!.data).toMatchObject({ activeTunnels: 1, requestsPerSecond: 0 });
+      expect(events.at(-2)!.data).toMatchObject({ activeTunnels: 1, requestsPerSecond: 0 });
     });
 
     test("another origin opens no stream", async () => {
@@ -174,7 +218,7 @@ describeEngines("event stream", (open) => {
         expect({ name, status: response.status }).toEqual({ name, status: 200 });
         await end(person);
         const startedAt = performance.now();
-        await read(response, () => false);
+        await readEvents(response);
         expect(performance.now() - startedAt).toBeLessThan(5_500);
       }
     });

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
-import { createOrganization, createPerson, goodPassword } from "../../helpers/people.ts";
+import { createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
 import { access, bodies, type Level } from "./access.ts";
 
 /** How a caller presents itself. */
@@ -14,17 +14,73 @@ const levelOf = (name: string): Level => {
   return typeof row === "string" ? row : row.level;
 };
 
+type Caller = "user" | "orgAdmin" | "otherAdmin" | "admin" | "unenrolledMember" | "unenrolledAdmin" | "adminToken";
+
 /** 401: we don't know you. 403: we do. null: the guard lets it pass (whatever the operation then says). */
-const expected: Record<
-  Exclude<Level, "public">,
-  Record<"user" | "orgAdmin" | "otherAdmin" | "admin" | "unenrolledAdmin" | "adminToken", 401 | 403 | null>
-> = {
-  session: { user: null, orgAdmin: null, otherAdmin: null, admin: null, unenrolledAdmin: null, adminToken: 401 },
-  admin: { user: 403, orgAdmin: 403, otherAdmin: 403, admin: null, unenrolledAdmin: 403, adminToken: null },
-  adminEnrolling: { user: 403, orgAdmin: 403, otherAdmin: 403, admin: null, unenrolledAdmin: null, adminToken: null },
-  member: { user: null, orgAdmin: null, otherAdmin: null, admin: 403, unenrolledAdmin: 403, adminToken: 401 },
-  memberEnrolling: { user: null, orgAdmin: null, otherAdmin: null, admin: 403, unenrolledAdmin: 403, adminToken: 401 },
-  orgAdmin: { user: 403, orgAdmin: null, otherAdmin: null, admin: 403, unenrolledAdmin: 403, adminToken: 401 },
+const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null>> = {
+  session: {
+    user: null,
+    orgAdmin: null,
+    otherAdmin: null,
+    admin: null,
+    unenrolledMember: 403,
+    unenrolledAdmin: 403,
+    adminToken: 401,
+  },
+  sessionEnrolling: {
+    user: null,
+    orgAdmin: null,
+    otherAdmin: null,
+    admin: null,
+    unenrolledMember: null,
+    unenrolledAdmin: null,
+    adminToken: 401,
+  },
+  admin: {
+    user: 403,
+    orgAdmin: 403,
+    otherAdmin: 403,
+    admin: null,
+    unenrolledMember: 403,
+    unenrolledAdmin: 403,
+    adminToken: null,
+  },
+  adminEnrolling: {
+    user: 403,
+    orgAdmin: 403,
+    otherAdmin: 403,
+    admin: null,
+    unenrolledMember: 403,
+    unenrolledAdmin: null,
+    adminToken: null,
+  },
+  member: {
+    user: null,
+    orgAdmin: null,
+    otherAdmin: null,
+    admin: 403,
+    unenrolledMember: 403,
+    unenrolledAdmin: 403,
+    adminToken: 401,
+  },
+  memberEnrolling: {
+    user: null,
+    orgAdmin: null,
+    otherAdmin: null,
+    admin: 403,
+    unenrolledMember: null,
+    unenrolledAdmin: 403,
+    adminToken: 401,
+  },
+  orgAdmin: {
+    user: 403,
+    orgAdmin: null,
+    otherAdmin: null,
+    admin: 403,
+    unenrolledMember: 403,
+    unenrolledAdmin: 403,
+    adminToken: 401,
+  },
 };
 
 describeEngines("isolation", (open) => {
@@ -33,6 +89,8 @@ describeEngines("isolation", (open) => {
   let operations: string[];
   let orgId: string;
   let otherOrgId: string;
+  /** Of an organization that may want a second factor of its members. */
+  let strictOrgId: string;
   const foreignIds: Record<"account", string> = { account: "" };
   let people = 0;
 
@@ -41,6 +99,7 @@ describeEngines("isolation", (open) => {
     api = createTestApi(database);
     orgId = await createOrganization(api, "Acme");
     otherOrgId = await createOrganization(api, "Other");
+    strictOrgId = await createOrganization(api, "Strict");
     foreignIds.account = (await createPerson(api, { username: "theirs", orgId: otherOrgId, login: false })).id;
     const document = JSON.parse((await api.call("GET", "/swagger/json")).text) as { paths: Record<string, object> };
     operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -48,6 +107,13 @@ describeEngines("isolation", (open) => {
     );
   });
   afterAll(async () => database[Symbol.asyncDispose]());
+
+  const requireTotp = (wanted: boolean) =>
+    database.db.kysely
+      .updateTable("organizations")
+      .set({ require_totp: wanted ? 1 : 0 })
+      .where("id", "=", strictOrgId)
+      .execute();
 
   /** Everyone anew, because some operations end the caller's session. */
   const person = (options: { isAdmin?: boolean; isOrgAdmin?: boolean; orgId?: string; totp?: boolean }) =>
@@ -109,6 +175,7 @@ describeEngines("isolation", (open) => {
 
     test("each role reaches exactly its own", async () => {
       for (const name of guarded) {
+        await requireTotp(false);
         const user = await person({ orgId });
         const unenrolled = await person({ isAdmin: true, totp: true });
         await database.db.kysely
@@ -117,14 +184,16 @@ describeEngines("isolation", (open) => {
           .where("id", "=", unenrolled.id)
           .execute();
         const admin = await person({ isAdmin: true, totp: true });
-        const callers: Record<keyof (typeof expected)["session"], Credentials> = {
+        const callers: Record<Caller, Credentials> = {
           user: { session: user.session },
           orgAdmin: { session: (await person({ orgId, isOrgAdmin: true })).session },
           otherAdmin: { session: (await person({ orgId: otherOrgId, isOrgAdmin: true })).session },
           admin: { session: admin.session },
           unenrolledAdmin: { session: unenrolled.session },
+          unenrolledMember: { session: (await person({ orgId: strictOrgId, isOrgAdmin: true })).session },
           adminToken: { headers: { "x-admin-token": admin.token } },
         };
+        await requireTotp(true);
         for (const who of Object.keys(callers) as (keyof typeof callers)[]) {
           const status = await send(name, callers[who]);
           const seen = status === 401 || status === 403 ? status : null;
@@ -135,6 +204,36 @@ describeEngines("isolation", (open) => {
           });
         }
       }
+    });
+
+    test("whoever owes a second factor gets nothing of /auth but to see who it is, and out; nothing else happens", async () => {
+      const free = operations.filter((name) => name.includes(" /auth/") && levelOf(name) !== "session");
+      expect(free.sort()).toEqual([
+        "GET /auth/me",
+        "GET /auth/totp/setup",
+        "POST /auth/check-account",
+        "POST /auth/login",
+        "POST /auth/logout",
+        "POST /auth/logout-all",
+        "POST /auth/totp/setup",
+        "POST /auth/totp/verify",
+      ]);
+      await requireTotp(false);
+      const { id, username, session } = await person({ orgId: strictOrgId });
+      await login(api, username);
+      const list = await api.call("GET", "/auth/sessions", { session });
+      const [other] = (list.body["sessions"] as { id: string; current: boolean }[]).filter(({ current }) => !current);
+      await requireTotp(true);
+      const rows = () =>
+        database.db.kysely.selectFrom("dashboard_sessions").selectAll().where("account_id", "=", id).execute();
+      const before = await rows();
+      for (const name of operations.filter((operation) => levelOf(operation) === "session")) {
+        const [method = "", path = ""] = name.split(" ");
+        const body = name.endsWith("/recovery-codes") ? { body: { code: "000000" } } : {};
+        const answer = await api.call(method, path.replace("{id}", other!.id), { session, ...body });
+        expect({ name, error: answer.body["error"] }).toMatchObject({ name, error: { code: "totp_required" } });
+      }
+      expect(await rows()).toEqual(before);
     });
 
     test("another organization's things are not found, and stay as they are", async () => {

@@ -146,6 +146,10 @@ describeEngines("live", (open) => {
     expect(next.body["nextCursor"]).toBeNull();
     expect((await asBoss("GET", "/org/requests/req_3")).body["request"]).toMatchObject({ id: "req_3", path: "/3" });
     expect((await asBoss("GET", "/org/requests/req_9")).status).toBe(404);
+    expect(first.body["keptPerTunnel"]).toBe(500);
+    const older = await asBoss("GET", `/org/requests?to=${new Date(1_001).toISOString()}`);
+    expect((older.body["requests"] as Shown[]).map(({ id }) => id)).toEqual(["req_3", "req_2", "req_1", "req_0"]);
+    expect((await asBoss("GET", "/org/requests?to=yesterday")).status).toBe(422);
   });
 
   test("traffic is summed per name, organization and server, and pruned days stay in the totals", async () => {

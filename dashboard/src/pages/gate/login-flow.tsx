@@ -21,7 +21,7 @@ export function LoginFlow(props: {
 }): JSX.Element {
   const [step, setStep] = createSignal<Step>(props.resume?.step ?? (props.username ? "password" : "name"));
   const [pending, setPending] = createSignal(props.resume?.pendingToken ?? "");
-  const [lockedUntilMs, setLockedUntilMs] = createSignal(0);
+  const [lock, setLock] = createSignal({ untilMs: 0, codesOnly: false });
 
   const advance = (answer: LoginAnswer) => {
     setPending(answer.pendingToken ?? "");
@@ -35,7 +35,7 @@ export function LoginFlow(props: {
       advance(await work);
     } catch (error) {
       if (!(error instanceof ApiError && error.code === "rate_limited")) throw error;
-      setLockedUntilMs(Date.now() + (error.retryAfterMs ?? 60_000));
+      setLock({ untilMs: Date.now() + (error.retryAfterMs ?? 60_000), codesOnly: error.field === "code" });
     }
   };
 
@@ -73,7 +73,7 @@ export function LoginFlow(props: {
             </Button>
           }
         >
-          <Lockout untilMs={lockedUntilMs()} />
+          <Lockout {...lock()} />
           <TextField
             label="Username"
             name="username"
@@ -101,7 +101,7 @@ export function LoginFlow(props: {
       <Match when={step() === "totp"}>
         <TotpStep
           pendingToken={pending()}
-          lockedUntilMs={lockedUntilMs()}
+          lock={lock()}
           verify={(token, code) => goOn(verifyTotp(token, code))}
           onRestart={restart}
         />
@@ -115,7 +115,7 @@ export function LoginFlow(props: {
 
 function TotpStep(props: {
   pendingToken: string;
-  lockedUntilMs: number;
+  lock: { untilMs: number; codesOnly: boolean };
   verify: (pendingToken: string, code: string) => Promise<void>;
   onRestart: () => void;
 }): JSX.Element {
@@ -139,7 +139,7 @@ function TotpStep(props: {
         </Button>
       }
     >
-      <Lockout untilMs={props.lockedUntilMs} />
+      <Lockout {...props.lock} />
       <TextField
         label={recovery() ? "Recovery code" : "Code from your authenticator"}
         hint={recovery() ? "Each recovery code works once." : "6 digits; each code works once."}

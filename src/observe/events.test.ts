@@ -1,0 +1,64 @@
+// The hub of live events: what it costs when nobody reads, and how much it tells at once.
+
+import { afterEach, expect, jest, test } from "bun:test";
+import { tunnelCounters } from "../../test/helpers/tunnel-counters.ts";
+import type { CapturedRequest } from "../link/messages.ts";
+import { createEventHub, type EventHubOptions } from "./events.ts";
+import { LiveNumbers } from "./live-numbers.ts";
+
+afterEach(() => void jest.useRealTimers());
+
+test("costs nothing when nobody reads: no shard tells, no tunnel is looked at, nothing is asked of the database", async () => {
+  jest.useFakeTimers();
+  const asked: string[] = [];
+  const noted =
+    <T>(name: string, value: T) =>
+    () => {
+      asked.push(name);
+      return value;
+    };
+  const options: EventHubOptions = {
+    link: { shards: 1, send: (_shard, message) => void asked.push(JSON.stringify(message)) },
+    ownerOf: noted("owner", { name: "shop", appId: null, orgId: "o1" }),
+    viewOf: noted("view", {}),
+    tunnelIds: noted("ids", ["t1"]),
+    countConnected: noted("connected", new Map()),
+    count: noted("count", 1),
+    newestAudit: async () => noted("audit", "aud_1")(),
+  };
+  const hub = createEventHub(options);
+  const happen = (): void => {
+    const session = { tunnelId: "t1", agentId: "a", generation: 1, address: "192.0.2.1", sessions: 1, atMs: 1 };
+    hub.onEvents(0, [{ type: "session.opened", ...session }]);
+    hub.onCounters(0, [tunnelCounters("t1")]);
+    hub.onRequests(0, [{ tunnelId: "t1", startedAtMs: 1 } as CapturedRequest]);
+    hub.onReplaced(0);
+    hub.onAudit({ action: "visitor.refused", success: false });
+    hub.onTrafficStored(new Set(["o1"]));
+    jest.advanceTimersByTime(5_000);
+  };
+  happen();
+  expect(asked).toEqual([]);
+  const stop = hub.read({ orgId: null, readsAudit: true, tell: noted("tell", undefined) }, null);
+  happen();
+  for (const what of ["view", "count", "audit", "tell"]) expect(asked).toContain(what);
+  stop();
+  jest.advanceTimersByTime(60_000);
+  expect(asked.at(-1)).toBe('{"type":"watch","on":false}');
+  asked.length = 0;
+  happen();
+  expect(asked).toEqual([]);
+  hub.close();
+});
+
+test("so many tunnels are told at once, whoever waits longest first", () => {
+  const numbers = new LiveNumbers();
+  for (let n = 0; n < 450; n++) numbers.changed(`t${n}`);
+  const told = [numbers.take(), numbers.take(), numbers.take(), numbers.take()];
+  expect(told.map(({ tunnels, waiting }) => [tunnels[0]?.[0], tunnels.length, waiting])).toEqual([
+    ["t0", 200, 250],
+    ["t200", 200, 50],
+    ["t400", 50, 0],
+    [undefined, 0, 0],
+  ]);
+});
