@@ -8,7 +8,11 @@ const documentation = {
   info: {
     title: "digit-link",
     version: "1",
-    description: "The control plane of a digit-link server: accounts, organizations, applications, tunnels.",
+    description:
+      "The control plane of a digit-link server: accounts, organizations, applications, tunnels. Every list has pages " +
+      "(`limit`, `cursor`); `!` in front of a filter's value means everything but that (`org=!org_1`, `action=!visitor`). " +
+      "A page may have fewer entries than asked for, none even, and still have a `nextCursor`: where no index answers all " +
+      "filters, only so many entries are looked at in one call.",
   },
   components: {
     securitySchemes: {

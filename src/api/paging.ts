@@ -40,19 +40,19 @@ export function parsePage(query: { limit?: number; cursor?: string }, sort: Pick
 }
 
 /**
- * Cuts what was read (one row more than the page has) to the page, and says where the next one starts.
- * `keyOf` gives the sort value and id of a row.
+ * Cuts what was read (one row more than the page has) to the page, and says where the next one starts: behind its last row,
+ * or where reading was cut short. `keyOf` gives the sort value and id of a row.
  */
 export function toPage<Row>(
-  rows: readonly Row[],
+  { rows, end }: { rows: readonly Row[]; end: Keyset["after"] },
   page: Keyset,
   sort: Pick<Sort, "name">,
   keyOf: (row: Row) => { value: string | number; id: string },
 ): { rows: Row[]; nextCursor: string | null } {
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
-  if (rows.length <= page.limit || last === undefined) return { rows: shown, nextCursor: null };
-  return { rows: shown, nextCursor: cursorAfter(sort, keyOf(last)) };
+  const next = rows.length > page.limit && last !== undefined ? keyOf(last) : end;
+  return { rows: shown, nextCursor: next === null ? null : cursorAfter(sort, next) };
 }
 
 /** The cursor of the page that starts after the row with this key. */

@@ -138,7 +138,9 @@ export function createTenants(options: TenantsOptions): Tenants {
       createOrgKeysRoutes(org, keys),
       createLevelRoutes(admin, "/org-whitelists", parts),
       createLevelRoutes(admin, "/app-whitelists", parts),
+      createLevelRoutes(admin, "/account-whitelists", parts),
       createLevelRoutes(org, "/app-whitelist", parts),
+      createLevelRoutes(org, "/account-whitelist", parts),
       ...portals,
     ];
     for (const one of routes) all.use(one);

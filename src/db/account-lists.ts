@@ -2,43 +2,39 @@
 
 import type { Queryable } from "./database.ts";
 import { toAccount, accountsWithOrganization, type Account } from "./accounts.ts";
-import { afterKeyset, prefixEnd, type Keyset } from "./keyset.ts";
+import type { Keyset } from "./keyset.ts";
+import { beginsOtherwise, beginsWith, differs, readPage, type Choice, type FoundPage } from "./list-page.ts";
 
 /** Public names of the columns that accounts may be sorted by. */
 export const accountSorts = { username: "a.username_key", createdAt: "a.created_at", lastUsed: "a.last_used_at" };
 
 export interface AccountFilter {
-  /** Only of this organization. */
-  orgId: string | null;
+  org: Choice | null;
   active: boolean | null;
   isAdmin: boolean | null;
   /** Canonical beginning of the username. */
-  usernamePrefix: string | null;
+  username: Choice | null;
 }
 
-/** One page, and one row more when there is a next one. */
+/** One page. */
 export async function listAccounts(
   db: Queryable,
-  filter: AccountFilter,
+  { org, active, isAdmin, username }: AccountFilter,
   column: string,
   page: Keyset,
-): Promise<Account[]> {
-  let query = accountsWithOrganization(db).where(afterKeyset(column, "a.id", page));
-  if (filter.orgId !== null) query = query.where("a.org_id", "=", filter.orgId);
-  if (filter.active !== null) query = query.where("a.active", "=", filter.active ? 1 : 0);
-  if (filter.isAdmin !== null) query = query.where("a.is_admin", "=", filter.isAdmin ? 1 : 0);
-  if (filter.usernamePrefix !== null) {
-    query = query
-      .where("a.username_key", ">=", filter.usernamePrefix)
-      .where("a.username_key", "<", prefixEnd(filter.usernamePrefix));
-  }
-  const direction = page.descending ? "desc" : "asc";
-  const rows = await query
-    .orderBy(column as "a.created_at", direction)
-    .orderBy("a.id", direction)
-    .limit(page.limit + 1)
-    .execute();
-  return rows.map(toAccount);
+): Promise<FoundPage<Account>> {
+  let query = accountsWithOrganization(db);
+  if (org?.not === false) query = query.where("a.org_id", "=", org.value);
+  if (active !== null) query = query.where("a.active", "=", active ? 1 : 0);
+  if (isAdmin !== null) query = query.where("a.is_admin", "=", isAdmin ? 1 : 0);
+  if (username?.not === false) query = query.where(beginsWith("a.username_key", username.value));
+  const checked = [
+    ...(org?.not ? [differs("a.org_id", org.value)] : []),
+    ...(username?.not ? [beginsOtherwise("a.username_key", username.value)] : []),
+  ];
+  const isUnique = column === accountSorts.username;
+  const { rows, end } = await readPage(query, { column, idColumn: "a.id", isUnique }, page, checked);
+  return { rows: rows.map(toAccount), end };
 }
 
 /** Every system admin, by name. */

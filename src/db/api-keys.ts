@@ -2,7 +2,8 @@
 
 import { sql } from "kysely";
 import type { Queryable, Trx } from "./database.ts";
-import { afterKeyset, type Keyset } from "./keyset.ts";
+import type { Keyset } from "./keyset.ts";
+import { differs, readPage, type Choice, type FoundPage } from "./list-page.ts";
 import type { ApiKeysTable } from "./tables.ts";
 
 export type ApiKeyRow = ApiKeysTable;
@@ -16,25 +17,24 @@ export interface ApiKeyListed extends Omit<ApiKeyRow, "key_hash"> {
 /** Public names of the columns that keys may be sorted by. */
 export const apiKeySorts = { createdAt: "k.created_at", lastUsed: "k.last_used_at" };
 
-/** One page, and one row more when there is a next one. `appId` may not be combined with the order by last use. */
+/** One page. */
 export function listApiKeys(
   db: Queryable,
-  filter: { orgId: string | null; appId: string | null },
+  { org, app }: { org: Choice | null; app: Choice | null },
   column: string,
   page: Keyset,
-): Promise<ApiKeyListed[]> {
-  let query = keysWithNames(db).where(afterKeyset(column, "k.id", page));
-  if (filter.appId !== null) {
-    query = query.where("k.app_id", "=", filter.appId);
+): Promise<FoundPage<ApiKeyListed>> {
+  let query = keysWithNames(db);
+  if (app?.not === false) {
+    query = query.where("k.app_id", "=", app.value);
     // Only checked, and spelled so that no index is chosen for it: an organization may have far more keys than one of its applications.
-    if (filter.orgId !== null) query = query.where(sql`(k.org_id || '')`, "=", filter.orgId);
-  } else if (filter.orgId !== null) query = query.where("k.org_id", "=", filter.orgId);
-  const direction = page.descending ? "desc" : "asc";
-  return query
-    .orderBy(sql.ref(column), direction)
-    .orderBy("k.id", direction)
-    .limit(page.limit + 1)
-    .execute();
+    if (org?.not === false) query = query.where(sql`(k.org_id || '')`, "=", org.value);
+  } else if (org?.not === false) query = query.where("k.org_id", "=", org.value);
+  const checked = [
+    ...(org?.not ? [differs("k.org_id", org.value)] : []),
+    ...(app?.not ? [differs("k.app_id", app.value)] : []),
+  ];
+  return readPage(query, { column, idColumn: "k.id" }, page, checked);
 }
 
 export async function findApiKeyListed(db: Queryable, id: string): Promise<ApiKeyListed | null> {

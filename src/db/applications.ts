@@ -1,8 +1,8 @@
 // Queries of applications: reserved subdomains of organizations, with the kind of policy that is in force for each.
 
-import { sql } from "kysely";
 import type { Queryable, Trx } from "./database.ts";
-import { afterKeyset, prefixEnd, type Keyset } from "./keyset.ts";
+import type { Keyset } from "./keyset.ts";
+import { beginsOtherwise, beginsWith, differs, readPage, type Choice, type FoundPage } from "./list-page.ts";
 import type { ApplicationsTable } from "./tables.ts";
 
 export type ApplicationRow = ApplicationsTable;
@@ -20,9 +20,9 @@ export interface ApplicationListed extends ApplicationRow {
 export const applicationSorts = { subdomain: "a.subdomain", name: "a.name", createdAt: "a.created_at" };
 
 export interface ApplicationFilter {
-  orgId: string | null;
-  /** Beginning of the column that is sorted by; only for `subdomain` and `name`. */
-  prefix: string | null;
+  org: Choice | null;
+  /** Beginning of a column; the one that is sorted by, unless it is left out. */
+  beginning: (Choice & { column: string }) | null;
 }
 
 /** The application within an organization (null: any); null when it is another's or none. */
@@ -36,25 +36,22 @@ export async function findApplication(
   return row ?? null;
 }
 
-/** One page, and one row more when there is a next one. */
+/** One page. */
 export function listApplications(
   db: Queryable,
-  filter: ApplicationFilter,
+  { org, beginning }: ApplicationFilter,
   column: string,
   page: Keyset,
-): Promise<ApplicationListed[]> {
-  let query = applicationsWithPolicies(db).where(afterKeyset(column, "a.id", page));
-  if (filter.orgId !== null) query = query.where("a.org_id", "=", filter.orgId);
-  if (filter.prefix !== null) {
-    query = query
-      .where(sql.ref<string>(column), ">=", filter.prefix)
-      .where(sql.ref<string>(column), "<", prefixEnd(filter.prefix));
-  }
-  const direction = page.descending ? "desc" : "asc";
-  const ordered = query.orderBy(sql.ref(column), direction);
-  // A subdomain is unique: one more term would only cost a sort.
-  const total = column === applicationSorts.subdomain ? ordered : ordered.orderBy("a.id", direction);
-  return total.limit(page.limit + 1).execute();
+): Promise<FoundPage<ApplicationListed>> {
+  let query = applicationsWithPolicies(db);
+  if (org?.not === false) query = query.where("a.org_id", "=", org.value);
+  if (beginning?.not === false) query = query.where(beginsWith(beginning.column, beginning.value));
+  const checked = [
+    ...(org?.not ? [differs("a.org_id", org.value)] : []),
+    ...(beginning?.not ? [beginsOtherwise(beginning.column, beginning.value)] : []),
+  ];
+  const isUnique = column === applicationSorts.subdomain;
+  return readPage(query, { column, idColumn: "a.id", isUnique }, page, checked);
 }
 
 /** Throws UniqueViolation when the subdomain is taken, ForeignKeyViolation when the organization is gone. */

@@ -2,23 +2,29 @@
 
 import { sql, type Expression, type SqlBool } from "kysely";
 import type { Queryable } from "./database.ts";
+import { actionsOf, isNoAction } from "./audit-actions.ts";
+import { differs, mostScanned, type Choice } from "./list-page.ts";
 import type { AuditLogTable } from "./tables-record.ts";
 
 export type AuditRow = AuditLogTable;
 
 export interface AuditFilter {
-  orgId: string | null;
-  appId: string | null;
-  actorId: string | null;
+  org: Choice | null;
+  app: Choice | null;
+  actor: Choice | null;
   /** One action, or the beginning of several, up to a dot: `login` is every `login.…`. */
   action: string | null;
-  /** One action, or the beginning of several, that is left out. */
-  notAction: string | null;
+  /** Actions, or beginnings of several, that are left out. */
+  notActions: readonly string[];
   success: boolean | null;
   /** Both inclusive. */
   fromMs: number | null;
   toMs: number | null;
 }
+
+export const anyAudit: AuditFilter = {
+  ...{ org: null, app: null, actor: null, action: null, notActions: [], success: null, fromMs: null, toMs: null },
+};
 
 export interface AuditPage {
   limit: number;
@@ -27,11 +33,8 @@ export interface AuditPage {
   after: number | null;
 }
 
-/** Rows that one query may look at when no index answers all of its filters. */
-const mostScanned = 5_000;
 /** An entry's time and position may disagree by the time that it waited to be stored. */
 const disorderMs = 5 * 60_000;
-const mostActions = 64;
 
 /** Columns of the indexes that end in `seq`, best first. */
 const indexes: readonly (readonly Equal[])[] = [
@@ -88,16 +91,22 @@ async function readAction(
   range: SeqRange,
 ): Promise<{ rows: AuditRow[]; scannedTo: number | null }> {
   const equals: Equals = {
-    ...(filter.orgId === null ? {} : { org_id: filter.orgId }),
-    ...(filter.appId === null ? {} : { app_id: filter.appId }),
-    ...(filter.actorId === null ? {} : { actor_id: filter.actorId }),
+    ...equalTo("org_id", filter.org),
+    ...equalTo("app_id", filter.app),
+    ...equalTo("actor_id", filter.actor),
     ...(action === null ? {} : { action }),
     ...(filter.success === null ? {} : { success: filter.success ? 1 : 0 }),
   };
   const index = indexes.find((columns) => columns.every((column) => column in equals)) ?? [];
   const residual = (Object.keys(equals) as Equal[]).filter((column) => !index.includes(column));
-  const { notAction, fromMs, toMs } = filter;
-  const isExact = residual.length === 0 && notAction === null && fromMs === null && toMs === null;
+  const { fromMs, toMs } = filter;
+  const without = [
+    ...(filter.org?.not ? [differs("a.org_id", filter.org.value)] : []),
+    ...(filter.app?.not ? [differs("a.app_id", filter.app.value)] : []),
+    ...(filter.actor?.not ? [differs("a.actor_id", filter.actor.value)] : []),
+    ...filter.notActions.map(isNoAction),
+  ];
+  const isExact = residual.length === 0 && without.length === 0 && fromMs === null && toMs === null;
   const scanned = isExact ? page.limit + 1 : Math.max(mostScanned, page.limit + 1);
   const inner = auditByIndex(db, index, equals, page, range, scanned);
   if (isExact) return { rows: await inner.execute(), scannedTo: null };
@@ -106,10 +115,7 @@ async function readAction(
   for (const column of residual) query = query.where(`a.${column}`, "=", equals[column] as never);
   if (fromMs !== null) query = query.where("a.at", ">=", fromMs);
   if (toMs !== null) query = query.where("a.at", "<=", toMs);
-  if (notAction !== null)
-    query = query
-      .where("a.action", "!=", notAction)
-      .where((eb) => eb.or([eb("a.action", "<", `${notAction}.`), eb("a.action", ">", endOf(notAction))]));
+  for (const condition of without) query = query.where(condition);
   const rows = await query
     .orderBy("a.seq", page.descending ? "desc" : "asc")
     .limit(page.limit + 1)
@@ -176,37 +182,8 @@ async function edge(db: Queryable, atMs: number, side: "before" | "after"): Prom
   return row?.seq ?? null;
 }
 
-/** The actions that a filter means, by skipping from one to the next in their index. */
-async function actionsOf(db: Queryable, wanted: string): Promise<string[]> {
-  const found: string[] = [];
-  const end = endOf(wanted);
-  let after = wanted;
-  const exact = await db
-    .selectFrom("audit_log")
-    .select("action")
-    .where("action", "=", wanted)
-    .limit(1)
-    .executeTakeFirst();
-  if (exact !== undefined) found.push(wanted);
-  while (found.length < mostActions) {
-    const row = await db
-      .selectFrom("audit_log")
-      .select("action")
-      .where("action", ">", after === wanted ? `${wanted}.` : after)
-      .where("action", "<", end)
-      .orderBy("action")
-      .limit(1)
-      .executeTakeFirst();
-    if (row === undefined) break;
-    found.push(row.action);
-    after = row.action;
-  }
-  return found;
-}
-
-/** "/" follows "." in both engines' order of bytes: every `action.…` lies between `action.` and this. */
-function endOf(action: string): string {
-  return `${action}/`;
+function equalTo(column: Equal, choice: Choice | null): Equals {
+  return choice === null || choice.not ? {} : { [column]: choice.value };
 }
 
 function isBefore(a: number, b: number, page: AuditPage): boolean {

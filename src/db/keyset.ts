@@ -18,7 +18,14 @@ export function afterKeyset(column: string, idColumn: string, page: Keyset): Exp
   return page.descending ? sql<SqlBool>`${left} < ${right}` : sql<SqlBool>`${left} > ${right}`;
 }
 
-/** The end of the range of texts that start with `prefix`, for `column >= prefix and column < end`. */
-export function prefixEnd(prefix: string): string {
-  return `${prefix}\u{10ffff}`;
+/** The condition that leaves out what comes behind a row. */
+export function untilKeyset(
+  column: string,
+  idColumn: string,
+  last: NonNullable<Keyset["after"]>,
+  page: Keyset,
+): Expression<SqlBool> {
+  const left = sql`(${sql.ref(column)}, ${sql.ref(idColumn)})`;
+  const right = sql`(${last.value}, ${last.id})`;
+  return page.descending ? sql<SqlBool>`${left} >= ${right}` : sql<SqlBool>`${left} <= ${right}`;
 }

@@ -4,6 +4,7 @@ import { sql, type Kysely, type Transaction } from "kysely";
 import { DatabaseUnusable, type Engine } from "./engine.ts";
 import { initial } from "./migrations/0001-initial.ts";
 import { targets } from "./migrations/0002-targets.ts";
+import { listOrders } from "./migrations/0003-list-orders.ts";
 
 /** How the few words of SQL that differ are spelled. `text` sorts by bytes on both engines. */
 export interface ColumnTypes {
@@ -39,6 +40,7 @@ export type Migration = (types: ColumnTypes) => string[];
 export const migrations: readonly { name: string; statements: Migration }[] = [
   { name: "initial", statements: initial },
   { name: "targets", statements: targets },
+  { name: "list-orders", statements: listOrders },
 ];
 
 /** Any number, the same in every release: migrations of all processes on one PostgreSQL database take turns. */

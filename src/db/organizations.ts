@@ -2,7 +2,8 @@
 
 import { sql } from "kysely";
 import type { Queryable, Trx } from "./database.ts";
-import { afterKeyset, prefixEnd, type Keyset } from "./keyset.ts";
+import type { Keyset } from "./keyset.ts";
+import { beginsOtherwise, beginsWith, readPage, type Choice, type FoundPage } from "./list-page.ts";
 import type { OrganizationsTable } from "./tables.ts";
 
 export type OrganizationRow = OrganizationsTable;
@@ -24,23 +25,18 @@ export async function findOrganizationListed(db: Queryable, id: string): Promise
   return (await organizationsWithPolicy(db).where("o.id", "=", id).executeTakeFirst()) ?? null;
 }
 
-/** One page, and one row more when there is a next one. `namePrefix` is canonical. */
+/** One page. `name` is the canonical beginning of names, or of those that are left out. */
 export function listOrganizations(
   db: Queryable,
-  filter: { namePrefix: string | null },
+  filter: { name: Choice | null },
   column: string,
   page: Keyset,
-): Promise<OrganizationListed[]> {
-  let query = organizationsWithPolicy(db).where(afterKeyset(column, "o.id", page));
-  if (filter.namePrefix !== null) {
-    query = query.where("o.name_key", ">=", filter.namePrefix).where("o.name_key", "<", prefixEnd(filter.namePrefix));
-  }
-  const direction = page.descending ? "desc" : "asc";
-  return query
-    .orderBy(sql.ref(column), direction)
-    .orderBy("o.id", direction)
-    .limit(page.limit + 1)
-    .execute();
+): Promise<FoundPage<OrganizationListed>> {
+  const { name } = filter;
+  const all = organizationsWithPolicy(db);
+  const query = name === null || name.not ? all : all.where(beginsWith("o.name_key", name.value));
+  const checked = name?.not ? [beginsOtherwise("o.name_key", name.value)] : [];
+  return readPage(query, { column, idColumn: "o.id" }, page, checked);
 }
 
 /** Throws UniqueViolation when the name is taken (without regard to case). */

@@ -1,7 +1,9 @@
 // Queries of dashboard sessions: a login is valid while its row is there, not revoked and not expired.
 
-import { sql } from "kysely";
+import { sql, type SqlBool } from "kysely";
 import type { Queryable } from "./database.ts";
+import type { Keyset } from "./keyset.ts";
+import { differs, hasText, readPage, type Choice, type FoundPage } from "./list-page.ts";
 import type { DashboardSessionsTable } from "./tables-login.ts";
 
 export type SessionRow = DashboardSessionsTable;
@@ -30,18 +32,36 @@ export async function findLiveSession(
   return row ?? null;
 }
 
-/** Live sessions of an account, newest first; at most 100. */
-export function listLiveSessions(db: Queryable, accountId: string, nowMs: number): Promise<SessionRow[]> {
-  return db
-    .selectFrom("dashboard_sessions")
-    .selectAll()
-    .where("account_id", "=", accountId)
-    .where("revoked_at", "is", null)
-    .where("expires_at", ">", nowMs)
-    .orderBy("created_at", "desc")
-    .orderBy("id", "desc")
-    .limit(100)
-    .execute();
+/** Public names of the columns that sessions may be sorted by. */
+export const sessionSorts = { createdAt: "s.created_at", lastSeen: "s.last_seen_at", expiresAt: "s.expires_at" };
+
+export interface SessionFilter {
+  isLive: boolean | null;
+  /** One session, or all others. */
+  id: Choice | null;
+  /** Words of address and browser, in lower case. */
+  wanted: readonly string[];
+  unwanted: readonly string[];
+}
+
+/** One page of an account's sessions, those that ended lately among them. */
+export function listSessions(
+  db: Queryable,
+  accountId: string,
+  { isLive, id, wanted, unwanted }: SessionFilter,
+  { column, page, nowMs }: { column: string; page: Keyset; nowMs: number },
+): Promise<FoundPage<SessionRow>> {
+  const text = ["s.address", "s.user_agent"];
+  // Only checked, and spelled so that no index is chosen for it.
+  const live = sql<SqlBool>`(s.revoked_at is null and s.expires_at + 0 > ${nowMs})`;
+  const checked = [
+    ...(isLive === null ? [] : [isLive ? live : sql<SqlBool>`not ${live}`]),
+    ...(id === null ? [] : [id.not ? differs("s.id", id.value) : sql<SqlBool>`s.id = ${id.value}`]),
+    ...wanted.map((word) => hasText(text, word)),
+    ...unwanted.map((word) => sql<SqlBool>`not ${hasText(text, word)}`),
+  ];
+  const query = db.selectFrom("dashboard_sessions as s").selectAll().where("s.account_id", "=", accountId);
+  return readPage(query, { column, idColumn: "s.id" }, page, checked);
 }
 
 /**

@@ -1,7 +1,6 @@
 // Queries of agents' whitelists, the same for all four levels: an entry has one owner.
 
 import type { Queryable, Trx } from "./database.ts";
-import { afterKeyset, type Keyset } from "./keyset.ts";
 import type { WhitelistEntriesTable } from "./tables.ts";
 
 export type WhitelistRow = WhitelistEntriesTable;
@@ -17,19 +16,6 @@ export interface ListOwner {
 }
 
 export const systemList: ListOwner = { level: "system", ownerId: "", orgId: null, appId: null, accountId: null };
-
-/** One page of an owner's list, newest first, and one row more when there is a next one. */
-export function listWhitelist(db: Queryable, ownerId: string, page: Keyset): Promise<WhitelistRow[]> {
-  return db
-    .selectFrom("whitelist_entries")
-    .selectAll()
-    .where("owner_id", "=", ownerId)
-    .where(afterKeyset("created_at", "id", page))
-    .orderBy("created_at", page.descending ? "desc" : "asc")
-    .orderBy("id", page.descending ? "desc" : "asc")
-    .limit(page.limit + 1)
-    .execute();
-}
 
 /** Throws UniqueViolation when the owner's list has the range already. */
 export async function insertWhitelistEntry(trx: Trx, row: WhitelistRow): Promise<void> {

@@ -10,6 +10,7 @@ import {
   parseAddress,
   parseCidr,
   privateRanges,
+  rangesAround,
 } from "./cidr.ts";
 
 const ipv4 = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((parts) => parts.join("."));
@@ -110,4 +111,19 @@ describe("security", () => {
     for (const text of ["", "unknown", "any", "1.2.3.4, 5.6.7.8", "localhost"])
       expect(everything.matches(text)).toBe(false);
   });
+});
+
+test("the ranges around an address contain it, from everything down to itself", () => {
+  expect(rangesAround("10.1.2.3/9")).toEqual(
+    expect.arrayContaining(["0.0.0.0/0", "8.0.0.0/5", "10.0.0.0/8", "10.0.0.0/9"]),
+  );
+  expect(rangesAround("not an address")).toEqual([]);
+  fc.assert(
+    fc.property(fc.oneof(ipv4, ipv6), (address) => {
+      const around = rangesAround(address);
+      expect(around.every((range) => createCidrList([range]).matches(address))).toBe(true);
+      expect(new Set(around).size).toBe(parseAddress(address)?.version === 4 ? 33 : 129);
+      expect(around.at(-1) ?? null).toBe(canonicalAddress(address));
+    }),
+  );
 });

@@ -56,8 +56,20 @@ export function canonicalAddress(text: string): string | null {
 /** The one spelling of a range; a single address has no `/32` or `/128`. Null when `text` is no range. */
 export function canonicalCidr(text: string): string | null {
   const cidr = parseCidr(text);
-  if (cidr === null) return null;
+  return cidr === null ? null : formatCidr(cidr);
+}
+
+function formatCidr(cidr: Cidr): string {
   return cidr.prefix === widthOf(cidr.version) ? formatAddress(cidr) : `${formatAddress(cidr)}/${cidr.prefix}`;
+}
+
+/** Every range that contains this address or range, itself included, in the one spelling; none when it is neither. */
+export function rangesAround(text: string): string[] {
+  const inner = parseCidr(text);
+  if (inner === null) return [];
+  return Array.from({ length: inner.prefix + 1 }, (_, prefix) =>
+    formatCidr({ version: inner.version, value: clearBeyond(inner, prefix), prefix }),
+  );
 }
 
 /** Whether every address passes (`0.0.0.0/0` or `::/0`). */

@@ -45,14 +45,16 @@ export async function fillDatabase(target: FillTarget, sizes: FillSizes): Promis
        ${start} + i, ${start} + (i * 7919 % 100003) from n`,
   );
   const address = `'10.' || (i / 65536 % 256) || '.' || (i / 256 % 256) || '.' || (i % 256) || '/32'`;
-  for (const [level, owner, orgId, appId] of [
-    ["system", "'system'", "null", "null"],
-    ["organization", org, org, "null"],
-    ["application", "'app_' || i", org, "'app_' || i"],
+  for (const [level, owner, orgId, appId, accountId] of [
+    ["system", "''", "null", "null", "null"],
+    ["organization", org, org, "null", "null"],
+    ["application", "'app_' || i", org, "'app_' || i", "null"],
+    ["account", "'acc_' || i", org, "null", "'acc_' || i"],
   ] as const) {
+    const count = level === "account" ? Math.min(sizes.accounts, sizes.applications) : sizes.applications;
     await db.run(
-      `insert into whitelist_entries (id, level, owner_id, org_id, app_id, cidr, description, created_at) ${rows(sizes.applications)}
-       select 'wle_${level}_' || i, '${level}', ${owner}, ${orgId}, ${appId}, ${address}, '', ${start} + i from n`,
+      `insert into whitelist_entries (id, level, owner_id, org_id, app_id, account_id, cidr, description, created_at) ${rows(count)}
+       select 'wle_${level}_' || i, '${level}', ${owner}, ${orgId}, ${appId}, ${accountId}, ${address}, '', ${start} + i from n`,
     );
   }
   // Within the last day, so that they are listed as offline.

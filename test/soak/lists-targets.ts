@@ -15,6 +15,11 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
   const tunnels = ["openedAt", "subdomain", "requests"];
   const byTime = ["", "time"];
   const plain: Offers = [["", [""]]];
+  const words = ["", "q=10.0.3.4", "q=2001:db8::5", "q=!10.0 nothing", "q=nothing"];
+  const entries: Offers = words.map((one) => [one, ["createdAt", "ipRange"]]);
+  const levels: Offers = ["", "org=org_3&", "org=!org_3&"].flatMap((org) =>
+    words.map((one): Offers[number] => [`${org}${one}`, ["createdAt", "ipRange"]]),
+  );
   const middle = `from=${filledAuditTime(Math.floor(auditRows / 3))}&to=${filledAuditTime(Math.floor(auditRows / 2))}`;
   const auditFilters = [
     "app=app_3",
@@ -22,8 +27,11 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
     "actor=user-4",
     "action=policy.updated",
     "action=tunnel",
-    "notAction=tunnel",
-    "notAction=nothing",
+    "action=tunnel !tunnel.opened",
+    "action=!tunnel",
+    "action=!nothing !visitor",
+    "actor=!acc_4",
+    "app=!app_3",
     "outcome=failure",
     middle,
   ];
@@ -31,19 +39,22 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
     one,
     byTime,
   ]);
-  const adminAudit: Offers = ["org=org_3", ...auditFilters.map((one) => `org=org_3&${one}`)].map((one) => [
-    one,
-    byTime,
-  ]);
+  const adminAudit: Offers = ["org=org_3", "org=!org_3"]
+    .flatMap((org) => [org, ...auditFilters.map((one) => `${org}&${one}`)])
+    .map((one) => [one, byTime]);
   const table: Record<string, Offers> = {
     "/admin/accounts": [
       ["", accounts],
       ["q=user-5", ["username"]],
-      ["active=true", ["username", "createdAt"]],
-      ["active=false", ["username", "createdAt"]],
+      ["active=true", accounts],
+      ["active=!true", accounts],
+      ["q=!user-", accounts],
+      ["q=!user-5&org=org_3", accounts],
+      ["org=!org_3", accounts],
+      ["org=!org_3&q=!user-1&active=true", accounts],
       ["org=org_3", accounts],
       ["org=org_3&q=user-5", ["username"]],
-      ["org=org_3&active=false", ["username", "createdAt"]],
+      ["org=org_3&active=false", accounts],
       ["org=org_3&admin=true", accounts],
       ["admin=true", ["username"]],
       ["admin=true&active=false", ["username"]],
@@ -53,11 +64,13 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
     "/org/accounts": [
       ["", accounts],
       ["q=user-5", ["username"]],
-      ["active=false", ["username", "createdAt"]],
+      ["active=false", accounts],
+      ["q=!user-", accounts],
     ],
     "/admin/organizations": [
       ["", ["name", "createdAt"]],
       ["q=organization", ["name"]],
+      ["q=!organization", ["name", "createdAt"]],
     ],
     "/admin/applications": [
       ["", applications],
@@ -65,32 +78,34 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
       ["q=Name", ["name"]],
       ["org=org_3", applications],
       ["org=org_3&q=name-", ["subdomain"]],
+      ["q=!name-", applications],
+      ["org=!org_3", applications],
     ],
     "/org/applications": [
       ["", applications],
       ["q=name-", ["subdomain"]],
+      ["q=!name-", applications],
     ],
     "/admin/api-keys": [
       ["", ["createdAt", "lastUsed"]],
       ["org=org_3", ["createdAt", "lastUsed"]],
-      ["app=app_4", ["createdAt"]],
-      ["org=org_4&app=app_4", ["createdAt"]],
+      ["app=app_4", ["createdAt", "lastUsed"]],
+      ["org=org_4&app=app_4", ["createdAt", "lastUsed"]],
+      ["org=!org_3", ["createdAt", "lastUsed"]],
+      ["app=!app_4", ["createdAt", "lastUsed"]],
     ],
     "/org/api-keys": [
       ["", ["createdAt", "lastUsed"]],
-      ["app=app_0", ["createdAt"]],
+      ["app=app_0", ["createdAt", "lastUsed"]],
+      ["app=!app_0", ["createdAt", "lastUsed"]],
     ],
-    "/admin/whitelist": [["", [""]]],
-    "/org/whitelist": [["", [""]]],
-    "/admin/org-whitelists": [
-      ["", [""]],
-      ["org=org_3", [""]],
-    ],
-    "/admin/app-whitelists": [
-      ["", [""]],
-      ["org=org_3", [""]],
-    ],
-    "/org/app-whitelist": [["", [""]]],
+    "/admin/whitelist": [...entries, ["source=!env", ["ipRange"]]],
+    "/org/whitelist": entries,
+    "/admin/org-whitelists": levels,
+    "/admin/app-whitelists": levels,
+    "/admin/account-whitelists": levels,
+    "/org/app-whitelist": entries,
+    "/org/account-whitelist": entries,
     "/admin/audit": [...audit, ...adminAudit],
     "/org/audit": audit,
     "/admin/audit/stats": [
@@ -107,7 +122,9 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
       ["", tunnels],
       ["q=name-99", tunnels],
       ["state=offline", tunnels],
+      ["state=!connected&q=!name-5 name", tunnels],
       ["org=org_3", tunnels],
+      ["org=!org_3", tunnels],
       [`app=${lastApp}`, [""]],
       ["org=org_3&state=offline&q=name", tunnels],
     ],
@@ -122,18 +139,23 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
       ["org=org_3", [""]],
       ["app=app_3", [""]],
       ["tunnel=tun_3", [""]],
+      ["org=!org_3&to=2026-01-02T00:00:00Z", [""]],
     ],
     "/org/requests": [
       ["", [""]],
       ["app=app_0", [""]],
       ["tunnel=tun_0", [""]],
+      ["tunnel=!tun_0&to=2026-01-02T00:00:00Z", [""]],
     ],
-    "/auth/sessions": [["", [""]]],
+    "/auth/sessions": ["", "q=!firefox 127.0.0.1", "state=ended", "state=any&current=!true"].map((one) => [
+      one,
+      ["createdAt", "lastSeen", "expiresAt"],
+    ]),
     ...Object.fromEntries(
-      ["accounts/acc_", "organizations/org_", "applications/app_"].map((one) => [`/admin/${one}0/whitelist`, plain]),
+      ["accounts/acc_", "organizations/org_", "applications/app_"].map((one) => [`/admin/${one}0/whitelist`, entries]),
     ),
-    "/org/accounts/acc_0/whitelist": plain,
-    "/org/applications/app_0/whitelist": plain,
+    "/org/accounts/acc_0/whitelist": entries,
+    "/org/applications/app_0/whitelist": entries,
     [`/admin/applications/${lastApp}/tunnels`]: plain,
     [`/org/applications/${lastOwnApp}/tunnels`]: plain,
     "/admin/applications/app_0/stats": plain,
@@ -161,7 +183,7 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
 }
 
 function isPaged(path: string): boolean {
-  return !/\/(stats|overview|traffic|sessions)$/.test(path);
+  return !/\/(stats|overview|traffic)$/.test(path);
 }
 
 /** Two filters at a time, of different kinds. */

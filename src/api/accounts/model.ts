@@ -2,6 +2,7 @@
 
 import { t } from "elysia";
 import type { Account } from "../../db/accounts.ts";
+import { beginningFilter, flagFilter, idFilter } from "../filters.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 export const usernameSchema = text(64, {
@@ -62,13 +63,13 @@ export const changedAnswer = closed({ success: t.Literal(true), account: account
 export const listQuery = closed({
   ...pageQuery,
   sort: t.Optional(text(32, { description: "`username`, `createdAt` or `lastUsed`; `-` in front turns it round." })),
-  q: t.Optional(text(64, { minLength: 1, description: "Beginning of the username; sorts by username." })),
-  active: t.Optional(t.BooleanString({ description: "Not with `sort=lastUsed`." })),
+  q: beginningFilter(70, "Beginning of the username; sorts by username."),
+  active: flagFilter,
 });
 export const adminListQuery = closed({
   ...listQuery.properties,
-  org: t.Optional(idSchema),
-  admin: t.Optional(t.BooleanString()),
+  org: idFilter,
+  admin: flagFilter,
 });
 
 export const orgCreateBody = closed({

@@ -12,6 +12,7 @@ import { newId } from "../../lib/ids.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
+import { choiceOf, flagOf, typedChoice } from "../filters.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { checkRoles, checkUsername, uniqueAccount } from "./rules.ts";
@@ -23,9 +24,9 @@ export interface ListQuery {
   cursor?: string;
   sort?: string;
   q?: string;
-  active?: boolean;
+  active?: string;
   org?: string;
-  admin?: boolean;
+  admin?: string;
 }
 
 export interface NewAccountBody {
@@ -51,19 +52,18 @@ export function createAccounts(deps: ApiDeps) {
   }
 
   async function list(orgId: string | null, query: ListQuery) {
-    const sort = parseSort(query.sort, accountSorts, query.q === undefined ? "-createdAt" : "username");
-    if (query.q !== undefined && sort.column !== accountSorts.username) {
+    const q = typedChoice(query.q);
+    const isSearch = q?.not === false;
+    const sort = parseSort(query.sort, accountSorts, isSearch ? "username" : "-createdAt");
+    if (isSearch && sort.column !== accountSorts.username) {
       throw new AppError("validation", "sort must be username when q is given.", { field: "sort" });
-    }
-    if (query.active !== undefined && sort.column === accountSorts.lastUsed) {
-      throw new AppError("validation", "sort must not be lastUsed when active is given.", { field: "sort" });
     }
     const page = parsePage(query, sort);
     const filter = {
-      orgId: orgId ?? query.org ?? null,
-      active: query.active ?? null,
-      isAdmin: query.admin ?? null,
-      usernamePrefix: query.q === undefined ? null : canonicalUsername(query.q),
+      org: choiceOf(orgId ?? query.org),
+      active: flagOf(query.active),
+      isAdmin: flagOf(query.admin),
+      username: q === null ? null : { ...q, value: canonicalUsername(q.value) },
     };
     const found = await listAccounts(db.kysely, filter, sort.column, page);
     return toPage(found, page, sort, (row) => ({ value: accountSortValue(row, sort.column), id: row.id }));

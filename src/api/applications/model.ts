@@ -2,6 +2,7 @@
 
 import { t } from "elysia";
 import type { ApplicationListed } from "../../db/applications.ts";
+import { beginningFilter, idFilter } from "../filters.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 const subdomain = text(80, { minLength: 1, description: "1 to 63 of a-z, 0-9 and -; not reserved." });
@@ -79,11 +80,9 @@ export const statsAnswer = closed({
 export const orgListQuery = closed({
   ...pageQuery,
   sort: t.Optional(text(32, { description: "`subdomain`, `name` or `createdAt`; `-` in front turns it round." })),
-  q: t.Optional(
-    text(100, { minLength: 1, description: "Beginning of the subdomain; of the name (case counts) with `sort=name`." }),
-  ),
+  q: beginningFilter(110, "Beginning of the subdomain; of the name (case counts) with `sort=name`."),
 });
-export const adminListQuery = closed({ ...orgListQuery.properties, org: t.Optional(idSchema) });
+export const adminListQuery = closed({ ...orgListQuery.properties, org: idFilter });
 
 export const orgCreateBody = closed({ subdomain, name, authMode: t.Optional(authMode) });
 export const adminCreateBody = closed({ ...orgCreateBody.properties, orgId: idSchema });

@@ -29,7 +29,7 @@ export function createAdminApplicationsRoutes(portal: Portal, parts: Parts) {
   const tag = "admin: applications";
   const all = newRoutes("", tag, portal.security)
     .use(portal.change)
-    .get("", ({ query }) => applications.list(query.org ?? null, query), {
+    .get("", ({ query }) => applications.list(null, query), {
       query: model.adminListQuery,
       response: answers({ 200: model.applicationsAnswer }, ...readErrors),
       detail: { summary: "List applications" },

@@ -20,6 +20,8 @@ import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { TunnelDirectory } from "../live/directory.ts";
 import { checkDisplayName, checkSubdomain } from "../names.ts";
+import type { Choice } from "../../db/list-page.ts";
+import { choiceOf, typedChoice } from "../filters.ts";
 import { parsePage, parseSort, toPage, type Sort } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { toApplicationAnswer, toStats } from "./model.ts";
@@ -34,6 +36,14 @@ export interface ApplicationsDeps {
   directory: TunnelDirectory;
   reservedNames: readonly string[];
   urlOf: (name: string) => string;
+}
+
+export interface ApplicationsQuery {
+  limit?: number;
+  cursor?: string;
+  sort?: string;
+  q?: string;
+  org?: string;
 }
 
 export type Applications = ReturnType<typeof createApplications>;
@@ -121,11 +131,12 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
     row,
     create,
     update,
-    async list(orgId: string | null, query: { limit?: number; cursor?: string; sort?: string; q?: string }) {
-      const sort = parseSort(query.sort, applicationSorts, query.q === undefined ? "-createdAt" : "subdomain");
+    async list(orgId: string | null, query: ApplicationsQuery) {
+      const q = typedChoice(query.q);
+      const sort = parseSort(query.sort, applicationSorts, q?.not === false ? "subdomain" : "-createdAt");
       const page = parsePage(query, sort);
-      const prefix = query.q === undefined ? null : prefixOf(query.q, sort);
-      const found = await listApplications(db.kysely, { orgId, prefix }, sort.column, page);
+      const filter = { org: choiceOf(orgId ?? query.org), beginning: q === null ? null : beginningOf(q, sort) };
+      const found = await listApplications(db.kysely, filter, sort.column, page);
       const { rows, nextCursor } = toPage(found, page, sort, (one) => ({ value: sortValue(one, sort), id: one.id }));
       const tunnels = directory.countConnected("appId");
       return { applications: rows.map((one) => answer(one, tunnels)), nextCursor };
@@ -164,9 +175,11 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
 }
 
 /** What a search compares with the column that is sorted by. Throws `validation` where nothing can be searched. */
-function prefixOf(q: string, sort: Sort): string {
-  if (sort.column === applicationSorts.subdomain) return q.trim().toLowerCase();
-  if (sort.column === applicationSorts.name) return q.normalize("NFKC");
+function beginningOf(q: Choice, sort: Sort): Choice & { column: string } {
+  if (sort.column === applicationSorts.name) return { ...q, value: q.value.normalize("NFKC"), column: sort.column };
+  if (q.not || sort.column === applicationSorts.subdomain) {
+    return { ...q, value: q.value.toLowerCase(), column: applicationSorts.subdomain };
+  }
   throw new AppError("validation", "sort must be subdomain or name when q is given.", { field: "sort" });
 }
 

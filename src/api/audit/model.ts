@@ -2,6 +2,7 @@
 
 import { t } from "elysia";
 import type { AuditRow } from "../../db/audit-log.ts";
+import { idFilter, wordFilter, wordsFilter } from "../filters.ts";
 import { closed, dateTime, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 export const eventSchema = closed({
@@ -26,13 +27,16 @@ export const eventSchema = closed({
 });
 export const eventsAnswer = listOf("events", eventSchema);
 
-const actionFilter = (description: string) => text(100, { minLength: 1, pattern: "^[a-z0-9_.]+$", description });
 const filters = {
-  app: t.Optional(idSchema),
-  actor: t.Optional(text(200, { minLength: 1, description: "Id, or username of an account." })),
-  action: t.Optional(actionFilter("An action, or its beginning up to a dot.")),
-  notAction: t.Optional(actionFilter("An action, or its beginning up to a dot, that is left out.")),
-  outcome: t.Optional(t.Union([t.Literal("success"), t.Literal("failure")])),
+  app: idFilter,
+  actor: t.Optional(
+    text(200, {
+      minLength: 1,
+      description: "Id, or username of an account; with `!` in front: everybody else, and nobody.",
+    }),
+  ),
+  action: wordsFilter("An action, or its beginning up to a dot."),
+  outcome: wordFilter(["success", "failure"]),
   from: t.Optional(dateTime("Not before this time.")),
   to: t.Optional(dateTime("Not after this time.")),
 };
@@ -41,16 +45,14 @@ const list = {
   sort: t.Optional(text(32, { description: "`time`; `-time` (the default) has the newest first." })),
 };
 const format = t.Optional(t.Union([t.Literal("csv"), t.Literal("jsonl")], { description: "`jsonl` unless given." }));
-const org = t.Optional(idSchema);
-
 export const orgListQuery = closed({ ...list, ...filters });
-export const adminListQuery = closed({ ...list, ...filters, org });
+export const adminListQuery = closed({ ...list, ...filters, org: idFilter });
 export const orgExportQuery = closed({ ...filters, format });
-export const adminExportQuery = closed({ ...filters, org, format });
+export const adminExportQuery = closed({ ...filters, org: idFilter, format });
 
 const range = t.Optional(t.Union([t.Literal("hour"), t.Literal("day"), t.Literal("week")]));
 export const orgStatsQuery = closed({ range });
-export const adminStatsQuery = closed({ range, org });
+export const adminStatsQuery = closed({ range, org: t.Optional(idSchema) });
 export const statsAnswer = closed({
   since: timeSchema,
   total: t.Integer(),

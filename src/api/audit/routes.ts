@@ -14,12 +14,7 @@ export function createAuditRoutes(portal: Portal, reader: AuditReader) {
     .get("", ({ scope, query }) => reader.list(scope.orgId, query), {
       query: isAdmin ? model.adminListQuery : model.orgListQuery,
       response: answers({ 200: model.eventsAnswer }, ...readErrors),
-      detail: {
-        summary: "What happened",
-        description:
-          "A page may have fewer entries than asked for, none even, and still have a `nextCursor`: under combinations " +
-          "of filters that match rarely, only so many entries are looked at in one call.",
-      },
+      detail: { summary: "What happened" },
     })
     .get("/stats", ({ scope, query }) => reader.stats(scope.orgId, query), {
       query: isAdmin ? model.adminStatsQuery : model.orgStatsQuery,

@@ -5,10 +5,12 @@ import { readAudit, type AuditFilter, type AuditRow } from "../../db/audit-log.t
 import { findAccountByUsername } from "../../db/accounts.ts";
 import { findApplicationNames } from "../../db/applications.ts";
 import { findOrganizationNames } from "../../db/organizations.ts";
+import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
 import { exportLine } from "../../observe/audit-chain.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
+import { choiceOf, typedChoice, wordsOf } from "../filters.ts";
 import { cursorAfter, parsePage, parseSort, timeOf } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { csvHeader, csvLine } from "./csv.ts";
@@ -19,8 +21,7 @@ export interface AuditFilterQuery {
   app?: string;
   actor?: string;
   action?: string;
-  notAction?: string;
-  outcome?: "success" | "failure";
+  outcome?: string;
   from?: string;
   to?: string;
 }
@@ -35,13 +36,14 @@ export function createAuditReader(deps: ApiDeps) {
   const { db, nowMs } = deps;
 
   async function filterOf(orgId: string | null, query: AuditFilterQuery): Promise<AuditFilter> {
+    const actor = typedChoice(query.actor);
+    const outcome = choiceOf(query.outcome);
     return {
-      orgId: orgId ?? query.org ?? null,
-      appId: query.app ?? null,
-      actorId: query.actor === undefined ? null : await actorIdOf(query.actor),
-      action: query.action?.replace(/\.$/, "") ?? null,
-      notAction: query.notAction?.replace(/\.$/, "") ?? null,
-      success: query.outcome === undefined ? null : query.outcome === "success",
+      org: choiceOf(orgId ?? query.org),
+      app: choiceOf(query.app),
+      actor: actor === null ? null : { ...actor, value: await actorIdOf(actor.value) },
+      ...actionsAsked(query.action ?? ""),
+      success: outcome === null ? null : (outcome.value === "success") !== outcome.not,
       fromMs: timeOf(query.from, "from"),
       toMs: timeOf(query.to, "to"),
     };
@@ -133,4 +135,16 @@ export function createAuditReader(deps: ApiDeps) {
       });
     },
   };
+}
+
+/** `login`, `login !login.failed`, `!tunnel !visitor`: each the beginning of actions, up to a dot. */
+function actionsAsked(asked: string): { action: string | null; notActions: string[] } {
+  const { wanted, unwanted } = wordsOf(asked);
+  if (wanted.length > 1 || [...wanted, ...unwanted].some((word) => !/^[a-z0-9_.]+$/.test(word))) {
+    throw new AppError("validation", "action must be one action or its beginning, and any with ! in front.", {
+      field: "action",
+    });
+  }
+  const bare = (word: string): string => word.replace(/\.$/, "");
+  return { action: wanted[0] === undefined ? null : bare(wanted[0]), notActions: unwanted.map(bare) };
 }

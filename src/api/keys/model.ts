@@ -2,6 +2,7 @@
 
 import { t } from "elysia";
 import type { ApiKeyListed } from "../../db/api-keys.ts";
+import { idFilter } from "../filters.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 const scope = t.Union([t.Literal("tunnel"), t.Literal("visitor"), t.Literal("both")], {
@@ -47,10 +48,10 @@ export const keyCreatedAnswer = closed({
 
 export const orgListQuery = closed({
   ...pageQuery,
-  sort: t.Optional(text(32, { description: "`createdAt` or `lastUsed` (not with `app`); `-` turns it round." })),
-  app: t.Optional(idSchema),
+  sort: t.Optional(text(32, { description: "`createdAt` or `lastUsed`; `-` in front turns it round." })),
+  app: idFilter,
 });
-export const adminListQuery = closed({ ...orgListQuery.properties, org: t.Optional(idSchema) });
+export const adminListQuery = closed({ ...orgListQuery.properties, org: idFilter });
 
 export const orgCreateBody = closed({
   appId: t.Optional(t.Nullable(idSchema)),

@@ -16,6 +16,7 @@ import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
+import { choiceOf } from "../filters.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { toKeyAnswer } from "./model.ts";
@@ -46,11 +47,8 @@ export function createKeys(deps: ApiDeps) {
   return {
     async list(orgId: string | null, query: KeysQuery) {
       const sort = parseSort(query.sort, apiKeySorts, "-createdAt");
-      if (query.app !== undefined && sort.column === apiKeySorts.lastUsed) {
-        throw new AppError("validation", "sort must not be lastUsed when app is given.", { field: "sort" });
-      }
       const page = parsePage(query, sort);
-      const filter = { orgId: orgId ?? query.org ?? null, appId: query.app ?? null };
+      const filter = { org: choiceOf(orgId ?? query.org), app: choiceOf(query.app) };
       const found = await listApiKeys(db.kysely, filter, sort.column, page);
       const { rows, nextCursor } = toPage(found, page, sort, (row) => ({
         value: sort.column === apiKeySorts.lastUsed ? row.last_used_at : row.created_at,

@@ -1,6 +1,7 @@
 // Numbers, traffic and requests as the API shows them.
 
 import { t } from "elysia";
+import { idFilter } from "../filters.ts";
 import { closed, dateTime, idSchema, listOf, pageQuery, timeSchema } from "../schemas.ts";
 
 export const statsAnswer = closed({
@@ -94,8 +95,8 @@ export const requestsAnswer = closed({
 export const requestAnswer = closed({ request: requestSchema });
 export const orgRequestsQuery = closed({
   ...pageQuery,
-  app: t.Optional(idSchema),
-  tunnel: t.Optional(idSchema),
+  app: idFilter,
+  tunnel: idFilter,
   to: t.Optional(dateTime("Only what began at this time or before.")),
 });
-export const adminRequestsQuery = closed({ ...orgRequestsQuery.properties, org: t.Optional(idSchema) });
+export const adminRequestsQuery = closed({ ...orgRequestsQuery.properties, org: idFilter });

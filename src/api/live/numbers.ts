@@ -1,11 +1,12 @@
 // The numbers of the overview: counts, traffic over time, the busiest tunnels, the last refusals.
 
-import { readAudit } from "../../db/audit-log.ts";
+import { anyAudit, readAudit } from "../../db/audit-log.ts";
 import { countTotals, type Totals } from "../../db/totals.ts";
 import { olderSlot, readTraffic, type Resolution, type TrafficOf } from "../../db/traffic.ts";
 import { isRefusal, toRefusal } from "../../observe/refusals.ts";
 import { slotMs } from "../../observe/traffic.ts";
 import type { ApiDeps } from "../deps.ts";
+import { choiceOf } from "../filters.ts";
 import { isConnected, type TunnelDirectory } from "./directory.ts";
 
 /** Slots of a range, the current one included. */
@@ -100,8 +101,7 @@ export function createNumbers(deps: ApiDeps, directory: TunnelDirectory, options
           bytesIn: totals.bytesIn,
           bytesOut: totals.bytesOut,
         }));
-      const any = { appId: null, actorId: null, action: null, notAction: null, fromMs: null, toMs: null };
-      const filter = { ...any, orgId, success: false };
+      const filter = { ...anyAudit, org: choiceOf(orgId ?? undefined), success: false };
       const { rows } = await readAudit(db.kysely, filter, { limit: mostFailures, descending: true, after: null });
       const recentRefusals = rows
         .filter((row) => isRefusal({ action: row.action, success: row.success === 1 }))

@@ -5,6 +5,7 @@ import type { CapturedRequest } from "../../link/messages.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
 import type { Keyset } from "../../db/keyset.ts";
 import { toRequestView } from "../../observe/request-view.ts";
+import { choiceOf, isChosen } from "../filters.ts";
 import { parsePage, timeOf, toPage } from "../paging.ts";
 import type { TunnelDirectory, TunnelSource } from "./directory.ts";
 
@@ -49,14 +50,10 @@ export function createRequests(
   return {
     async list(orgId: string | null, query: RequestsQuery) {
       const page = parsePage(query, newestFirst);
+      const [org, app, tunnel] = [query.org, query.app, query.tunnel].map(choiceOf);
       const tunnelIds = directory
         .within(orgId)
-        .filter(
-          (tunnel) =>
-            (query.org === undefined || tunnel.orgId === query.org) &&
-            (query.app === undefined || tunnel.appId === query.app) &&
-            (query.tunnel === undefined || tunnel.id === query.tunnel),
-        )
+        .filter((one) => isChosen(org, one.orgId) && isChosen(app, one.appId) && isChosen(tunnel, one.id))
         .map(({ id }) => id);
       const before = startOf(page.after, timeOf(query.to, "to"));
       const found = await ask(tunnelIds, { before, limit: page.limit + 1 });
@@ -64,7 +61,10 @@ export function createRequests(
         .filter((one) => before === null || compare(one, before) > 0)
         .sort(compare)
         .slice(0, page.limit + 1);
-      const { rows, nextCursor } = toPage(sorted, page, newestFirst, (one) => ({ value: one.startedAtMs, id: one.id }));
+      const { rows, nextCursor } = toPage({ rows: sorted, end: null }, page, newestFirst, (one) => ({
+        value: one.startedAtMs,
+        id: one.id,
+      }));
       return { requests: rows.map(toRequestView), nextCursor, ...options };
     },
     /** One request, while it is remembered. Throws `not_found`. */

@@ -2,6 +2,7 @@
 
 import { t } from "elysia";
 import type { LocalStatus } from "../../link/messages.ts";
+import { idFilter, wordFilter, wordsFilter } from "../filters.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 import type { LiveTunnel } from "../tunnels/registry.ts";
 import { isConnected } from "./directory.ts";
@@ -64,16 +65,11 @@ export const checkAnswer = closed({ success: t.Literal(true), local: localSchema
 export const orgListQuery = closed({
   ...pageQuery,
   sort: t.Optional(text(32, { description: "`openedAt`, `subdomain` or `requests`; `-` in front turns it round." })),
-  q: t.Optional(
-    text(100, {
-      minLength: 1,
-      description: "Words that all stand in name, target or agents' addresses; `NOT` or `-` in front leaves out.",
-    }),
-  ),
-  state: t.Optional(t.Union([t.Literal("connected"), t.Literal("offline")])),
-  app: t.Optional(idSchema),
+  q: wordsFilter("Words that all stand in name, target or agents' addresses."),
+  state: wordFilter(["connected", "offline"]),
+  app: idFilter,
 });
-export const adminListQuery = closed({ ...orgListQuery.properties, org: t.Optional(idSchema) });
+export const adminListQuery = closed({ ...orgListQuery.properties, org: idFilter });
 
 /** Names of what tunnels belong to, by id. */
 export interface OwnerNames {

@@ -7,12 +7,12 @@ import { AppError } from "../../lib/errors.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { Keyset } from "../../db/keyset.ts";
+import { choiceOf, isChosen, passesWords, wordsOf } from "../filters.ts";
 import { parsePage, parseSort, toPage, type Sort } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import type { LiveTunnel } from "../tunnels/registry.ts";
 import { isConnected, type TunnelDirectory, type TunnelSource } from "./directory.ts";
 import { toLocalAnswer, toTunnelAnswer } from "./tunnel-model.ts";
-import { wordFilter } from "./word-filter.ts";
 
 const sorts = { openedAt: "openedAt", subdomain: "subdomain", requests: "requests" };
 
@@ -21,7 +21,7 @@ export interface TunnelsQuery {
   cursor?: string;
   sort?: string;
   q?: string;
-  state?: "connected" | "offline";
+  state?: string;
   app?: string;
   org?: string;
 }
@@ -71,17 +71,19 @@ export function createLiveTunnels(
     async list(orgId: string | null, query: TunnelsQuery) {
       const sort = parseSort(query.sort, sorts, "-openedAt");
       const page = parsePage(query, sort);
-      const passes = wordFilter(query.q ?? "");
+      const words = wordsOf(query.q);
+      const [org, app, state] = [query.org, query.app, query.state].map(choiceOf);
       const matching = directory
         .within(orgId)
         .filter(
           (tunnel) =>
-            (query.org === undefined || tunnel.orgId === query.org) &&
-            (query.app === undefined || tunnel.appId === query.app) &&
-            (query.state === undefined || isConnected(tunnel) === (query.state === "connected")) &&
-            passes(searchedText(tunnel)),
+            isChosen(org, tunnel.orgId) &&
+            isChosen(app, tunnel.appId) &&
+            isChosen(state, isConnected(tunnel) ? "connected" : "offline") &&
+            passesWords(words, (word) => searchedText(tunnel).includes(word)),
         );
-      const { rows, nextCursor } = toPage(cut(matching, page, sort), page, sort, (tunnel) => ({
+      const found = { rows: cut(matching, page, sort), end: null };
+      const { rows, nextCursor } = toPage(found, page, sort, (tunnel) => ({
         value: sortValue(tunnel, sort),
         id: tunnel.id,
       }));

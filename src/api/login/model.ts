@@ -3,7 +3,8 @@
 import { t } from "elysia";
 import type { SessionRow } from "../../db/sessions.ts";
 import { accountSchema, passwordSchema } from "../accounts/model.ts";
-import { closed, idSchema, text, timeSchema } from "../schemas.ts";
+import { flagFilter, wordsFilter } from "../filters.ts";
+import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 export const codeSchema = text(40, { minLength: 6, description: "6 digits, or a recovery code." });
 const pendingTokenSchema = text(128, { minLength: 1, description: "What the login step before answered." });
@@ -46,11 +47,24 @@ const sessionSchema = closed({
   createdAt: timeSchema,
   lastSeen: timeSchema,
   expiresAt: timeSchema,
+  endedAt: t.Nullable(timeSchema),
 });
-export const sessionsAnswer = closed({ sessions: t.Array(sessionSchema), nextCursor: t.Nullable(t.String()) });
+export const sessionsAnswer = listOf("sessions", sessionSchema);
+export const sessionsQuery = closed({
+  ...pageQuery,
+  sort: t.Optional(
+    text(32, { description: "`createdAt`, `lastSeen` or `expiresAt`; `-` in front turns it round (`-createdAt`)." }),
+  ),
+  q: wordsFilter("Words that all stand in the address or the name of the browser."),
+  state: t.Optional(
+    text(6, { pattern: "^(any|!?(live|ended))$", description: "`live` (the default), `ended`, `any`." }),
+  ),
+  current: flagFilter,
+});
 
 /** A session without its secret. */
-export function toSessionAnswer(row: SessionRow, currentId: string | null) {
+export function toSessionAnswer(row: SessionRow, currentId: string | null, nowMs: number) {
+  const endedAtMs = row.revoked_at ?? (row.expires_at <= nowMs ? row.expires_at : null);
   return {
     id: row.id,
     current: row.id === currentId,
@@ -59,5 +73,6 @@ export function toSessionAnswer(row: SessionRow, currentId: string | null) {
     createdAt: new Date(row.created_at).toISOString(),
     lastSeen: new Date(row.last_seen_at).toISOString(),
     expiresAt: new Date(row.expires_at).toISOString(),
+    endedAt: endedAtMs === null ? null : new Date(endedAtMs).toISOString(),
   };
 }

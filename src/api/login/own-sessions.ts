@@ -2,13 +2,15 @@
 
 import { createRecoveryCodes, hashRecoveryCode } from "../../auth/recovery.ts";
 import { countRecoveryCodes, replaceRecoveryCodes } from "../../db/second-factors.ts";
-import { listLiveSessions, revokeSession, revokeSessions } from "../../db/sessions.ts";
+import { listSessions, revokeSession, revokeSessions, sessionSorts, type SessionRow } from "../../db/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
 import { toAccountAnswer } from "../accounts/model.ts";
 import { owesSecondFactor } from "../callers.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
+import { choiceOf, flagOf, wordsOf } from "../filters.ts";
 import { sessionSecurity, type Guards } from "../guards.ts";
+import { parsePage, parseSort, toPage } from "../paging.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, idParams, noBody, successSchema } from "../schemas.ts";
 import * as model from "./model.ts";
@@ -73,13 +75,28 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
     .use(guards.enrolled)
     .get(
       "/sessions",
-      async ({ caller }) => {
-        const rows = await listLiveSessions(db.kysely, caller.account.id, nowMs());
-        return { sessions: rows.map((row) => model.toSessionAnswer(row, caller.sessionId)), nextCursor: null };
+      async ({ caller: { account, sessionId }, query }) => {
+        const sort = parseSort(query.sort, sessionSorts, "-createdAt");
+        const page = parsePage(query, sort);
+        const state = choiceOf(query.state ?? "live");
+        const isCurrent = flagOf(query.current);
+        const filter = {
+          isLive: state === null || state.value === "any" ? null : (state.value === "live") !== state.not,
+          id: isCurrent === null ? null : { value: sessionId ?? "", not: !isCurrent },
+          ...wordsOf(query.q),
+        };
+        const order = { column: sort.column, page, nowMs: nowMs() };
+        const found = await listSessions(db.kysely, account.id, filter, order);
+        const { rows, nextCursor } = toPage(found, page, sort, (row) => ({
+          value: sortValue(row, sort.column),
+          id: row.id,
+        }));
+        return { sessions: rows.map((row) => model.toSessionAnswer(row, sessionId, order.nowMs)), nextCursor };
       },
       {
-        response: answers({ 200: model.sessionsAnswer }, "unauthorized", "totp_required"),
-        detail: { summary: "Own live sessions, newest first, at most 100" },
+        query: model.sessionsQuery,
+        response: answers({ 200: model.sessionsAnswer }, "unauthorized", "totp_required", "validation"),
+        detail: { summary: "Own sessions", description: "Those that ended are forgotten after a while." },
       },
     )
     .delete(
@@ -140,4 +157,9 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
         detail: { summary: "New recovery codes; the old ones end", description: "Needs a code of the authenticator." },
       },
     );
+}
+
+function sortValue(row: SessionRow, column: string): number {
+  if (column === sessionSorts.lastSeen) return row.last_seen_at;
+  return column === sessionSorts.expiresAt ? row.expires_at : row.created_at;
 }

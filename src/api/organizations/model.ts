@@ -2,6 +2,7 @@
 
 import { t } from "elysia";
 import type { OrganizationListed, OrganizationRow } from "../../db/organizations.ts";
+import { beginningFilter } from "../filters.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 const nameSchema = text(200, { minLength: 1, description: "1 to 100 characters; upper and lower case are the same." });
@@ -46,7 +47,7 @@ export const organizationChangedAnswer = closed({ success: t.Literal(true), orga
 export const organizationsQuery = closed({
   ...pageQuery,
   sort: t.Optional(text(32, { description: "`name` or `createdAt`; `-` in front turns it round." })),
-  q: t.Optional(text(100, { minLength: 1, description: "Beginning of the name; sorts by name." })),
+  q: beginningFilter(110, "Beginning of the name; sorts by name."),
 });
 export const createBody = closed({ name: nameSchema, requireTotp: t.Optional(t.Boolean()) });
 export const updateBody = closed({ name: t.Optional(nameSchema), requireTotp: t.Optional(t.Boolean()) });

@@ -20,6 +20,7 @@ import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { TunnelDirectory } from "../live/directory.ts";
 import { checkDisplayName, nameKey } from "../names.ts";
+import { typedChoice } from "../filters.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { toOrganizationAnswer } from "./model.ts";
@@ -77,12 +78,14 @@ export function createOrganizations(deps: ApiDeps, directory: TunnelDirectory) {
     get,
     update,
     async list(query: { limit?: number; cursor?: string; sort?: string; q?: string }) {
-      const sort = parseSort(query.sort, organizationSorts, query.q === undefined ? "-createdAt" : "name");
-      if (query.q !== undefined && sort.column !== organizationSorts.name) {
+      const q = typedChoice(query.q);
+      const isSearch = q?.not === false;
+      const sort = parseSort(query.sort, organizationSorts, isSearch ? "name" : "-createdAt");
+      if (isSearch && sort.column !== organizationSorts.name) {
         throw new AppError("validation", "sort must be name when q is given.", { field: "sort" });
       }
       const page = parsePage(query, sort);
-      const filter = { namePrefix: query.q === undefined ? null : nameKey(query.q) };
+      const filter = { name: q === null ? null : { ...q, value: nameKey(q.value) } };
       const found = await listOrganizations(db.kysely, filter, sort.column, page);
       const { rows, nextCursor } = toPage(found, page, sort, (row) => ({
         value: sort.column === organizationSorts.name ? row.name_key : row.created_at,

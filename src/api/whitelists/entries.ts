@@ -5,17 +5,18 @@ import { ForeignKeyViolation, isUniqueViolation } from "../../db/engine.ts";
 import {
   deleteWhitelistEntry,
   insertWhitelistEntry,
-  listWhitelist,
   type ListOwner,
   type WhitelistRow,
 } from "../../db/whitelist-entries.ts";
+import { listWhitelist, whitelistSorts, type WhitelistsOf } from "../../db/whitelist-lists.ts";
 import { canonicalCidr, isEverything } from "../../lib/cidr.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import type { Caller } from "../callers.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
-import { parsePage, parseSort, toPage, type Sort } from "../paging.ts";
+import { wordsFilter, wordsOf } from "../filters.ts";
+import { parsePage, parseSort, toPage } from "../paging.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 export const entryBody = closed({
@@ -28,7 +29,7 @@ export const entrySchema = closed({
   description: t.String(),
   level: t.Union([t.Literal("system"), t.Literal("organization"), t.Literal("application"), t.Literal("account")]),
   ownerId: t.Nullable(t.String()),
-  ownerName: t.Nullable(t.String({ description: "Of an organization or application, in lists of many owners." })),
+  ownerName: t.Nullable(t.String({ description: "Of the organization, application or account, in lists." })),
   createdAt: t.Nullable(timeSchema),
   source: t.Union([t.Literal("database"), t.Literal("env")], { description: "`env`: set by AGENT_WHITELIST." }),
 });
@@ -54,10 +55,17 @@ export function toEntryAnswer(row: WhitelistRow, ownerName: string | null = null
   };
 }
 
+export interface EntriesQuery {
+  limit?: number;
+  cursor?: string;
+  sort?: string;
+  q?: string;
+}
+
 export interface WhitelistEntries {
   list(
-    owner: ListOwner,
-    query: { limit?: number; cursor?: string; sort?: string },
+    of: WhitelistsOf,
+    query: EntriesQuery,
   ): Promise<{ entries: ReturnType<typeof toEntryAnswer>[]; nextCursor: string | null }>;
   /** Adds the canonical form of a range. Throws `validation`, `conflict`. */
   add(
@@ -70,24 +78,27 @@ export interface WhitelistEntries {
   remove(owner: ListOwner, entryId: string, caller: Caller, request: Request): Promise<void>;
 }
 
-/** `limit`, `cursor` and `sort` of every list of entries. */
+/** Parameters of every list of entries. */
 export const entriesQuery = {
   ...pageQuery,
-  sort: t.Optional(text(32, { description: "`createdAt`; `-createdAt` (the default) has the newest first." })),
+  sort: t.Optional(
+    text(32, { description: "`createdAt`, or `ipRange` by its letters; `-` in front turns it round (`-createdAt`)." }),
+  ),
+  q: wordsFilter("Words that all stand in range or description; an address is found in every range that contains it."),
 };
-/** The order that was asked for. Throws `validation` for any other. */
-export const entriesSort = (query: { sort?: string }): Sort =>
-  parseSort(query.sort, { createdAt: "created_at" }, "-createdAt");
 
 export function createWhitelistEntries(deps: ApiDeps): WhitelistEntries {
   const { db, audit, nowMs } = deps;
   return {
-    async list(owner, query) {
-      const sort = entriesSort(query);
+    async list(of, query) {
+      const sort = parseSort(query.sort, whitelistSorts, "-createdAt");
       const page = parsePage(query, sort);
-      const found = await listWhitelist(db.kysely, owner.ownerId, page);
-      const { rows, nextCursor } = toPage(found, page, sort, (row) => ({ value: row.created_at, id: row.id }));
-      return { entries: rows.map((row) => toEntryAnswer(row)), nextCursor };
+      const found = await listWhitelist(db.kysely, of, wordsOf(query.q), sort.column, page);
+      const { rows, nextCursor } = toPage(found, page, sort, (row) => ({
+        value: sort.column === whitelistSorts.ipRange ? row.cidr : row.created_at,
+        id: row.id,
+      }));
+      return { entries: rows.map((row) => toEntryAnswer(row, row.owner_name)), nextCursor };
     },
     async add(owner, body, caller, request) {
       const cidr = canonicalCidr(body.ipRange.trim());

@@ -1,29 +1,21 @@
 // /admin/whitelist and /org/whitelist, and the lists of all organizations and applications.
 
-import { t } from "elysia";
 import { systemList, type ListOwner } from "../../db/whitelist-entries.ts";
-import { listWhitelistLevel } from "../../db/whitelist-levels.ts";
-import { canonicalCidr } from "../../lib/cidr.ts";
+import { canonicalCidr, rangesAround } from "../../lib/cidr.ts";
 import { AppError } from "../../lib/errors.ts";
-import type { ApiDeps } from "../deps.ts";
-import { parsePage, toPage } from "../paging.ts";
+import { choiceOf, idFilter, isChosen, passesWords, wordFilter, wordsOf } from "../filters.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, closed, idParams, idSchema, noBody, successSchema } from "../schemas.ts";
+import { answers, closed, idParams, noBody, successSchema } from "../schemas.ts";
 import { changeErrors, readErrors, type Portal, type Scope } from "../scopes.ts";
-import {
-  entriesAnswer,
-  entriesQuery,
-  entriesSort,
-  entryAnswer,
-  entryBody,
-  toEntryAnswer,
-  type WhitelistEntries,
-} from "./entries.ts";
+import { entriesAnswer, entriesQuery, entryAnswer, entryBody, type WhitelistEntries } from "./entries.ts";
+
+/** As the database finds words in stored entries. */
+const isFound = (word: string, range: string): boolean =>
+  `${range} agent_whitelist`.includes(word) || rangesAround(word).includes(range);
 
 const envId = (index: number): string => `env_${index}`;
 
 interface Parts {
-  deps: ApiDeps;
   entries: WhitelistEntries;
   /** AGENT_WHITELIST: shown with the system's list, stored nowhere. */
   agentWhitelist: readonly string[];
@@ -32,6 +24,7 @@ interface Parts {
 /** The list of the portal itself: the system's, or the caller's organization's. */
 export function createPortalWhitelistRoutes(portal: Portal, { entries, agentWhitelist }: Parts) {
   const tag = `${portal.tag}: whitelists`;
+  const isAdmin = portal.prefix === "/admin";
   const fromEnv = agentWhitelist.map((range, index) => ({
     id: envId(index + 1),
     ipRange: canonicalCidr(range) ?? range,
@@ -50,20 +43,27 @@ export function createPortalWhitelistRoutes(portal: Portal, { entries, agentWhit
     .get(
       "",
       async ({ scope, query }) => {
-        const page = await entries.list(ownerOf(scope), query);
+        const { source } = query as { source?: string };
+        const asked = choiceOf(source);
+        const words = wordsOf(query.q);
         // In front of the first page, beyond its limit: they are few, and no cursor could name them.
-        const shown = scope.orgId === null && query.cursor === undefined ? fromEnv : [];
+        const isShown = scope.orgId === null && query.cursor === undefined && isChosen(asked, "env");
+        const shown = isShown
+          ? fromEnv.filter((entry) => passesWords(words, (word) => isFound(word, entry.ipRange)))
+          : [];
+        if (!isChosen(asked, "database")) return { entries: shown, nextCursor: null };
+        const page = await entries.list(ownerOf(scope), query);
         return { entries: [...shown, ...page.entries], nextCursor: page.nextCursor };
       },
       {
-        query: closed(entriesQuery),
+        query: isAdmin ? closed({ ...entriesQuery, source: wordFilter(["env", "database"]) }) : closed(entriesQuery),
         response: answers({ 200: entriesAnswer }, ...readErrors),
-        detail: {
-          summary:
-            portal.prefix === "/admin"
-              ? "Addresses that any agent may connect from"
-              : "Addresses that the organization's agents may connect from",
-        },
+        detail: isAdmin
+          ? {
+              summary: "Addresses that any agent may connect from",
+              description: "Those of AGENT_WHITELIST stand in front of the first page, in any order.",
+            }
+          : { summary: "Addresses that the organization's agents may connect from" },
       },
     );
   const change = newRoutes("", tag, portal.security)
@@ -100,31 +100,33 @@ export function createPortalWhitelistRoutes(portal: Portal, { entries, agentWhit
   return newRoutes(`${portal.prefix}/whitelist`, tag).use(read).use(change);
 }
 
-/** Entries of every organization's or application's list in the caller's scope. */
-export function createLevelRoutes(
-  portal: Portal,
-  path: "/org-whitelists" | "/app-whitelists" | "/app-whitelist",
-  { deps }: Parts,
-) {
+/** Lists of many owners: whose, and who may look at them. */
+const levels = {
+  "/org-whitelists": "organization",
+  "/app-whitelists": "application",
+  "/app-whitelist": "application",
+  "/account-whitelists": "account",
+  "/account-whitelist": "account",
+} as const;
+
+/** Entries of every organization's, application's or account's list in the caller's scope. */
+export function createLevelRoutes(portal: Portal, path: keyof typeof levels, { entries }: Parts) {
   const tag = `${portal.tag}: whitelists`;
-  const level = path === "/org-whitelists" ? "organization" : "application";
+  const level = levels[path];
   const isAdmin = portal.prefix === "/admin";
-  return newRoutes(portal.prefix, tag, portal.security)
-    .use(portal.read)
-    .get(
-      path,
-      async ({ scope, query }) => {
-        const sort = entriesSort(query);
-        const page = parsePage(query, sort);
-        const orgId = scope.orgId ?? (query as { org?: string }).org ?? null;
-        const found = await listWhitelistLevel(deps.db.kysely, level, orgId, page);
-        const { rows, nextCursor } = toPage(found, page, sort, (row) => ({ value: row.created_at, id: row.id }));
-        return { entries: rows.map((row) => toEntryAnswer(row, row.owner_name)), nextCursor };
-      },
-      {
-        query: isAdmin ? closed({ ...entriesQuery, org: t.Optional(idSchema) }) : closed(entriesQuery),
-        response: answers({ 200: entriesAnswer }, ...readErrors),
-        detail: { summary: `Entries of all ${level}s' lists` },
-      },
-    );
+  return (
+    newRoutes(portal.prefix, tag, portal.security)
+      // Members don't look at each other.
+      .use(level === "account" ? portal.change : portal.read)
+      .get(
+        path,
+        ({ scope, query }) =>
+          entries.list({ level, org: choiceOf(scope.orgId ?? (query as { org?: string }).org) }, query),
+        {
+          query: isAdmin ? closed({ ...entriesQuery, org: idFilter }) : closed(entriesQuery),
+          response: answers({ 200: entriesAnswer }, ...readErrors),
+          detail: { summary: `Entries of all ${level}s' lists` },
+        },
+      )
+  );
 }

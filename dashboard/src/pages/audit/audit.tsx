@@ -24,25 +24,15 @@ import { ScopePicker } from "../scope-picker.tsx";
 
 const filters = ["action", "actor", "outcome", "org", "app", "from", "to"] as const;
 
-/** `login`, or with NOT or - in front what is left out; the API's own words. */
-function actionFilter(typed: string): { action?: string; notAction?: string } {
-  const action = typed
-    .replace(/^(?:NOT(?:\s+|$)|-)/, "")
-    .trim()
-    .toLowerCase();
-  if (action === "") return {};
-  return action === typed.toLowerCase() ? { action } : { notAction: action };
-}
-
 export default function Audit(): JSX.Element {
   const state = createListState(filters);
   const [tail, setTail] = createSignal(false);
   const [opened, setOpened] = createSignal<AuditEvent | null>(null);
   const asked = () => {
-    const { from, to, action, ...rest } = state.query();
+    const { from, to, ...rest } = state.query();
     const instant = (local: unknown) =>
       typeof local === "string" && local !== "" ? new Date(local).toISOString() : undefined;
-    return { ...rest, ...actionFilter(String(action ?? "")), from: instant(from), to: instant(to) };
+    return { ...rest, from: instant(from), to: instant(to) };
   };
   const query = useQuery(() => ({
     ...resources.auditEvents(asked()),
