@@ -14,56 +14,61 @@ setDefaultTimeout(120_000);
 const hour = 3_600;
 
 describe("security", () => {
-  test("steps of an hour, forth and back, on the server and on agents: no session and no request is lost", async () => {
-    using serverClock = createSteppingClock();
-    using agentClock = createSteppingClock();
-    await using service = startTaggedService("timeless");
-    await using server = await startServerProcess({ shards: 2, env: serverClock.env });
-    const options = { ...server, port: service.port, env: agentClock.env };
-    const busy = ["one", "two"];
-    // The third has nothing to do: what it last heard is seconds old when the clock is set, and its next ping is as far.
-    const names = [...busy, "idle"];
-    await using stack = new AsyncDisposableStack();
-    const agents = [];
-    for (const name of names) agents.push(stack.use(await openTunnelProcess({ ...options, name })));
-    for (const agent of agents) await agent.until("session");
-    const timeOf = async (): Promise<number> => {
-      const response = await adminApi(server).must("POST", "/admin/organizations", { name: `at ${performance.now()}` });
-      return Date.parse((response["organization"] as { createdAt: string }).createdAt) / 1_000;
-    };
+  test.concurrent(
+    "steps of an hour, forth and back, on the server and on agents: no session and no request is lost",
+    async () => {
+      using serverClock = createSteppingClock();
+      using agentClock = createSteppingClock();
+      await using service = startTaggedService("timeless");
+      await using server = await startServerProcess({ shards: 2, env: serverClock.env });
+      const options = { ...server, port: service.port, env: agentClock.env };
+      const busy = ["one", "two"];
+      // The third has nothing to do: what it last heard is seconds old when the clock is set, and its next ping is as far.
+      const names = [...busy, "idle"];
+      await using stack = new AsyncDisposableStack();
+      const agents = [];
+      for (const name of names) agents.push(stack.use(await openTunnelProcess({ ...options, name })));
+      for (const agent of agents) await agent.until("session");
+      const timeOf = async (): Promise<number> => {
+        const response = await adminApi(server).must("POST", "/admin/organizations", {
+          name: `at ${performance.now()}`,
+        });
+        return Date.parse((response["organization"] as { createdAt: string }).createdAt) / 1_000;
+      };
 
-    const visitors = busy.map((name) => keepVisiting(server.port, name));
-    // 12 s long, through all the steps.
-    const stream = visit(server.port, "one", "/drip/240", { timeoutMs: 60_000 });
-    for (const seconds of [hour, -hour, 0]) {
-      for (const clock of [serverClock, agentClock]) clock.step(seconds);
-      // Otherwise this test would see nothing.
-      expect(Math.abs((await timeOf()) - Date.now() / 1_000 - seconds)).toBeLessThan(60);
-      const before = visitors.map(({ counts }) => counts["200"] ?? 0);
-      await Bun.sleep(2_000);
-      await eventually(
-        () => visitors.every(({ counts }, i) => counts["200"]! > before[i]! + 10),
-        "visitors are served",
-      );
-      // Tickets, leases and generations by the new time, too.
-      await using fresh = await openTunnelProcess({ ...options, name: `fresh${seconds + hour}` });
-      expect(serviceOf(await visit(server.port, `fresh${seconds + hour}`, "/"))).toBe("timeless");
-      fresh.signal("SIGKILL");
-      await fresh.exited;
-      await using again = await openTunnelProcess({ ...options, name: `fresh${seconds + hour}` });
-      expect(await statusOf(visit(server.port, `fresh${seconds + hour}`, "/"))).toBe(200);
-      again.signal("SIGTERM");
-      await again.exited;
-    }
-    expect((await stream).body.toString().trimEnd().split("\n")).toHaveLength(240);
-    for (const visitor of visitors) expect(Object.keys(await visitor.stop())).toEqual(["200"]);
-    for (const agent of agents) {
-      expect(agent.all("tunnel.lost")).toEqual([]);
-      expect(agent.all("session")).toHaveLength(1);
-    }
-  });
+      const visitors = busy.map((name) => keepVisiting(server.port, name));
+      // 12 s long, through all the steps.
+      const stream = visit(server.port, "one", "/drip/240", { timeoutMs: 60_000 });
+      for (const seconds of [hour, -hour, 0]) {
+        for (const clock of [serverClock, agentClock]) clock.step(seconds);
+        // Otherwise this test would see nothing.
+        expect(Math.abs((await timeOf()) - Date.now() / 1_000 - seconds)).toBeLessThan(60);
+        const before = visitors.map(({ counts }) => counts["200"] ?? 0);
+        await Bun.sleep(2_000);
+        await eventually(
+          () => visitors.every(({ counts }, i) => counts["200"]! > before[i]! + 10),
+          "visitors are served",
+        );
+        // Tickets, leases and generations by the new time, too.
+        await using fresh = await openTunnelProcess({ ...options, name: `fresh${seconds + hour}` });
+        expect(serviceOf(await visit(server.port, `fresh${seconds + hour}`, "/"))).toBe("timeless");
+        fresh.signal("SIGKILL");
+        await fresh.exited;
+        await using again = await openTunnelProcess({ ...options, name: `fresh${seconds + hour}` });
+        expect(await statusOf(visit(server.port, `fresh${seconds + hour}`, "/"))).toBe(200);
+        again.signal("SIGTERM");
+        await again.exited;
+      }
+      expect((await stream).body.toString().trimEnd().split("\n")).toHaveLength(240);
+      for (const visitor of visitors) expect(Object.keys(await visitor.stop())).toEqual(["200"]);
+      for (const agent of agents) {
+        expect(agent.all("tunnel.lost")).toEqual([]);
+        expect(agent.all("session")).toHaveLength(1);
+      }
+    },
+  );
 
-  test.each([hour, -hour])(
+  test.concurrent.each([hour, -hour])(
     "a step of %d s while the server leaves: streams have the time they were given, no less and no more",
     async (seconds) => {
       using clock = createSteppingClock();

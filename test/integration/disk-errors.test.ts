@@ -86,17 +86,20 @@ async function expectWhole(path: string, names: string[]): Promise<void> {
 }
 
 describe.skipIf(!canMount)("security", () => {
-  test("a full disk: changes are refused and leave nothing, tunnels go on, and space is all that it takes", async () => {
-    using disk = mountTinyDisk(8);
-    const [port = 0] = await freePorts(1);
-    await using server = await startServerProcess({ shards: 2, again: { port, folder: disk.folder } });
-    await expectSurvival(server, 200, async () => {
-      disk.fill();
-      return async () => disk.empty();
-    });
-  });
+  test.concurrent(
+    "a full disk: changes are refused and leave nothing, tunnels go on, and space is all that it takes",
+    async () => {
+      using disk = mountTinyDisk(8);
+      const [port = 0] = await freePorts(1);
+      await using server = await startServerProcess({ shards: 2, again: { port, folder: disk.folder } });
+      await expectSurvival(server, 200, async () => {
+        disk.fill();
+        return async () => disk.empty();
+      });
+    },
+  );
 
-  test.each([
+  test.concurrent.each([
     ["pwrite64", 200],
     ["pwrite64,pread64,fsync,fdatasync", 503],
   ] as const)("input/output errors of %s: the same", async (calls, reads) => {

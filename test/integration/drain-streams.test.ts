@@ -34,30 +34,33 @@ async function leave(server: ServerProcess): Promise<number> {
 }
 
 describe("WebSockets", () => {
-  test("idle ones are told that the server goes away, their services too, and nobody waits for them", async () => {
-    await using server = await startServerProcess({ shards: 2 });
-    await using _agent = await openTunnel({ ...server, port: sockets.port, name: "ws" });
-    const visitors = await Promise.all(
-      Array.from({ length: 20 }, (_, i) =>
-        openWebSocket({ port: server.port, host: "ws.localhost", target: `/idle${i}` }),
-      ),
-    );
-    for (const visitor of visitors) {
-      visitor.ws.send("hello");
-      await visitor.message();
-    }
-    // Long enough to count as idle.
-    await Bun.sleep(2_500);
-    expect(await leave(server)).toBeLessThan(2_000);
-    for (const visitor of visitors) expect(await visitor.closed).toMatchObject({ code: 1001 });
-    await eventually(
-      () =>
-        visitors.every((_, i) => sockets.closes.some(({ target, code }) => target === `/idle${i}` && code === 1001)),
-      "every service has seen the visitor say good-bye",
-    );
-  });
+  test.concurrent(
+    "idle ones are told that the server goes away, their services too, and nobody waits for them",
+    async () => {
+      await using server = await startServerProcess({ shards: 2 });
+      await using _agent = await openTunnel({ ...server, port: sockets.port, name: "ws" });
+      const visitors = await Promise.all(
+        Array.from({ length: 20 }, (_, i) =>
+          openWebSocket({ port: server.port, host: "ws.localhost", target: `/idle${i}` }),
+        ),
+      );
+      for (const visitor of visitors) {
+        visitor.ws.send("hello");
+        await visitor.message();
+      }
+      // Long enough to count as idle.
+      await Bun.sleep(2_500);
+      expect(await leave(server)).toBeLessThan(2_000);
+      for (const visitor of visitors) expect(await visitor.closed).toMatchObject({ code: 1001 });
+      await eventually(
+        () =>
+          visitors.every((_, i) => sockets.closes.some(({ target, code }) => target === `/idle${i}` && code === 1001)),
+        "every service has seen the visitor say good-bye",
+      );
+    },
+  );
 
-  test("one that talks goes on, and is told when it has been silent for two seconds", async () => {
+  test.concurrent("one that talks goes on, and is told when it has been silent for two seconds", async () => {
     await using server = await startServerProcess({ shards: 2 });
     await using _agent = await openTunnel({ ...server, port: sockets.port, name: "ws" });
     const visitor = await openWebSocket({ port: server.port, host: "ws.localhost", target: "/busy" });
@@ -73,31 +76,34 @@ describe("WebSockets", () => {
     expect(await left).toBeLessThan(8_000);
   });
 
-  test("a message that came in part is not completed by our good-bye: that connection breaks at the deadline", async () => {
-    await using server = await startServerProcess({ shards: 1, env: { DRAIN_TIMEOUT_MS: "4000" } });
-    await using _agent = await openTunnel({ ...server, port: bodies.port, name: "ws" });
-    using client = await RawClient.open(server);
-    await client.send(
-      requestBytes("ws.localhost", "/raw", {
-        lines: [
-          "Connection: Upgrade",
-          "Upgrade: websocket",
-          "Sec-WebSocket-Version: 13",
-          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        ],
-      }),
-    );
-    await client.response();
-    // The service echoes: to the visitor this is the beginning of a text message of 20 bytes.
-    const begun = Buffer.from([0x81, 20, ...Buffer.from("half a mes")]);
-    await client.send(begun);
-    expect(await client.rawBytes(begun.length)).toEqual(begun);
-    await Bun.sleep(2_500);
-    expect(await leave(server)).toBeGreaterThan(3_500);
-    expect(await client.rawBytes(1)).toHaveLength(0);
-  });
+  test.concurrent(
+    "a message that came in part is not completed by our good-bye: that connection breaks at the deadline",
+    async () => {
+      await using server = await startServerProcess({ shards: 1, env: { DRAIN_TIMEOUT_MS: "4000" } });
+      await using _agent = await openTunnel({ ...server, port: bodies.port, name: "ws" });
+      using client = await RawClient.open(server);
+      await client.send(
+        requestBytes("ws.localhost", "/raw", {
+          lines: [
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+          ],
+        }),
+      );
+      await client.response();
+      // The service echoes: to the visitor this is the beginning of a text message of 20 bytes.
+      const begun = Buffer.from([0x81, 20, ...Buffer.from("half a mes")]);
+      await client.send(begun);
+      expect(await client.rawBytes(begun.length)).toEqual(begun);
+      await Bun.sleep(2_500);
+      expect(await leave(server)).toBeGreaterThan(3_500);
+      expect(await client.rawBytes(1)).toHaveLength(0);
+    },
+  );
 
-  test("a visitor and a service that do not react are cut off after two seconds more", async () => {
+  test.concurrent("a visitor and a service that do not react are cut off after two seconds more", async () => {
     await using server = await startServerProcess({ shards: 1 });
     await using _agent = await openTunnel({ ...server, port: bodies.port, name: "ws" });
     using client = await RawClient.open(server);
@@ -120,33 +126,36 @@ describe("WebSockets", () => {
 });
 
 describe("TCP tunnels", () => {
-  test("a connection that was silent for longer than the server may take to leave is closed; a fresh one gets that time", async () => {
-    const [tcpPort] = await freePorts(1);
-    const env = { TCP_PORTS: String(tcpPort), DRAIN_TIMEOUT_MS: "3000" };
-    await using server = await startServerProcess({ shards: 1, env });
-    using echo = Bun.listen({
-      hostname: "127.0.0.1",
-      port: 0,
-      socket: { data: (socket, bytes) => void socket.write(bytes) },
-    });
-    await using _agent = await openTunnel({ ...server, port: echo.port, protocol: "tcp" });
-    const [old, fresh] = [await talk(tcpPort!), await talk(tcpPort!)];
-    await Bun.sleep(2_500);
-    fresh.socket.write("again");
-    await eventually(() => fresh.received() === "helloagain", "the fresh one is answered");
-    await Bun.sleep(1_500);
-    const started = performance.now();
-    const left = leave(server);
-    expect(await old.ended).toBe("end");
-    expect(performance.now() - started).toBeLessThan(1_000);
-    fresh.socket.write("!");
-    await eventually(() => fresh.received() === "helloagain!", "the fresh one goes on");
-    expect(await left).toBeGreaterThan(2_500);
-  });
+  test.concurrent(
+    "a connection that was silent for longer than the server may take to leave is closed; a fresh one gets that time",
+    async () => {
+      const [tcpPort] = await freePorts(1);
+      const env = { TCP_PORTS: String(tcpPort), DRAIN_TIMEOUT_MS: "3000" };
+      await using server = await startServerProcess({ shards: 1, env });
+      using echo = Bun.listen({
+        hostname: "127.0.0.1",
+        port: 0,
+        socket: { data: (socket, bytes) => void socket.write(bytes) },
+      });
+      await using _agent = await openTunnel({ ...server, port: echo.port, protocol: "tcp" });
+      const [old, fresh] = [await talk(tcpPort!), await talk(tcpPort!)];
+      await Bun.sleep(2_500);
+      fresh.socket.write("again");
+      await eventually(() => fresh.received() === "helloagain", "the fresh one is answered");
+      await Bun.sleep(1_500);
+      const started = performance.now();
+      const left = leave(server);
+      expect(await old.ended).toBe("end");
+      expect(performance.now() - started).toBeLessThan(1_000);
+      fresh.socket.write("!");
+      await eventually(() => fresh.received() === "helloagain!", "the fresh one goes on");
+      expect(await left).toBeGreaterThan(2_500);
+    },
+  );
 });
 
 describe.each([{}, { HANDOVER: "pipe" }])("slow visitors %p", (env) => {
-  test("answers that have left their service reach their visitors whole", async () => {
+  test.concurrent("answers that have left their service reach their visitors whole", async () => {
     await using server = await startServerProcess({ shards: 1, env });
     await using _agent = await openTunnel({ ...server, port: bodies.port, name: "slow" });
     // Of these sizes the kernel takes some whole, some are still in the tunnel, and some wait in the server, their streams over.
