@@ -9,6 +9,7 @@ import { Frame } from "./shell/frame.tsx";
 import { Gate } from "./shell/gate.tsx";
 import { NotFound, NotForRole } from "./shell/not-found.tsx";
 import { Start } from "./shell/start.tsx";
+import { ConfirmHost } from "./ui/confirm.tsx";
 import { Problem } from "./ui/note.tsx";
 import { ToastHost } from "./ui/toast.tsx";
 
@@ -63,6 +64,7 @@ function Root(props: ParentProps): JSX.Element {
       )}
     >
       <Suspense>{props.children}</Suspense>
+      <ConfirmHost />
       <ToastHost />
     </ErrorBoundary>
   );

@@ -1,7 +1,7 @@
 // Accounts, the own account and the keyboard, in a real browser against the real server.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
 import { codeOf, goodPassword, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
@@ -46,7 +46,7 @@ describe("accounts", () => {
       await page.keyboard.press("Escape");
       expect(await secret.isVisible()).toBe(true);
     }
-    await page.getByRole("button", { name: "I have copied it" }).click();
+    await keepSecret(page);
 
     await page.getByRole("link", { name: "runner" }).click();
     await page.getByRole("heading", { name: "runner", level: 1 }).waitFor();
@@ -137,11 +137,11 @@ describe("own account", () => {
     await dialog.getByRole("button", { name: "Continue" }).click();
     await dialog.getByRole("img", { name: "QR code" }).waitFor();
     await tab.check();
-    const seed = (await dialog.locator(".secret code").textContent()) ?? "";
+    const seed = await readSecret(page, "secret");
     await dialog.getByLabel("First code").fill(codeOf(seed));
     await dialog.getByRole("button", { name: "Turn on" }).click();
-    await dialog.getByText("Keep these recovery codes").waitFor();
-    await dialog.getByRole("button", { name: "I have kept them" }).click();
+    await dialog.getByText("Save the recovery codes now").waitFor();
+    await keepSecret(page);
     admin.seed = seed;
     // A new second factor ends every session and starts a new one here.
     await page.getByText("Two-factor authentication").first().waitFor();

@@ -96,6 +96,18 @@ export async function startBrowser(): Promise<Browser> {
   };
 }
 
+/** Asks the page to show a masked secret, and reads it. */
+export async function readSecret(page: Page, what: string): Promise<string> {
+  await page.getByRole("button", { name: `Show the ${what}`, exact: true }).click();
+  return (await page.locator("[data-secret]").textContent()) ?? "";
+}
+
+/** Says that what is shown once is saved, and goes on. */
+export async function keepSecret(page: Page): Promise<void> {
+  await page.getByRole("checkbox", { name: /^I have saved the / }).check();
+  await page.getByRole("button", { name: "Done", exact: true }).click();
+}
+
 /** What axe finds against WCAG 2.2 AA and good practice on the page as it is now. */
 async function violations(page: Page): Promise<string[]> {
   // Injected by the debugger, which the page's CSP does not concern.

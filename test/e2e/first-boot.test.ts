@@ -8,7 +8,7 @@ import type { Page } from "playwright-core";
 import { encode } from "uqr";
 import { eventually } from "../helpers/eventually.ts";
 import { endWithThisProcess, startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
-import { startBrowser, type Browser } from "./browser.ts";
+import { keepSecret, readSecret, startBrowser, type Browser } from "./browser.ts";
 import { builtDashboard } from "./built-dashboard.ts";
 import { codeOf, goodPassword } from "./stage.ts";
 
@@ -81,6 +81,26 @@ const fillPassword = async (page: Page) => {
   await page.getByLabel("Password, once more").fill(goodPassword);
 };
 
+/** Recovery codes are masked, can be read, saved and printed, and stay until somebody says that they are saved. */
+async function savesCodes(page: Page): Promise<void> {
+  const codes = page.locator(".codes li");
+  expect(await codes.count()).toBe(10);
+  for (const code of await codes.allTextContents()) expect(code).toMatch(/^[•-]+$/);
+  expect(await page.getByRole("button", { name: "Done" }).isDisabled()).toBe(true);
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save as a file" }).click();
+  const saved = await Bun.file(await (await downloading).path()).text();
+  await page.evaluate("globalThis.print = () => { globalThis.printed = document.querySelector('.codes').innerText; }");
+  await page.getByRole("button", { name: "Print" }).click();
+  const shown = await codes.allTextContents();
+  expect(saved).toBe(`${shown.join("\n")}\n`);
+  expect(await page.evaluate("printed")).toContain(shown[0]!);
+  await page.emulateMedia({ media: "print" });
+  expect((await page.locator("body").innerText()).split(/\s+/)).toEqual(shown);
+  await page.emulateMedia({ media: "screen" });
+  await page.getByRole("button", { name: "Hide" }).click();
+}
+
 describe("first boot", () => {
   test("the bare address leads to the wizard; a wrong code and a short password are told at their fields", async () => {
     await using tab = await browser.open();
@@ -108,7 +128,8 @@ describe("first boot", () => {
     expect(await page.getByLabel("One-time code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
     await fillPassword(page);
     await page.getByRole("button", { name: "Continue" }).click();
-    const abandoned = await page.locator(".secret code").textContent();
+    expect(await page.locator("[data-secret]").textContent()).toMatch(/^•{20}$/);
+    const abandoned = await readSecret(page, "secret");
 
     // A reload in the middle: the code is still there, nothing was created, and the wizard goes through from its beginning.
     await page.reload();
@@ -118,7 +139,7 @@ describe("first boot", () => {
     await page.getByRole("img", { name: "QR code" }).waitFor();
     await tab.check();
     await tab.shot("setup-totp");
-    const seed = (await page.locator(".secret code").textContent()) ?? "";
+    const seed = await readSecret(page, "secret");
     expect(seed).not.toBe(abandoned);
     const uri = `otpauth://totp/localhost:admin?secret=${seed}&issuer=localhost`;
     expect(await paintedQr(page)).toEqual(encode(uri, { ecc: "M", border: 0 }).data);
@@ -128,11 +149,11 @@ describe("first boot", () => {
     await page.locator(".field-error").getByText("The code is wrong").waitFor();
     await page.getByLabel("First code").fill(codeOf(seed));
     await page.getByRole("button", { name: "Turn on" }).click();
-    await page.getByText("Keep these recovery codes").waitFor();
-    expect(await page.locator(".codes li").count()).toBe(10);
+    await page.getByText("Save the recovery codes now").waitFor();
+    await savesCodes(page);
     await tab.check();
     await tab.shot("setup-codes");
-    await page.getByRole("button", { name: "I have kept them" }).click();
+    await keepSecret(page);
     expect(await page.getByRole("checkbox", { name: "Allow agents from my current address" }).isChecked()).toBe(true);
     await tab.check();
     await tab.shot("setup-finish");
@@ -142,8 +163,7 @@ describe("first boot", () => {
     await tab.shot("setup-done");
 
     await page.getByRole("button", { name: "Make its token" }).click();
-    await page.getByRole("button", { name: "Show the API token" }).click();
-    const token = (await page.locator("[data-secret]").textContent()) ?? "";
+    const token = await readSecret(page, "API token");
     expect(token).toStartWith("dlt_");
     await tab.check();
     await tab.shot("setup-token");
@@ -154,6 +174,7 @@ describe("first boot", () => {
     expect([await saving.exited, await saving.stderr.text()]).toEqual([0, ""]);
     expect(open).toBe("digit-link http 3000");
     const agent = runShown(open.replace("3000", `${service.port} --subdomain hello --json`), "");
+    await page.getByRole("checkbox", { name: "I have saved the API token" }).check();
     await page.getByRole("button", { name: "Go to the dashboard" }).click();
     await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
     await page.getByRole("link", { name: "Tunnels", exact: true }).click();

@@ -1,7 +1,7 @@
 // Each role sees and may do exactly its own: what the side bar offers, what pages offer, and what the server answers behind them.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
 import { codeOf, startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
@@ -104,9 +104,9 @@ describe("roles", () => {
     await page.locator(".field-error").waitFor();
     await page.getByLabel("Current password").fill(people.member.password);
     await page.getByRole("button", { name: "Make a new token", exact: true }).click();
-    await page.getByText("Copy the API token now").waitFor();
+    await page.getByText("Save the API token now").waitFor();
     await tab.check();
-    await page.getByRole("button", { name: "I have copied it" }).click();
+    await keepSecret(page);
   });
 
   test("an organization admin sets the policy, renames the organization, and sees no other one", async () => {
@@ -150,10 +150,10 @@ describe("roles", () => {
     await page.getByRole("button", { name: "Turn on…" }).click();
     await page.getByLabel("Current password").fill(people.member.password);
     await page.getByRole("button", { name: "Continue" }).click();
-    const seed = (await page.locator("dialog .secret code").textContent()) ?? "";
+    const seed = await readSecret(page, "secret");
     await page.getByLabel("First code").fill(codeOf(seed));
     await page.getByRole("button", { name: "Turn on two-factor authentication" }).click();
-    await page.getByRole("button", { name: "I have kept them" }).click();
+    await keepSecret(page);
     await page.getByRole("heading", { name: "Tunnels", level: 1 }).waitFor();
   });
 });

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
 import { codeOf, goodPassword, startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
@@ -70,7 +70,7 @@ describe("a session that ends in the middle of a form", () => {
     await tab.check();
     await logInAgain(page);
     await page.getByText("newcomer was created").waitFor();
-    await page.getByText("Copy the API token now").waitFor();
+    await page.getByText("Save the API token now").waitFor();
     await tab.check();
   });
 
@@ -170,10 +170,10 @@ describe("ending sessions", () => {
     await page.getByRole("button", { name: "Turn on…" }).click();
     await page.getByRole("dialog").getByLabel("Current password").fill(goodPassword);
     await page.getByRole("button", { name: "Continue" }).click();
-    const seed = (await page.locator("dialog .secret code").textContent()) ?? "";
+    const seed = await readSecret(page, "secret");
     await page.getByLabel("First code").fill(codeOf(seed));
     await page.getByRole("button", { name: "Turn on two-factor authentication" }).click();
-    await page.getByRole("button", { name: "I have kept them" }).click();
+    await keepSecret(page);
     await page.getByRole("button", { name: "Turn off…" }).click();
     const dialog = page.getByRole("dialog", { name: "Turn off two-factor authentication?" });
     await dialog.getByLabel("Current password").fill(goodPassword);

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
-import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
 import { startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(90_000);
@@ -57,10 +57,9 @@ describe("from an empty server to a protected application", () => {
     await page.getByLabel("Description").fill("CI");
     await tab.check();
     await page.getByRole("button", { name: "Create key" }).click();
-    await page.getByRole("button", { name: "Show the API key" }).click();
-    const key = (await page.locator("[data-secret]").textContent()) ?? "";
+    const key = await readSecret(page, "API key");
     expect(key).toStartWith("dlk_");
-    await page.getByRole("button", { name: "I have copied it" }).click();
+    await keepSecret(page);
 
     await page.getByRole("link", { name: "Now" }).click();
     await using _agent = await openTunnel({ origin: stage.origin, token: key, port: service.port ?? 0, name: "shop" });

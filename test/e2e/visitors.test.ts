@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Page } from "playwright-core";
 import { startProvider, type TestProvider } from "../helpers/oidc-provider.ts";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
-import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { keepSecret, readSecret, startBrowser, type Browser, type Tab } from "./browser.ts";
 import { freePort, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(90_000);
@@ -163,9 +163,8 @@ describe("API keys", () => {
     await page.getByLabel("Description").fill("webhook sender");
     await page.getByText("Visit", { exact: true }).click();
     await page.getByRole("button", { name: "Create key" }).click();
-    await page.getByRole("button", { name: "Show the API key" }).click();
-    const key = (await page.locator("[data-secret]").textContent()) ?? "";
-    await page.getByRole("button", { name: "I have copied it" }).click();
+    const key = await readSecret(page, "API key");
+    await keepSecret(page);
 
     const ask = (headers: Record<string, string>) => fetch(urlOf("hooks", "/in"), { headers });
     expect(await (await ask({ "x-api-key": key })).text()).toBe("/in for somebody");

@@ -3,7 +3,6 @@
 import { useLocation, useNavigate } from "@solidjs/router";
 import { createEffect, createSignal, lazy, on, onMount, Show, Suspense, type JSX, type ParentProps } from "solid-js";
 import { expired, loadMe, me } from "../api/session.ts";
-import { ConfirmHost } from "../ui/confirm.tsx";
 import { IconButton } from "../ui/button.tsx";
 import { Problem } from "../ui/note.tsx";
 import { Shortcuts } from "../ui/shortcuts.tsx";
@@ -96,7 +95,6 @@ function Inside(props: ParentProps): JSX.Element {
         </Suspense>
       </main>
       <Shortcuts />
-      <ConfirmHost />
       <Show when={expired()}>
         <LogInAgain />
       </Show>

@@ -29,7 +29,7 @@ export function confirm(ask: Question): void {
   setQuestion(ask);
 }
 
-/** Mounted once, in the frame of the application. */
+/** Mounted once, around all pages. */
 export function ConfirmHost(): JSX.Element {
   return <Show when={question()}>{(current) => <ConfirmDialog question={current()} />}</Show>;
 }

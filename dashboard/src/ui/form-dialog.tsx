@@ -2,9 +2,9 @@
 
 import { Show, type JSX } from "solid-js";
 import { Button } from "./button.tsx";
-import { SecretOnce } from "./copy.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Form, type FormState } from "./form.tsx";
+import { SecretOnce, type ShownOnce } from "./secret.tsx";
 
 interface FormDialogProps<T extends object> {
   title: string;
@@ -14,11 +14,11 @@ interface FormDialogProps<T extends object> {
   danger?: boolean;
   onClose: () => void;
   /** What came of it and is shown once, instead of the form; null until then. */
-  made?: { secret: string | null; what: string; title?: string; more?: JSX.Element };
+  made?: Omit<ShownOnce, "secret"> & { secret: ShownOnce["secret"] | null; title?: string; more?: JSX.Element };
   children: JSX.Element;
 }
 
-/** Esc, the cross and Cancel close the form; a secret stays until somebody says that it was copied. */
+/** Esc, the cross and Cancel close the form; a secret stays until somebody says that it is saved. */
 export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Element {
   const secret = () => props.made?.secret ?? null;
   return (
@@ -46,7 +46,13 @@ export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Ele
         }
       >
         {(value) => (
-          <MadeSecret secret={value()} what={props.made?.what ?? ""} more={props.made?.more} onClose={props.onClose} />
+          <SecretOnce
+            secret={value()}
+            what={props.made?.what ?? ""}
+            note={props.made?.note}
+            more={props.made?.more}
+            onKept={props.onClose}
+          />
         )}
       </Show>
     </Dialog>
@@ -54,24 +60,10 @@ export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Ele
 }
 
 /** A dialog that shows nothing but a new secret. */
-export function SecretDialog(props: { title: string; secret: string; what: string; onClose: () => void }): JSX.Element {
+export function SecretDialog(props: ShownOnce & { title: string; onClose: () => void }): JSX.Element {
   return (
     <Dialog title={props.title} locked onClose={props.onClose}>
-      <MadeSecret secret={props.secret} what={props.what} onClose={props.onClose} />
+      <SecretOnce secret={props.secret} what={props.what} note={props.note} onKept={props.onClose} />
     </Dialog>
-  );
-}
-
-function MadeSecret(props: { secret: string; what: string; more?: JSX.Element; onClose: () => void }): JSX.Element {
-  return (
-    <>
-      <SecretOnce secret={props.secret} what={props.what} />
-      {props.more}
-      <div class="form-actions">
-        <Button kind="primary" onClick={props.onClose}>
-          I have copied it
-        </Button>
-      </div>
-    </>
   );
 }

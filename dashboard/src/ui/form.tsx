@@ -115,8 +115,8 @@ export function createForm<T extends object>(options: {
   };
 }
 
-/** Asks before a page with unsaved changes is left, in the dashboard and by the browser. Call it in the page's component. */
-export function guardUnsaved(dirty: () => boolean): void {
+/** Asks before a page is left that would lose something, in the dashboard and by the browser. Call it in its component. */
+export function guardUnsaved(dirty: () => boolean, lost = "What you changed on this page is lost."): void {
   useBeforeLeave((leaving) => {
     const stays =
       typeof leaving.to === "string" && new URL(leaving.to, location.href).pathname === leaving.from.pathname;
@@ -124,7 +124,7 @@ export function guardUnsaved(dirty: () => boolean): void {
     leaving.preventDefault();
     confirm({
       title: "Leave without saving?",
-      consequence: "What you changed on this page is lost.",
+      consequence: lost,
       action: "Leave",
       run: () => Promise.resolve(),
       after: () => leaving.retry(true),

@@ -4,11 +4,14 @@ import { createResource, createSignal, Show, type JSX } from "solid-js";
 import { finishEnrolment, startEnrolment } from "../../api/login.ts";
 import type { TotpEnrolment } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
-import { CopyButton, RecoveryCodes } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
 import { ProblemNote } from "../../ui/note.tsx";
 import { QrCode } from "../../ui/qr.tsx";
+import { Secret, SecretOnce } from "../../ui/secret.tsx";
+
+export const recoveryNote =
+  "Each logs you in once when your authenticator is out of reach. They are stored only as hashes and not shown again.";
 
 /** For an account that must have TOTP and has none. */
 export function EnrolStep(props: { pendingToken: string; onDone: () => void; onRestart: () => void }): JSX.Element {
@@ -47,7 +50,6 @@ export function TotpEnrolForm(props: {
   enrolment: TotpEnrolment;
   verify: (code: string) => Promise<string[]>;
   onDone: () => void;
-  doneLabel?: string;
 }): JSX.Element {
   const [codes, setCodes] = createSignal<string[] | null>(null);
   const form = createForm({
@@ -55,7 +57,11 @@ export function TotpEnrolForm(props: {
     codes: { bad_code: "code" },
     check: (values) =>
       /^\d{6}$/.test(values.code.replace(/\s/g, "")) ? {} : { code: "Enter the 6 digits that the app shows." },
-    submit: async (values) => setCodes(await props.verify(values.code.replace(/\s/g, ""))),
+    submit: async (values) => {
+      const made = await props.verify(values.code.replace(/\s/g, ""));
+      if (made.length === 0) props.onDone();
+      else setCodes(made);
+    },
   });
   return (
     <Show
@@ -73,10 +79,7 @@ export function TotpEnrolForm(props: {
           <QrCode svg={props.enrolment.qrSvg} label="QR code for your authenticator app" />
           <div class="stack-tight">
             <span class="field-label">Can't scan? Type this secret into the app</span>
-            <div class="secret">
-              <code>{props.enrolment.secret}</code>
-              <CopyButton text={props.enrolment.secret} what="secret" />
-            </div>
+            <Secret value={props.enrolment.secret} what="secret" />
           </div>
           <TextField
             label="First code"
@@ -91,16 +94,7 @@ export function TotpEnrolForm(props: {
         </Form>
       }
     >
-      {(list) => (
-        <div class="stack">
-          <Show when={list().length > 0}>
-            <RecoveryCodes codes={list()} />
-          </Show>
-          <Button kind="primary" wide onClick={() => props.onDone()}>
-            {props.doneLabel ?? "I have kept them, go on"}
-          </Button>
-        </div>
-      )}
+      {(list) => <SecretOnce secret={list()} what="recovery codes" note={recoveryNote} onKept={() => props.onDone()} />}
     </Show>
   );
 }

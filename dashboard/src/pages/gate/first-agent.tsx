@@ -3,10 +3,11 @@
 import { createSignal, Show, type JSX } from "solid-js";
 import { createAccount } from "../../api/changes.ts";
 import { Button } from "../../ui/button.tsx";
-import { Command, SecretOnce } from "../../ui/copy.tsx";
+import { Command } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
 import { Note } from "../../ui/note.tsx";
+import { SecretOnce } from "../../ui/secret.tsx";
 
 /** `addressAllowed`: the address of this browser has just been put on the system's whitelist. */
 export function FirstAgent(props: { addressAllowed: boolean; onDone: () => void }): JSX.Element {
@@ -16,11 +17,6 @@ export function FirstAgent(props: { addressAllowed: boolean; onDone: () => void 
     check: (values) => (values.username.trim() === "" ? { username: "Choose a username." } : {}),
     submit: async ({ username }) => setToken((await createAccount({ username: username.trim() })).token),
   });
-  const goOn = (kind: "primary" | "default") => (
-    <Button kind={kind} wide onClick={() => props.onDone()}>
-      Go to the dashboard
-    </Button>
-  );
   return (
     <>
       <h1>The server is yours</h1>
@@ -43,7 +39,9 @@ export function FirstAgent(props: { addressAllowed: boolean; onDone: () => void 
                   <Button kind="primary" wide type="submit" busy={form.busy()}>
                     Make its token
                   </Button>
-                  {goOn("default")}
+                  <Button wide onClick={() => props.onDone()}>
+                    Go to the dashboard
+                  </Button>
                 </>
               }
             >
@@ -58,16 +56,20 @@ export function FirstAgent(props: { addressAllowed: boolean; onDone: () => void 
         }
       >
         {(value) => (
-          <>
-            <SecretOnce secret={value()} what="API token" />
-            <div class="stack-tight">
-              <p>Save server and token where the agent will run; it asks for the token:</p>
-              <Command text={`digit-link login --server ${location.origin}`} />
-              <p>Then open a tunnel to whatever listens on port 3000 there:</p>
-              <Command text="digit-link http 3000" />
-            </div>
-            {goOn("primary")}
-          </>
+          <SecretOnce
+            secret={value()}
+            what="API token"
+            done="Go to the dashboard"
+            more={
+              <div class="stack-tight">
+                <p>Save server and token where the agent will run; it asks for the token:</p>
+                <Command text={`digit-link login --server ${location.origin}`} />
+                <p>Then open a tunnel to whatever listens on port 3000 there:</p>
+                <Command text="digit-link http 3000" />
+              </div>
+            }
+            onKept={() => props.onDone()}
+          />
         )}
       </Show>
     </>

@@ -5,7 +5,6 @@ import { finishTotp, newRecoveryCodes, removeTotp, startTotp } from "../../api/c
 import { ensureSession, me } from "../../api/session.ts";
 import type { TotpEnrolment } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
-import { RecoveryCodes } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { plural } from "../../ui/format.ts";
@@ -15,7 +14,7 @@ import { Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Badge } from "../../ui/state.tsx";
 import { attempt, toast } from "../../ui/toast.tsx";
-import { TotpEnrolForm } from "../gate/enrol-step.tsx";
+import { recoveryNote, TotpEnrolForm } from "../gate/enrol-step.tsx";
 
 type Doing = "nothing" | "enrol" | "codes" | "remove";
 
@@ -110,9 +109,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
           </Form>
         }
       >
-        {(value) => (
-          <TotpEnrolForm enrolment={value()} verify={verify} onDone={props.onClose} doneLabel="I have kept them" />
-        )}
+        {(value) => <TotpEnrolForm enrolment={value()} verify={verify} onDone={props.onClose} />}
       </Show>
     </Dialog>
   );
@@ -127,43 +124,24 @@ function CodesDialog(props: { onClose: () => void }): JSX.Element {
     submit: async ({ code }) => setCodes((await newRecoveryCodes(code.trim())).recoveryCodes),
   });
   return (
-    <Dialog title="New recovery codes" locked={codes() !== null} onClose={props.onClose}>
-      <Show
-        when={codes()}
-        fallback={
-          <Form
-            form={form}
-            actions={
-              <Button kind="primary" type="submit" busy={form.busy()}>
-                Make new codes
-              </Button>
-            }
-          >
-            <p>The old codes stop working.</p>
-            <TextField
-              label="Code from your authenticator"
-              inputmode="numeric"
-              autocomplete="one-time-code"
-              code
-              maxlength={7}
-              {...form.field("code")}
-              data-autofocus=""
-            />
-          </Form>
-        }
-      >
-        {(list) => (
-          <>
-            <RecoveryCodes codes={list()} />
-            <div class="form-actions">
-              <Button kind="primary" onClick={props.onClose}>
-                I have kept them
-              </Button>
-            </div>
-          </>
-        )}
-      </Show>
-    </Dialog>
+    <FormDialog
+      title="New recovery codes"
+      made={{ secret: codes(), what: "recovery codes", note: recoveryNote }}
+      form={form}
+      action="Make new codes"
+      onClose={props.onClose}
+    >
+      <p>The old codes stop working.</p>
+      <TextField
+        label="Code from your authenticator"
+        inputmode="numeric"
+        autocomplete="one-time-code"
+        code
+        maxlength={7}
+        {...form.field("code")}
+        data-autofocus=""
+      />
+    </FormDialog>
   );
 }
 
