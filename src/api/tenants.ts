@@ -9,7 +9,6 @@ import { createEventHub } from "../observe/events.ts";
 import { createShardAudit } from "../observe/refusals.ts";
 import { createTraffic } from "../observe/traffic.ts";
 import type { Feature } from "./app.ts";
-import { createRateLimits } from "./applications/rate-limit.ts";
 import { createAdminApplicationsRoutes, createOrgApplicationsRoutes } from "./applications/routes.ts";
 import { createApplications } from "./applications/service.ts";
 import { createAuditRoutes } from "./audit/routes.ts";
@@ -24,10 +23,12 @@ import { createRequests } from "./live/requests.ts";
 import { createNumberRoutes, createTunnelListRoutes } from "./live/routes.ts";
 import { toTunnelNow } from "./live/tunnel-model.ts";
 import { createLiveTunnels } from "./live/tunnels.ts";
+import type { LimitsConfig } from "./organizations/limits.ts";
 import { createAdminOrganizationsRoutes, createOwnOrganizationRoutes } from "./organizations/routes.ts";
 import { createOrganizations } from "./organizations/service.ts";
 import { createProviderTestRoute } from "./policies/routes.ts";
 import type { Policies } from "./policies/service.ts";
+import { createRateLimits } from "./rate-limits/service.ts";
 import { createPortals } from "./scopes.ts";
 import { createWhitelistEntries } from "./whitelists/entries.ts";
 import { createLevelRoutes, createPortalWhitelistRoutes } from "./whitelists/routes.ts";
@@ -45,7 +46,8 @@ export interface TenantsOptions {
     | "limiterMaxFailures"
     | "limiterWindowMs"
     | "limiterBlockMs"
-  >;
+  > &
+    LimitsConfig;
   db: ApiDeps["db"];
   audit: Pick<Audit, "record">;
   log: ApiDeps["log"];
@@ -97,7 +99,7 @@ export function createTenants(options: TenantsOptions): Tenants {
     const entries = createWhitelistEntries(deps);
     const organizations = createOrganizations(deps, directory);
     const applications = createApplications(deps, { directory, reservedNames: config.reservedNames, urlOf });
-    const rateLimits = createRateLimits(deps, applications, {
+    const rateLimits = createRateLimits(deps, {
       maxAttempts: config.limiterMaxFailures,
       windowMs: config.limiterWindowMs,
       blockMs: config.limiterBlockMs,
@@ -119,6 +121,7 @@ export function createTenants(options: TenantsOptions): Tenants {
     const parts = {
       ...{ deps, entries, policies, organizations, applications, rateLimits, tunnels, numbers, requests, events, open },
       agentWhitelist: config.agentWhitelist,
+      limits: { config, source, shards: link.shards },
     };
     const portals = [admin, org].flatMap((portal): AnyElysia[] => [
       createPortalWhitelistRoutes(portal, parts),

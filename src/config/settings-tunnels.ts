@@ -102,13 +102,13 @@ export const visitors = {
     "MAX_CONNECTIONS_PER_TUNNEL",
     count,
     10_000,
-    "Most visitors' connections of one tunnel.",
+    "Most requests in flight of one tunnel, upgraded connections included.",
   ),
   maxConnectionsPerOrganization: setting(
     "MAX_CONNECTIONS_PER_ORGANIZATION",
     count,
     20_000,
-    "Most visitors' connections of one organization's tunnels.",
+    "Most requests in flight of one organization's tunnels on one shard.",
   ),
   serverTiming: setting("SERVER_TIMING", kind.onOff, true, "Add a Server-Timing header to tunnelled responses."),
   captureRequests: setting(

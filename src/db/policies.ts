@@ -1,7 +1,7 @@
 // Queries of visitor policies: the stored rows, and everything that decides about one name.
 
 import type { Queryable } from "./database.ts";
-import type { ApiKeysTable, PoliciesTable, RateLimitsTable } from "./tables.ts";
+import type { ApiKeysTable, PoliciesTable } from "./tables.ts";
 
 export type PolicyRow = PoliciesTable;
 
@@ -53,10 +53,6 @@ export async function findPolicyOwner(db: Queryable, appId: string): Promise<Nam
 /** The policy of an organization or application. */
 export async function findPolicy(db: Queryable, ownerId: string): Promise<PolicyRow | null> {
   return (await db.selectFrom("policies").selectAll().where("owner_id", "=", ownerId).executeTakeFirst()) ?? null;
-}
-
-export async function findRateLimit(db: Queryable, appId: string): Promise<RateLimitsTable | null> {
-  return (await db.selectFrom("rate_limits").selectAll().where("app_id", "=", appId).executeTakeFirst()) ?? null;
 }
 
 /** Changes whenever a key that visitors of the name could use is added or revoked. */

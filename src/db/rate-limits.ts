@@ -1,20 +1,25 @@
-// Queries of the failure limiters that differ from the default, one per application at most.
+// Queries of the failure limiters that differ from the default, at most one per organization and application.
 
-import type { Trx } from "./database.ts";
+import type { Queryable, Trx } from "./database.ts";
 import type { RateLimitsTable } from "./tables.ts";
 
-/** Stores the limiter of its application, replacing the one before. */
+/** The limiter of an organization or application itself. */
+export async function findRateLimit(db: Queryable, ownerId: string): Promise<RateLimitsTable | null> {
+  return (await db.selectFrom("rate_limits").selectAll().where("owner_id", "=", ownerId).executeTakeFirst()) ?? null;
+}
+
+/** Stores the limiter of its owner, replacing the one before. */
 export async function saveRateLimit(trx: Trx, row: RateLimitsTable): Promise<void> {
-  const { app_id: _app, ...changes } = row;
+  const { owner_id: _owner, ...changes } = row;
   await trx
     .insertInto("rate_limits")
     .values(row)
-    .onConflict((conflict) => conflict.column("app_id").doUpdateSet(changes))
+    .onConflict((conflict) => conflict.column("owner_id").doUpdateSet(changes))
     .execute();
 }
 
-/** Removes it; the default applies again. False when there was none. */
-export async function removeRateLimit(trx: Trx, appId: string): Promise<boolean> {
-  const result = await trx.deleteFrom("rate_limits").where("app_id", "=", appId).executeTakeFirst();
+/** Removes it; what is inherited applies again. False when there was none. */
+export async function removeRateLimit(trx: Trx, ownerId: string): Promise<boolean> {
+  const result = await trx.deleteFrom("rate_limits").where("owner_id", "=", ownerId).executeTakeFirst();
   return result.numDeletedRows > 0n;
 }

@@ -105,9 +105,11 @@ export interface PoliciesTable {
   updated_at: number;
 }
 
-/** The failure limiter of an application, when it differs from the default. */
+/** The failure limiter of an organization (`app_id` null) or of one application, when it has one of its own. */
 export interface RateLimitsTable {
-  app_id: string;
+  owner_id: string;
+  org_id: string;
+  app_id: string | null;
   enabled: Flag;
   max_attempts: number;
   window_seconds: number;

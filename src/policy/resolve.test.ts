@@ -1,8 +1,8 @@
 // Table tests of the decision which policy is in force.
 
 import { describe, expect, test } from "bun:test";
-import { resolvePolicy, type PolicyInput } from "./resolve.ts";
-import type { LoadedPolicy, Policy } from "./types.ts";
+import { resolveLimiter, resolvePolicy, type PolicyInput } from "./resolve.ts";
+import type { LoadedPolicy, OwnLimiter, Policy } from "./types.ts";
 
 const policy: Policy = {
   version: "v1",
@@ -38,15 +38,41 @@ describe("resolvePolicy", () => {
     expect(effective.sources.authentication).toBe(source as typeof effective.sources.authentication);
   });
 
-  test("the limiter is the application's, the default, or off", () => {
-    const own = { maxAttempts: 3, windowMs: 60_000, blockMs: 60_000 };
-    const base = inputOf("custom", loaded, null);
-    expect(resolvePolicy(base)).toMatchObject({ limiter: usualLimiter, sources: { limiter: "default" } });
-    expect(resolvePolicy({ ...base, limiter: own })).toMatchObject({
-      limiter: own,
-      sources: { limiter: "application" },
+  const [own, shared] = [
+    { maxAttempts: 3, windowMs: 60_000, blockMs: 60_000 },
+    { maxAttempts: 5, windowMs: 60_000, blockMs: 60_000 },
+  ];
+  /** [what, application's own limiter, organization's own limiter, what counts, where it comes from] */
+  const limiters: [string, OwnLimiter | null, OwnLimiter | null, OwnLimiter, string][] = [
+    ["neither has one: the server's", null, null, usualLimiter, "default"],
+    ["the organization's for whoever has none", null, shared, shared, "organization"],
+    ["off for the whole organization", null, "off", "off", "organization"],
+    ["the application's before the organization's", own, shared, own, "application"],
+    ["the application's where the organization has it off", own, "off", own, "application"],
+    ["off for one application", "off", shared, "off", "application"],
+    ["the application's alone", own, null, own, "application"],
+  ];
+  test.each(limiters)("the limiter: %s", (_what, application, organization, limiter, source) => {
+    expect(resolveLimiter<OwnLimiter>(application, organization, usualLimiter)).toEqual({
+      limiter,
+      source: source as "default",
     });
-    expect(resolvePolicy({ ...base, limiter: "off" })).toMatchObject({ limiter: null });
+    // Whatever the policy is, and for an ad-hoc tunnel too.
+    for (const [authMode, policy] of [
+      ["custom", loaded],
+      ["custom", absent],
+      ["disabled", absent],
+      [null, loaded],
+    ] as const) {
+      const input = {
+        ...inputOf(authMode, policy, loaded),
+        limiters: { application, organization, usual: usualLimiter },
+      };
+      expect(resolvePolicy(input)).toMatchObject({
+        limiter: limiter === "off" ? null : limiter,
+        sources: { limiter: source as "default" },
+      });
+    }
   });
 });
 
@@ -68,7 +94,6 @@ function inputOf(authMode: string | null, own: LoadedPolicy, org: LoadedPolicy |
   return {
     application: authMode === null ? null : { authMode, policy: own },
     organization: org === null ? null : { policy: org },
-    limiter: null,
-    usualLimiter,
+    limiters: { application: null, organization: null, usual: usualLimiter },
   };
 }

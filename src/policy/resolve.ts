@@ -1,6 +1,6 @@
 // Which policy is in force for a name, as a pure decision; what can't be decided denies.
 
-import type { AuthMode, EffectivePolicy, LimiterSettings, LoadedPolicy, PolicySource } from "./types.ts";
+import type { AuthMode, EffectivePolicy, LimiterSettings, LoadedPolicy, OwnLimiter, PolicySource } from "./types.ts";
 
 /** Everything the decision depends on, loaded by the caller. */
 export interface PolicyInput {
@@ -8,10 +8,8 @@ export interface PolicyInput {
   application: { authMode: string; policy: LoadedPolicy } | null;
   /** The organization of the application or, for an ad-hoc tunnel, of the account that opened it; null when it has none. */
   organization: { policy: LoadedPolicy } | null;
-  /** The application's own limiter: settings, switched off, or null for the default. */
-  limiter: LimiterSettings | "off" | null;
-  /** What counts when the application has none of its own. */
-  usualLimiter: LimiterSettings;
+  /** The limiters of application and organization (null: none of its own), and the server's. */
+  limiters: { application: OwnLimiter | null; organization: OwnLimiter | null; usual: LimiterSettings };
 }
 
 const authModes: readonly string[] = ["inherit", "disabled", "custom"] satisfies AuthMode[];
@@ -35,36 +33,46 @@ export function resolvePolicy(input: PolicyInput): EffectivePolicy {
   return fromLoaded(input, organization.policy, "organization");
 }
 
+/** Which limiter counts: the application's own, else its organization's, else the server's. */
+export function resolveLimiter<T>(
+  application: T | null,
+  organization: T | null,
+  usual: T,
+): { limiter: T; source: "application" | "organization" | "default" } {
+  if (application !== null) return { limiter: application, source: "application" };
+  if (organization !== null) return { limiter: organization, source: "organization" };
+  return { limiter: usual, source: "default" };
+}
+
 function fromLoaded(
   input: PolicyInput,
   loaded: Exclude<LoadedPolicy, { state: "absent" }>,
   source: PolicySource,
 ): EffectivePolicy {
   if (loaded.state === "broken") return deny(input, source, loaded.reason);
+  const { limiter, source: limiterSource } = limiterOf(input);
   return {
     kind: "protected",
     policy: loaded.policy,
-    ...limiterOf(input),
-    sources: { authentication: source, addresses: source, apiKeys: source, limiter: limiterSource(input) },
+    limiter,
+    sources: { authentication: source, addresses: source, apiKeys: source, limiter: limiterSource },
   };
 }
 
 function open(input: PolicyInput, source: PolicySource, reason: string): EffectivePolicy {
-  return { kind: "open", reason, ...limiterOf(input), sources: sameSource(input, source) };
+  return { kind: "open", reason, ...withoutPolicy(input, source) };
 }
 
 function deny(input: PolicyInput, source: PolicySource, reason: string): EffectivePolicy {
-  return { kind: "deny", reason, ...limiterOf(input), sources: sameSource(input, source) };
+  return { kind: "deny", reason, ...withoutPolicy(input, source) };
 }
 
-function sameSource(input: PolicyInput, source: PolicySource): EffectivePolicy["sources"] {
-  return { authentication: source, addresses: "none", apiKeys: "none", limiter: limiterSource(input) };
+function withoutPolicy(input: PolicyInput, source: PolicySource): Pick<EffectivePolicy, "limiter" | "sources"> {
+  const { limiter, source: limiterSource } = limiterOf(input);
+  return { limiter, sources: { authentication: source, addresses: "none", apiKeys: "none", limiter: limiterSource } };
 }
 
-function limiterOf(input: PolicyInput): { limiter: LimiterSettings | null } {
-  return { limiter: input.limiter === "off" ? null : (input.limiter ?? input.usualLimiter) };
-}
-
-function limiterSource(input: PolicyInput): PolicySource {
-  return input.limiter === null ? "default" : "application";
+function limiterOf({ limiters }: PolicyInput): { limiter: LimiterSettings | null; source: PolicySource } {
+  const { limiter, source } = resolveLimiter<OwnLimiter>(limiters.application, limiters.organization, limiters.usual);
+  return { limiter: limiter === "off" ? null : limiter, source };
 }

@@ -52,6 +52,9 @@ export interface LimiterSettings {
   blockMs: number;
 }
 
+/** A limiter that an organization or application has of its own. */
+export type OwnLimiter = LimiterSettings | "off";
+
 /** Where a part of the effective policy comes from. */
 export type PolicySource = "application" | "organization" | "default" | "none";
 

@@ -71,6 +71,13 @@ export function createTenantApi(
           limiterMaxFailures: usualLimiter.maxAttempts,
           limiterWindowMs: usualLimiter.windowMs,
           limiterBlockMs: usualLimiter.blockMs,
+          maxTunnelsPerOrganization: 20,
+          maxTunnelsPerAccount: 10,
+          maxAgentsPerTunnel: 8,
+          maxSessionsPerAgent: 4,
+          maxConnectionsPerOrganization: 2_000,
+          maxConnectionsPerTunnel: 1_000,
+          maxStreamsPerSession: 500,
         },
         link: {
           shards: options.shards ?? 2,

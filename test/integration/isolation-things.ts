@@ -115,6 +115,7 @@ export function plantThings(database: TestDatabase, api: TenantApi, orgId: strin
     const n = ++count;
     const entry = { ipRange: `192.168.${n >> 8}.${n & 255}` };
     const wrong = { currentPassword: "not-my-password" };
+    const limiter = { enabled: true, maxAttempts: 5, windowDurationSeconds: 60, blockDurationSeconds: 60 };
     const own = name.split("/").slice(2).join("/");
     const bodies: Record<string, unknown> = {
       accounts: { username: `new${n}` },
@@ -135,10 +136,9 @@ export function plantThings(database: TestDatabase, api: TenantApi, orgId: strin
       "organizations/{id}/policy": { authType: "api_key" },
       applications: { subdomain: `new${n}`, name: "New" },
       "applications/{id}": { name: "New" },
-      "applications/{id}/rate-limit": {
-        ...{ enabled: true, maxAttempts: 5 },
-        ...{ windowDurationSeconds: 60, blockDurationSeconds: 60 },
-      },
+      "rate-limit": limiter,
+      "applications/{id}/rate-limit": limiter,
+      "organizations/{id}/rate-limit": limiter,
       "api-keys": { description: "new" },
       "oidc/test": { issuerUrl: "not a url" },
       "me/password": { ...wrong, newPassword: "another-quiet-river" },
@@ -167,7 +167,9 @@ export function plantThings(database: TestDatabase, api: TenantApi, orgId: strin
     for (const table of ["applications", "policies", "api_keys", "whitelist_entries"] as const) {
       rows.push(await kysely.selectFrom(table).selectAll().where("org_id", "=", orgId).orderBy("id").execute());
     }
-    rows.push(await kysely.selectFrom("rate_limits").selectAll().execute());
+    rows.push(
+      await kysely.selectFrom("rate_limits").selectAll().where("org_id", "=", orgId).orderBy("owner_id").execute(),
+    );
     return JSON.stringify([rows, api.closed]);
   }
 

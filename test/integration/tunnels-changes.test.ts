@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { createDatabase } from "../../src/db/database.ts";
 import { savePolicy } from "../../src/db/policies.ts";
+import { removeRateLimit, saveRateLimit } from "../../src/db/rate-limits.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { withinASecond, closed, reasonsOf, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
 import {
@@ -29,6 +30,27 @@ describeEngines("changes and live tunnels", (open) => {
     expect(
       [at.shards.sessionsOf(one.tunnelId), at.shards.sessionsOf(two.tunnelId)].map((found) => found.length),
     ).toEqual([1, 1]);
+  });
+
+  test("an organization's limiter is pushed to its applications and ad-hoc tunnels, and taken back", async () => {
+    await using fresh = await open();
+    const { orgId, ada } = await acmeOf(fresh);
+    await savePolicy(fresh.db.kysely, basicPolicy(orgId));
+    await using at = await openTestRegistry(fresh);
+    await at.serve(ada, { subdomain: "adhoc" });
+    const attempts = () =>
+      ["shop", "adhoc"].map((name) => {
+        const policy = at.shards.names.get(name)?.policy;
+        return policy?.kind === "basic" ? policy.limiter?.maxAttempts : null;
+      });
+    expect(attempts()).toEqual([10, 10]);
+    const numbers = { enabled: 1, max_attempts: 3, window_seconds: 60, block_seconds: 60, updated_at: 0 } as const;
+    await at.change("rate_limit", orgId, orgId, (trx) =>
+      saveRateLimit(trx, { owner_id: orgId, org_id: orgId, app_id: null, ...numbers }),
+    );
+    await withinASecond(() => Bun.deepEquals(attempts(), [3, 3]), "the organization's limiter is in force");
+    await at.change("rate_limit", orgId, orgId, (trx) => removeRateLimit(trx, orgId));
+    await withinASecond(() => Bun.deepEquals(attempts(), [10, 10]), "the server's limiter is in force again");
   });
 
   describe("security", () => {

@@ -76,13 +76,37 @@ describe("security", () => {
     expect(await server.auth.answer(failure)).toMatchObject({ kind: "blocked", retryAfterMs: 1_800_000 });
   });
 
+  test("an organization's limiter is its applications' and its ad-hoc tunnels', unless one has its own", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    const common = { org_id: orgId, enabled: 1 as const, window_seconds: 60, updated_at: 0 };
+    const set = (owner: string, appId: string | null, max_attempts: number, block_seconds: number) =>
+      server.db.kysely
+        .insertInto("rate_limits")
+        .values({ ...common, owner_id: owner, app_id: appId, max_attempts, block_seconds })
+        .execute();
+    await set(orgId, null, 2, 120);
+    await askBasic(server, { ...right, password: "x" });
+    expect(await askBasic(server, { ...right, password: "y" })).toEqual({ kind: "blocked", retryAfterMs: 120_000 });
+    expect(await server.inForce.compileForName("app")).toMatchObject({ limiter: { maxAttempts: 2, blockMs: 120_000 } });
+    const adHoc = { name: "ad-hoc", appId: null, orgId, authMode: null, isActive: true };
+    await server.policies.putPolicy(
+      { orgId, appId: null },
+      { authType: "api_key" },
+      { actorId: "acc_admin", actorName: "admin" },
+    );
+    expect(await server.inForce.compileForOwner(adHoc)).toMatchObject({ limiter: { maxAttempts: 2 } });
+    await set("app_app", "app_app", 50, 60);
+    expect(await server.inForce.compileForName("app")).toMatchObject({ limiter: { maxAttempts: 50, blockMs: 60_000 } });
+  });
+
   test("an application's own limiter, and none", async () => {
     await using server = await startVisitorServer();
     await server.setPolicy("app", basic);
     const limits = { max_attempts: 2, window_seconds: 60, block_seconds: 60, updated_at: 0 };
     await server.db.kysely
       .insertInto("rate_limits")
-      .values({ app_id: "app_app", enabled: 1, ...limits })
+      .values({ owner_id: "app_app", org_id: orgId, app_id: "app_app", enabled: 1, ...limits })
       .execute();
     await askBasic(server, { ...right, password: "x" });
     expect(await askBasic(server, { ...right, password: "y" })).toEqual({ kind: "blocked", retryAfterMs: 60_000 });

@@ -91,19 +91,3 @@ export const updateBody = closed({
   subdomain: t.Optional(subdomain),
   authMode: t.Optional(authMode),
 });
-
-export const rateLimitBody = closed({
-  enabled: t.Boolean(),
-  maxAttempts: t.Integer({ minimum: 1, maximum: 100 }),
-  windowDurationSeconds: t.Integer({ minimum: 60, maximum: 3_600 }),
-  blockDurationSeconds: t.Integer({ minimum: 60, maximum: 86_400 }),
-});
-export const rateLimitSchema = closed({
-  enabled: t.Boolean(),
-  maxAttempts: t.Integer(),
-  windowDurationSeconds: t.Integer(),
-  blockDurationSeconds: t.Integer(),
-  isDefault: t.Boolean({ description: "The application has no settings of its own." }),
-});
-export const rateLimitAnswer = closed({ rateLimit: rateLimitSchema });
-export const rateLimitChangedAnswer = closed({ success: t.Literal(true), rateLimit: rateLimitSchema });

@@ -2,6 +2,8 @@
 
 import type { Policies } from "../policies/service.ts";
 import { createEffectivePolicyRoute, createPolicyRoutes } from "../policies/routes.ts";
+import { createRateLimitRoutes } from "../rate-limits/routes.ts";
+import type { RateLimits } from "../rate-limits/service.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, closed, idParams, noBody, pageQuery, successSchema } from "../schemas.ts";
 import { changeErrors, readErrors, type Portal } from "../scopes.ts";
@@ -10,7 +12,6 @@ import { tunnelsAnswer } from "../live/tunnel-model.ts";
 import type { WhitelistEntries } from "../whitelists/entries.ts";
 import { createWhitelistRoutes } from "../whitelists/owner-routes.ts";
 import * as model from "./model.ts";
-import type { RateLimits } from "./rate-limit.ts";
 import type { Applications } from "./service.ts";
 
 interface Parts {
@@ -136,7 +137,7 @@ function createOneRoutes(portal: Portal, tag: string, parts: Parts) {
     .use(change)
     .use(createPolicyRoutes(portal, tag, policies, applications.policyOwner, idParams))
     .use(createEffectivePolicyRoute(portal, tag, policies, applications.policyOwner, idParams))
-    .use(createRateLimitRoutes(portal, tag, parts.rateLimits))
+    .use(createRateLimitRoutes(portal, tag, parts.rateLimits, applications.policyOwner, idParams))
     .use(
       createWhitelistRoutes(portal, tag, {
         entries,
@@ -144,43 +145,4 @@ function createOneRoutes(portal: Portal, tag: string, parts: Parts) {
         summary: "Addresses that agents with a key of the application may connect from",
       }),
     );
-}
-
-function createRateLimitRoutes(portal: Portal, tag: string, rateLimits: RateLimits) {
-  const read = newRoutes("", tag, portal.security)
-    .use(portal.read)
-    .get("", async ({ scope, params }) => ({ rateLimit: await rateLimits.get(scope.orgId, params.id) }), {
-      params: idParams,
-      response: answers({ 200: model.rateLimitAnswer }, ...readErrors, "not_found"),
-      detail: { summary: "How many failures of a visitor's address are allowed" },
-    });
-  const change = newRoutes("", tag, portal.security)
-    .use(portal.change)
-    .put(
-      "",
-      async ({ scope, params, body }) => ({
-        success: true as const,
-        rateLimit: await rateLimits.put(scope, params.id, body),
-      }),
-      {
-        params: idParams,
-        body: model.rateLimitBody,
-        response: answers({ 200: model.rateLimitChangedAnswer }, ...changeErrors),
-        detail: { summary: "Set the limiter of an application" },
-      },
-    )
-    .delete(
-      "",
-      async ({ scope, params }) => {
-        await rateLimits.remove(scope, params.id);
-        return { success: true as const };
-      },
-      {
-        params: idParams,
-        body: noBody,
-        response: answers({ 200: successSchema }, ...changeErrors),
-        detail: { summary: "Back to the usual limiter" },
-      },
-    );
-  return newRoutes("/rate-limit", tag).use(read).use(change);
 }

@@ -1,24 +1,31 @@
-// /admin/organizations, and /org/settings and /org/policy for the caller's own.
+// /admin/organizations, and /org/settings, /org/policy and limits for the caller's own.
 
 import type { Policies } from "../policies/service.ts";
 import { createPolicyRoutes } from "../policies/routes.ts";
+import { createRateLimitRoutes } from "../rate-limits/routes.ts";
+import type { RateLimits } from "../rate-limits/service.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, idParams, noBody, successSchema } from "../schemas.ts";
-import { changeErrors, readErrors, type Portal } from "../scopes.ts";
+import { changeErrors, readErrors, type Portal, type Scope } from "../scopes.ts";
 import type { WhitelistEntries } from "../whitelists/entries.ts";
 import { createWhitelistRoutes } from "../whitelists/owner-routes.ts";
+import { createLimitsRoute, type LimitsParts } from "./limits.ts";
 import * as model from "./model.ts";
 import type { Organizations } from "./service.ts";
 
 interface Parts {
   organizations: Organizations;
   policies: Policies;
+  rateLimits: RateLimits;
+  limits: LimitsParts;
   entries: WhitelistEntries;
 }
 
 /** /admin/organizations: every organization, with its policy and its list. */
-export function createAdminOrganizationsRoutes(portal: Portal, { organizations, policies, entries }: Parts) {
+export function createAdminOrganizationsRoutes(portal: Portal, parts: Parts) {
+  const { organizations, policies, entries } = parts;
   const tag = "admin: organizations";
+  const ownerOf = async (_scope: Scope, id: string) => ({ orgId: (await organizations.row(id)).id, appId: null });
   const all = newRoutes("", tag, portal.security)
     .use(portal.read)
     .get("", ({ query }) => organizations.list(query), {
@@ -75,15 +82,9 @@ export function createAdminOrganizationsRoutes(portal: Portal, { organizations, 
         },
       },
     )
-    .use(
-      createPolicyRoutes(
-        portal,
-        tag,
-        policies,
-        async (_scope, id) => ({ orgId: (await organizations.row(id)).id, appId: null }),
-        idParams,
-      ),
-    )
+    .use(createPolicyRoutes(portal, tag, policies, ownerOf, idParams))
+    .use(createRateLimitRoutes(portal, tag, parts.rateLimits, ownerOf, idParams))
+    .use(createLimitsRoute(portal, tag, parts.limits, ownerOf, idParams))
     .use(
       createWhitelistRoutes(portal, tag, {
         entries,
@@ -94,8 +95,9 @@ export function createAdminOrganizationsRoutes(portal: Portal, { organizations, 
   return newRoutes(`${portal.prefix}/organizations`, tag).use(all).use(one);
 }
 
-/** /org/settings and /org/policy. */
-export function createOwnOrganizationRoutes(portal: Portal, { organizations, policies }: Parts) {
+/** /org/settings, /org/policy, /org/rate-limit and /org/limits. */
+export function createOwnOrganizationRoutes(portal: Portal, parts: Parts) {
+  const { organizations, policies } = parts;
   const tag = "organization: settings";
   const settings = newRoutes("/settings", tag, portal.security)
     .use(portal.change)
@@ -115,12 +117,10 @@ export function createOwnOrganizationRoutes(portal: Portal, { organizations, pol
         detail: { summary: "Change the settings of the organization" },
       },
     );
-  const policy = createPolicyRoutes(
-    portal,
-    "organization: policy",
-    policies,
-    async (scope) => ({ orgId: scope.orgId ?? "", appId: null }),
-    undefined,
-  );
-  return newRoutes(portal.prefix, tag).use(settings).use(policy);
+  const ownerOf = async (scope: Scope) => ({ orgId: scope.orgId ?? "", appId: null });
+  return newRoutes(portal.prefix, tag)
+    .use(settings)
+    .use(createPolicyRoutes(portal, "organization: policy", policies, ownerOf, undefined))
+    .use(createRateLimitRoutes(portal, "organization: limits", parts.rateLimits, ownerOf, undefined))
+    .use(createLimitsRoute(portal, "organization: limits", parts.limits, ownerOf, undefined));
 }

@@ -2,11 +2,12 @@
 
 import type { Sealer } from "../../auth/sealing.ts";
 import type { Queryable } from "../../db/database.ts";
-import { findKeysVersion, findNameOwner, findPolicy, findRateLimit, type NameOwner } from "../../db/policies.ts";
+import { findKeysVersion, findNameOwner, findPolicy, type NameOwner } from "../../db/policies.ts";
+import { findRateLimit } from "../../db/rate-limits.ts";
 import type { Logger } from "../../lib/log.ts";
 import { compilePolicy } from "../../policy/compile.ts";
 import { resolvePolicy } from "../../policy/resolve.ts";
-import type { CompiledPolicy, EffectivePolicy, LimiterSettings } from "../../policy/types.ts";
+import type { CompiledPolicy, EffectivePolicy, LimiterSettings, OwnLimiter } from "../../policy/types.ts";
 import { loadPolicy } from "./stored.ts";
 
 /** A name with its owner and the policy that visitors meet there. */
@@ -28,7 +29,7 @@ export interface PoliciesInForceDeps {
   kysely: Queryable;
   sealer: Sealer;
   log: Logger;
-  /** The limiter of applications that have none of their own. */
+  /** The limiter where neither application nor organization has one. */
   usualLimiter: LimiterSettings;
 }
 
@@ -72,14 +73,19 @@ export async function effectiveOf(
   const application =
     appId === null ? null : { authMode: authMode ?? "", policy: loadPolicy(await findPolicy(db, appId), sealer) };
   const organization = orgId === null ? null : { policy: loadPolicy(await findPolicy(db, orgId), sealer) };
-  const effective = resolvePolicy({ application, organization, limiter: await limiterOf(db, appId), usualLimiter });
+  const limiters = {
+    application: await ownLimiter(db, appId),
+    organization: await ownLimiter(db, orgId),
+    usual: usualLimiter,
+  };
+  const effective = resolvePolicy({ application, organization, limiters });
   if (isActive) return effective;
   const { sources, limiter } = effective;
   return { kind: "deny", reason: "the application or account is deactivated", sources, limiter };
 }
 
-async function limiterOf(db: Queryable, appId: string | null): Promise<LimiterSettings | "off" | null> {
-  const row = appId === null ? null : await findRateLimit(db, appId);
+async function ownLimiter(db: Queryable, ownerId: string | null): Promise<OwnLimiter | null> {
+  const row = ownerId === null ? null : await findRateLimit(db, ownerId);
   if (row === null) return null;
   if (row.enabled === 0) return "off";
   return { maxAttempts: row.max_attempts, windowMs: row.window_seconds * 1_000, blockMs: row.block_seconds * 1_000 };

@@ -163,6 +163,7 @@ export function createPolicies(deps: PoliciesDeps): Policies {
   }
 }
 
-function ownerIdOf(owner: PolicyOwner): string {
+/** The id under which an owner's policy and limiter are stored. */
+export function ownerIdOf(owner: PolicyOwner): string {
   return owner.appId ?? owner.orgId;
 }

@@ -62,7 +62,7 @@ describeEngines("applications", (open) => {
       ...(await kysely.selectFrom("api_keys").select("id").where("app_id", "=", id).execute()),
       ...(await kysely.selectFrom("whitelist_entries").select("id").where("app_id", "=", id).execute()),
       ...(await kysely.selectFrom("policies").select("id").where("app_id", "=", id).execute()),
-      ...(await kysely.selectFrom("rate_limits").select("app_id").where("app_id", "=", id).execute()),
+      ...(await kysely.selectFrom("rate_limits").select("owner_id").where("app_id", "=", id).execute()),
     ];
     expect(left).toEqual([]);
   });
@@ -96,31 +96,55 @@ describeEngines("applications", (open) => {
     expect((await asBoss("GET", "/org/policy")).body).toEqual({ policy: null });
   });
 
-  test("have the usual limiter until they get their own", async () => {
+  test("have the server's limiter, their organization's, or their own, and say which", async () => {
     const { id } = await createApp();
     const path = `/org/applications/${id}/rate-limit`;
-    const usual = {
-      enabled: true,
-      maxAttempts: 10,
-      windowDurationSeconds: 900,
-      blockDurationSeconds: 1_800,
-      isDefault: true,
-    };
-    expect((await asBoss("GET", path)).body["rateLimit"]).toEqual(usual);
+    const limit = async (of: string) => (await asBoss("GET", of)).body["rateLimit"];
+    const usual = { enabled: true, maxAttempts: 10, windowDurationSeconds: 900, blockDurationSeconds: 1_800 };
+    const ofServer = { ...usual, source: "default" };
+    expect(await limit(path)).toEqual({ ...usual, isDefault: true, source: "default", inherited: ofServer });
+    expect(await limit("/org/rate-limit")).toEqual(await limit(path));
+
+    const shared = { enabled: true, maxAttempts: 4, windowDurationSeconds: 120, blockDurationSeconds: 600 };
+    const changed = await asBoss("PUT", "/org/rate-limit", shared);
+    const ofOrganization = { ...shared, source: "organization" };
+    expect(changed.body["rateLimit"]).toEqual({ ...ofOrganization, isDefault: false, inherited: ofServer });
+    expect(await lastChange()).toMatchObject({ kind: "rate_limit", ref_id: orgId, org_id: orgId, action: "created" });
+    expect(api.audited.at(-1)).toMatchObject({
+      action: "rate_limit.changed",
+      orgId,
+      appId: null,
+      details: { before: null, after: shared },
+    });
+    expect(await limit(path)).toEqual({ ...ofOrganization, isDefault: true, inherited: ofOrganization });
+
     const own = { enabled: false, maxAttempts: 100, windowDurationSeconds: 60, blockDurationSeconds: 86_400 };
-    expect((await asBoss("PUT", path, own)).body["rateLimit"]).toEqual({ ...own, isDefault: false });
+    const ofApplication = { ...own, isDefault: false, source: "application", inherited: ofOrganization };
+    expect((await asBoss("PUT", path, own)).body["rateLimit"]).toEqual(ofApplication);
     expect(await lastChange()).toMatchObject({ kind: "rate_limit", ref_id: id, org_id: orgId });
+    const effective = await asBoss("GET", `/org/applications/${id}/policy/effective`);
+    expect(effective.body["effective"]).toMatchObject({ limiter: { enabled: false, source: "application" } });
     for (const bad of [
       { maxAttempts: 0 },
       { maxAttempts: 101 },
       { windowDurationSeconds: 59 },
       { blockDurationSeconds: 86_401 },
     ]) {
-      const answer = await asBoss("PUT", path, { ...own, ...bad });
-      expect({ bad, field: errorOf(answer).field }).toEqual({ bad, field: Object.keys(bad)[0]! });
+      for (const of of [path, "/org/rate-limit"]) {
+        const answer = await asBoss("PUT", of, { ...own, ...bad });
+        expect({ bad, field: errorOf(answer).field }).toEqual({ bad, field: Object.keys(bad)[0]! });
+      }
     }
+    await asBoss("PUT", "/org/rate-limit", { ...shared, maxAttempts: 5 });
+    expect(api.audited.at(-1)).toMatchObject({ details: { before: shared, after: { ...shared, maxAttempts: 5 } } });
     expect((await asBoss("DELETE", path)).status).toBe(200);
-    expect((await asBoss("GET", path)).body["rateLimit"]).toEqual(usual);
+    expect(await limit(path)).toMatchObject({ maxAttempts: 5, isDefault: true, source: "organization" });
+    const back = await asBoss("DELETE", "/org/rate-limit");
+    expect(back.body["rateLimit"]).toEqual({ ...usual, isDefault: true, source: "default", inherited: ofServer });
+    expect(api.audited.at(-1)).toMatchObject({ action: "rate_limit.removed", orgId, details: { after: null } });
+    const audits = api.audited.length;
+    expect((await asBoss("DELETE", "/org/rate-limit")).status).toBe(200);
+    expect(api.audited).toHaveLength(audits);
   });
 
   describe("security", () => {

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { errorOf, openAcme, type Acme, type Shown } from "../../helpers/acme.ts";
 import { describeEngines } from "../../helpers/databases.ts";
 import { createPerson } from "../../helpers/people.ts";
+import { liveTunnel } from "../../helpers/tenants.ts";
+import { shardOf } from "../../../src/link/shard-of.ts";
 
 describeEngines("organizations", (open) => {
   let acme: Acme;
@@ -76,6 +78,33 @@ describeEngines("organizations", (open) => {
     expect((await as(boss2)("PUT", "/org/settings", { requireTotp: true })).status).toBe(200);
     expect(errorOf(await as(otherBoss)("GET", "/org/settings")).code).toBe("totp_required");
     expect((await as(boss2)("PUT", "/org/settings", { requireTotp: false })).status).toBe(200);
+  });
+
+  test("the limits that bound an organization, and how much of them is in use", async () => {
+    const agent = (sessions: number) => ({
+      ...{ agentId: "agt", version: "1.0.0", address: "198.51.100.9", target: null, actorName: "boss", sessions },
+    });
+    api.tunnels.push(
+      liveTunnel({ name: "one", orgId, keyId: "key_a", streams: 7, agents: [agent(2), agent(3)] }),
+      liveTunnel({ name: "two", orgId, keyId: "key_a", streams: 2 }),
+      liveTunnel({ name: "three", orgId, accountId: "acc_a", state: "opening" }),
+      // Whoever is away makes room, and others' tunnels are others'.
+      liveTunnel({ name: "four", orgId, accountId: "acc_a", state: "away", streams: 90 }),
+      liveTunnel({ name: "five", orgId: otherOrgId, streams: 900 }),
+    );
+    const used = { requestsPerShard: shardOf("one", 2) === shardOf("two", 2) ? 9 : 7 };
+    const expected = [
+      ["tunnels", 3, 20, "MAX_TUNNELS_PER_ORGANIZATION"],
+      ["tunnelsPerCredential", 2, 10, "MAX_TUNNELS_PER_ACCOUNT"],
+      ["agentsPerTunnel", 2, 8, "MAX_AGENTS_PER_TUNNEL"],
+      ["sessionsPerAgent", 3, 4, "MAX_SESSIONS_PER_AGENT"],
+      ["requestsPerShard", used.requestsPerShard, 2_000, "MAX_CONNECTIONS_PER_ORGANIZATION"],
+      ["requestsPerTunnel", 7, 1_000, "MAX_CONNECTIONS_PER_TUNNEL"],
+      ["requestsPerSession", null, 500, "MAX_STREAMS_PER_SESSION"],
+    ].map(([name, used, allowed, setting]) => ({ name, allowed, used, setting }));
+    expect((await asBoss("GET", "/org/limits")).body["limits"]).toEqual(expected);
+    expect((await asAdmin("GET", `/admin/organizations/${orgId}/limits`)).body["limits"]).toEqual(expected);
+    expect((await asAdmin("GET", "/admin/organizations/org_none/limits")).status).toBe(404);
   });
 
   describe("security", () => {

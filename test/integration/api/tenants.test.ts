@@ -90,6 +90,11 @@ describeEngines("tenants", (open) => {
           `/org/applications/${id}/rate-limit`,
           { enabled: true, maxAttempts: 1, windowDurationSeconds: 60, blockDurationSeconds: 60 },
         ],
+        [
+          "PUT",
+          "/org/rate-limit",
+          { enabled: false, maxAttempts: 1, windowDurationSeconds: 60, blockDurationSeconds: 60 },
+        ],
         ["POST", "/org/api-keys", { description: "never" }],
         ["DELETE", `/org/api-keys/${key.id}`],
         ["POST", "/org/whitelist", { ipRange: "192.0.2.200" }],

@@ -1,0 +1,146 @@
+// GET …/limits: what the server's settings allow an organization, and how much of it is in use.
+
+import { t } from "elysia";
+import type { Config } from "../../config/config.ts";
+import { shardOf } from "../../link/shard-of.ts";
+import type { TunnelSource } from "../live/directory.ts";
+import { newRoutes } from "../routes.ts";
+import { answers, closed, type idParams } from "../schemas.ts";
+import { readErrors, type Portal, type Scope } from "../scopes.ts";
+import type { LiveTunnel } from "../tunnels/view.ts";
+
+/** A limit: its name, the setting behind it, and how much one organization uses; null where nobody counts that. */
+const limits = [
+  {
+    name: "tunnels",
+    setting: "MAX_TUNNELS_PER_ORGANIZATION",
+    allowed: (config) => config.maxTunnelsPerOrganization,
+    used: ({ open }) => open.length,
+  },
+  {
+    name: "tunnelsPerCredential",
+    setting: "MAX_TUNNELS_PER_ACCOUNT",
+    allowed: (config) => config.maxTunnelsPerAccount,
+    used: ({ open }) => most(open, ({ accountId, keyId }) => keyId ?? accountId ?? ""),
+  },
+  {
+    name: "agentsPerTunnel",
+    setting: "MAX_AGENTS_PER_TUNNEL",
+    allowed: (config) => config.maxAgentsPerTunnel,
+    used: ({ open }) => Math.max(0, ...open.map(({ agents }) => agents.length)),
+  },
+  {
+    name: "sessionsPerAgent",
+    setting: "MAX_SESSIONS_PER_AGENT",
+    allowed: (config) => config.maxSessionsPerAgent,
+    used: ({ open }) => Math.max(0, ...open.flatMap(({ agents }) => agents.map(({ sessions }) => sessions))),
+  },
+  {
+    name: "requestsPerShard",
+    setting: "MAX_CONNECTIONS_PER_ORGANIZATION",
+    allowed: (config) => config.maxConnectionsPerOrganization,
+    used: ({ open, shards }) =>
+      most(
+        open,
+        ({ name }) => shardOf(name, shards),
+        ({ streams }) => streams,
+      ),
+  },
+  {
+    name: "requestsPerTunnel",
+    setting: "MAX_CONNECTIONS_PER_TUNNEL",
+    allowed: (config) => config.maxConnectionsPerTunnel,
+    used: ({ open }) => Math.max(0, ...open.map(({ streams }) => streams)),
+  },
+  {
+    name: "requestsPerSession",
+    setting: "MAX_STREAMS_PER_SESSION",
+    allowed: (config) => config.maxStreamsPerSession,
+    used: () => null,
+  },
+] as const satisfies readonly {
+  name: string;
+  setting: string;
+  allowed: (config: LimitsConfig) => number;
+  used: (now: { open: LiveTunnel[]; shards: number }) => number | null;
+}[];
+
+/** The settings that bound one organization. */
+export type LimitsConfig = Pick<
+  Config,
+  | "maxTunnelsPerOrganization"
+  | "maxTunnelsPerAccount"
+  | "maxAgentsPerTunnel"
+  | "maxSessionsPerAgent"
+  | "maxConnectionsPerOrganization"
+  | "maxConnectionsPerTunnel"
+  | "maxStreamsPerSession"
+>;
+
+export const limitSchema = closed({
+  name: t.Unsafe<(typeof limits)[number]["name"]>(
+    t.Union(
+      limits.map(({ name }) => t.Literal(name)),
+      {
+        description:
+          "`requestsPerShard`: of all the organization's tunnels on one shard. Requests are those in flight, upgraded connections included.",
+      },
+    ),
+  ),
+  allowed: t.Integer(),
+  used: t.Nullable(
+    t.Integer({ description: "Now; of several holders, tunnels, agents or shards the fullest. null: not counted." }),
+  ),
+  setting: t.String({ description: "The server's setting that it comes from." }),
+});
+
+export interface LimitsParts {
+  config: LimitsConfig;
+  source: Pick<TunnelSource, "live">;
+  shards: number;
+}
+
+/** `ownerOf` finds the organization within the caller's scope, or throws `not_found`. */
+export function createLimitsRoute(
+  portal: Portal,
+  tag: string,
+  { config, source, shards }: LimitsParts,
+  ownerOf: (scope: Scope, id: string) => Promise<{ orgId: string }>,
+  params: typeof idParams | undefined,
+) {
+  return newRoutes("", tag, portal.security)
+    .use(portal.read)
+    .get(
+      "/limits",
+      async ({ scope, params: values }) => {
+        const { orgId } = await ownerOf(scope, (values as { id?: string } | undefined)?.id ?? "");
+        const open = source.live().filter((one) => one.orgId === orgId && countsAgainstLimits(one));
+        return {
+          limits: limits.map(({ name, setting, allowed, used }) => {
+            return { name, setting, allowed: allowed(config), used: used({ open, shards }) };
+          }),
+        };
+      },
+      {
+        ...(params === undefined ? {} : { params }),
+        response: answers({ 200: closed({ limits: t.Array(limitSchema) }) }, ...readErrors, "not_found"),
+        detail: { summary: "What the server allows the organization, and how much of it is in use" },
+      },
+    );
+}
+
+/** As the registry counts: who is away for a moment makes room. */
+function countsAgainstLimits({ state }: LiveTunnel): boolean {
+  return state === "live" || state === "opening";
+}
+
+/** The largest sum of a group. */
+function most<K>(
+  tunnels: LiveTunnel[],
+  groupOf: (tunnel: LiveTunnel) => K,
+  weight = (_tunnel: LiveTunnel) => 1,
+): number {
+  const sums = new Map<K, number>();
+  for (const tunnel of tunnels) sums.set(groupOf(tunnel), (sums.get(groupOf(tunnel)) ?? 0) + weight(tunnel));
+  return Math.max(0, ...sums.values());
+}

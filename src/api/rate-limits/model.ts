@@ -1,0 +1,37 @@
+// Bodies and answers about failure limiters of organizations and applications.
+
+import { t, type Static } from "elysia";
+import { closed } from "../schemas.ts";
+
+/** The body of PUT …/rate-limit. */
+export const rateLimitBody = closed({
+  enabled: t.Boolean(),
+  maxAttempts: t.Integer({ minimum: 1, maximum: 100 }),
+  windowDurationSeconds: t.Integer({ minimum: 60, maximum: 3_600 }),
+  blockDurationSeconds: t.Integer({ minimum: 60, maximum: 86_400 }),
+});
+export type RateLimitBody = Static<typeof rateLimitBody>;
+
+const limit = {
+  enabled: t.Boolean(),
+  maxAttempts: t.Integer(),
+  windowDurationSeconds: t.Integer(),
+  blockDurationSeconds: t.Integer(),
+};
+const ofOrganization = t.Literal("organization");
+const ofServer = t.Literal("default", { description: "The server's settings, LIMITER_…." });
+
+/** What is in force for an owner, and what would be without settings of its own. */
+export const rateLimitSchema = closed({
+  ...limit,
+  isDefault: t.Boolean({ description: "The owner has no settings of its own." }),
+  source: t.Union([t.Literal("application"), ofOrganization, ofServer]),
+  inherited: closed(
+    { ...limit, source: t.Union([ofOrganization, ofServer]) },
+    { description: "What counts without settings of its own." },
+  ),
+});
+export type RateLimitView = Static<typeof rateLimitSchema>;
+
+export const rateLimitAnswer = closed({ rateLimit: rateLimitSchema });
+export const rateLimitChangedAnswer = closed({ success: t.Literal(true), rateLimit: rateLimitSchema });
