@@ -31,6 +31,7 @@ const Requests = page(() => import("./pages/requests/requests.tsx"));
 const Audit = page(() => import("./pages/audit/audit.tsx"));
 const Me = page(() => import("./pages/me/me.tsx"));
 const OrgPolicy = page(() => import("./pages/settings/policy.tsx"));
+const OrgLimits = page(() => import("./pages/limits/limits.tsx"));
 const OrgSettings = page(() => import("./pages/settings/settings.tsx"));
 
 /** The chunk of the page that is asked for is fetched while the server still tells who is logged in. */
@@ -46,6 +47,7 @@ const firstChunks: Record<string, { preload: () => unknown }> = {
   audit: Audit,
   me: Me,
   policy: OrgPolicy,
+  limits: OrgLimits,
 };
 const [, area = "", section = ""] = location.pathname.split("/");
 if (area === "dashboard") {
@@ -91,7 +93,7 @@ const forMembers = (Inner: () => JSX.Element) => only("members of an organizatio
 const isOrg = () => portal() === "org";
 
 /** The parts of a page that an address may name. */
-const organizationTabs = ["members", "traffic", "policy", "keys", "whitelist", "settings"];
+const organizationTabs = ["members", "traffic", "policy", "limits", "keys", "whitelist", "settings"];
 const applicationTabs = ["policy", "keys", "whitelist", "limiter", "settings"];
 const meTabs = ["sessions", "token", "appearance"];
 
@@ -129,6 +131,7 @@ export function App(): JSX.Element {
           <Route path="/requests" component={forMembers(Requests)} />
           <Route path="/audit" component={forManagers(Audit)} />
           <Route path="/policy" component={only("members of an organization", isOrg, OrgPolicy)} />
+          <Route path="/limits" component={only("members of an organization", isOrg, OrgLimits)} />
           <Route
             path="/settings"
             component={only("admins of an organization", () => isOrg() && canManage(), OrgSettings)}

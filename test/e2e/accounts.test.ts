@@ -59,6 +59,8 @@ describe("accounts", () => {
     expect(await email.inputValue()).toBe("runner@example.com");
     await email.fill("");
     await page.getByRole("button", { name: "Set e-mail" }).click();
+    await page.getByRole("dialog").getByText("logged out everywhere").waitFor();
+    await page.getByRole("button", { name: "Remove the e-mail" }).click();
     await page.getByText("The e-mail was removed.").waitFor();
 
     await page.getByRole("button", { name: "Delete…" }).click();

@@ -53,6 +53,14 @@ const leaveUnsaved = async (page: Page) => {
   await page.getByLabel("Name", { exact: true }).fill("Changed");
   await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link").click();
 };
+const moveOut = async (page: Page) => {
+  await page.getByLabel("Organization", { exact: true }).selectOption("");
+  await click("Save")(page);
+};
+const moveApplication = async (page: Page) => {
+  await page.getByLabel("Subdomain").fill("store");
+  await click("Save")(page);
+};
 const dialogs = (): [name: string, path: string, open: (page: Page) => Promise<unknown>][] => [
   ["organization-new", "organizations", click("New organization")],
   ["organization-delete", `organizations/${orgId}/settings`, click("Delete…")],
@@ -67,6 +75,8 @@ const dialogs = (): [name: string, path: string, open: (page: Page) => Promise<u
   ["account-token", `accounts/${accountId}`, click("New token…")],
   ["account-deactivate", `accounts/${accountId}`, click("Deactivate…")],
   ["account-delete", `accounts/${accountId}`, click("Delete…")],
+  ["account-move", `accounts/${accountId}`, moveOut],
+  ["application-move", `applications/${appId}/settings`, moveApplication],
   ["range-remove", "whitelists", click("Remove 203.0.113.0/24")],
   ["policy-remove", `applications/${appId}/policy`, click("Remove the stored policy…")],
   ["tunnel-disconnect", "tunnels", menu("adhoc", "Disconnect")],

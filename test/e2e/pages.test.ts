@@ -87,6 +87,7 @@ const pagesOfAdmin = (): [name: string, path: string][] => [
   ["organization-members", `organizations/${ids["org"]}/members`],
   ["organization-traffic", `organizations/${ids["org"]}/traffic`],
   ["organization-policy", `organizations/${ids["org"]}/policy`],
+  ["organization-limits", `organizations/${ids["org"]}/limits`],
   ["organization-keys", `organizations/${ids["org"]}/keys`],
   ["organization-whitelist", `organizations/${ids["org"]}/whitelist`],
   ["organization-settings", `organizations/${ids["org"]}/settings`],
@@ -111,11 +112,13 @@ const pagesOfAdmin = (): [name: string, path: string][] => [
 ];
 const pagesOfMember: [name: string, path: string][] = [
   ["member-overview", "overview"],
+  ["member-limits", "limits"],
   ["member-token", "me/token"],
 ];
 const pagesOfOrgAdmin: [name: string, path: string][] = [
   ["org-overview", "overview"],
   ["org-policy", "policy"],
+  ["org-limits", "limits"],
   ["org-settings", "settings"],
   ["org-whitelists", "whitelists"],
   ["org-audit", "audit"],

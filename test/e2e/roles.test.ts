@@ -62,12 +62,22 @@ const linksOf: Record<keyof typeof people, string[]> = {
     "Applications",
     "Accounts",
     "Visitor policy",
+    "Limits",
     "API keys",
     "Agent whitelists",
     "Audit log",
     "Settings",
   ],
-  member: ["Overview", "Tunnels", "Requests", "Applications", "Visitor policy", "API keys", "Agent whitelists"],
+  member: [
+    "Overview",
+    "Tunnels",
+    "Requests",
+    "Applications",
+    "Visitor policy",
+    "Limits",
+    "API keys",
+    "Agent whitelists",
+  ],
   loner: ["Overview"],
 };
 

@@ -68,6 +68,7 @@ const routes = (): Route[] => [
   organizationPage("/members", "New member"),
   organizationPage("/traffic", "Show as a table"),
   organizationPage("/policy", "There is no policy yet"),
+  organizationPage("/limits", "MAX_TUNNELS_PER_ORGANIZATION"),
   organizationPage("/keys", "New key"),
   organizationPage("/whitelist", "Add a range"),
   organizationPage("/settings", "Delete this organization"),
@@ -76,7 +77,7 @@ const routes = (): Route[] => [
   applicationPage("/policy", "In force now"),
   applicationPage("/keys", "API keys of this application"),
   applicationPage("/whitelist", "Counts for keys"),
-  applicationPage("/limiter", "Limiter"),
+  applicationPage("/limiter", "inherited from the server"),
   [
     "/applications/:id/:tab?",
     `applications/${ids.app}/settings`,
@@ -104,6 +105,11 @@ const routes = (): Route[] => [
     "/policy",
     "policy",
     { orgAdmin: ["Visitor policy", "There is no policy yet"], member: ["Visitor policy", "Policy"] },
+  ],
+  [
+    "/limits",
+    "limits",
+    { orgAdmin: ["Limits", "MAX_TUNNELS_PER_ORGANIZATION"], member: ["Limits", "MAX_TUNNELS_PER_ORGANIZATION"] },
   ],
   ["/settings", "settings", { orgAdmin: ["Settings", "Require two-factor"] }],
   ["/me/:tab?", "me", { all: ["My account", "Current password"] }],

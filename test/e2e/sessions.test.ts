@@ -88,6 +88,61 @@ describe("a session that ends in the middle of a form", () => {
   });
 });
 
+/** What is typed and sent in one form, and what the page says when it has arrived. */
+const forms: [what: string, path: () => string, fill: (page: Page) => Promise<void>, done: string][] = [
+  [
+    "the policy editor",
+    () => `applications/${appId}/policy`,
+    async (page) => {
+      await page.getByText("Own policy").click();
+      await page.getByLabel("Username for visitors").fill("guest");
+      await page.getByLabel("Password for visitors").fill("come on in 77");
+      await page.getByLabel("Never from these addresses").fill("198.51.100.7");
+      await page.getByRole("button", { name: "Save the policy" }).click();
+    },
+    "The policy is in force.",
+  ],
+  [
+    "a whitelist",
+    () => `applications/${appId}/whitelist`,
+    async (page) => {
+      await page.getByRole("button", { name: "Add a range" }).click();
+      await page.getByLabel("Address or range").fill("203.0.113.9");
+      await page.getByLabel("Description").fill("Office");
+      await page.getByRole("button", { name: "Add", exact: true }).click();
+    },
+    "Agents from 203.0.113.9 may connect.",
+  ],
+  [
+    "the limits",
+    () => "limits",
+    async (page) => {
+      await page.getByLabel("Failures").fill("7");
+      await page.getByLabel("Blocked for (seconds)").fill("120");
+      await page.getByRole("button", { name: "Save" }).click();
+    },
+    "In force now: 7 failures",
+  ],
+];
+
+test.each(forms)(
+  "a session that ends in %s: all of it is kept, and sent after the log-in",
+  async (_what, path, fill, done) => {
+    await using tab = await tabOf(await boss(`ole${forms.findIndex((form) => form[3] === done)}`), path());
+    const { page } = tab;
+    await page
+      .getByRole("button", { name: /^(Save|Add a range)/ })
+      .first()
+      .waitFor();
+    await tab.context.clearCookies();
+    // From here on the page is nobody's: whatever was typed comes after.
+    await fill(page);
+    await logInAgain(page);
+    await page.getByText(done).waitFor();
+    await tab.check();
+  },
+);
+
 describe("two tabs", () => {
   test("logging in again in one of them is enough for the other", async () => {
     await using tab = await tabOf(await boss("olaf"), `applications/${appId}/settings`);

@@ -60,12 +60,12 @@ export const updateApplication = (id: string, body: Partial<Omit<ApplicationInpu
   then(put<void>(`${base()}/applications/${id}`, body), "applications", "tunnels", "policy");
 export const deleteApplication = (id: string) =>
   then(del<void>(`${base()}/applications/${id}`), "applications", "tunnels");
-export const saveRateLimit = (id: string, body: Omit<t.RateLimit, "isDefault">) =>
-  then(put<void>(`${base()}/applications/${id}/rate-limit`, body), "rate-limit");
-export const resetRateLimit = (id: string) =>
-  then(del<{ rateLimit?: t.RateLimit }>(`${base()}/applications/${id}/rate-limit`), "rate-limit");
 
-/** `owner` is `/applications/ID`, `/organizations/ID`, or empty for the caller's own organization. */
+/** `owner` is `/applications/ID`, `/organizations/ID`, or empty for the caller's own organization; so below. */
+export const saveRateLimit = async (owner: string, body: t.RateLimitInput): Promise<t.RateLimit> =>
+  (await then(put<{ rateLimit: t.RateLimit }>(`${base()}${owner}/rate-limit`, body), "rate-limit", "policy")).rateLimit;
+export const resetRateLimit = async (owner: string): Promise<t.RateLimit> =>
+  (await then(del<{ rateLimit: t.RateLimit }>(`${base()}${owner}/rate-limit`), "rate-limit", "policy")).rateLimit;
 export const savePolicy = (owner: string, body: t.PolicyInput) =>
   then(put<void>(`${base()}${owner}/policy`, body), "policy", "applications", "organizations");
 export const deletePolicy = (owner: string) =>

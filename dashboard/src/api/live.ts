@@ -18,6 +18,9 @@ const [state, setState] = createSignal<LiveState>("off");
 /** Whether what is on screen is being kept up to date. */
 export const liveState = state;
 
+/** For `refetchInterval`: whoever is logged out is asked to log in when they do something, never by a timer. */
+export const pollEvery = (ms: number): number | false => (state() === "loggedOut" ? false : ms);
+
 let lastEventId = "";
 let abort: AbortController | null = null;
 let retryTimer: ReturnType<typeof setTimeout> | undefined;

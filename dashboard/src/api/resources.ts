@@ -60,8 +60,9 @@ export const whitelist = (path: string, query: Query = {}) =>
 export const policy = (ownerPath: string) => oneOf<t.Policy | null>("policy", `${ownerPath}/policy`, "policy");
 export const effectivePolicy = (applicationId: string) =>
   oneOf<t.EffectivePolicy>("policy", `/applications/${applicationId}/policy/effective`, "effective");
-export const rateLimit = (applicationId: string) =>
-  oneOf<t.RateLimit>("rate-limit", `/applications/${applicationId}/rate-limit`, "rateLimit");
+export const rateLimit = (ownerPath: string) =>
+  oneOf<t.RateLimit>("rate-limit", `${ownerPath}/rate-limit`, "rateLimit");
+export const limits = (ownerPath: string) => oneOf<t.Limit[]>("limits", `${ownerPath}/limits`, "limits");
 export const orgSettings = () => oneOf<{ name: string; requireTotp: boolean }>("settings", "/settings", "settings");
 
 /** The login sessions of whoever is logged in. */

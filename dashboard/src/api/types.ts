@@ -2,14 +2,15 @@
 
 import type { Static } from "@sinclair/typebox";
 import type { accountSchema } from "../../../src/api/accounts/model.ts";
-import type { applicationSchema, rateLimitSchema } from "../../../src/api/applications/model.ts";
+import type { applicationSchema } from "../../../src/api/applications/model.ts";
 import type { eventSchema } from "../../../src/api/audit/model.ts";
 import type { keySchema } from "../../../src/api/keys/model.ts";
 import type { overviewAnswer, statsAnswer, trafficAnswer } from "../../../src/api/live/model.ts";
 import type { tunnelSchema } from "../../../src/api/live/tunnel-model.ts";
 import type { enrolmentAnswer, meAnswer, sessionsAnswer } from "../../../src/api/login/model.ts";
-import type { organizationSchema } from "../../../src/api/organizations/model.ts";
+import type { limitSchema, organizationSchema } from "../../../src/api/organizations/model.ts";
 import type { effectiveSchema, oidcTestSchema, policyBody, policySchema } from "../../../src/api/policies/model.ts";
+import type { rateLimitBody, rateLimitSchema } from "../../../src/api/rate-limits/model.ts";
 import type { entrySchema } from "../../../src/api/whitelists/entries.ts";
 import type { RefusalView } from "../../../src/observe/refusals.ts";
 import type { RequestView } from "../../../src/observe/request-view.ts";
@@ -17,7 +18,10 @@ import type { RequestView } from "../../../src/observe/request-view.ts";
 export type Account = Static<typeof accountSchema>;
 export type Organization = Static<typeof organizationSchema>;
 export type Application = Static<typeof applicationSchema>;
+/** A limit of the server that bounds an organization. */
+export type Limit = Static<typeof limitSchema>;
 export type RateLimit = Static<typeof rateLimitSchema>;
+export type RateLimitInput = Static<typeof rateLimitBody>;
 export type ApiKey = Static<typeof keySchema>;
 export type WhitelistEntry = Static<typeof entrySchema>;
 export type Tunnel = Static<typeof tunnelSchema>;

@@ -42,6 +42,7 @@ const groups: { title: string; links: Link[] }[] = [
     title: "Access",
     links: [
       { path: "policy", label: "Visitor policy", icon: "lock", shown: isOrg },
+      { path: "limits", label: "Limits", icon: "gauge", shown: isOrg },
       { path: "keys", label: "API keys", icon: "key", shown: inPortal },
       { path: "whitelists", label: "Agent whitelists", icon: "shield", shown: inPortal },
     ],

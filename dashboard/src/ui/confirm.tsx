@@ -1,6 +1,7 @@
 // One question before anything is destroyed: says what will happen, asks once, reports.
 
 import { createSignal, Show, type JSX } from "solid-js";
+import { Dynamic } from "solid-js/web";
 import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 
@@ -10,8 +11,8 @@ import { toast } from "./toast.tsx";
 
 export interface Question {
   title: string;
-  /** What will happen, in full sentences. */
-  consequence: JSX.Element;
+  /** What will happen, in full sentences; a component where some of it has yet to be asked. */
+  consequence: string | (() => JSX.Element);
   /** The verb on the button. */
   action: string;
   /** What is reported when it worked; nothing when the page itself shows it. */
@@ -19,7 +20,11 @@ export interface Question {
   run: () => Promise<unknown>;
   /** To be typed before the button works; for what can't be undone. */
   typeName?: string;
+  /** It takes nothing away from anybody: the button is not red. */
+  harmless?: boolean;
   after?: () => void;
+  /** Runs instead of all that when somebody would rather not. */
+  declined?: () => void;
 }
 
 const [question, setQuestion] = createSignal<Question | null>(null);
@@ -27,6 +32,16 @@ const [question, setQuestion] = createSignal<Question | null>(null);
 /** Asks; the dialog runs the action itself and stays open with the reason when it fails. */
 export function confirm(ask: Question): void {
   setQuestion(ask);
+}
+
+/** What a form asks before it sends: the form itself sends and reports. */
+export type Agreement = Pick<Question, "title" | "consequence" | "action" | "harmless">;
+
+/** Asks only; resolves whether to go on. */
+export function agree(ask: Agreement): Promise<boolean> {
+  return new Promise((resolve) =>
+    confirm({ ...ask, run: () => Promise.resolve(resolve(true)), declined: () => resolve(false) }),
+  );
 }
 
 /** Mounted once, around all pages. */
@@ -39,6 +54,11 @@ function ConfirmDialog(props: { question: Question }): JSX.Element {
   const [problem, setProblem] = createSignal<unknown>(null);
   const [typed, setTyped] = createSignal("");
   const ready = () => props.question.typeName === undefined || typed() === props.question.typeName;
+
+  const consequence = () => {
+    const said = props.question.consequence;
+    return typeof said === "string" ? <p>{said}</p> : <Dynamic component={said} />;
+  };
 
   const run = async () => {
     if (busy() || !ready()) return;
@@ -56,9 +76,15 @@ function ConfirmDialog(props: { question: Question }): JSX.Element {
     }
   };
 
+  const decline = () => {
+    const asked = props.question;
+    setQuestion(null);
+    asked.declined?.();
+  };
+
   return (
-    <Dialog title={props.question.title} onClose={() => setQuestion(null)}>
-      <div class="stack-tight">{props.question.consequence}</div>
+    <Dialog title={props.question.title} onClose={decline}>
+      <div class="stack-tight">{consequence()}</div>
       <Show when={props.question.typeName}>
         {(name) => (
           <TextField label={`Type "${name()}" to confirm`} value={typed()} onValue={setTyped} data-autofocus="" />
@@ -66,10 +92,15 @@ function ConfirmDialog(props: { question: Question }): JSX.Element {
       </Show>
       <Show when={problem()}>{(error) => <ProblemNote error={error()} />}</Show>
       <div class="form-actions">
-        <Button onClick={() => setQuestion(null)} data-autofocus={props.question.typeName ? undefined : ""}>
+        <Button onClick={decline} data-autofocus={props.question.typeName ? undefined : ""}>
           Cancel
         </Button>
-        <Button kind="danger-solid" busy={busy()} disabled={!ready()} onClick={() => void run()}>
+        <Button
+          kind={props.question.harmless ? "primary" : "danger-solid"}
+          busy={busy()}
+          disabled={!ready()}
+          onClick={() => void run()}
+        >
           {props.question.action}
         </Button>
       </div>

@@ -1,7 +1,6 @@
 // A form in a dialog, and the secret that it may yield: what every "New …" and "Make a new …" is made of.
 
 import { Show, type JSX } from "solid-js";
-import { Button } from "./button.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Form, type FormState } from "./form.tsx";
 import { SecretOnce, type ShownOnce } from "./secret.tsx";
@@ -32,14 +31,9 @@ export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Ele
         fallback={
           <Form
             form={props.form}
-            actions={
-              <>
-                <Button onClick={props.onClose}>Cancel</Button>
-                <Button kind={props.danger ? "danger-solid" : "primary"} type="submit" busy={props.form.busy()}>
-                  {props.action}
-                </Button>
-              </>
-            }
+            action={props.action}
+            kind={props.danger ? "danger-solid" : "primary"}
+            onCancel={props.onClose}
           >
             {props.children}
           </Form>

@@ -4,7 +4,8 @@ import { useBeforeLeave } from "@solidjs/router";
 import { createSignal, onCleanup, Show, type Accessor, type JSX } from "solid-js";
 import { createStore, reconcile, unwrap } from "solid-js/store";
 import { ApiError, messageOf } from "../api/client.ts";
-import { confirm } from "./confirm.tsx";
+import { Button, type ButtonKind } from "./button.tsx";
+import { agree, type Agreement, confirm } from "./confirm.tsx";
 import { ProblemNote } from "./note.tsx";
 
 /** A copy of its own, free of the store's proxies (which can't be cloned). */
@@ -33,12 +34,13 @@ export interface FormState<T extends object> {
 }
 
 /**
- * State of one form. `check` may refuse before anything is sent (a field -> sentence map); `submit` sends. A refusal that
- * names a field is shown there, any other as the form's problem.
+ * State of one form. `check` may refuse before anything is sent (a field -> sentence map); `ask` may want consent to what
+ * will happen; `submit` sends. A refusal that names a field is shown there, any other as the form's problem.
  */
 export function createForm<T extends object>(options: {
   initial: T;
   check?: (values: T) => Partial<Record<keyof T & string, string>>;
+  ask?: (values: T) => Agreement | null;
   submit: (values: T) => Promise<unknown>;
   /** Refusals that name no field and belong to one all the same: code -> field. */
   codes?: Partial<Record<string, keyof T & string>>;
@@ -64,6 +66,8 @@ export function createForm<T extends object>(options: {
       focusFirstError();
       return;
     }
+    const question = options.ask?.(plain(values)) ?? null;
+    if (question !== null && !(await agree(question))) return;
     setBusy(true);
     try {
       await options.submit(plain(values));
@@ -137,18 +141,43 @@ export function guardUnsaved(dirty: () => boolean, lost = "What you changed on t
   onCleanup(() => removeEventListener("beforeunload", onUnload));
 }
 
-/** The form element; its problem (if any) stands above the actions. */
+/**
+ * The form element; its problem (if any) stands above the button that sends. On a page that button works once something
+ * was changed; in a dialog (`onCancel`) and at the gate (`wide`) always.
+ */
 export function Form<T extends object>(props: {
   form: FormState<T>;
   children: JSX.Element;
-  actions: JSX.Element;
-  start?: boolean;
+  /** The verb on the button; null: only to be looked at. */
+  action: string | null;
+  kind?: ButtonKind;
+  onCancel?: (() => void) | undefined;
+  wide?: boolean;
+  /** Further buttons. */
+  more?: JSX.Element;
 }): JSX.Element {
+  const onPage = () => props.onCancel === undefined && !props.wide;
   return (
     <form class="form" novalidate onSubmit={(event) => props.form.submit(event)}>
       {props.children}
       <Show when={props.form.problem()}>{(problem) => <ProblemNote error={problem()} />}</Show>
-      <div class={props.start ? "form-actions form-actions-start" : "form-actions"}>{props.actions}</div>
+      <div class={onPage() ? "form-actions form-actions-start" : "form-actions"}>
+        <Show when={props.onCancel}>{(cancel) => <Button onClick={cancel()}>Cancel</Button>}</Show>
+        <Show when={props.action}>
+          {(action) => (
+            <Button
+              kind={props.kind ?? "primary"}
+              type="submit"
+              wide={props.wide ?? false}
+              busy={props.form.busy()}
+              disabled={onPage() && !props.form.dirty()}
+            >
+              {action()}
+            </Button>
+          )}
+        </Show>
+        {props.more}
+      </div>
     </form>
   );
 }

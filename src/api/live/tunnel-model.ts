@@ -68,6 +68,9 @@ export const orgListQuery = closed({
   q: wordsFilter("Words that all stand in name, target or agents' addresses."),
   state: wordFilter(["connected", "offline"]),
   app: idFilter,
+  from: t.Optional(
+    text(64, { minLength: 1, description: "An address or range (CIDR) that an agent is connected from." }),
+  ),
 });
 export const adminListQuery = closed({ ...orgListQuery.properties, org: idFilter });
 

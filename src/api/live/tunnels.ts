@@ -3,6 +3,7 @@
 import { findApplicationNames } from "../../db/applications.ts";
 import { findOrganizationNames } from "../../db/organizations.ts";
 import { findUsernames } from "../../db/totals.ts";
+import { canonicalCidr, createCidrList } from "../../lib/cidr.ts";
 import { AppError } from "../../lib/errors.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -24,6 +25,7 @@ export interface TunnelsQuery {
   state?: string;
   app?: string;
   org?: string;
+  from?: string;
 }
 
 export type LiveTunnelList = ReturnType<typeof createLiveTunnels>;
@@ -73,6 +75,7 @@ export function createLiveTunnels(
       const page = parsePage(query, sort);
       const words = wordsOf(query.q);
       const [org, app, state] = [query.org, query.app, query.state].map(choiceOf);
+      const isFrom = rangeFilter(query.from);
       const matching = directory
         .within(orgId)
         .filter(
@@ -80,6 +83,7 @@ export function createLiveTunnels(
             isChosen(org, tunnel.orgId) &&
             isChosen(app, tunnel.appId) &&
             isChosen(state, isConnected(tunnel) ? "connected" : "offline") &&
+            isFrom(tunnel) &&
             passesWords(words, (word) => searchedText(tunnel).includes(word)),
         );
       const found = { rows: cut(matching, page, sort), end: null };
@@ -137,4 +141,14 @@ function compare(a: { value: string | number; id: string }, b: { value: string |
 function sortValue(tunnel: LiveTunnel, sort: Sort): string | number {
   if (sort.column === sorts.subdomain) return tunnel.name;
   return sort.column === sorts.requests ? tunnel.totals.requests : (tunnel.openedAtMs ?? 0);
+}
+
+/** Whether an agent is connected from within the range. Throws `validation`. */
+function rangeFilter(range: string | undefined): (tunnel: LiveTunnel) => boolean {
+  if (range === undefined) return () => true;
+  const cidr = canonicalCidr(range.trim());
+  if (cidr === null)
+    throw new AppError("validation", "from must be an IPv4 or IPv6 address or range.", { field: "from" });
+  const list = createCidrList([cidr]);
+  return ({ agents }) => agents.some(({ address }) => list.matches(address));
 }

@@ -1,16 +1,23 @@
 // GET …/limits: what the server's settings allow an organization, and how much of it is in use.
 
-import { t } from "elysia";
 import type { Config } from "../../config/config.ts";
 import { shardOf } from "../../link/shard-of.ts";
 import type { TunnelSource } from "../live/directory.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, closed, type idParams } from "../schemas.ts";
+import { answers, type idParams } from "../schemas.ts";
 import { readErrors, type Portal, type Scope } from "../scopes.ts";
 import type { LiveTunnel } from "../tunnels/view.ts";
+import { limitsAnswer, type LimitName } from "./model.ts";
 
-/** A limit: its name, the setting behind it, and how much one organization uses; null where nobody counts that. */
-const limits = [
+interface LimitRow {
+  name: LimitName;
+  setting: string;
+  allowed: (config: LimitsConfig) => number;
+  /** How much one organization uses; null where nobody counts that. */
+  used: (now: { open: LiveTunnel[]; shards: number }) => number | null;
+}
+
+const limits: readonly LimitRow[] = [
   {
     name: "tunnels",
     setting: "MAX_TUNNELS_PER_ORGANIZATION",
@@ -58,12 +65,7 @@ const limits = [
     allowed: (config) => config.maxStreamsPerSession,
     used: () => null,
   },
-] as const satisfies readonly {
-  name: string;
-  setting: string;
-  allowed: (config: LimitsConfig) => number;
-  used: (now: { open: LiveTunnel[]; shards: number }) => number | null;
-}[];
+];
 
 /** The settings that bound one organization. */
 export type LimitsConfig = Pick<
@@ -76,23 +78,6 @@ export type LimitsConfig = Pick<
   | "maxConnectionsPerTunnel"
   | "maxStreamsPerSession"
 >;
-
-export const limitSchema = closed({
-  name: t.Unsafe<(typeof limits)[number]["name"]>(
-    t.Union(
-      limits.map(({ name }) => t.Literal(name)),
-      {
-        description:
-          "`requestsPerShard`: of all the organization's tunnels on one shard. Requests are those in flight, upgraded connections included.",
-      },
-    ),
-  ),
-  allowed: t.Integer(),
-  used: t.Nullable(
-    t.Integer({ description: "Now; of several holders, tunnels, agents or shards the fullest. null: not counted." }),
-  ),
-  setting: t.String({ description: "The server's setting that it comes from." }),
-});
 
 export interface LimitsParts {
   config: LimitsConfig;
@@ -123,7 +108,7 @@ export function createLimitsRoute(
       },
       {
         ...(params === undefined ? {} : { params }),
-        response: answers({ 200: closed({ limits: t.Array(limitSchema) }) }, ...readErrors, "not_found"),
+        response: answers({ 200: limitsAnswer }, ...readErrors, "not_found"),
         detail: { summary: "What the server allows the organization, and how much of it is in use" },
       },
     );

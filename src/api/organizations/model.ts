@@ -1,6 +1,6 @@
 // Organizations as the API shows them, and the bodies that change them.
 
-import { t } from "elysia";
+import { t, type Static } from "elysia";
 import type { OrganizationListed, OrganizationRow } from "../../db/organizations.ts";
 import { beginningFilter } from "../filters.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
@@ -59,3 +59,27 @@ export const settingsChangedAnswer = closed({ success: t.Literal(true), settings
 export function toSettings(row: OrganizationRow) {
   return { name: row.name, requireTotp: row.require_totp === 1 };
 }
+
+/** What bounds an organization; `requests…` are those in flight, upgraded connections included. */
+const limitName = t.Union(
+  [
+    t.Literal("tunnels"),
+    t.Literal("tunnelsPerCredential"),
+    t.Literal("agentsPerTunnel"),
+    t.Literal("sessionsPerAgent"),
+    t.Literal("requestsPerShard"),
+    t.Literal("requestsPerTunnel"),
+    t.Literal("requestsPerSession"),
+  ],
+  { description: "`requestsPerShard`: of all the organization's tunnels on one shard. Requests are those in flight." },
+);
+export type LimitName = Static<typeof limitName>;
+export const limitSchema = closed({
+  name: limitName,
+  allowed: t.Integer(),
+  used: t.Nullable(
+    t.Integer({ description: "Now; of several holders, tunnels, agents or shards the fullest. null: not counted." }),
+  ),
+  setting: t.String({ description: "The server's setting that it comes from." }),
+});
+export const limitsAnswer = closed({ limits: t.Array(limitSchema) });

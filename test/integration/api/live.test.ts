@@ -81,6 +81,10 @@ describeEngines("live", (open) => {
     expect(await names("sort=subdomain&q=NOT%20app%20-theirs")).toEqual(["away"]);
     expect(await names("q=198.51.100.9&org=" + otherOrgId)).toEqual(["theirs"]);
     expect(await names(`org=${otherOrgId}`)).toEqual(["theirs"]);
+    expect(await names("from=198.51.100.0/24&sort=subdomain")).toEqual(["ours-app", "theirs"]);
+    expect(await names("from=198.51.100.8")).toEqual([]);
+    const refused = await asAdmin("GET", "/admin/tunnels?from=nowhere");
+    expect({ status: refused.status, field: errorOf(refused).field }).toEqual({ status: 422, field: "from" });
     expect(await names(`app=${appId}`)).toEqual(["ours-app"]);
     const ofApp = await asBoss("GET", `/org/applications/${appId}/tunnels`);
     expect((ofApp.body["tunnels"] as Shown[]).map(({ id }) => id)).toEqual([ours.id]);

@@ -171,6 +171,7 @@ function confirmActivate(account: Account): void {
     title: `Activate ${account.username}?`,
     consequence: "Its token and password work again at once.",
     action: "Activate",
+    harmless: true,
     done: `${account.username} is active.`,
     run: () => changes.activateAccount(account.id),
   });

@@ -8,6 +8,7 @@ import { Command } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
+import { checkNewPassword, NewPassword } from "../password-fields.tsx";
 import { OrganizationField } from "../organization-field.tsx";
 
 type Role = "member" | "orgAdmin" | "admin";
@@ -20,7 +21,7 @@ export function CreateAccount(props: { orgId?: string; onClose: () => void }): J
     initial: { username: "", email: "", password: "", orgId: props.orgId ?? "", role: "member" as Role },
     check: (values) => ({
       ...(values.username.trim() === "" ? { username: "Choose a username." } : {}),
-      ...(values.password !== "" && values.password.length < 10 ? { password: "At least 10 characters." } : {}),
+      ...(values.password === "" ? {} : checkNewPassword(values.password, values.password, "password")),
       ...(values.role === "orgAdmin" && free() && values.orgId === ""
         ? { orgId: "An organization admin needs an organization." }
         : {}),
@@ -76,12 +77,10 @@ export function CreateAccount(props: { orgId?: string; onClose: () => void }): J
           {...form.field("email")}
         />
       </Show>
-      <TextField
+      <NewPassword
         label="Password"
         optional
-        type="password"
-        autocomplete="new-password"
-        hint="Without one the account can open tunnels, but not log in here."
+        hint="At least 10 characters. Without one the account can open tunnels, but not log in here."
         {...form.field("password")}
       />
     </FormDialog>

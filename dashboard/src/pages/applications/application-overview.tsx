@@ -2,6 +2,7 @@
 
 import { useQuery } from "@tanstack/solid-query";
 import { For, lazy, Show, type Accessor, type JSX } from "solid-js";
+import { pollEvery } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
 import type { Application, Tunnel, TunnelAgent } from "../../api/types.ts";
@@ -20,7 +21,10 @@ const TrafficCard = lazy(() => import("../overview/traffic-card.tsx"));
 
 export function ApplicationOverview(props: { application: Accessor<Application> }): JSX.Element {
   const application = props.application;
-  const tunnels = useQuery(() => ({ ...resources.applicationTunnels(application().id), refetchInterval: 3_000 }));
+  const tunnels = useQuery(() => ({
+    ...resources.applicationTunnels(application().id),
+    refetchInterval: pollEvery(3_000),
+  }));
   const access = () => policyWord(application().authType ?? "open");
   return (
     <>

@@ -20,6 +20,17 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
       ...(values.name.trim() === "" ? { name: "Give it a name." } : {}),
       ...(values.subdomain.trim() === "" ? { subdomain: "Give it a subdomain." } : {}),
     }),
+    ask: ({ subdomain }) => {
+      const { name, subdomain: old, activeTunnelCount } = application();
+      if (subdomain.trim() === old) return null;
+      return {
+        title: `Move ${name} to ${subdomain.trim()}?`,
+        consequence: `${application().url} stops working at once and ${old} becomes free for anybody. ${
+          activeTunnelCount > 0 ? "Its live tunnel is closed now; agents" : "Agents"
+        } must ask for the new name.`,
+        action: "Change the subdomain",
+      };
+    },
     submit: async ({ name, subdomain }) => {
       await updateApplication(application().id, {
         ...(name.trim() === application().name ? {} : { name: name.trim() }),
@@ -32,7 +43,7 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
   const askDelete = () =>
     confirm({
       title: `Delete ${application().name}?`,
-      consequence: `Its tunnels close at once, its policy, keys and whitelist are deleted, and ${application().subdomain} becomes free for anybody. This can't be undone.`,
+      consequence: `Its tunnels close at once, its policy, limiter, keys and whitelist are deleted, and ${application().subdomain} becomes free for anybody. This can't be undone.`,
       action: "Delete application",
       typeName: application().subdomain,
       done: `${application().name} was deleted.`,
@@ -42,15 +53,7 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
   return (
     <>
       <Card title="Names">
-        <Form
-          form={form}
-          start
-          actions={
-            <Button kind="primary" type="submit" busy={form.busy()} disabled={!form.dirty()}>
-              Save
-            </Button>
-          }
-        >
+        <Form form={form} action="Save">
           <TextField label="Name" {...form.field("name")} />
           <TextField
             label="Subdomain"

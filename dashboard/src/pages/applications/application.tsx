@@ -16,8 +16,8 @@ import { Load } from "../../ui/load.tsx";
 import { Page, Tabs } from "../../ui/page.tsx";
 import { AccessBadge } from "../../ui/state.tsx";
 import { KeysPanel } from "../keys/keys-panel.tsx";
+import { LimiterCard } from "../limits/limiter-card.tsx";
 import { WhitelistCard } from "../whitelists/whitelist-card.tsx";
-import { LimiterCard } from "./limiter-card.tsx";
 import { ApplicationOverview } from "./application-overview.tsx";
 import { ApplicationSettings } from "./application-settings.tsx";
 
@@ -103,7 +103,7 @@ export default function ApplicationPage(): JSX.Element {
                   />
                 </Match>
                 <Match when={params.tab === "limiter"}>
-                  <LimiterCard applicationId={application().id} mayChange={canManage()} />
+                  <LimiterCard owner={`/applications/${application().id}`} mayChange={canManage()} />
                 </Match>
                 <Match when={params.tab === "settings"}>
                   <Show when={canManage()} fallback={<OnlyFor who="admins of the organization" />}>

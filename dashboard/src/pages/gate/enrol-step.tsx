@@ -67,14 +67,7 @@ export function TotpEnrolForm(props: {
     <Show
       when={codes()}
       fallback={
-        <Form
-          form={form}
-          actions={
-            <Button kind="primary" wide type="submit" busy={form.busy()}>
-              Turn on two-factor authentication
-            </Button>
-          }
-        >
+        <Form form={form} action="Turn on two-factor authentication" wide>
           <p class="muted">Scan this with an authenticator app (Aegis, 1Password, Google Authenticator, …).</p>
           <QrCode svg={props.enrolment.qrSvg} label="QR code for your authenticator app" />
           <div class="stack-tight">

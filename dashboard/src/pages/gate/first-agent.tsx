@@ -34,15 +34,12 @@ export function FirstAgent(props: { addressAllowed: boolean; onDone: () => void 
             </p>
             <Form
               form={form}
-              actions={
-                <>
-                  <Button kind="primary" wide type="submit" busy={form.busy()}>
-                    Make its token
-                  </Button>
-                  <Button wide onClick={() => props.onDone()}>
-                    Go to the dashboard
-                  </Button>
-                </>
+              action="Make its token"
+              wide
+              more={
+                <Button wide onClick={() => props.onDone()}>
+                  Go to the dashboard
+                </Button>
               }
             >
               <TextField

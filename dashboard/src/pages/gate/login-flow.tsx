@@ -3,7 +3,6 @@
 import { createSignal, Match, Show, Switch, type JSX } from "solid-js";
 import { ApiError } from "../../api/client.ts";
 import { checkAccount, logIn, verifyTotp, type LoginAnswer } from "../../api/login.ts";
-import { Button } from "../../ui/button.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
 import { EnrolStep } from "./enrol-step.tsx";
@@ -65,14 +64,7 @@ export function LoginFlow(props: {
   return (
     <Switch>
       <Match when={step() === "name" || step() === "password"}>
-        <Form
-          form={login}
-          actions={
-            <Button kind="primary" wide type="submit" busy={login.busy()}>
-              {step() === "name" ? "Continue" : "Log in"}
-            </Button>
-          }
-        >
+        <Form form={login} action={step() === "name" ? "Continue" : "Log in"} wide>
           <Lockout {...lock()} />
           <TextField
             label="Username"
@@ -131,14 +123,7 @@ function TotpStep(props: {
     },
   });
   return (
-    <Form
-      form={form}
-      actions={
-        <Button kind="primary" wide type="submit" busy={form.busy()}>
-          Verify
-        </Button>
-      }
-    >
+    <Form form={form} action="Verify" wide>
       <Lockout {...props.lock} />
       <TextField
         label={recovery() ? "Recovery code" : "Code from your authenticator"}

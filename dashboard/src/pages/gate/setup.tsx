@@ -6,11 +6,12 @@ import { setupComplete, setupInit, setupStatus, setupTotp } from "../../api/logi
 import { loadMe } from "../../api/session.ts";
 import type { TotpEnrolment } from "../../api/types.ts";
 import { Gate } from "../../shell/gate.tsx";
-import { Button, LinkButton } from "../../ui/button.tsx";
+import { LinkButton } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
 import { Problem } from "../../ui/note.tsx";
+import { checkNewPassword, NewPassword } from "../password-fields.tsx";
 import { TotpEnrolForm } from "./enrol-step.tsx";
 import { FirstAgent } from "./first-agent.tsx";
 
@@ -43,8 +44,7 @@ export default function Setup(): JSX.Element {
     check: (values) => ({
       ...(values.code.trim() === "" ? { code: "Enter the code from the server's log." } : {}),
       ...(values.username.trim() === "" ? { username: "Choose a username." } : {}),
-      ...(values.password.length < 10 ? { password: "At least 10 characters." } : {}),
-      ...(values.password !== values.repeated ? { repeated: "The two passwords differ." } : {}),
+      ...checkNewPassword(values.password, values.repeated, "password"),
     }),
     submit: async ({ code, username, password }) => {
       setEnrolment(await setupInit({ code: code.trim(), username: username.trim(), password }));
@@ -95,14 +95,7 @@ export default function Setup(): JSX.Element {
               <Switch>
                 <Match when={step() === "credentials"}>
                   <h1>Set up this server</h1>
-                  <Form
-                    form={credentials}
-                    actions={
-                      <Button kind="primary" wide type="submit" busy={credentials.busy()}>
-                        Continue
-                      </Button>
-                    }
-                  >
+                  <Form form={credentials} action="Continue" wide>
                     <TextField
                       label="One-time code"
                       hint="The server printed it on its log when it started: who can read the log may own the server."
@@ -116,19 +109,8 @@ export default function Setup(): JSX.Element {
                       autocapitalize="none"
                       {...credentials.field("username")}
                     />
-                    <TextField
-                      label="Password"
-                      type="password"
-                      autocomplete="new-password"
-                      hint="At least 10 characters."
-                      {...credentials.field("password")}
-                    />
-                    <TextField
-                      label="Password, once more"
-                      type="password"
-                      autocomplete="new-password"
-                      {...credentials.field("repeated")}
-                    />
+                    <NewPassword label="Password" {...credentials.field("password")} />
+                    <NewPassword label="Password, once more" {...credentials.field("repeated")} />
                   </Form>
                 </Match>
                 <Match when={step() === "totp" && enrolment()}>
@@ -147,14 +129,7 @@ export default function Setup(): JSX.Element {
                 <Match when={step() === "finish"}>
                   <h1>Your first agent</h1>
                   <p>Only agents from allowed addresses may open tunnels.</p>
-                  <Form
-                    form={finish}
-                    actions={
-                      <Button kind="primary" wide type="submit" busy={finish.busy()}>
-                        Finish
-                      </Button>
-                    }
-                  >
+                  <Form form={finish} action="Finish" wide>
                     <CheckBox
                       label="Allow agents from my current address"
                       hint="Adds the address you are connecting from to the system's whitelist."

@@ -3,11 +3,10 @@
 import { Show, type JSX } from "solid-js";
 import { changePassword } from "../../api/changes.ts";
 import { loadMe, me } from "../../api/session.ts";
-import { Button } from "../../ui/button.tsx";
-import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
 import { Card } from "../../ui/page.tsx";
 import { toast } from "../../ui/toast.tsx";
+import { checkNewPassword, CurrentPassword, NewPassword } from "../password-fields.tsx";
 
 export function PasswordCard(): JSX.Element {
   const hasPassword = () => me()?.account.hasPassword ?? true;
@@ -17,8 +16,7 @@ export function PasswordCard(): JSX.Element {
     codes: { bad_credentials: "currentPassword" },
     check: (values) => ({
       ...(hasPassword() && values.currentPassword === "" ? { currentPassword: "Enter your current password." } : {}),
-      ...(values.newPassword.length < 10 ? { newPassword: "At least 10 characters." } : {}),
-      ...(values.newPassword !== values.repeated ? { repeated: "The two passwords differ." } : {}),
+      ...checkNewPassword(values.newPassword, values.repeated),
     }),
     submit: async ({ currentPassword, newPassword }) => {
       await changePassword({ ...(hasPassword() ? { currentPassword } : {}), newPassword });
@@ -29,37 +27,13 @@ export function PasswordCard(): JSX.Element {
   });
   return (
     <Card title="Password" lead="A change logs out all your other sessions.">
-      <Form
-        form={form}
-        start
-        actions={
-          <Button kind="primary" type="submit" busy={form.busy()} disabled={!form.dirty()}>
-            Change password
-          </Button>
-        }
-      >
+      <Form form={form} action="Change password">
         <Show when={hasPassword()}>
-          <TextField
-            label="Current password"
-            type="password"
-            autocomplete="current-password"
-            {...form.field("currentPassword")}
-          />
+          <CurrentPassword {...form.field("currentPassword")} />
         </Show>
         <div class="grid-fields">
-          <TextField
-            label="New password"
-            type="password"
-            autocomplete="new-password"
-            hint="At least 10 characters."
-            {...form.field("newPassword")}
-          />
-          <TextField
-            label="New password, once more"
-            type="password"
-            autocomplete="new-password"
-            {...form.field("repeated")}
-          />
+          <NewPassword {...form.field("newPassword")} />
+          <NewPassword label="New password, once more" {...form.field("repeated")} />
         </div>
       </Form>
     </Card>

@@ -5,10 +5,10 @@ import { newOwnToken } from "../../api/changes.ts";
 import { me } from "../../api/session.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
-import { TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Card, DangerRow } from "../../ui/page.tsx";
+import { CurrentPassword } from "../password-fields.tsx";
 
 export function TokenCard(): JSX.Element {
   const [asking, setAsking] = createSignal(false);
@@ -57,13 +57,7 @@ function TokenDialog(props: { onClose: () => void }): JSX.Element {
     >
       <p>The present token stops working at once and tunnels opened with it are closed.</p>
       <Show when={hasPassword()}>
-        <TextField
-          label="Current password"
-          type="password"
-          autocomplete="current-password"
-          {...form.field("currentPassword")}
-          data-autofocus=""
-        />
+        <CurrentPassword {...form.field("currentPassword")} data-autofocus="" />
       </Show>
     </FormDialog>
   );

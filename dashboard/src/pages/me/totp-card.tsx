@@ -15,6 +15,7 @@ import { Card } from "../../ui/page.tsx";
 import { Badge } from "../../ui/state.tsx";
 import { attempt, toast } from "../../ui/toast.tsx";
 import { recoveryNote, TotpEnrolForm } from "../gate/enrol-step.tsx";
+import { CurrentPassword } from "../password-fields.tsx";
 
 type Doing = "nothing" | "enrol" | "codes" | "remove";
 
@@ -90,18 +91,8 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
       <Show
         when={enrolment()}
         fallback={
-          <Form
-            form={form}
-            actions={
-              <Button kind="primary" type="submit" busy={form.busy()}>
-                Continue
-              </Button>
-            }
-          >
-            <TextField
-              label="Current password"
-              type="password"
-              autocomplete="current-password"
+          <Form form={form} action="Continue" onCancel={props.onClose}>
+            <CurrentPassword
               hint="So that nobody else at this screen can do this. Your present authenticator works until the new one is proven."
               {...form.field("currentPassword")}
               data-autofocus=""
@@ -164,13 +155,7 @@ function RemoveDialog(props: { onClose: () => void }): JSX.Element {
       onClose={props.onClose}
     >
       <p>Your password alone will then be enough to log in. All sessions end, this one included.</p>
-      <TextField
-        label="Current password"
-        type="password"
-        autocomplete="current-password"
-        {...form.field("currentPassword")}
-        data-autofocus=""
-      />
+      <CurrentPassword {...form.field("currentPassword")} data-autofocus="" />
       <TextField
         label="Code from your authenticator, or a recovery code"
         mono

@@ -7,18 +7,16 @@ import { deleteOrganization, updateOrganization } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { Organization } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
-import { CheckBox } from "../../ui/choice.tsx";
 import { confirm } from "../../ui/confirm.tsx";
-import { TextField } from "../../ui/field.tsx";
-import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Card, DangerRow, Page, Tabs } from "../../ui/page.tsx";
-import { toast } from "../../ui/toast.tsx";
 import { AccountsTable } from "../accounts/accounts-table.tsx";
 import { CreateAccount } from "../accounts/create-account.tsx";
 import { ApplicationsTable } from "../applications/applications-table.tsx";
 import { CreateApplication } from "../applications/create-application.tsx";
+import { Limits } from "../limits/limits.tsx";
 import { KeysPanel } from "../keys/keys-panel.tsx";
+import { OrganizationForm } from "../settings/organization-form.tsx";
 import { WhitelistCard } from "../whitelists/whitelist-card.tsx";
 
 const PolicyEditor = lazy(() => import("../policy/policy-editor.tsx"));
@@ -43,6 +41,7 @@ export default function OrganizationPage(): JSX.Element {
                 { href: `${root()}/members`, label: "Members" },
                 { href: `${root()}/traffic`, label: "Traffic" },
                 { href: `${root()}/policy`, label: "Visitor policy" },
+                { href: `${root()}/limits`, label: "Limits" },
                 { href: `${root()}/keys`, label: "API keys" },
                 { href: `${root()}/whitelist`, label: "Agent whitelist" },
                 { href: `${root()}/settings`, label: "Settings" },
@@ -58,6 +57,9 @@ export default function OrganizationPage(): JSX.Element {
                 </Match>
                 <Match when={params.tab === "policy"}>
                   <PolicyEditor owner={`/organizations/${organization().id}`} mayChange />
+                </Match>
+                <Match when={params.tab === "limits"}>
+                  <Limits owner={`/organizations/${organization().id}`} mayChange />
                 </Match>
                 <Match when={params.tab === "keys"}>
                   <KeysPanel
@@ -125,20 +127,11 @@ function ApplicationsTab(props: { organization: Accessor<Organization> }): JSX.E
 function SettingsTab(props: { organization: Accessor<Organization> }): JSX.Element {
   const navigate = useNavigate();
   const organization = props.organization;
-  const form = createForm({
-    initial: { name: organization().name, requireTotp: organization().requireTotp ?? false },
-    check: (values) => (values.name.trim() === "" ? { name: "Give it a name." } : {}),
-    submit: async ({ name, requireTotp }) => {
-      await updateOrganization(organization().id, { name: name.trim(), requireTotp });
-      toast("Saved.");
-    },
-  });
-  guardUnsaved(form.dirty);
   const askDelete = () =>
     confirm({
       title: `Delete ${organization().name}?`,
       consequence:
-        "Its policy, keys and whitelist go with it; its members stay as accounts without an organization. It must have no applications left. This can't be undone.",
+        "Its policy, limiter, keys and whitelist go with it. It must have no applications and no members left. This can't be undone.",
       action: "Delete organization",
       typeName: organization().name,
       done: `${organization().name} was deleted.`,
@@ -148,26 +141,13 @@ function SettingsTab(props: { organization: Accessor<Organization> }): JSX.Eleme
   return (
     <>
       <Card title="Settings">
-        <Form
-          form={form}
-          start
-          actions={
-            <Button kind="primary" type="submit" busy={form.busy()} disabled={!form.dirty()}>
-              Save
-            </Button>
-          }
-        >
-          <TextField label="Name" {...form.field("name")} />
-          <CheckBox
-            label="Require two-factor authentication"
-            hint="Members without it must enrol at their next log-in before they can do anything else."
-            checked={form.values.requireTotp}
-            onChecked={(checked) => form.set("requireTotp", checked)}
-          />
-        </Form>
+        <OrganizationForm
+          settings={organization()}
+          save={(settings) => updateOrganization(organization().id, settings)}
+        />
       </Card>
       <Card title="Danger zone" danger>
-        <DangerRow title="Delete this organization" text="Only possible when no application is left.">
+        <DangerRow title="Delete this organization" text="Only possible when no application and no member is left.">
           <Button kind="danger" onClick={askDelete}>
             Delete…
           </Button>

@@ -1,22 +1,21 @@
 // The visitor policy of an organization or an application: who may visit, how they prove it, and what that amounts to.
 
 import { useQuery } from "@tanstack/solid-query";
-import { Match, Show, Switch, type Accessor, type JSX } from "solid-js";
+import { Show, type Accessor, type JSX } from "solid-js";
 import { deletePolicy, savePolicy, updateApplication } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
-import type { Application, AuthMode, AuthType, Policy } from "../../api/types.ts";
+import { isAdmin } from "../../api/session.ts";
+import type { Application, AuthMode, Policy } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
-import { CheckBox, ChoiceCards } from "../../ui/choice.tsx";
+import { ChoiceCards } from "../../ui/choice.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { createForm, Form, type FormState, guardUnsaved } from "../../ui/form.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
-import { TagsField } from "../../ui/tags.tsx";
 import { toast } from "../../ui/toast.tsx";
-import { BasicFields, SessionField } from "./basic-fields.tsx";
+import { CustomFields } from "./custom-fields.tsx";
 import { EffectiveCard } from "./effective-card.tsx";
-import { OidcFields } from "./oidc-fields.tsx";
 import { checkPolicy, toInput, toValues, type PolicyValues } from "./policy-form.ts";
 
 interface EditorProps {
@@ -43,17 +42,29 @@ const modes: { value: AuthMode; label: string; hint: string }[] = [
   { value: "custom", label: "Own policy", hint: "Set below, for this application only." },
   { value: "disabled", label: "Public", hint: "Anybody may visit." },
 ];
-const kinds: { value: AuthType; label: string; hint: string }[] = [
-  { value: "basic", label: "Username and password", hint: "One pair for all visitors; programs use HTTP Basic." },
-  { value: "api_key", label: "API key", hint: "For programs: X-API-Key or a bearer token." },
-  { value: "oidc", label: "Single sign-on", hint: "Visitors log in at your OpenID Connect provider." },
-];
 
 function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): JSX.Element {
   const stored = props.policy;
+  // Whether following the organization means any protection at all.
+  const ofOrganization = useQuery(() => ({
+    ...resources.policy(isAdmin() ? `/organizations/${props.application?.orgId}` : ""),
+    enabled: props.application !== undefined,
+  }));
   const form: FormState<PolicyValues> = createForm({
     initial: toValues(stored(), props.application?.authMode ?? "custom"),
     check: (values) => checkPolicy(values, stored()),
+    ask: ({ mode }) => {
+      const { application } = props;
+      if (application === undefined || mode === application.authMode || mode === "custom") return null;
+      if (mode === "inherit" && ofOrganization.data !== null) return null;
+      return {
+        title: `Open ${application.name} to the world?`,
+        consequence: `${
+          mode === "inherit" ? "The organization has no policy. " : ""
+        }Anybody who knows ${application.url} may call it: nobody is asked to log in, and no address is refused.`,
+        action: "Make it public",
+      };
+    },
     submit: async (values) => {
       // The policy first: switching to "custom" without one would lock everybody out for a moment.
       if (values.mode === "custom") await savePolicy(props.owner, toInput(values));
@@ -69,7 +80,7 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
     confirm({
       title: "Remove this policy?",
       consequence: props.application
-        ? "If the application stays on its own policy, nobody may visit it any more. Visitors' sessions end."
+        ? "It is not in force now: the application follows the organization or is public. For an own policy it has to be entered again."
         : "Every application that follows the organization becomes public: anybody may visit it. Visitors' sessions end.",
       action: "Remove the policy",
       done: "The policy was removed.",
@@ -88,17 +99,12 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
     >
       <Form
         form={form}
-        start
-        actions={
-          <Show when={props.mayChange}>
-            <Button kind="primary" type="submit" busy={form.busy()} disabled={!form.dirty()}>
-              Save the policy
+        action={props.mayChange ? "Save the policy" : null}
+        more={
+          <Show when={props.mayChange && stored() !== null && props.application?.authMode !== "custom"}>
+            <Button kind="danger" onClick={askRemove}>
+              Remove the stored policy…
             </Button>
-            <Show when={stored() !== null && (!props.application || form.values.mode !== "custom")}>
-              <Button kind="danger" onClick={askRemove}>
-                Remove the stored policy…
-              </Button>
-            </Show>
           </Show>
         }
       >
@@ -132,73 +138,5 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
         </Show>
       </Form>
     </Card>
-  );
-}
-
-function CustomFields(props: {
-  form: FormState<PolicyValues>;
-  stored: Accessor<Policy | null>;
-  mayChange: boolean;
-}): JSX.Element {
-  const { form } = props;
-  return (
-    <fieldset class="stack-loose" disabled={!props.mayChange}>
-      <ChoiceCards
-        legend="How visitors prove who they are"
-        options={kinds}
-        value={form.values.authType}
-        onValue={(kind) => form.set("authType", kind)}
-      />
-      <Switch>
-        <Match when={form.values.authType === "basic"}>
-          <BasicFields form={form} stored={props.stored()} />
-        </Match>
-        <Match when={form.values.authType === "oidc"}>
-          <OidcFields form={form} stored={props.stored()} />
-        </Match>
-        <Match when={form.values.authType === "api_key"}>
-          <Note>
-            <p>Keys with the scope "visit" pass. Make them on the page "API keys".</p>
-          </Note>
-        </Match>
-      </Switch>
-      <Show when={form.values.authType !== "api_key"}>
-        <SessionField form={form} />
-        <CheckBox
-          label="API keys pass as well"
-          hint='Programs may use a key with the scope "visit" instead.'
-          checked={form.values.apiKeyEnabled}
-          onChecked={(checked) => form.set("apiKeyEnabled", checked)}
-        />
-      </Show>
-      <CheckBox
-        label="Let CORS preflights pass"
-        hint="Browsers send them without credentials; the application itself must answer them."
-        checked={form.values.allowPreflight}
-        onChecked={(checked) => form.set("allowPreflight", checked)}
-      />
-      <div class="grid-fields">
-        <TagsField
-          label="Only from these addresses"
-          optional
-          hint="Empty: from everywhere. Judged before anything else."
-          placeholder="203.0.113.0/24"
-          values={form.values.allowIps}
-          onValues={(values) => form.set("allowIps", values)}
-          error={form.error("allowIps")}
-          disabled={!props.mayChange}
-        />
-        <TagsField
-          label="Never from these addresses"
-          optional
-          hint="Wins over the other list."
-          placeholder="198.51.100.7"
-          values={form.values.denyIps}
-          onValues={(values) => form.set("denyIps", values)}
-          error={form.error("denyIps")}
-          disabled={!props.mayChange}
-        />
-      </div>
-    </fieldset>
   );
 }

@@ -10,6 +10,7 @@ import { confirm } from "../../ui/confirm.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
+import { plural } from "../../ui/format.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -30,11 +31,42 @@ interface WhitelistProps {
 function askRemove(path: string, entry: WhitelistEntry): void {
   confirm({
     title: `Remove ${entry.ipRange}?`,
-    consequence: "Agents that connect from there and pass no other list are disconnected within seconds.",
+    consequence: () => <Removal path={path} range={entry.ipRange} />,
     action: "Remove",
     done: `${entry.ipRange} was removed.`,
     run: () => removeWhitelist(path, entry.id),
   });
+}
+
+/** What removing a range does, with how many tunnels are served from there now. */
+function Removal(props: { path: string; range: string }): JSX.Element {
+  const [, kind, id = ""] = /^\/(organizations|applications|accounts)\/([^/]+)\//.exec(props.path) ?? [];
+  const most = 200;
+  const query = useQuery(() =>
+    resources.tunnels({
+      from: props.range,
+      state: "connected",
+      limit: most,
+      ...(kind === "organizations" ? { org: id } : kind === "applications" ? { app: id } : {}),
+    }),
+  );
+  const served = () => {
+    if (query.isPending || query.data === undefined) return null;
+    const { items, nextCursor } = query.data;
+    const count = items.filter(({ accountId }) => kind !== "accounts" || accountId === id).length;
+    if (count === 0 && nextCursor === null) return "No tunnel is served from there now.";
+    const some = nextCursor === null ? "" : "at least ";
+    return `From there ${some}${plural(count, "tunnel")} ${count === 1 ? "is" : "are"} served now.`;
+  };
+  return (
+    <>
+      <p role="status">{served()}</p>
+      <p>
+        Agents that connect from there and pass no other list are disconnected within a second, and refused from then
+        on.
+      </p>
+    </>
+  );
 }
 
 export function WhitelistCard(props: WhitelistProps): JSX.Element {

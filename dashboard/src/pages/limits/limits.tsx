@@ -1,0 +1,100 @@
+// The limits of an organization: its own limiter, and what the server's settings allow it beside what is in use now.
+
+import { useQuery } from "@tanstack/solid-query";
+import { For, Show, type JSX } from "solid-js";
+import { listen, pollEvery } from "../../api/live.ts";
+import { refresh } from "../../api/query-client.ts";
+import * as resources from "../../api/resources.ts";
+import { canManage } from "../../api/session.ts";
+import type { Limit } from "../../api/types.ts";
+import { formatCount } from "../../ui/format.ts";
+import { Load } from "../../ui/load.tsx";
+import { Card, Page } from "../../ui/page.tsx";
+import { LimiterCard } from "./limiter-card.tsx";
+
+/** The page of the caller's own organization. */
+export default function OrgLimits(): JSX.Element {
+  return (
+    <Page title="Limits" lead="What your organization may use of this server, and when visitors are locked out." narrow>
+      <Limits owner="" mayChange={canManage()} />
+    </Page>
+  );
+}
+
+/** `owner`: `/organizations/ID`, or empty for the caller's own. */
+export function Limits(props: { owner: string; mayChange: boolean }): JSX.Element {
+  return (
+    <>
+      <AllowedCard owner={props.owner} />
+      <LimiterCard owner={props.owner} mayChange={props.mayChange} />
+    </>
+  );
+}
+
+const words: Record<Limit["name"], { what: string; used: string }> = {
+  tunnels: { what: "Tunnels", used: "open now" },
+  tunnelsPerCredential: { what: "Tunnels of one account or API key", used: "by the busiest" },
+  agentsPerTunnel: { what: "Agents of one tunnel (--pool)", used: "on the fullest" },
+  sessionsPerAgent: { what: "Sessions of one agent for one tunnel", used: "by the busiest" },
+  requestsPerShard: { what: "Requests in flight on one shard", used: "on the fullest" },
+  requestsPerTunnel: { what: "Requests in flight of one tunnel", used: "on the fullest" },
+  requestsPerSession: { what: "Requests in flight of one session", used: "" },
+};
+
+function AllowedCard(props: { owner: string }): JSX.Element {
+  const query = useQuery(() => ({ ...resources.limits(props.owner), refetchInterval: pollEvery(3_000) }));
+  listen((event) => {
+    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("limits");
+  });
+  return (
+    <Card
+      title="In use"
+      lead="Set by whoever runs this server, the same for every organization. Beyond a limit tunnels and requests are refused."
+    >
+      <Load query={query} lines={7}>
+        {(limits) => (
+          <div class="table-wrap">
+            <table class="table table-cards" aria-label="Limits in force">
+              <thead>
+                <tr>
+                  <th scope="col">Limit</th>
+                  <th scope="col" class="align-end">
+                    In use
+                  </th>
+                  <th scope="col" class="align-end">
+                    Allowed
+                  </th>
+                  <th scope="col">Comes from</th>
+                </tr>
+              </thead>
+              <tbody>
+                <For each={limits()}>{(limit) => <Row limit={limit} />}</For>
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Load>
+    </Card>
+  );
+}
+
+function Row(props: { limit: Limit }): JSX.Element {
+  return (
+    <tr>
+      <td data-label="Limit" class="wide">
+        <span class="cell-title">{words[props.limit.name].what}</span>
+      </td>
+      <td data-label="In use" class="align-end num">
+        <Show when={props.limit.used !== null} fallback={<span class="muted">not counted</span>}>
+          {formatCount(props.limit.used ?? 0)} <span class="muted">{words[props.limit.name].used}</span>
+        </Show>
+      </td>
+      <td data-label="Allowed" class="align-end num">
+        {formatCount(props.limit.allowed)}
+      </td>
+      <td data-label="Comes from">
+        <code>{props.limit.setting}</code>
+      </td>
+    </tr>
+  );
+}

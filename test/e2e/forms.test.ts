@@ -1,0 +1,228 @@
+// Forms that take something away say so and ask once before they send, and limits tell where they come from.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { eventually } from "../helpers/eventually.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { goodPassword, startStage, type Person, type Stage } from "./stage.ts";
+
+setDefaultTimeout(60_000);
+let browser: Browser;
+let stage: Stage;
+let admin: Person;
+let boss: Person & { token: string };
+let orgId: string;
+let otherOrgId: string;
+let service: Bun.Server<undefined>;
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([startBrowser(), startStage({ MAX_TUNNELS_PER_ORGANIZATION: "25" })]);
+  admin = await stage.admin();
+  orgId = await organization("Acme");
+  otherOrgId = await organization("Globex");
+  boss = await stage.person({ username: "olga", orgId, isOrgAdmin: true });
+  service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+  await service.stop(true);
+});
+
+const create = async <T>(path: string, body: unknown): Promise<T> => stage.call<T>(admin, "POST", path, body);
+const organization = async (name: string) =>
+  (await create<{ organization: { id: string } }>("/admin/organizations", { name })).organization.id;
+const application = async (subdomain: string) =>
+  (await create<{ application: { id: string } }>("/admin/applications", { orgId, subdomain, name: subdomain }))
+    .application.id;
+const account = async (username: string) =>
+  (await create<{ account: { id: string } }>("/admin/accounts", { username, orgId, password: goodPassword })).account
+    .id;
+const shown = async <T>(path: string): Promise<T> => stage.call<T>(admin, "GET", path);
+
+async function tabOf(person: Person, path: string): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, person);
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  return tab;
+}
+
+/** Declines the question once, sees that nothing was sent and that the form is kept, then agrees. */
+async function asks(page: Page, press: () => Promise<void>, says: string | RegExp, action: string): Promise<void> {
+  const sent: string[] = [];
+  const note = (request: { method(): string }) => void (request.method() === "GET" || sent.push(request.method()));
+  page.on("request", note);
+  const dialog = page.getByRole("dialog");
+  await press();
+  await dialog.getByText(says).waitFor();
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+  await dialog.waitFor({ state: "detached" });
+  expect(sent).toEqual([]);
+  await press();
+  await dialog.getByRole("button", { name: action, exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  page.off("request", note);
+}
+
+const press = (page: Page, name: string) => () => page.getByRole("button", { name, exact: true }).click();
+
+describe("an application", () => {
+  test("another subdomain says that the old address ends; a taken one is refused at the field", async () => {
+    const id = await application("shop");
+    await application("taken");
+    await using tab = await tabOf(boss, `applications/${id}/settings`);
+    const { page } = tab;
+    const subdomain = page.getByLabel("Subdomain");
+    await page.getByLabel("Name", { exact: true }).fill("Web Shop");
+    await press(page, "Save")();
+    await page.getByText("Saved.").waitFor();
+    await subdomain.fill("taken");
+    await asks(page, press(page, "Save"), "stops working at once", "Change the subdomain");
+    await page.locator(".field-error").waitFor();
+    expect(await subdomain.inputValue()).toBe("taken");
+    await subdomain.fill("store");
+    await asks(page, press(page, "Save"), "shop becomes free for anybody", "Change the subdomain");
+    await page
+      .getByRole("link", { name: `http://store.localhost:${stage.port}` })
+      .first()
+      .waitFor();
+    await tab.check();
+  });
+
+  test("opening it to the world is asked about, by following an organization without a policy as well", async () => {
+    const id = await application("inner");
+    await stage.call(admin, "PUT", `/admin/applications/${id}/policy`, { authType: "api_key" });
+    await stage.call(admin, "PUT", `/admin/applications/${id}`, { authMode: "custom" });
+    const mode = async () =>
+      (await shown<{ application: { authMode: string } }>(`/admin/applications/${id}`)).application.authMode;
+    await using tab = await tabOf(boss, `applications/${id}/policy`);
+    const { page } = tab;
+    await page.getByText("As the organization").click();
+    await asks(page, press(page, "Save the policy"), "The organization has no policy.", "Make it public");
+    await eventually(async () => (await mode()) === "inherit", "it follows the organization");
+    await page.getByText("Own policy").click();
+    await press(page, "Save the policy")();
+    await eventually(async () => (await mode()) === "custom", "it has its own policy");
+    await page.getByRole("radio", { name: /^Public/ }).check();
+    await asks(page, press(page, "Save the policy"), "nobody is asked to log in", "Make it public");
+    await eventually(async () => (await mode()) === "disabled", "it is public");
+    await tab.check();
+  });
+});
+
+describe("an account", () => {
+  test("password, e-mail, role and organization: each says who is logged out or disconnected", async () => {
+    const id = await account("milo");
+    const milo = async () => (await shown<{ account: Record<string, unknown> }>(`/admin/accounts/${id}`)).account;
+    await using tab = await tabOf(admin, `accounts/${id}`);
+    const { page } = tab;
+    await page.getByLabel("New password").fill("short");
+    await press(page, "Set password")();
+    await page.locator(".field-error").getByText("At least 10 characters.").waitFor();
+    await page.getByLabel("New password").fill("another-quiet-river-43");
+    await asks(page, press(page, "Set password"), "The present password stops working", "Set the password");
+    await page.getByText("The password of milo was set.").waitFor();
+    await stage.logIn({ username: "milo", password: "another-quiet-river-43" });
+
+    await page.getByLabel("E-mail").fill("milo@example.com");
+    await asks(page, press(page, "Set e-mail"), "Whoever proves milo@example.com", "Set the e-mail");
+    await page.getByText("The e-mail was set.").waitFor();
+
+    const isAdmin = page.getByRole("checkbox", { name: /Organization admin/ });
+    await isAdmin.check();
+    await asks(page, press(page, "Save"), "change everything of the organization", "Make it an admin");
+    await page.getByText("The role of milo was changed.").waitFor();
+    expect(await milo()).toMatchObject({ isOrgAdmin: true, email: "milo@example.com" });
+    await isAdmin.uncheck();
+    await asks(page, press(page, "Save"), "may then only look", "Make it a member");
+    await eventually(async () => (await milo())["isOrgAdmin"] === false, "milo is a member");
+
+    const place = page.getByLabel("Organization", { exact: true });
+    await isAdmin.check();
+    await place.selectOption(otherOrgId);
+    await asks(
+      page,
+      press(page, "Save"),
+      "sees nothing of Acme any more. In Globex it is an admin.",
+      "Move the account",
+    );
+    await page.getByText("milo was moved.").waitFor();
+    expect(await milo()).toMatchObject({ orgId: otherOrgId, isOrgAdmin: true });
+    await place.selectOption("");
+    await asks(page, press(page, "Save"), "open to the world", "Move the account");
+    await eventually(async () => (await milo())["orgId"] === null, "milo is in no organization");
+    await tab.check();
+  });
+});
+
+describe("limits", () => {
+  test("an organization's limiter is its applications' default; off and back are asked about", async () => {
+    const id = await application("limited");
+    await using tab = await tabOf(boss, "limits");
+    const { page } = tab;
+    await page.getByText("inherited from the server's settings").waitFor();
+    await page.getByLabel("Failures").fill("0");
+    await press(page, "Save")();
+    await page.locator(".field-error").getByText("A whole number from 1 to 100.").waitFor();
+    await page.getByLabel("Failures").fill("4");
+    await press(page, "Save")();
+    await page.getByText("In force now: 4 failures").waitFor();
+    await page.getByText("set here").waitFor();
+    await tab.check();
+
+    await page.goto(`${stage.origin}/dashboard/applications/${id}/limiter`);
+    await page.getByText("inherited from the organization").waitFor();
+    await page.locator(".effective-row").getByText("4 failures").waitFor();
+    await page.getByRole("checkbox", { name: "Block addresses that fail too often" }).uncheck();
+    await asks(page, press(page, "Save"), "no longer blocked", "Switch it off");
+    await page.locator(".effective-row").getByText("off: nobody is blocked").waitFor();
+    await page.locator(".effective-row").filter({ hasText: "Without it" }).getByText("the organization").waitFor();
+    await tab.check();
+    await asks(page, press(page, "Back to what is inherited…"), "from the organization: 4 failures", "Remove it");
+    await page.getByText("inherited from the organization").waitFor();
+    expect(await page.getByLabel("Failures").inputValue()).toBe("4");
+    await page.goto(`${stage.origin}/dashboard/limits`);
+    await asks(page, press(page, "Back to what is inherited…"), "from the server's settings: 10 failures", "Remove it");
+    await page.getByText("inherited from the server's settings").waitFor();
+    await tab.check();
+  });
+
+  test("what is allowed and what is in use, seen by a member who may change nothing", async () => {
+    const member = await stage.person({ username: "mia", orgId });
+    await using tab = await tabOf(member, "limits");
+    const { page } = tab;
+    const tunnels = page.getByRole("row").filter({ hasText: "MAX_TUNNELS_PER_ORGANIZATION" });
+    await tunnels.getByText("25").waitFor();
+    await tunnels.getByText("0 open now").waitFor();
+    await using _agent = await openTunnel({
+      origin: stage.origin,
+      token: member.token,
+      port: service.port ?? 0,
+      name: "one",
+    });
+    await tunnels.getByText("1 open now").waitFor();
+    await page.getByText("inherited from the server's settings").waitFor();
+    expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
+    expect(await page.getByLabel("Failures").isDisabled()).toBe(true);
+    await tab.check();
+  });
+});
+
+describe("the agents' whitelist", () => {
+  test("removing a range says how many tunnels are served from there", async () => {
+    const { token } = await stage.person({ username: "runner" });
+    await using agent = await openTunnel({ origin: stage.origin, token, port: service.port ?? 0, name: "two" });
+    await create("/admin/whitelist", { ipRange: "127.0.0.1/32", description: "Here" });
+    await create("/admin/whitelist", { ipRange: "203.0.113.0/24", description: "Elsewhere" });
+    await using tab = await tabOf(admin, "whitelists");
+    const { page } = tab;
+    await page.getByRole("button", { name: "Remove 127.0.0.1" }).click();
+    await page.getByRole("dialog").getByText("1 tunnel is served now").waitFor();
+    await tab.check();
+    await page.keyboard.press("Escape");
+    await asks(page, press(page, "Remove 203.0.113.0/24"), "No tunnel is served from there now.", "Remove");
+    await page.getByText("203.0.113.0/24 was removed.").waitFor();
+    expect(agent.all("tunnel.ready")).toHaveLength(1);
+  });
+});
