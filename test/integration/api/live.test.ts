@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { LiveTunnel } from "../../../src/api/tunnels/registry.ts";
 import { createTraffic } from "../../../src/observe/traffic.ts";
+import { errorOf } from "../../helpers/acme.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { createOrganization, createPerson, type Person } from "../../helpers/people.ts";
 import { capturedRequest, createTenantApi, liveTunnel, type TenantApi } from "../../helpers/tenants.ts";
