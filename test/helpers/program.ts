@@ -1,7 +1,7 @@
 // The product's programs as bundles, made once per test process: a process that starts from the sources reads and
 // transpiles some 300 files first, which is most of what a short-lived server or agent costs.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
@@ -30,5 +30,7 @@ async function bundle(entry: string): Promise<string> {
     splitting: true,
     naming: { entry: "[name].[ext]", chunk: "[name]-[hash].[ext]" },
   });
+  // Where the packed program has its dashboard; when none was built the link leads nowhere, which is the same to it.
+  symlinkSync(join(root, "dashboard/dist"), join(folder, "dashboard"));
   return join(folder, `${basename(entry, ".ts")}.js`);
 }
