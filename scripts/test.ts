@@ -2,7 +2,7 @@
 // The last line is `N passed, M failed, K skipped`.
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensurePackages, testPackages } from "./debian.ts";
 
@@ -20,6 +20,9 @@ interface Step {
   isTests?: boolean;
 }
 
+// Tests that start servers, agents and databases wait more than they work: with one file more at a time than there are cores,
+// all of them are busy. More than four would stand in each other's way.
+const several = [`--parallel=${Math.min(4, availableParallelism() + 1)}`, "--no-isolate"];
 const codeFolders = ["src", "workers", "cli", "scripts", "bench", "test"];
 const steps: Step[] = [
   { name: "format", command: [bun, "fmt", "--check", ...codeFolders, "dashboard/src"] },
@@ -42,7 +45,7 @@ const steps: Step[] = [
     ),
     isTests: true,
   },
-  { name: "integration tests", command: tests("./test/integration"), isTests: true },
+  { name: "integration tests", command: [...tests("./test/integration"), ...several], isTests: true },
   { name: "contract tests", command: tests("./test/contract"), isTests: true },
   ...(isFast ? [] : [{ name: "browser tests", command: tests("./test/e2e"), isTests: true }]),
 ];
