@@ -73,8 +73,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const passwords = createPasswords({ cost: config.bcryptCost, queueLimit: config.passwordQueue });
   const issuer = dashboardUrl(config);
   const base = { db, passwords, sealer, limiter, audit, log, nowMs };
-  const identity = createIdentity(config, base, ({ name, scope, address, untilMs }) =>
-    link.send(shardOf(name, link.shards), { type: "block", appId: scope, address, untilMs }),
+  const identity = createIdentity(config, base, ({ name, scope, network, untilMs }) =>
+    link.send(shardOf(name, link.shards), { type: "block", appId: scope, network, untilMs }),
   );
   await limiter.restore();
   const registry = new TunnelRegistry({ db, audit, config, link, policies: identity.inForce, log, nowMs });

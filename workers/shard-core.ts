@@ -29,6 +29,7 @@ export class Shard implements TunnelHost {
   readonly captureBudget: CaptureBudget;
   readonly tunnels: Tunnels;
   readonly connections: Connections;
+  private readonly trusted: CidrList;
   private readonly policy: PolicyState;
   private readonly drain: Drain;
   private readonly asks = new Map<number, (answer: Answer) => void>();
@@ -54,6 +55,7 @@ export class Shard implements TunnelHost {
     this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
     this.tunnels.policyChanged = (entry, tunnel) => void judgeAgain(entry, tunnel.visitors(), this.policy);
     const trusted = createCidrList(settings.trustedProxies);
+    this.trusted = trusted;
     const tickMs = tickOf(settings);
     this.door = new SessionDoor({
       ...{ tunnels: this.tunnels, settings },
@@ -84,7 +86,7 @@ export class Shard implements TunnelHost {
     if (shardPort !== null) {
       const port = new AgentPort({ shard, settings, trusted, door: this.door });
       port.connections = new Connections({ ledger, counts, host: port, tickMs });
-      listenForAgents(shardHost, shardPort, port.connections, (address) => this.isFull(address, trusted));
+      listenForAgents(shardHost, shardPort, port.connections, (address) => this.isFull(address));
     }
     setInterval(() => this.tunnels.tick(performance.now()), tickMs);
   }
@@ -117,7 +119,7 @@ export class Shard implements TunnelHost {
         return settle?.(order.answer);
       }
       case "block":
-        return this.policy.block(order.appId, order.address, order.untilMs);
+        return this.policy.block(order.appId, order.network, order.untilMs);
       case "drain":
         this.connections.closeIdle();
         return this.drain.begin(order.deadlineMs);
@@ -223,16 +225,16 @@ export class Shard implements TunnelHost {
   }
 
   private admit(address: string): (() => void) | null {
-    if (this.isFull(address, null)) return null;
+    if (this.isFull(address)) return null;
     const bucket = this.counts.opened(address);
     return () => this.counts.closed(bucket);
   }
 
   /** Whether there are as many connections as may be, in all or from this address. A trusted proxy's own address has no limit. */
-  private isFull(address: string, trusted: CidrList | null): boolean {
+  private isFull(address: string): boolean {
     const { maxConnections, maxConnectionsPerAddress } = this.settings;
     if (this.counts.total() >= maxConnections) return true;
-    return this.counts.ofAddress(address) >= maxConnectionsPerAddress && trusted?.matches(address) !== true;
+    return this.counts.ofAddress(address) >= maxConnectionsPerAddress && !this.trusted.matches(address);
   }
 
   private isBusy(): boolean {

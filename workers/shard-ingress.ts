@@ -109,6 +109,7 @@ export class ShardIngress implements IngressHost {
             target: head.target,
             header: headerReader(head),
             address: visitor.address,
+            network: visitor.network,
             wantsHtml: connection.wantsHtml,
           },
           entry,

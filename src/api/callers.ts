@@ -6,7 +6,6 @@ import { findAccount, findAccountByTokenHash, type Account } from "../db/account
 import { findLiveSession, touchSession } from "../db/sessions.ts";
 import { AppError } from "../lib/errors.ts";
 import { cookieName, readCookie } from "./cookies.ts";
-import { limiterSubject } from "./addresses.ts";
 import type { ApiDeps } from "./deps.ts";
 import { factsOf } from "./request.ts";
 
@@ -55,8 +54,8 @@ export function createCallers(deps: ApiDeps): Callers {
   }
 
   async function byAdminToken(request: Request, token: string): Promise<Caller> {
-    const { address, requestId } = factsOf(request);
-    const key = { scope: "admin-token", subject: limiterSubject(address), rule: deps.settings.loginLimit };
+    const { address, network, requestId } = factsOf(request);
+    const key = { scope: "admin-token", subject: network, rule: deps.settings.loginLimit };
     const retryAfterMs = deps.limiter.blockedForMs(key);
     if (retryAfterMs > 0) throw new AppError("rate_limited", undefined, { retryAfterMs });
     const found = deps.settings.adminApiTokens ? await findAccountByTokenHash(deps.db.kysely, hashToken(token)) : null;

@@ -15,7 +15,13 @@ export interface Named {
   subject: string;
 }
 
-export interface LimitedKey extends Named {
+/** A key without a subject (an address that nobody named) counts nowhere and limits nothing. */
+export interface MaybeNamed {
+  scope: string;
+  subject: string | null;
+}
+
+export interface LimitedKey extends MaybeNamed {
   /** null counts without ever blocking. */
   rule: LimiterRule | null;
 }
@@ -42,7 +48,7 @@ export interface Attempt {
    * The credential was right. The failures of `forgiven`, one of the attempt's keys, are taken back from all of them: who
    * mistyped and then got in leaves nothing behind, and what others failed at stays.
    */
-  succeed(forgiven?: Named): Promise<void>;
+  succeed(forgiven?: MaybeNamed): Promise<void>;
   /** Nothing was learned about the credential (the server was busy): counts nowhere. */
   abandon(): void;
 }
@@ -64,7 +70,7 @@ export interface Limiter {
    */
   fail(keys: readonly LimitedKey[]): Promise<{ blocked: boolean }>;
   /** Milliseconds until the block of a subject ends; 0 when it is not blocked. */
-  blockedForMs(key: Named): number;
+  blockedForMs(key: MaybeNamed): number;
   /** Failures of a subject inside its window, for slowing down without blocking. */
-  failures(key: Named): number;
+  failures(key: MaybeNamed): number;
 }

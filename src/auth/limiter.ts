@@ -9,6 +9,7 @@ import type {
   Limiter,
   LimiterRule,
   LimiterStore,
+  MaybeNamed,
   Named,
 } from "./limiter-types.ts";
 
@@ -53,9 +54,11 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
     return entry;
   }
 
-  const known = ({ scope, subject }: Named) => entries.get(`${scope}\n${subject}`);
+  const known = ({ scope, subject }: MaybeNamed) => entries.get(`${scope}\n${subject}`);
   const used = (keys: readonly LimitedKey[]) =>
-    keys.map((key) => ({ rule: key.rule, entry: entryOf(key, key.rule?.windowMs ?? defaultWindowMs) }));
+    keys.flatMap(({ scope, subject, rule }) =>
+      subject === null ? [] : [{ rule, entry: entryOf({ scope, subject }, rule?.windowMs ?? defaultWindowMs) }],
+    );
 
   /** Drops what has expired, and then the oldest entries that are neither blocked nor in use. */
   function makeRoom(): void {

@@ -1,5 +1,7 @@
 // How many visitor connections are open, in all and per address, over all threads, in shared memory.
 
+import { networkOf } from "../lib/cidr.ts";
+
 /** Addresses share this many buckets: two that collide share a limit, which a seeded hash makes rare and unpredictable. */
 const buckets = 16384;
 /** Int32 words before the counters: number of rows, hash seed. */
@@ -76,24 +78,4 @@ export class ConnectionCounts {
   #bucketOf(address: string): number {
     return Bun.hash.xxHash32(networkOf(address), this.#seed) % buckets;
   }
-}
-
-/**
- * What one limit applies to: an IPv4 address itself, the first 64 bits of an IPv6 address (RFC 4291 text in any form), since
- * whoever has one address of a /64 has all of them. Anything else stays as it is.
- */
-export function networkOf(address: string): string {
-  if (!address.includes(":")) return address;
-  const [head = "", tail] = address.toLowerCase().split("%", 1)[0]!.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const rest = tail === undefined || tail === "" ? [] : tail.split(":");
-  if (tail !== undefined) {
-    // A dotted quad at the end stands for two groups.
-    const written = groups.length + rest.length + (rest.at(-1)?.includes(".") ? 1 : 0);
-    for (let i = written; i < 8; i++) groups.push("0");
-  }
-  return [...groups, ...rest]
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ""))
-    .join(":");
 }

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Head } from "../http1/head.ts";
-import { createCidrList } from "../lib/cidr.ts";
+import { createCidrList, networkOf } from "../lib/cidr.ts";
 import { carriesForwarding, forwardedLines, resolveVisitor } from "./forwarded.ts";
 
 const trusted = createCidrList(["10.0.0.0/8", "fd00::/8"]);
@@ -49,9 +49,29 @@ test("what is written names the address in each syntax, and quotes a port's colo
 });
 
 describe("security", () => {
+  test.each([
+    [[], null],
+    [["X-Forwarded-For: "], null],
+    [["X-Forwarded-For: unknown"], null],
+    [["Forwarded: for=_hidden;proto=https"], null],
+    [["X-Forwarded-For: unknown, 10.0.0.2"], null],
+    [["X-Forwarded-For: 192.0.2.1"], "192.0.2.1"],
+    [["X-Forwarded-For: 192.0.2.1, 10.0.0.2"], "192.0.2.1"],
+    [["X-Forwarded-For: unknown, 192.0.2.1"], "192.0.2.1"],
+    // Whole private ranges may be trusted, and people live there as well: who is named is counted.
+    [["X-Forwarded-For: 10.0.0.9"], "10.0.0.9"],
+    [["X-Forwarded-For: 2001:db8:0:1::1"], networkOf("2001:db8:0:1:ffff::2")],
+  ])("behind a trusted proxy, %j counts on %s", (lines, network) => {
+    expect(visitor("10.0.0.1", ...lines).network).toBe(network);
+  });
+
   test("a peer that isn't trusted says nothing about itself", () => {
     const lines = ["X-Forwarded-For: 10.0.0.9", "X-Forwarded-Proto: https", "Forwarded: for=10.0.0.9"];
-    expect(visitor("192.0.2.7", ...lines)).toEqual({ address: "192.0.2.7", scheme: "http" });
+    expect(visitor("192.0.2.7", ...lines)).toEqual({
+      address: "192.0.2.7",
+      network: "192.0.2.7",
+      scheme: "http",
+    });
     expect(carriesForwarding(headOf(...lines))).toBe(true);
     expect(carriesForwarding(headOf("X-Forwarded-Proto: https"))).toBe(false);
   });

@@ -2,11 +2,16 @@
 
 import { FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
-import { type CidrList, canonicalAddress } from "../lib/cidr.ts";
+import { type CidrList, canonicalAddress, networkOf } from "../lib/cidr.ts";
 
 /** A visitor as everything behind the ingress sees it. */
 export interface Visitor {
   address: string;
+  /**
+   * What limits per address count for this visitor; null when the address is a trusted proxy's own, which named nobody
+   * (or nobody readable): it stands for everybody behind that proxy, and counts nowhere.
+   */
+  network: string | null;
   scheme: "http" | "https";
 }
 
@@ -15,17 +20,20 @@ export interface Visitor {
  * address that isn't one itself (RFC 7239 5.2), and the scheme the proxy says. `scheme` is what holds otherwise.
  */
 export function resolveVisitor(head: Head, peer: string, scheme: "http" | "https", trusted: CidrList): Visitor {
-  if (!trusted.matches(peer)) return { address: peer, scheme };
+  if (!trusted.matches(peer)) return { address: peer, network: networkOf(peer), scheme };
   const forwarded = readForwarded(head);
   let address = peer;
+  let isProxy = true;
   for (let i = forwarded.addresses.length - 1; i >= 0; i--) {
     const hop = parseHop(forwarded.addresses[i]!);
     // What can't be read isn't an address somebody trusted wrote: stop at the last good one.
     if (hop === null) break;
     address = hop;
-    if (!trusted.matches(hop)) break;
+    // The first of the chain is who everybody after it spoke for, even where whole private ranges are trusted.
+    isProxy = i > 0 && trusted.matches(hop);
+    if (!isProxy) break;
   }
-  return { address, scheme: forwarded.scheme ?? scheme };
+  return { address, network: isProxy ? null : networkOf(address), scheme: forwarded.scheme ?? scheme };
 }
 
 /** Whether a head carries forwarding headers at all (to warn an operator about an untrusted proxy). */
@@ -34,7 +42,7 @@ export function carriesForwarding(head: Head): boolean {
 }
 
 /** The lines that go to the local service in place of whatever the visitor sent under these names. */
-export function forwardedLines(visitor: Visitor, host: string): string {
+export function forwardedLines(visitor: Pick<Visitor, "address" | "scheme">, host: string): string {
   const { address, scheme } = visitor;
   const node = address.includes(":") ? `"[${address}]"` : address;
   // A Host value that passed the gate needs quoting only for its colon.

@@ -30,7 +30,8 @@ export function relay(connection: VisitorConnection, head: Head, pool: ClientPoo
   const framing = head.chunked ? FRAMED_CHUNKED : head.contentLength >= 0 ? head.contentLength : FRAMED_NOT;
   at = copyFields(head, requestRules, framing, scratch, at);
   at = putText(
-    `X-Digit-Link-Address: ${visitor.address}\r\nX-Digit-Link-Host: ${head.value(head.host).toLowerCase()}\r\nX-Digit-Link-Scheme: ${visitor.scheme}\r\n` +
+    `X-Digit-Link-Address: ${visitor.address}\r\nX-Digit-Link-Network: ${visitor.network ?? "-"}\r\n` +
+      `X-Digit-Link-Host: ${head.value(head.host).toLowerCase()}\r\nX-Digit-Link-Scheme: ${visitor.scheme}\r\n` +
       `X-Digit-Link-Request-Id: ${connection.requestId}\r\n`,
     scratch,
     at,

@@ -10,6 +10,7 @@ import {
   parseAddress,
   parseCidr,
   privateRanges,
+  networkOf,
   rangesAround,
 } from "./cidr.ts";
 
@@ -100,6 +101,19 @@ test("a compiled list contains exactly what its ranges contain", () => {
 });
 
 describe("security", () => {
+  test("all addresses of an IPv6 /64 are one network, however they are written", () => {
+    const same = ["2001:db8:0:1::1", "2001:db8::1:ffff:0:0:1", "2001:0DB8:0000:0001:a:b:c:d", "2001:db8:0:1::%eth0"];
+    expect(new Set(same.map(networkOf)).size).toBe(1);
+    expect(networkOf("2001:db8:0:2::1")).not.toBe(networkOf(same[0]!));
+    expect(networkOf("64:ff9b::192.0.2.1")).toBe(networkOf("64:ff9b::1"));
+    expect(["192.0.2.7", "::ffff:192.0.2.7", "unknown", ":::"].map(networkOf)).toEqual([
+      "192.0.2.7",
+      "192.0.2.7",
+      "unknown",
+      ":::",
+    ]);
+  });
+
   test("an IPv4-mapped peer is judged as IPv4", () => {
     expect(createCidrList(["10.0.0.0/8"]).matches("::ffff:10.1.1.1")).toBe(true);
     expect(createCidrList(["::/0"]).matches("::ffff:10.1.1.1")).toBe(false);

@@ -72,6 +72,17 @@ export function rangesAround(text: string): string[] {
   );
 }
 
+/**
+ * What one limit per address counts as one: an IPv4 address itself, the /64 of an IPv6 one (whoever has one address of a /64
+ * has all of them), any other text as it is. The one rule for connections, logins and visitors, on main and in the shards.
+ */
+export function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const parsed = parseAddress(address);
+  if (parsed === null) return address;
+  return parsed.version === 4 ? formatAddress(parsed) : `${(parsed.value >> 64n).toString(16).padStart(16, "0")}/64`;
+}
+
 /** Whether every address passes (`0.0.0.0/0` or `::/0`). */
 export function isEverything(text: string): boolean {
   return parseCidr(text)?.prefix === 0;

@@ -67,18 +67,24 @@ export type ToShard =
   /** Live events are only sent while somebody watches. */
   | { type: "watch"; on: boolean }
   | { type: "answer"; id: number; answer: Answer }
-  /** Addresses that the limiter blocks, per application. `untilMs` 0 lifts the block. */
-  | { type: "block"; appId: string; address: string; untilMs: number }
+  /** An address (or IPv6 network) that the limiter blocks, per application. `untilMs` 0 lifts the block. */
+  | { type: "block"; appId: string; network: string; untilMs: number }
   /** Stop taking requests, say go-away to agents, finish what runs until `deadlineMs` (wall clock), then `drained`. */
   | { type: "drain"; deadlineMs: number };
 
+/** Who asks for something: the address for the audit, and what limits per address count (null: nothing). */
+export interface Asker {
+  address: string;
+  network: string | null;
+}
+
 /** What a shard cannot know and asks main, bounded in number, answered by id. */
 export type Ask =
-  | { kind: "api_key"; name: string; appId: string | null; orgId: string | null; key: string; address: string }
-  | { kind: "session"; name: string; appId: string | null; session: string; address: string }
-  | { kind: "basic"; name: string; appId: string | null; username: string; password: string; address: string }
+  | (Asker & { kind: "api_key"; name: string; appId: string | null; orgId: string | null; key: string })
+  | (Asker & { kind: "session"; name: string; appId: string | null; session: string })
+  | (Asker & { kind: "basic"; name: string; appId: string | null; username: string; password: string })
   /** A credential that the shard remembers as wrong was tried again: only counted. Answered by deny or blocked. */
-  | { kind: "failure"; of: "api_key" | "basic"; name: string; appId: string | null; address: string };
+  | (Asker & { kind: "failure"; of: "api_key" | "basic"; name: string; appId: string | null });
 
 export type Answer =
   | { kind: "allow"; user: string | null; email: string | null; keyId: string | null; cacheMs: number }

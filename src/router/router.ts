@@ -35,6 +35,7 @@ export class Router implements IngressHost {
   connections: Connections | null = null;
   private readonly waiting = new Map<number, Set<VisitorConnection>>();
   private warnedOfProxy = false;
+  private warnedOfSilence = false;
 
   constructor(private readonly options: RouterOptions) {
     // The control plane has its own, much smaller limit for bodies; tunnels' bodies are counted where they are read.
@@ -63,6 +64,7 @@ export class Router implements IngressHost {
       return host.kind === "base" ? this.leadToDashboard(connection) : connection.answer("misdirected");
     const { address, secure } = connection.meta;
     const visitor = resolveVisitor(head, address, secure ? "https" : options.settings.scheme, options.trusted);
+    if (visitor.network === null) this.warnOfSilence(address, target);
     relay(connection, head, options.control, visitor);
   }
 
@@ -105,6 +107,15 @@ export class Router implements IngressHost {
     connection.answer("not_found", {
       leadsTo: { href: dashboardUrl(this.options.settings), text: "Go to the dashboard" },
     });
+  }
+
+  /** A trusted proxy named no visitor: once, and not for what it asks for itself to see whether we live. */
+  private warnOfSilence(address: string, target: string): void {
+    if (this.warnedOfSilence || sharedPaths.has(target)) return;
+    this.warnedOfSilence = true;
+    this.options.log.warn(
+      `the trusted proxy ${address} names no visitor in X-Forwarded-For or Forwarded: failures are not counted per address; let it send one of them`,
+    );
   }
 
   private warnOfProxy(connection: VisitorConnection, head: Head): void {

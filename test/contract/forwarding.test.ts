@@ -73,6 +73,7 @@ describeContractAndLent("forwarding", proxied, (parties) => {
         "X-Digit-Link-User",
         "x_digit_link_email",
         "X-Digit-Link-Address",
+        "X-Digit-Link-Network",
       ];
       const head = await seen([...names.map((name) => `${name}: 6.6.6.6`), "X-Kept: 1"]);
       expect(JSON.stringify(head)).not.toContain("6.6.6.6");

@@ -49,6 +49,9 @@ export interface CallOptions {
   address?: string;
 }
 
+/** Header of a request whose address is a trusted proxy's own, as the ingress marks it. */
+export const unnamed = { "x-digit-link-network": "-" };
+
 export const testEncryptionKey = "test encryption key of 32 bytes and more";
 
 const settings: ApiSettings = {

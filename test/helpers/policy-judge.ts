@@ -1,5 +1,6 @@
 // The judge of visitors on a policy of the test's choice, with main's answers and the clock in the test's hand.
 
+import { networkOf } from "../../src/lib/cidr.ts";
 import type { Answer, Ask, NameEntry } from "../../src/link/messages.ts";
 import type { CompiledPolicy, ProtectedPolicy } from "../../src/policy/types.ts";
 import { judge } from "../../workers/policy/judge.ts";
@@ -60,6 +61,7 @@ export function setUp(policy: CompiledPolicy, options: SetUp = {}) {
         method: "GET",
         target: "/",
         address: "192.0.2.1",
+        network: networkOf(request.address ?? "192.0.2.1"),
         wantsHtml: false,
         header: (name) => headers[name] ?? null,
         ...request,

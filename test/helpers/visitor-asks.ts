@@ -2,23 +2,32 @@
 
 import { createToken, hashToken, tokenPrefix } from "../../src/auth/tokens.ts";
 import type { PolicyBody } from "../../src/api/policies/model.ts";
+import { networkOf } from "../../src/lib/cidr.ts";
 import { orgId, type VisitorServer } from "./visitor-server.ts";
 
 export const basic: PolicyBody = { authType: "basic", basicUsername: "ada", basicPassword: "visitor-secret" };
 export const right = { username: "ada", password: "visitor-secret" };
 
 export function askBasic(server: VisitorServer, given: { username: string; password: string }, address = "127.0.0.1") {
-  return server.auth.answer({ kind: "basic", name: "app", appId: "app_app", ...given, address });
+  const network = networkOf(address);
+  return server.auth.answer({ kind: "basic", name: "app", appId: "app_app", ...given, address, network });
 }
 
 export function askSession(server: VisitorServer, session: string, name = "app") {
-  return server.auth.answer({ kind: "session", name, appId: `app_${name}`, session, address: "127.0.0.1" });
+  return server.auth.answer({
+    kind: "session",
+    name,
+    appId: `app_${name}`,
+    session,
+    address: "127.0.0.1",
+    network: "127.0.0.1",
+  });
 }
 
 export function askKey(server: VisitorServer, key: string, name: string) {
   // Each from an address of its own, so that the limiter stays out of it.
   const address = `127.0.0.${Math.floor(Math.random() * 250) + 2}`;
-  return server.auth.answer({ kind: "api_key", name, appId: `app_${name}`, orgId, key, address });
+  return server.auth.answer({ kind: "api_key", name, appId: `app_${name}`, orgId, key, address, network: address });
 }
 
 /** Stores an API key of the first organization and returns it. */

@@ -60,7 +60,14 @@ export async function finish(world: World, browser: Browser, location: string | 
 
 /** What main answers to the shard about a session. */
 export function ask(server: VisitorServer, session: string, name = "app") {
-  return server.auth.answer({ kind: "session", name, appId: `app_${name}`, session, address: "127.0.0.1" });
+  return server.auth.answer({
+    kind: "session",
+    name,
+    appId: `app_${name}`,
+    session,
+    address: "127.0.0.1",
+    network: "127.0.0.1",
+  });
 }
 
 /** The audited logins. */

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { createToken } from "../../src/auth/tokens.ts";
 import { createTunnelRoutes } from "../../src/api/tunnels/routes.ts";
-import { createTestApi } from "../helpers/api.ts";
+import { createTestApi, unnamed } from "../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
 import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
 
@@ -111,6 +111,11 @@ describeEngines("the agents' calls", (open) => {
       expect((await guess(11, "203.0.113.8")).status).toBe(401);
       one.api.clock.nowMs += 31 * 60_000;
       expect((await guess(12)).status).toBe(401);
+      const body = { agentId: "agent-one", generation: 1, version: "1.0.0" };
+      for (let i = 0; i < 12; i++) {
+        const headers = { authorization: `Bearer ${"guess".repeat(8)}${i}`, ...unnamed };
+        expect((await one.api.call("POST", "/_tunnel/register", { headers, body })).status).toBe(401);
+      }
     });
 
     test("many agents that come back from one address at once are no guessers", async () => {

@@ -3,7 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { createLimiter } from "../../src/auth/limiter.ts";
 import { createLimiterStore } from "../../src/db/limiter.ts";
+import { networkOf } from "../../src/lib/cidr.ts";
 import type { Ask } from "../../src/link/messages.ts";
+import { unnamed } from "../helpers/api.ts";
 import { addKey, askBasic, askSession, basic, right } from "../helpers/visitor-asks.ts";
 import { orgId, startVisitorServer } from "../helpers/visitor-server.ts";
 
@@ -26,9 +28,33 @@ describe("security", () => {
     expect(await askBasic(server, right, "203.0.113.5")).toMatchObject({ kind: "blocked" });
     expect(await browser.send(`${app}/__auth/basic`, { form: { ...right } })).toMatchObject({ status: 429 });
     expect(await askBasic(server, right, "203.0.113.6")).toMatchObject({ kind: "allow" });
-    expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", address: "203.0.113.5" }]);
+    expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", network: "203.0.113.5" }]);
     server.clock.offsetMs += 30 * 60_000 + 1;
     expect(await askBasic(server, right, "203.0.113.5")).toMatchObject({ kind: "allow" });
+  });
+
+  test("an address that stands for everybody behind a proxy is not counted; all of an IPv6 /64 is one", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    const wrong = { ...right, password: "x" };
+    const asker = { address: "10.0.0.1", network: null };
+    const behindProxy = server.browser("10.0.0.1");
+    const failure: Ask = { kind: "failure", of: "basic", name: "app", appId: "app_app", ...asker };
+    const key: Ask = { kind: "api_key", name: "app", appId: "app_app", orgId, key: "dlk_x", ...asker };
+    for (let i = 0; i < 12; i++) {
+      const ask: Ask = { kind: "basic", name: "app", appId: "app_app", ...wrong, ...asker };
+      expect(await server.auth.answer(ask)).toMatchObject({ kind: "deny" });
+      expect(await server.auth.answer(failure)).toMatchObject({ kind: "deny" });
+      expect(await server.auth.answer(key)).toMatchObject({ kind: "deny" });
+      const form = await behindProxy.send(`${app}/__auth/basic`, { form: wrong, headers: unnamed });
+      expect(form.status).toBe(401);
+    }
+    expect(server.blocks).toEqual([]);
+
+    for (let i = 0; i < 10; i++) await askBasic(server, wrong, `2001:db8:0:1::${i}`);
+    expect(await askBasic(server, right, "2001:db8:0:1:a:b:c:d")).toMatchObject({ kind: "blocked" });
+    expect(await askBasic(server, right, "2001:db8:0:2::1")).toMatchObject({ kind: "allow" });
+    expect(server.blocks).toMatchObject([{ network: networkOf("2001:db8:0:1::") }]);
   });
 
   test("right credentials are never refused, however many come at once; wrong ones get ten tries", async () => {
@@ -71,7 +97,14 @@ describe("security", () => {
     await using server = await startVisitorServer();
     await server.setPolicy("app", basic);
     await askBasic(server, { ...right, password: "x" });
-    const failure: Ask = { kind: "failure", of: "basic", name: "app", appId: "app_app", address: "127.0.0.1" };
+    const failure: Ask = {
+      kind: "failure",
+      of: "basic",
+      name: "app",
+      appId: "app_app",
+      address: "127.0.0.1",
+      network: "127.0.0.1",
+    };
     for (let i = 0; i < 8; i++) expect(await server.auth.answer(failure)).toMatchObject({ kind: "deny" });
     expect(await server.auth.answer(failure)).toMatchObject({ kind: "blocked", retryAfterMs: 1_800_000 });
   });
@@ -178,6 +211,7 @@ describe("security", () => {
           orgId,
           key: "dlk_x",
           address: "127.0.0.1",
+          network: "127.0.0.1",
         }),
       ).toMatchObject({ kind: "deny" });
     }

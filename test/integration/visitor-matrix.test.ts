@@ -183,5 +183,9 @@ async function judgeOf(server: VisitorServer) {
   const policy = await server.inForce.compileForName("app");
   const entry: NameEntry = { name: "app", appId: "app_app", orgId, policy, heldUntilMs: 0 };
   return async (method: string, target: string, headers: Record<string, string>, address: string): Promise<Verdict> =>
-    judge({ method, target, address, wantsHtml: false, header: (name) => headers[name] ?? null }, entry, state);
+    judge(
+      { method, target, address, network: address, wantsHtml: false, header: (name) => headers[name] ?? null },
+      entry,
+      state,
+    );
 }

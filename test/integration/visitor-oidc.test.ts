@@ -256,6 +256,6 @@ describe("security", () => {
     const browser = server.browser("203.0.113.9");
     for (let i = 0; i < 10; i++) expect(await login(world, browser)).toMatchObject({ status: 403 });
     expect(await browser.send(`${app}/__auth/login`)).toMatchObject({ status: 429, location: null });
-    expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", address: "203.0.113.9" }]);
+    expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", network: "203.0.113.9" }]);
   });
 });

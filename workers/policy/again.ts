@@ -62,5 +62,6 @@ export async function judgeAgain(
 
 function verdictOn({ address, shown }: Admitted, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
   const header = (name: string): string | null => shown?.get(name) ?? null;
-  return judge({ method: "GET", target: "/", header, address, wantsHtml: false }, entry, state);
+  // Nobody tries anything here: what is wrong by now is no failure of an address.
+  return judge({ method: "GET", target: "/", header, address, network: null, wantsHtml: false }, entry, state);
 }

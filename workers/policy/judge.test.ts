@@ -1,6 +1,7 @@
 // Tests of the judge of visitors: the order of its steps, what it remembers, what it asks, and what it never lets through.
 
 import { describe, expect, test } from "bun:test";
+import { networkOf } from "../../src/lib/cidr.ts";
 import type { Answer } from "../../src/link/messages.ts";
 import { allow, basicAuth, deny, protectedPolicy, session, setUp } from "../../test/helpers/policy-judge.ts";
 
@@ -23,7 +24,9 @@ describe("judge", () => {
     const again = run({ headers });
     expect(again).not.toBeInstanceOf(Promise);
     expect(again).toMatchObject({ kind: "pass" });
-    expect(ask).toEqual([{ kind: "session", name: "app", appId: "app_1", session, address: "192.0.2.1" }]);
+    expect(ask).toEqual([
+      { kind: "session", name: "app", appId: "app_1", session, address: "192.0.2.1", network: "192.0.2.1" },
+    ]);
   });
 
   test("one question for the same credential asked many times at once", async () => {
@@ -208,6 +211,23 @@ describe("security", () => {
     expect(run({ address: "192.0.2.3" })).toMatchObject({ code: "rate_limited" });
     state.block("app_1", "192.0.2.3", 0);
     expect(run({ address: "192.0.2.3" })).toMatchObject({ code: "unauthorized" });
+  });
+
+  test("all of an IPv6 /64 shares a block, and an address that stands for everybody behind a proxy has none", async () => {
+    const blocking = { answer: { kind: "blocked", retryAfterMs: 30_000 } } as const;
+    const headers = { authorization: basicAuth };
+    const ipv6 = setUp(protectedPolicy("basic"), blocking);
+    expect(await ipv6.run({ headers, address: "2001:db8:0:1::1" })).toMatchObject({ code: "rate_limited" });
+    expect(ipv6.run({ address: "2001:db8:0:1:a:b:c:d" })).toMatchObject({ code: "rate_limited" });
+    expect(ipv6.run({ address: "2001:db8:0:2::1" })).toMatchObject({ code: "unauthorized" });
+    ipv6.state.block("app_1", networkOf("2001:db8:0:3::9"), ipv6.clock.ms + 1_000);
+    expect(ipv6.run({ address: "2001:db8:0:3::1" })).toMatchObject({ code: "rate_limited" });
+
+    const proxy = setUp(protectedPolicy("basic"), { answer: deny });
+    for (let i = 0; i < 3; i++) {
+      expect(await proxy.run({ headers, network: null })).toMatchObject({ code: "unauthorized" });
+    }
+    expect(proxy.ask).toMatchObject([{ kind: "basic", address: "192.0.2.1", network: null }]);
   });
 
   test("a valid session is never locked out by the limiter", async () => {

@@ -1,7 +1,7 @@
 // Judges every visitor request of a shard: one ordered list of steps, the first that says something decides.
 
 import type { ErrorCode } from "../../src/lib/errors.ts";
-import type { Answer, Ask, NameEntry } from "../../src/link/messages.ts";
+import type { Answer, Ask, Asker, NameEntry } from "../../src/link/messages.ts";
 import { readCookie, visitorCookieName } from "../../src/policy/cookies.ts";
 import { authPaths, isAuthPath } from "../../src/policy/paths.ts";
 import type { ProtectedPolicy } from "../../src/policy/types.ts";
@@ -80,14 +80,14 @@ function runFrom(
 
 /** The head that a request reads from is somebody else's once we have waited: what later steps read is read now. */
 function keepCredentials(request: VisitorRequest): VisitorRequest {
-  const { method, target, address, wantsHtml } = request;
+  const { method, target, address, network, wantsHtml } = request;
   const kept = new Map<string, string | null>(laterHeaders.map((name) => [name, request.header(name)]));
   const header = (name: string): string | null => {
     const value = kept.get(name);
     if (value === undefined) throw new Error(`${name} is not kept for the steps after a question`);
     return value;
   };
-  return { method, target, address, wantsHtml, header };
+  return { method, target, address, network, wantsHtml, header };
 }
 
 function checkRanges(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
@@ -118,14 +118,20 @@ function checkSession(request: VisitorRequest, entry: NameEntry, policy: Protect
   if (policy.kind === "api_key") return null;
   const session = readSession(request, state);
   if (session === null) return null;
-  const ask = (): Ask => ({ kind: "session", name: entry.name, appId: entry.appId, session, address: request.address });
+  const ask = (): Ask => ({
+    kind: "session",
+    name: entry.name,
+    appId: entry.appId,
+    session,
+    ...askerOf(request),
+  });
   // A session that has ended is nobody's failure: the visitor is asked to log in again.
   return decide("session", session, ask, () => null, request, entry, policy, state);
 }
 
 function checkBlock(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
   if (policy.limiter === null) return null;
-  const untilMs = state.blockedUntilMs(scopeOf(entry), request.address);
+  const untilMs = state.blockedUntilMs(scopeOf(entry), request.network);
   return untilMs === 0 ? null : blocked(untilMs - state.nowMs(), request, entry, state);
 }
 
@@ -134,7 +140,7 @@ function checkApiKey(request: VisitorRequest, entry: NameEntry, policy: Protecte
   const key = readApiKey(request, policy.kind === "api_key");
   if (key === null) return null;
   const { name, appId, orgId } = entry;
-  const ask = (): Ask => ({ kind: "api_key", name, appId, orgId, key, address: request.address });
+  const ask = (): Ask => ({ kind: "api_key", name, appId, orgId, key, ...askerOf(request) });
   return decide("api_key", key, ask, () => unauthorized(policy), request, entry, policy, state);
 }
 
@@ -145,7 +151,7 @@ function checkBasic(request: VisitorRequest, entry: NameEntry, policy: Protected
   const { name, appId } = entry;
   const ask = (): Ask | null => {
     const basic = decodeBasic(encoded);
-    return basic === null ? null : { kind: "basic", name, appId, ...basic, address: request.address };
+    return basic === null ? null : { kind: "basic", name, appId, ...basic, ...askerOf(request) };
   };
   return decide("basic", encoded, ask, () => unauthorized(policy), request, entry, policy, state);
 }
@@ -178,9 +184,9 @@ function decide(
   if (known !== undefined) return known;
   const question = ask();
   if (question === null) return null;
-  // Addresses are part of the question, or one address's failures would be counted on another.
+  // Who asks is part of the question, or one address's failures would be counted on another.
   // The version as well: what was asked before a change says nothing about what is permitted after it.
-  return state.ask(`${key} ${policy.version} ${request.address}`, question).then((answer) => {
+  return state.ask(`${key} ${policy.version} ${request.address} ${request.network}`, question).then((answer) => {
     if (answer?.kind === "allow") {
       const pass = passOf(answer, policy);
       state.cache.set(key, policy.version, pass, state.nowMs() + answer.cacheMs);
@@ -203,12 +209,12 @@ function countAgain(
   policy: ProtectedPolicy,
   state: PolicyState,
 ): void {
-  if (policy.limiter === null) return;
+  const { address, network } = request;
+  if (policy.limiter === null || network === null) return;
   const { name, appId } = entry;
-  const { address } = request;
   const id = `again ${name} ${address} ${crypto.randomUUID()}`;
-  void state.ask(id, { kind: "failure", of: kind, name, appId, address }).then((answer) => {
-    if (answer?.kind === "blocked") state.block(scopeOf(entry), address, state.nowMs() + answer.retryAfterMs);
+  void state.ask(id, { kind: "failure", of: kind, name, appId, address, network }).then((answer) => {
+    if (answer?.kind === "blocked") state.block(scopeOf(entry), network, state.nowMs() + answer.retryAfterMs);
   });
 }
 
@@ -243,6 +249,10 @@ function scopeOf(entry: NameEntry): string {
   return entry.appId ?? `name:${entry.name}`;
 }
 
+function askerOf({ address, network }: VisitorRequest): Asker {
+  return { address, network };
+}
+
 function readSession(request: VisitorRequest, state: PolicyState): string | null {
   const value = readCookie(request.header("cookie"), visitorCookieName(state.scheme));
   return value !== null && sessionPattern.test(value) ? value : null;
@@ -254,7 +264,7 @@ function unauthorized(policy: ProtectedPolicy): Verdict {
 }
 
 function blockedByMain(retryAfterMs: number, request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict {
-  state.block(scopeOf(entry), request.address, state.nowMs() + retryAfterMs);
+  state.block(scopeOf(entry), request.network, state.nowMs() + retryAfterMs);
   return blocked(retryAfterMs, request, entry, state);
 }
 

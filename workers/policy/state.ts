@@ -13,9 +13,9 @@ export interface PolicyState {
   /** The compiled form of a list of ranges. The list must not be changed afterwards. */
   ranges(list: string[]): CidrList;
   /** Until when an address is refused under a scope (application, or name without one); 0 = it is not. */
-  blockedUntilMs(scope: string, address: string): number;
+  blockedUntilMs(scope: string, network: string | null): number;
   /** Applies a `block` message of main, or an answer that says so. */
-  block(scope: string, address: string, untilMs: number): void;
+  block(scope: string, network: string | null, untilMs: number): void;
   /** True once per rule, scope and address and minute: whether this refusal is worth an event. */
   worthReporting(rule: string, scope: string, address: string): boolean;
 }
@@ -73,17 +73,18 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       if (ready === undefined) compiled.set(list, (ready = createCidrList(list)));
       return ready;
     },
-    blockedUntilMs(scope, address) {
-      if (blocks.size === 0) return 0;
-      const key = `${scope}\n${address}`;
+    blockedUntilMs(scope, network) {
+      if (blocks.size === 0 || network === null) return 0;
+      const key = `${scope}\n${network}`;
       const untilMs = blocks.get(key);
       if (untilMs === undefined) return 0;
       if (untilMs > nowMs()) return untilMs;
       blocks.delete(key);
       return 0;
     },
-    block(scope, address, untilMs) {
-      const key = `${scope}\n${address}`;
+    block(scope, network, untilMs) {
+      if (network === null) return;
+      const key = `${scope}\n${network}`;
       blocks.delete(key);
       if (untilMs <= nowMs()) return;
       blocks.set(key, untilMs);

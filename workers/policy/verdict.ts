@@ -12,6 +12,8 @@ export interface VisitorRequest {
   header(name: string): string | null;
   /** Canonical address of the visitor, proxies already accounted for. */
   address: string;
+  /** What limits per address count for this visitor; null: nothing. */
+  network: string | null;
   /** The visitor is a browser that would show a page (`Accept: text/html`). */
   wantsHtml: boolean;
 }

@@ -3,7 +3,6 @@
 import { findAccountByUsername, type Account } from "../../db/accounts.ts";
 import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
-import { limiterSubject } from "../addresses.ts";
 import type { ApiDeps } from "../deps.ts";
 import { factsOf } from "../request.ts";
 
@@ -32,10 +31,11 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
     request: Request,
     find: () => Promise<Account | null>,
   ): Promise<Account> {
-    const { address, requestId } = factsOf(request);
-    const subject = limiterSubject(address);
+    const { address, network, requestId } = factsOf(request);
     const name = usernameKey.slice(0, 200);
-    const perPair = { scope: "login-user", subject: `${name} ${subject}`, rule: deps.settings.loginLimit };
+    const perAddress = { scope: "login", subject: network, rule: deps.settings.loginLimit };
+    const pair = network === null ? null : `${name} ${network}`;
+    const perPair = { scope: "login-user", subject: pair, rule: deps.settings.loginLimit };
     const perName = { scope: "login-name", subject: name, rule: null };
     const outcome = (success: boolean, reason: string | null, account: Account | null) =>
       audit.record({
@@ -51,11 +51,7 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
         requestId,
       });
 
-    const verdict = await limiter.begin([
-      { scope: "login", subject, rule: deps.settings.loginLimit },
-      perPair,
-      perName,
-    ]);
+    const verdict = await limiter.begin([perAddress, perPair, perName]);
     if (!verdict.allowed) {
       outcome(false, "too many failed attempts", null);
       throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });

@@ -6,7 +6,7 @@ import type { LimitedKey } from "../../auth/limiter-types.ts";
 import type { Account } from "../../db/accounts.ts";
 import { listSessionAddresses } from "../../db/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
-import { limiterSubject } from "../addresses.ts";
+import { networkOf } from "../../lib/cidr.ts";
 import type { ApiDeps } from "../deps.ts";
 
 /** A place is known for this long after its login, and so long rows of sessions are kept. */
@@ -26,11 +26,10 @@ export async function codeLimits(
   deps: ApiDeps,
   account: Account,
   code: string,
-  address: string,
+  network: string | null,
   from: "login" | "session",
 ): Promise<CodeLimits> {
   const { loginLimit, totpLimit: rule, totpDayLimit } = deps.settings;
-  const network = limiterSubject(address);
   const perAddress: LimitedKey = { scope: "login", subject: network, rule: loginLimit };
   const both = (subject: string): LimitedKey[] => [
     { scope: "totp", subject, rule },
@@ -43,22 +42,22 @@ export async function codeLimits(
   if (from === "session") return atPlace("session");
   if (looksLikeRecoveryCode(code)) {
     // 79 random bits: no number of addresses guesses one.
-    const forgiven = { scope: "recovery", subject: `${account.id} ${network}`, rule: loginLimit };
+    const forgiven = { scope: "recovery", subject: placeOf(account, network), rule: loginLimit };
     return { keys: [perAddress, forgiven], forgiven };
   }
   const since = deps.nowMs() - placesKnownForMs;
   const known = await listSessionAddresses(deps.db.kysely, account.id, since);
-  if (known.some((seen) => limiterSubject(seen) === network)) {
+  if (network !== null && known.some((seen) => networkOf(seen) === network)) {
     const { keys, forgiven } = atPlace(network);
     return { keys: [perAddress, ...keys], forgiven };
   }
-  const forgiven = { scope: "totp", subject: `${account.id} ${network}`, rule: null };
+  const forgiven = { scope: "totp", subject: placeOf(account, network), rule: null };
   return { keys: [perAddress, ...both(account.id), forgiven], forgiven };
 }
 
 /** Of the first code of a new seed: who sends it has been shown the seed, so this bounds work and not guesses. */
-export function enrolmentLimits(deps: ApiDeps, account: Account, address: string): CodeLimits {
-  const subject = `${account.id} ${limiterSubject(address)}`;
+export function enrolmentLimits(deps: ApiDeps, account: Account, network: string | null): CodeLimits {
+  const subject = placeOf(account, network);
   const key = { scope: "totp-enrolment", subject, rule: deps.settings.totpLimit };
   return { keys: [key], forgiven: key };
 }
@@ -74,4 +73,8 @@ export function tooManyCodes(deps: ApiDeps, limits: CodeLimits, retryAfterMs: nu
     "Too many wrong codes for this account. Use a recovery code, log in from where you lately did, or try again later.",
     { field: "code", retryAfterMs },
   );
+}
+
+function placeOf(account: Account, network: string | null): string | null {
+  return network === null ? null : `${account.id} ${network}`;
 }

@@ -122,7 +122,7 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
 
   return {
     async check(account, code, from, request, work) {
-      const limits = await codeLimits(deps, account, code, factsOf(request).address, from);
+      const limits = await codeLimits(deps, account, code, factsOf(request).network, from);
       return limited(account, "login.totp", request, limits, async () => {
         const proof = proofOf(account, code);
         return db.transaction(async (trx) => {
@@ -136,7 +136,7 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
       const recoveryCodes = createRecoveryCodes();
       const hashes = recoveryCodes.map((recoveryCode) => hashRecoveryCode(account.id, recoveryCode));
       const sealed = sealer.seal("totp-seed", seedRow.account(account.id), seed);
-      const limits = enrolmentLimits(deps, account, factsOf(request).address);
+      const limits = enrolmentLimits(deps, account, factsOf(request).network);
       await limited(account, "login.totp_enrolment", request, limits, async () => {
         const step = matchTotpStep(seed, code.replaceAll(" ", ""), nowMs(), null);
         if (step === null) throw new AppError("bad_code");

@@ -17,7 +17,6 @@ import {
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { safeReturnPath } from "../../policy/paths.ts";
-import { limiterSubject } from "../addresses.ts";
 import type { Caller } from "../callers.ts";
 import { cookieName, readCookie, writeCookie } from "../cookies.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -50,7 +49,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
 
   const limitOf = (request: Request) => ({
     scope: "login",
-    subject: limiterSubject(factsOf(request).address),
+    subject: factsOf(request).network,
     rule: deps.settings.loginLimit,
   });
 

@@ -13,7 +13,6 @@ import { canonicalCidr } from "../../lib/cidr.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { checkUsername } from "../accounts/rules.ts";
-import { limiterSubject } from "../addresses.ts";
 import { cookieName, readCookie, writeCookie } from "../cookies.ts";
 import type { ApiDeps } from "../deps.ts";
 import { seedRow } from "../login/second-factor.ts";
@@ -41,10 +40,8 @@ export function createSetup(deps: ApiDeps) {
 
   /** Guesses of either code count per address. */
   async function limited<T>(request: Request, step: string, attempt: () => Promise<T>): Promise<T> {
-    const { address, requestId } = factsOf(request);
-    const verdict = await deps.limiter.begin([
-      { scope: "setup", subject: limiterSubject(address), rule: deps.settings.loginLimit },
-    ]);
+    const { address, network, requestId } = factsOf(request);
+    const verdict = await deps.limiter.begin([{ scope: "setup", subject: network, rule: deps.settings.loginLimit }]);
     if (!verdict.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
     try {
       const result = await attempt();

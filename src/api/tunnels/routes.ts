@@ -4,7 +4,6 @@ import { t } from "elysia";
 import { bearerOf, parseToken } from "../../auth/tokens.ts";
 import { resolveCredential } from "./credential.ts";
 import { AppError } from "../../lib/errors.ts";
-import { limiterSubject } from "../addresses.ts";
 import type { ApiDeps } from "../deps.ts";
 import { retryAfterSeconds } from "../errors.ts";
 import { factsOf } from "../request.ts";
@@ -62,7 +61,7 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     const bearer = bearerOf(request.headers.get("authorization"));
     const key = {
       scope: "register",
-      subject: limiterSubject(factsOf(request).address),
+      subject: factsOf(request).network,
       rule: deps.settings.loginLimit,
     };
     const retryAfterMs = deps.limiter.blockedForMs(key);

@@ -9,7 +9,7 @@ import type { Answer, Ask } from "../../link/messages.ts";
 import type { Policy } from "../../policy/types.ts";
 import type { NameInForce } from "../policies/in-force.ts";
 import { checkBasic } from "./basic-check.ts";
-import { scopeOf, visitorBlockedForMs, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { pushBlock, visitorBlockedForMs, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
 
 export interface VisitorAuth {
   /** Judges one credential by the database as it is now. Never rejects: what fails is `unavailable`. */
@@ -75,7 +75,7 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
       return (await countFailure(ask, found)) ?? denied("wrong_key", refusedMs);
     }
     // A key has 256 bits: nobody guesses it, in parallel or not.
-    const retryAfterMs = visitorBlockedForMs(limiter, owner, ask.address, rule);
+    const retryAfterMs = visitorBlockedForMs(limiter, owner, ask.network, rule);
     if (retryAfterMs > 0) return { kind: "blocked", retryAfterMs };
     if (worthNoting(`${key.id} ${owner.name} ${ask.address}`, now)) {
       const by = { success: true, address: ask.address, identity: key.description, keyId: key.id };
@@ -102,11 +102,11 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
   /** Counts a failure; a `blocked` answer when the address is, or now is, blocked. */
   async function countFailure(ask: Ask, { owner, effective }: Found): Promise<Answer | null> {
     const rule = effective.limiter;
-    const before = visitorBlockedForMs(limiter, owner, ask.address, rule);
+    const before = visitorBlockedForMs(limiter, owner, ask.network, rule);
     if (before > 0) return { kind: "blocked", retryAfterMs: before };
-    const { blocked } = await limiter.fail([visitorLimit(owner, ask.address, rule)]);
+    const { blocked } = await limiter.fail([visitorLimit(owner, ask.network, rule)]);
     if (!blocked || rule === null) return null;
-    deps.onBlock({ name: owner.name, scope: scopeOf(owner), address: ask.address, untilMs: nowMs() + rule.blockMs });
+    pushBlock(deps, owner, ask.network, rule);
     audit.record(visitorEntry(owner, refusal("limiter", "address_blocked", ask.address)));
     return { kind: "blocked", retryAfterMs: rule.blockMs };
   }

@@ -4,7 +4,7 @@ import { timingSafeEqual } from "node:crypto";
 import { hashSecret } from "../../auth/secrets.ts";
 import type { NameOwner } from "../../db/policies.ts";
 import type { LimiterSettings, Policy } from "../../policy/types.ts";
-import { scopeOf, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { pushBlock, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
 
 export type BasicPolicy = Extract<Policy, { authType: "basic" }>;
 export type BasicOutcome = { kind: "right" } | { kind: "wrong" } | { kind: "blocked"; retryAfterMs: number };
@@ -15,9 +15,9 @@ export async function checkBasic(
   owner: NameOwner,
   policy: BasicPolicy,
   rule: LimiterSettings | null,
-  given: { username: string; password: string; address: string; requestId?: string },
+  given: { username: string; password: string; address: string; network: string | null; requestId?: string },
 ): Promise<BasicOutcome> {
-  const { address } = given;
+  const { address, network } = given;
   const identity = given.username.slice(0, 256);
   const note = (success: boolean, reason: string | null) =>
     deps.audit.record(
@@ -32,7 +32,7 @@ export async function checkBasic(
       }),
     );
 
-  const limit = await deps.limiter.begin([visitorLimit(owner, address, rule)]);
+  const limit = await deps.limiter.begin([visitorLimit(owner, network, rule)]);
   if (!limit.allowed) return { kind: "blocked", retryAfterMs: limit.retryAfterMs };
   let isRight: boolean;
   try {
@@ -52,7 +52,7 @@ export async function checkBasic(
   const { blocked } = await limit.attempt.fail();
   note(false, blocked ? "address_blocked" : "wrong_credential");
   if (!blocked || rule === null) return { kind: "wrong" };
-  deps.onBlock({ name: owner.name, scope: scopeOf(owner), address, untilMs: deps.nowMs() + rule.blockMs });
+  pushBlock(deps, owner, network, rule);
   return { kind: "blocked", retryAfterMs: rule.blockMs };
 }
 

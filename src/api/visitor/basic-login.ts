@@ -25,10 +25,15 @@ export async function submitBasicForm(
   const fields = await readForm(request);
   const back = safeReturnPath(fields.get("to"));
   const given = { username: fields.get("username") ?? "", password: fields.get("password") ?? "" };
-  const { address, requestId } = visit;
+  const { address, network, requestId } = visit;
   let outcome;
   try {
-    outcome = await checkBasic(deps, visit.owner, policy, visit.effective.limiter, { ...given, address, requestId });
+    outcome = await checkBasic(deps, visit.owner, policy, visit.effective.limiter, {
+      ...given,
+      address,
+      network,
+      requestId,
+    });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return form(visit, back, 503, "The server is busy. Try again in a moment.");

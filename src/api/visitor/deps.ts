@@ -8,7 +8,6 @@ import type { Database } from "../../db/database.ts";
 import type { NameOwner } from "../../db/policies.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { LimiterSettings } from "../../policy/types.ts";
-import { limiterSubject } from "../addresses.ts";
 import type { Audit, AuditEntry } from "../deps.ts";
 import type { PoliciesInForce } from "../policies/in-force.ts";
 
@@ -26,7 +25,8 @@ export interface VisitorBlock {
   name: string;
   /** `appId` of the message: the application, or `name:NAME` for a name without one. */
   scope: string;
-  address: string;
+  /** The address, or the IPv6 network that it stands for. */
+  network: string;
   untilMs: number;
 }
 
@@ -44,24 +44,37 @@ export interface VisitorDeps {
   onBlock: (block: VisitorBlock) => void;
 }
 
+type Owner = Pick<NameOwner, "name" | "appId">;
+
 /** The scope under which failures at a name are counted; the shards use the same. */
-export function scopeOf(owner: Pick<NameOwner, "name" | "appId">): string {
+export function scopeOf(owner: Owner): string {
   return owner.appId ?? `name:${owner.name}`;
 }
 
 /** The limiter's key of one address at one name. */
-export function visitorLimit(owner: Pick<NameOwner, "name" | "appId">, address: string, rule: LimiterSettings | null) {
-  return { scope: `visitor:${scopeOf(owner)}`, subject: limiterSubject(address), rule };
+export function visitorLimit(owner: Owner, network: string | null, rule: LimiterSettings | null) {
+  return { scope: `visitor:${scopeOf(owner)}`, subject: network, rule };
 }
 
 /** Milliseconds for which the limiter, unless it is off, lets an address try nothing at a name; 0 when it may. */
 export function visitorBlockedForMs(
   limiter: Limiter,
-  owner: Pick<NameOwner, "name" | "appId">,
-  address: string,
+  owner: Owner,
+  network: string | null,
   rule: LimiterSettings | null,
 ): number {
-  return rule === null ? 0 : limiter.blockedForMs(visitorLimit(owner, address, rule));
+  return rule === null ? 0 : limiter.blockedForMs(visitorLimit(owner, network, rule));
+}
+
+/** Tells the shard of a name that its limiter has just blocked an address. */
+export function pushBlock(
+  deps: Pick<VisitorDeps, "nowMs" | "onBlock">,
+  owner: Owner,
+  network: string | null,
+  rule: LimiterSettings,
+): void {
+  if (network === null) return;
+  deps.onBlock({ name: owner.name, scope: scopeOf(owner), network, untilMs: deps.nowMs() + rule.blockMs });
 }
 
 /** `https://myapp.example.com`, with the port where it isn't the scheme's own. */

@@ -15,7 +15,7 @@ import { setCookie, stateCookieName } from "../../policy/cookies.ts";
 import { authPaths, safeReturnPath } from "../../policy/paths.ts";
 import type { OidcSettings, Policy } from "../../policy/types.ts";
 import { factsOf } from "../request.ts";
-import { originOf, redirectUri, scopeOf, visitorBlockedForMs, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { originOf, pushBlock, redirectUri, visitorBlockedForMs, visitorLimit, type VisitorDeps } from "./deps.ts";
 import { redirect } from "./page.ts";
 import { refusedPage, tooMany } from "./refused.ts";
 import { audit, browserSecret, openSession, type Visit } from "./visit.ts";
@@ -29,7 +29,7 @@ export async function beginLogin(
   policy: OidcPolicy,
   request: Request,
 ): Promise<Response> {
-  const retryAfterMs = visitorBlockedForMs(deps.limiter, visit.owner, visit.address, visit.effective.limiter);
+  const retryAfterMs = visitorBlockedForMs(deps.limiter, visit.owner, visit.network, visit.effective.limiter);
   if (retryAfterMs > 0) return tooMany(visit.host, retryAfterMs);
   const state = createSecret();
   const stateHash = hashSecret(state);
@@ -72,7 +72,7 @@ export async function beginLogin(
 
 /** GET `/auth/visitor/callback` on the base domain: redeems the provider's answer and sends the browser to the tunnel's host. */
 export async function receiveAnswer(deps: VisitorDeps, request: Request): Promise<Response> {
-  const { address, requestId } = factsOf(request);
+  const { address, network, requestId } = factsOf(request);
   const params = new URL(request.url).searchParams;
   const given = params.getAll("state");
   const stateHash = hashSecret(given[0] ?? "");
@@ -91,7 +91,7 @@ export async function receiveAnswer(deps: VisitorDeps, request: Request): Promis
     });
     return refusedPage({ host: deps.settings.domain, reason: "unknown_state", requestId, login: null });
   }
-  const about = { ...aboutState(state), address, requestId };
+  const about = { ...aboutState(state), address, network, requestId };
   try {
     const oidc = await settingsOf(deps, state);
     const who = await deps.oidc.finish(oidc, {
@@ -179,6 +179,7 @@ interface Failure extends RefusedIdentity {
   effective?: Visit["effective"];
   host: string;
   address: string;
+  network: string | null;
   requestId: string;
   reason: string;
   /** Where the visitor wanted to go. */
@@ -188,14 +189,12 @@ interface Failure extends RefusedIdentity {
 }
 
 async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
-  const { owner, address, host, reason, identity = null } = failure;
+  const { owner, network, host, reason, identity = null } = failure;
   audit(deps, failure, { action: "visitor.login", authType: "oidc", success: false, reason, identity });
   const rule = failure.effective?.limiter ?? (await deps.policies.find(owner.name))?.effective.limiter ?? null;
-  if (failure.counts && visitorBlockedForMs(deps.limiter, owner, address, rule) === 0) {
-    const { blocked } = await deps.limiter.fail([visitorLimit(owner, address, rule)]);
-    if (blocked && rule !== null) {
-      deps.onBlock({ name: owner.name, scope: scopeOf(owner), address, untilMs: deps.nowMs() + rule.blockMs });
-    }
+  if (failure.counts && visitorBlockedForMs(deps.limiter, owner, network, rule) === 0) {
+    const { blocked } = await deps.limiter.fail([visitorLimit(owner, network, rule)]);
+    if (blocked && rule !== null) pushBlock(deps, owner, network, rule);
   }
   const login = `${originOf(deps.settings, host)}${authPaths.login}?to=${encodeURIComponent(failure.returnPath)}`;
   return refusedPage({ ...failure, login });

@@ -112,7 +112,7 @@ async function answerVisitor(deps: VisitorDeps, budget: StartBudget, request: Re
       });
     case authPaths.login:
       if (policy.authType === "oidc") {
-        const waitMs = budget.take(visit.address);
+        const waitMs = budget.take(visit.network);
         return waitMs > 0 ? tooMany(visit.host, waitMs) : await beginLogin(deps, visit, policy, request);
       }
       if (policy.authType === "basic") return redirect(`${authPaths.basic}${visit.url.search}`);

@@ -1,10 +1,8 @@
 // Bounds how many logins one address may begin: each costs a row, whether or not anybody comes back.
 
-import { limiterSubject } from "../addresses.ts";
-
 export interface StartBudget {
-  /** Takes one; 0, or the milliseconds until there is one again. */
-  take(address: string): number;
+  /** Takes one; 0, or the milliseconds until there is one again. An address that nobody named (null) has no bound. */
+  take(network: string | null): number;
 }
 
 const windowMs = 60_000;
@@ -15,17 +13,17 @@ export function createStartBudget(options: { perMinute: number; nowMs: () => num
   let windowEndsMs = 0;
   let taken = new Map<string, number>();
   return {
-    take(address) {
+    take(network) {
+      if (network === null) return 0;
       const now = options.nowMs();
       if (now >= windowEndsMs) {
         windowEndsMs = now + windowMs;
         taken = new Map();
       }
-      const subject = limiterSubject(address);
-      const count = (taken.get(subject) ?? 0) + 1;
+      const count = (taken.get(network) ?? 0) + 1;
       // With so many addresses at once nobody new begins until the minute is over.
       if (count > options.perMinute || (count === 1 && taken.size >= maxSubjects)) return windowEndsMs - now;
-      taken.set(subject, count);
+      taken.set(network, count);
       return 0;
     },
   };

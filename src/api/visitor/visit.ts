@@ -11,6 +11,8 @@ export interface Visit extends NameInForce {
   /** `myapp.example.com`, without a port. */
   host: string;
   address: string;
+  /** What limits per address count; null: nothing. */
+  network: string | null;
   requestId: string;
   url: URL;
 }
@@ -25,9 +27,9 @@ export async function visitOf(deps: VisitorDeps, request: Request): Promise<Visi
   if (!/^[a-z0-9-]{1,63}$/.test(name)) return null;
   const found = await deps.policies.find(name);
   if (found === null) return null;
-  const { address, requestId } = facts;
+  const { address, network, requestId } = facts;
   // Only the query is read from the URL, which the platform may have normalised.
-  return { ...found, host, address, requestId, url: new URL(request.url) };
+  return { ...found, host, address, network, requestId, url: new URL(request.url) };
 }
 
 /** The secret that binds a login to the browser; null when the cookie is missing, double or not one of ours. */

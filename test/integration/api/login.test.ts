@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { prune } from "../../../src/api/housekeeping.ts";
-import { createTestApi, type TestApi } from "../../helpers/api.ts";
+import { createTestApi, unnamed, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
 
@@ -196,6 +196,28 @@ describeEngines("login", (open) => {
         if (i < 9) expect((await tryLogin(people[1]!, goodPassword)).status).toBe(200);
       }
       expect((await tryLogin(people[1]!, goodPassword)).status).toBe(429);
+    });
+
+    test("an address that stands for everybody behind a proxy is not counted; names still slow down", async () => {
+      await createPerson(api, { username: name, totp: true, login: false });
+      const send = (path: string, body: object) => api.call("POST", path, { body, headers: unnamed });
+      for (let i = 0; i < 12; i++) {
+        for (const username of [name, `${name}-${i}`]) {
+          expect((await send("/auth/login", { username, password: "wrong password" })).status).toBe(401);
+        }
+      }
+      expect(api.delays.length).toBeGreaterThan(0);
+      const { pendingToken } = (await send("/auth/login", { username: name, password: goodPassword })).body;
+      // Six digits are an account's own limit, wherever somebody guesses.
+      for (let i = 0; i < 5; i++)
+        expect((await send("/auth/totp/verify", { pendingToken, code: "000000" })).status).toBe(401);
+      expect((await send("/auth/totp/verify", { pendingToken, code: "000000" })).status).toBe(429);
+    });
+
+    test("all addresses of an IPv6 /64 are one", async () => {
+      for (let i = 0; i < 10; i++) await tryLogin(`${name}-${i}`, "wrong password", `2001:db8:0:1::${i}`);
+      expect((await tryLogin(name, "wrong password", "2001:db8:0:1:a:b:c:d")).status).toBe(429);
+      expect((await tryLogin(name, "wrong password", "2001:db8:0:2::1")).status).toBe(401);
     });
 
     test("a block survives a restart", async () => {

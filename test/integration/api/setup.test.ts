@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createSetupCode } from "../../../src/api/setup/service.ts";
-import { createTestApi, type TestApi } from "../../helpers/api.ts";
+import { createTestApi, unnamed, type TestApi } from "../../helpers/api.ts";
 import { describeEngines } from "../../helpers/databases.ts";
 import { codeNow, createPerson, goodPassword, login } from "../../helpers/people.ts";
 
@@ -66,6 +66,9 @@ describeEngines("setup", (open) => {
       const code = (await createSetupCode(api.deps))!;
       for (let i = 0; i < 10; i++) expect(codeOf((await begin(api, `guess-${i}`)).answer)).toBe("bad_code");
       expect(codeOf((await begin(api, code)).answer)).toBe("rate_limited");
+      const body = { code: "guess", username: "root", password: goodPassword };
+      for (let i = 0; i < 12; i++)
+        expect(codeOf(await api.call("POST", "/setup/init", { body, headers: unnamed }))).toBe("bad_code");
       expect(JSON.stringify(await database.db.kysely.selectFrom("settings").selectAll().execute())).not.toContain(code);
     });
 
