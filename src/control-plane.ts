@@ -8,6 +8,7 @@ import { createMetricsRoutes } from "./api/health/metrics.ts";
 import type { ApiDeps } from "./api/deps.ts";
 import { prune } from "./api/housekeeping.ts";
 import { createIdentity, type Identity } from "./api/identity.ts";
+import { createResealing } from "./api/sealed-values.ts";
 import { serveApi } from "./api/serve.ts";
 import { apiSettingsOf } from "./api/settings.ts";
 import { createSetupCode } from "./api/setup/service.ts";
@@ -99,8 +100,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log,
   });
 
+  const reseal = createResealing(deps);
   const clean = async (): Promise<void> => {
     await prune(deps);
+    await reseal();
     await pruneAudit({ db, audit, days: config.auditRetentionDays, nowMs: nowMs() });
   };
   const cleanQuietly = (): void =>

@@ -18,8 +18,9 @@ export interface Sealer {
   seal(purpose: SealPurpose, row: string, plaintext: string): string;
   /** Opens with whichever key sealed it. Throws SealError. */
   open(purpose: SealPurpose, row: string, sealed: string): string;
-  /** Whether the value was sealed by an older key and should be sealed anew. */
-  isStale(sealed: string): boolean;
+  /** What values of the newest key begin with. */
+  readonly newestPrefix: string;
+  readonly hasOlderKeys: boolean;
 }
 
 interface Key {
@@ -68,7 +69,8 @@ export function createSealer(keys: readonly string[]): Sealer {
         throw new SealError("The sealed value was changed, or belongs to another row.", { cause });
       }
     },
-    isStale: (sealed) => !sealed.startsWith(`v1.${newest.id}.`),
+    newestPrefix: `v1.${newest.id}.`,
+    hasOlderKeys: ring.length > 1,
   };
 }
 

@@ -117,7 +117,7 @@ export const storage = {
   encryptionKeys: optional(
     "ENCRYPTION_KEY",
     kind.secrets(32),
-    "Seals TOTP seeds and client secrets in the database; `new,old` while rotating.",
+    "Seals TOTP seeds and client secrets in the database; `new,old` while rotating: the log says when the old one can be dropped.",
     "generated once beside the SQLite file; required with DATABASE_URL",
   ),
   adminToken: optional(

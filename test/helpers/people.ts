@@ -2,7 +2,7 @@
 
 import { generateSync } from "otplib";
 import { createToken, hashToken } from "../../src/auth/tokens.ts";
-import { seedRow } from "../../src/api/login/second-factor.ts";
+import { sealedRow } from "../../src/api/sealed-values.ts";
 import { insertAccount, updateAccount } from "../../src/db/accounts.ts";
 import { insertOrganization } from "../../src/db/organizations.ts";
 import { newId } from "../../src/lib/ids.ts";
@@ -68,7 +68,7 @@ export async function createPerson(api: TestApi, options: PersonOptions): Promis
       createdAtMs: api.clock.nowMs,
     });
     if (options.totp === true) {
-      await updateAccount(trx, id, { totp_secret: sealer.seal("totp-seed", seedRow.account(id), testSeed) });
+      await updateAccount(trx, id, { totp_secret: sealer.seal("totp-seed", sealedRow.account(id), testSeed) });
     }
   });
   const person = { id, username: options.username, token, session: "" };

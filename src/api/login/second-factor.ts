@@ -14,13 +14,8 @@ import {
 import { AppError } from "../../lib/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { factsOf } from "../request.ts";
+import { sealedRow } from "../sealed-values.ts";
 import { codeLimits, enrolmentLimits, tooManyCodes, type CodeLimits } from "./code-limits.ts";
-
-/** Where a seed is sealed to: an account's own, or the row of an enrolment in progress. */
-export const seedRow = {
-  account: (accountId: string) => `accounts/${accountId}`,
-  pending: (tokenHash: string) => `pending_logins/${tokenHash}`,
-};
 
 export interface SecondFactor {
   /**
@@ -98,18 +93,10 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
   function proofOf(account: Account, code: string): Proof {
     if (account.totpSecret === null) throw new AppError("totp_required");
     if (looksLikeRecoveryCode(code)) return { kind: "recovery", codeHash: hashRecoveryCode(account.id, code) };
-    const seed = sealer.open("totp-seed", seedRow.account(account.id), account.totpSecret);
+    const seed = sealer.open("totp-seed", sealedRow.account(account.id), account.totpSecret);
     const step = matchTotpStep(seed, code.replaceAll(" ", ""), nowMs(), null);
     if (step === null) throw new AppError("bad_code");
     return { kind: "totp", step };
-  }
-
-  /** After a rotation of ENCRYPTION_KEY each seed moves to the new key when it is used. */
-  async function reseal(trx: Trx, account: Account): Promise<void> {
-    if (account.totpSecret === null || !sealer.isStale(account.totpSecret)) return;
-    const row = seedRow.account(account.id);
-    const seed = sealer.open("totp-seed", row, account.totpSecret);
-    await updateAccount(trx, account.id, { totp_secret: sealer.seal("totp-seed", row, seed) });
   }
 
   async function spend(trx: Trx, accountId: string, proof: Proof): Promise<void> {
@@ -127,7 +114,6 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
         const proof = proofOf(account, code);
         return db.transaction(async (trx) => {
           await spend(trx, account.id, proof);
-          await reseal(trx, account);
           return work(trx);
         });
       });
@@ -135,7 +121,7 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
     async enrol(account, seed, code, request, work) {
       const recoveryCodes = createRecoveryCodes();
       const hashes = recoveryCodes.map((recoveryCode) => hashRecoveryCode(account.id, recoveryCode));
-      const sealed = sealer.seal("totp-seed", seedRow.account(account.id), seed);
+      const sealed = sealer.seal("totp-seed", sealedRow.account(account.id), seed);
       const limits = enrolmentLimits(deps, account, factsOf(request).network);
       await limited(account, "login.totp_enrolment", request, limits, async () => {
         const step = matchTotpStep(seed, code.replaceAll(" ", ""), nowMs(), null);

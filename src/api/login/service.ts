@@ -14,8 +14,9 @@ import { AppError } from "../../lib/errors.ts";
 import { owesSecondFactor } from "../callers.ts";
 import type { ApiDeps } from "../deps.ts";
 import { factsOf } from "../request.ts";
+import { sealedRow } from "../sealed-values.ts";
 import { createPasswordAttempts } from "./attempts.ts";
-import { createSecondFactor, seedRow } from "./second-factor.ts";
+import { createSecondFactor } from "./second-factor.ts";
 import { prepareSession } from "./sessions.ts";
 import { mustBeUnchanged } from "./unchanged.ts";
 
@@ -56,7 +57,7 @@ export function createLogins(deps: ApiDeps): Logins {
       token_hash: tokenHash,
       account_id: account.id,
       kind,
-      totp_secret: seed === null ? null : sealer.seal("totp-seed", seedRow.pending(tokenHash), seed),
+      totp_secret: seed === null ? null : sealer.seal("totp-seed", sealedRow.enrolment(tokenHash), seed),
       failures: 0,
       address: factsOf(request).address,
       created_at: nowMs(),
@@ -88,7 +89,7 @@ export function createLogins(deps: ApiDeps): Logins {
 
   function seedOf(row: PendingLoginRow): string {
     if (row.totp_secret === null) throw new AppError("unauthorized");
-    return sealer.open("totp-seed", seedRow.pending(row.token_hash), row.totp_secret);
+    return sealer.open("totp-seed", sealedRow.enrolment(row.token_hash), row.totp_secret);
   }
 
   return {

@@ -22,6 +22,7 @@ import { cookieName, readCookie, writeCookie } from "../cookies.ts";
 import type { ApiDeps } from "../deps.ts";
 import { createLogins } from "../login/service.ts";
 import { factsOf } from "../request.ts";
+import { sealedRow } from "../sealed-values.ts";
 
 export interface SignIn {
   /** Where to send the browser. `link`: the session that an identity shall be added to. Throws `rate_limited`, `unavailable`. */
@@ -87,7 +88,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
     given: string,
     row: SignInState,
   ): Promise<SignInIdentity> {
-    const verifier = sealer.open("oauth-state", stateRow(row.state_hash), row.verifier);
+    const verifier = sealer.open("oauth-state", sealedRow.signIn(row.state_hash), row.verifier);
     const answer = { redirectUri: redirectUri(provider), params, state: given, verifier, nonce: row.nonce };
     return await provider.finish(answer);
   }
@@ -165,7 +166,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
         state_hash: stateHash,
         browser_hash: hashSecret(browser),
         provider: provider.name,
-        verifier: sealer.seal("oauth-state", stateRow(stateHash), challenge.verifier),
+        verifier: sealer.seal("oauth-state", sealedRow.signIn(stateHash), challenge.verifier),
         nonce: challenge.nonce,
         account_id: linkTo?.account.id ?? null,
         return_path: safeReturnPath(new URL(request.url).searchParams.get("to")),
@@ -224,8 +225,4 @@ function reasonOf(error: unknown): string {
   if (error instanceof AppError && error.code === "unauthorized") return "no_session";
   if (error instanceof AppError && error.code === "totp_required") return "second_factor_owed";
   throw error;
-}
-
-function stateRow(stateHash: string): string {
-  return `oauth_states/${stateHash}`;
 }

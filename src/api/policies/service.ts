@@ -13,7 +13,8 @@ import type { Audit, AuditEntry } from "../deps.ts";
 import type { LimiterSettings } from "../../policy/types.ts";
 import { effectiveOf } from "./in-force.ts";
 import type { EffectiveView, OidcTestView, PolicyBody, PolicyView } from "./model.ts";
-import { loadPolicy, secretRow } from "./stored.ts";
+import { sealedRow } from "../sealed-values.ts";
+import { loadPolicy } from "./stored.ts";
 import { checkBasicPassword, checkIssuer, checkPolicyBody } from "./validate.ts";
 import { effectiveView, policyView } from "./views.ts";
 
@@ -76,7 +77,7 @@ export function createPolicies(deps: PoliciesDeps): Policies {
     const { oidcClientSecret: secret } = body;
     if (secret === null) return none;
     if (secret !== undefined)
-      return { ...none, oidc_client_secret: sealer.seal("oidc-secret", secretRow(ownerId), secret) };
+      return { ...none, oidc_client_secret: sealer.seal("oidc-secret", sealedRow.policy(ownerId), secret) };
     const kept = stored?.auth_type === "oidc" ? stored.oidc_client_secret : null;
     // Kept for the provider it was entered for: pointed at another one, it would be handed to whoever runs that.
     const isSame = stored?.oidc_issuer_url === body.oidcIssuerUrl && stored?.oidc_client_id === body.oidcClientId;

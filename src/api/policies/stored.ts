@@ -3,11 +3,7 @@
 import type { Sealer } from "../../auth/sealing.ts";
 import type { PolicyRow } from "../../db/policies.ts";
 import type { ClaimValue, LoadedPolicy, OidcSettings, Policy } from "../../policy/types.ts";
-
-/** Names the row that a client secret is sealed for. */
-export function secretRow(ownerId: string): string {
-  return `policies/${ownerId}`;
-}
+import { sealedRow } from "../sealed-values.ts";
 
 /** Reads a row (null = none stored), secrets included. Never throws: a policy that can't be read denies. */
 export function loadPolicy(row: PolicyRow | null, sealer: Sealer): LoadedPolicy {
@@ -51,7 +47,7 @@ function parseOidc(row: PolicyRow, sealer: Sealer): OidcSettings {
   return {
     issuerUrl: required(row.oidc_issuer_url),
     clientId: required(row.oidc_client_id),
-    clientSecret: sealed === null ? null : sealer.open("oidc-secret", secretRow(row.owner_id), sealed),
+    clientSecret: sealed === null ? null : sealer.open("oidc-secret", sealedRow.policy(row.owner_id), sealed),
     scopes: [...new Set(["openid", ...strings(row.oidc_scopes_json ?? "[]")])],
     allowedDomains: strings(row.oidc_allowed_domains_json ?? "[]"),
     requiredClaims: claims(row.oidc_required_claims_json ?? "{}"),

@@ -19,10 +19,11 @@ import type { Caller } from "../callers.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { createPasswordAttempts } from "../login/attempts.ts";
-import { createSecondFactor, seedRow } from "../login/second-factor.ts";
+import { createSecondFactor } from "../login/second-factor.ts";
 import { clearSessionCookie, prepareSession, type PreparedSession } from "../login/sessions.ts";
 import { mustBeUnchanged } from "../login/unchanged.ts";
 import { factsOf } from "../request.ts";
+import { sealedRow } from "../sealed-values.ts";
 
 export interface Self {
   /** Ends every session, and gives the caller's browser a new one (null for API tokens). */
@@ -104,7 +105,7 @@ export function createSelf(deps: ApiDeps): Self {
         token_hash: tokenHash,
         account_id: account.id,
         kind: "enrol",
-        totp_secret: sealer.seal("totp-seed", seedRow.pending(tokenHash), enrolment.secret),
+        totp_secret: sealer.seal("totp-seed", sealedRow.enrolment(tokenHash), enrolment.secret),
         failures: 0,
         address: factsOf(request).address,
         created_at: nowMs(),
@@ -117,7 +118,7 @@ export function createSelf(deps: ApiDeps): Self {
       if (row === null || row.totp_secret === null) {
         throw new AppError("not_found", "No enrolment is in progress. Start again.");
       }
-      const seed = sealer.open("totp-seed", seedRow.pending(row.token_hash), row.totp_secret);
+      const seed = sealer.open("totp-seed", sealedRow.enrolment(row.token_hash), row.totp_secret);
       const session = await newSession(caller, request);
       const { recoveryCodes } = await secondFactor.enrol(caller.account, seed, code, request, (trx) =>
         rotateSessions(trx, caller, session),

@@ -7,6 +7,7 @@ import { readSetting, removeSetting, writeSetting } from "../../db/settings.ts";
 import type { Trx } from "../../db/database.ts";
 import type { ApiDeps } from "../deps.ts";
 import { closed } from "../schemas.ts";
+import { sealedRow } from "../sealed-values.ts";
 
 const draftSchema = closed({
   /** Hash of the cookie. */
@@ -26,7 +27,7 @@ export type Draft = typeof draftSchema.static;
 
 const codeKey = "setup.code";
 const draftKey = "setup.draft";
-const draftRow = "settings/setup.draft";
+const draftRow = sealedRow.setting(draftKey);
 export const draftTtlMs = 30 * 60_000;
 
 /** Stores the hash of a new one-time code instead of any older one. The code is for the log, once. */

@@ -15,9 +15,9 @@ import { newId } from "../../lib/ids.ts";
 import { checkUsername } from "../accounts/rules.ts";
 import { cookieName, readCookie, writeCookie } from "../cookies.ts";
 import type { ApiDeps } from "../deps.ts";
-import { seedRow } from "../login/second-factor.ts";
 import { prepareSession } from "../login/sessions.ts";
 import { factsOf } from "../request.ts";
+import { sealedRow } from "../sealed-values.ts";
 import { consumeDraft, draftTtlMs, isSetupCode, loadDraft, saveDraft, storeSetupCode, type Draft } from "./draft.ts";
 
 /**
@@ -92,7 +92,7 @@ export function createSetup(deps: ApiDeps) {
     await updateAccount(trx, draft.accountId, {
       password_hash: draft.passwordHash,
       password_changed_at: nowMs(),
-      totp_secret: sealer.seal("totp-seed", seedRow.account(draft.accountId), draft.seed),
+      totp_secret: sealer.seal("totp-seed", sealedRow.account(draft.accountId), draft.seed),
       totp_enrolled_at: nowMs(),
       last_used_at: nowMs(),
     });

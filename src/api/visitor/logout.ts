@@ -8,7 +8,8 @@ import { setCookie, visitorCookieName } from "../../policy/cookies.ts";
 import { authPaths } from "../../policy/paths.ts";
 import type { VisitorDeps } from "./deps.ts";
 import { html, redirect, renderPage } from "./page.ts";
-import { audit, idTokenRow, sessionSecret, type Visit } from "./visit.ts";
+import { sealedRow } from "../sealed-values.ts";
+import { audit, sessionSecret, type Visit } from "./visit.ts";
 
 /** GET `/__auth/logout`: asks, because no GET changes anything. */
 export async function askLogout(deps: VisitorDeps, visit: Visit): Promise<Response> {
@@ -57,7 +58,7 @@ async function endSessionUrl(deps: VisitorDeps, visit: Visit, session: VisitorSe
 function idTokenOf(deps: VisitorDeps, session: VisitorSession): string | null {
   if (session.id_token === null) return null;
   try {
-    return deps.sealer.open("oauth-state", idTokenRow(session.session_hash), session.id_token);
+    return deps.sealer.open("oauth-state", sealedRow.visitorSession(session.session_hash), session.id_token);
   } catch (error) {
     // Sealed with a key that is gone: the provider will ask the visitor instead.
     if (error instanceof SealError) return null;

@@ -15,6 +15,7 @@ import { setCookie, stateCookieName } from "../../policy/cookies.ts";
 import { authPaths, safeReturnPath } from "../../policy/paths.ts";
 import type { OidcSettings, Policy } from "../../policy/types.ts";
 import { factsOf } from "../request.ts";
+import { sealedRow } from "../sealed-values.ts";
 import { originOf, pushBlock, redirectUri, visitorBlockedForMs, visitorLimit, type VisitorDeps } from "./deps.ts";
 import { redirect } from "./page.ts";
 import { refusedPage, tooMany } from "./refused.ts";
@@ -55,7 +56,7 @@ export async function beginLogin(
     org_id: visit.owner.orgId,
     policy_version: policy.version,
     issuer: policy.oidc.issuerUrl,
-    verifier: deps.sealer.seal("oauth-state", verifierRow(stateHash), challenge.verifier),
+    verifier: deps.sealer.seal("oauth-state", sealedRow.visitorState(stateHash), challenge.verifier),
     nonce: challenge.nonce,
     return_path: returnPath,
     code_hash: null,
@@ -99,7 +100,7 @@ export async function receiveAnswer(deps: VisitorDeps, request: Request): Promis
       params,
       state: given[0] ?? "",
       nonce: state.nonce,
-      verifier: deps.sealer.open("oauth-state", verifierRow(stateHash), state.verifier),
+      verifier: deps.sealer.open("oauth-state", sealedRow.visitorState(stateHash), state.verifier),
     });
     const code = createSecret();
     const codeHash = hashSecret(code);
@@ -108,7 +109,8 @@ export async function receiveAnswer(deps: VisitorDeps, request: Request): Promis
       codeExpiresAt: deps.nowMs() + deps.settings.oidcCodeTtlMs,
       subject: who.subject,
       email: who.email,
-      idToken: who.idToken === null ? null : deps.sealer.seal("oauth-state", codeRow(codeHash), who.idToken),
+      idToken:
+        who.idToken === null ? null : deps.sealer.seal("oauth-state", sealedRow.visitorCode(codeHash), who.idToken),
     });
     return redirect(`${originOf(deps.settings, state.host)}${authPaths.callback}?code=${code}`);
   } catch (error) {
@@ -128,7 +130,8 @@ export async function finishLogin(deps: VisitorDeps, visit: Visit, request: Requ
     const returnPath = state?.return_path ?? "/";
     return await fail(deps, { ...visit, reason: reason ?? "unknown_code", returnPath, counts: true });
   }
-  const idToken = state.id_token === null ? null : deps.sealer.open("oauth-state", codeRow(codeHash), state.id_token);
+  const idToken =
+    state.id_token === null ? null : deps.sealer.open("oauth-state", sealedRow.visitorCode(codeHash), state.id_token);
   const cookie = await openSession(deps, visit, { kind: "oidc", subject: state.subject, email: state.email, idToken });
   audit(deps, visit, {
     action: "visitor.login",
@@ -203,12 +206,4 @@ async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
 function aboutState(state: VisitorState): { owner: NameOwner; host: string; returnPath: string } {
   const { name, app_id: appId, org_id: orgId, host } = state;
   return { owner: { name, appId, orgId, authMode: null, isActive: true }, host, returnPath: state.return_path };
-}
-
-function verifierRow(stateHash: string): string {
-  return `visitor_states/${stateHash}`;
-}
-
-function codeRow(codeHash: string): string {
-  return `visitor_states/code/${codeHash}`;
 }

@@ -5,6 +5,7 @@ import { createSecret, hashSecret } from "../../auth/secrets.ts";
 import { insertVisitorSession } from "../../db/visitor-logins.ts";
 import type { NameInForce } from "../policies/in-force.ts";
 import { factsOf } from "../request.ts";
+import { sealedRow } from "../sealed-values.ts";
 import { visitorEntry, type VisitorDeps } from "./deps.ts";
 
 export interface Visit extends NameInForce {
@@ -64,16 +65,12 @@ export async function openSession(
     policy_version: version,
     subject: who.subject,
     email: who.email,
-    id_token: who.idToken === null ? null : deps.sealer.seal("oauth-state", idTokenRow(sessionHash), who.idToken),
+    id_token:
+      who.idToken === null ? null : deps.sealer.seal("oauth-state", sealedRow.visitorSession(sessionHash), who.idToken),
     created_at: now,
     expires_at: now + lifeMs,
   });
   return setCookie(visitorCookieName(deps.settings.scheme), secret, Math.floor(lifeMs / 1_000));
-}
-
-/** Names the row that an ID token is sealed for. */
-export function idTokenRow(sessionHash: string): string {
-  return `visitor_sessions/${sessionHash}`;
 }
 
 /** Audits the outcome of a login or logout. */

@@ -1,9 +1,9 @@
 // Second factors at a login: enrolment, codes, half-done logins, on both engines.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createTestApi, testEncryptionKey, type TestApi } from "../../helpers/api.ts";
+import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
-import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
+import { codeNow, createOrganization, createPerson, goodPassword } from "../../helpers/people.ts";
 
 const codeOf = (answer: { body: Record<string, unknown> }) =>
   (answer.body["error"] as { code?: string } | undefined)?.code;
@@ -50,16 +50,6 @@ describeEngines("second factor", (open) => {
       });
       expect(answer.status).toBe(expected);
     }
-  });
-
-  test("a rotated encryption key: seeds move to the new one when they are used", async () => {
-    await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-    const newKey = "a newer encryption key of 32 bytes and more";
-    const rotated = createTestApi(database, { encryptionKeys: [newKey, testEncryptionKey] });
-    expect(await login(rotated, name)).not.toBe("");
-    const without = createTestApi(database, { encryptionKeys: [newKey] });
-    without.clock.nowMs = rotated.clock.nowMs;
-    expect(await login(without, name)).not.toBe("");
   });
 
   describe("security", () => {
