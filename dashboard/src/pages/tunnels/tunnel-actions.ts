@@ -27,7 +27,7 @@ export function askDisconnect(tunnel: Tunnel): void {
   confirm({
     title: `Disconnect ${tunnel.subdomain}?`,
     consequence:
-      "All its sessions are closed at once and requests in flight are cut. The agent is told why and may connect again unless its credential or whitelist no longer allows it.",
+      "All its sessions are closed at once and requests in flight are cut. The agent is told so and gives the tunnel up; whoever runs it may start it again while its credential and the whitelist allow it.",
     action: "Disconnect",
     done: `${tunnel.subdomain} was disconnected.`,
     run: () => disconnectTunnel(tunnel.id),
