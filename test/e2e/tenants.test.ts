@@ -123,18 +123,4 @@ describe("from an empty server to a protected application", () => {
     await dialog.getByRole("button", { name: "Leave" }).click();
     await page.getByRole("heading", { name: "Tunnels", level: 1 }).waitFor();
   });
-
-  test("an organization with applications can't be deleted, and the dialog says why", async () => {
-    await using tab = await adminTab("organizations");
-    const { page } = tab;
-    await page.getByRole("link", { name: "Blue Harbor" }).click();
-    await page.getByRole("link", { name: "Settings" }).click();
-    await page.getByRole("button", { name: "Delete…" }).click();
-    await page.getByLabel('Type "Blue Harbor" to confirm').fill("Blue Harbor");
-    await page.getByRole("button", { name: "Delete organization" }).click();
-    await page.getByRole("dialog").locator(".note[data-tone=bad]").waitFor();
-    await tab.check();
-    await page.keyboard.press("Escape");
-    await page.getByRole("dialog").waitFor({ state: "detached" });
-  });
 });

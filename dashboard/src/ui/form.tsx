@@ -1,11 +1,11 @@
 // A form that keeps what was typed, shows the server's refusal at the field it names, and never submits twice.
 
-import { useBeforeLeave } from "@solidjs/router";
-import { createSignal, onCleanup, Show, type Accessor, type JSX } from "solid-js";
+import { createSignal, Show, type Accessor, type JSX } from "solid-js";
 import { createStore, reconcile, unwrap } from "solid-js/store";
 import { ApiError, messageOf } from "../api/client.ts";
 import { Button, type ButtonKind } from "./button.tsx";
-import { agree, type Agreement, confirm } from "./confirm.tsx";
+import { agree, type Agreement } from "./confirm.tsx";
+import { guardUnsaved } from "./guard.ts";
 import { ProblemNote } from "./note.tsx";
 
 /** A copy of its own, free of the store's proxies (which can't be cloned). */
@@ -119,31 +119,9 @@ export function createForm<T extends object>(options: {
   };
 }
 
-/** Asks before a page is left that would lose something, in the dashboard and by the browser. Call it in its component. */
-export function guardUnsaved(dirty: () => boolean, lost = "What you changed on this page is lost."): void {
-  useBeforeLeave((leaving) => {
-    const stays =
-      typeof leaving.to === "string" && new URL(leaving.to, location.href).pathname === leaving.from.pathname;
-    if (!dirty() || leaving.defaultPrevented || stays) return;
-    leaving.preventDefault();
-    confirm({
-      title: "Leave without saving?",
-      consequence: lost,
-      action: "Leave",
-      run: () => Promise.resolve(),
-      after: () => leaving.retry(true),
-    });
-  });
-  const onUnload = (event: BeforeUnloadEvent) => {
-    if (dirty()) event.preventDefault();
-  };
-  addEventListener("beforeunload", onUnload);
-  onCleanup(() => removeEventListener("beforeunload", onUnload));
-}
-
 /**
  * The form element; its problem (if any) stands above the button that sends. On a page that button works once something
- * was changed; in a dialog (`onCancel`) and at the gate (`wide`) always.
+ * was changed; in a dialog (`onCancel`) and at the gate (`wide`) always. What was changed is not left without a question.
  */
 export function Form<T extends object>(props: {
   form: FormState<T>;
@@ -157,6 +135,7 @@ export function Form<T extends object>(props: {
   more?: JSX.Element;
 }): JSX.Element {
   const onPage = () => props.onCancel === undefined && !props.wide;
+  guardUnsaved(() => !props.wide && props.form.dirty());
   return (
     <form class="form" novalidate onSubmit={(event) => props.form.submit(event)}>
       {props.children}

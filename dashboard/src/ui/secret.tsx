@@ -4,7 +4,7 @@ import { createSignal, For, Show, type JSX } from "solid-js";
 import { Button, IconButton } from "./button.tsx";
 import { CheckBox } from "./choice.tsx";
 import { copy, CopyButton } from "./copy.tsx";
-import { guardUnsaved } from "./form.tsx";
+import { guardUnsaved } from "./guard.ts";
 import { Note } from "./note.tsx";
 import { toast } from "./toast.tsx";
 

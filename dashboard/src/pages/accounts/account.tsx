@@ -10,6 +10,7 @@ import type { Account } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { SecretDialog } from "../../ui/form-dialog.tsx";
+import { leaveGone } from "../../ui/guard.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card, DangerRow, Fact, Page } from "../../ui/page.tsx";
 import { Ago, Moment } from "../../ui/time.tsx";
@@ -63,7 +64,7 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
       typeName: account().username,
       done: `${account().username} was deleted.`,
       run: () => changes.deleteAccount(account().id),
-      after: () => navigate("/dashboard/accounts"),
+      after: () => leaveGone(() => navigate("/dashboard/accounts")),
     });
   const askTotp = () =>
     confirm({
@@ -126,7 +127,7 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
               New token…
             </Button>
           </DangerRow>
-          <Show when={account().totpEnabled}>
+          <Show when={account().totpEnabled && !self()}>
             <DangerRow title="Reset two-factor authentication" text="For a lost authenticator.">
               <Button kind="danger" onClick={askTotp}>
                 Reset…

@@ -7,7 +7,8 @@ import type { Application } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
+import { leaveGone } from "../../ui/guard.ts";
 import { Card, DangerRow } from "../../ui/page.tsx";
 import { toast } from "../../ui/toast.tsx";
 
@@ -39,7 +40,6 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
       toast("Saved.");
     },
   });
-  guardUnsaved(form.dirty);
   const askDelete = () =>
     confirm({
       title: `Delete ${application().name}?`,
@@ -48,7 +48,7 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
       typeName: application().subdomain,
       done: `${application().name} was deleted.`,
       run: () => deleteApplication(application().id),
-      after: () => navigate("/dashboard/applications"),
+      after: () => leaveGone(() => navigate("/dashboard/applications")),
     });
   return (
     <>

@@ -9,7 +9,7 @@ import { Button } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
 import { formatDuration, plural } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -43,7 +43,7 @@ export function LimiterCard(props: Owner): JSX.Element {
       title="Limiter"
       lead={`Counts failed log-ins and keys of visitors per address${
         isApplication(props.owner) ? "" : ", for every application without a limiter of its own and for ad-hoc tunnels"
-      }. Who has a valid session is never locked out.`}
+      }. Whoever has a valid session is never locked out.`}
     >
       <Load query={query}>
         {(limit) => (
@@ -110,7 +110,6 @@ function LimiterForm(props: Owner & { limit: RateLimit }): JSX.Element {
       toast(`In force now: ${inWords(saved)}.`);
     },
   });
-  guardUnsaved(form.dirty);
   const askReset = () =>
     confirm({
       title: `Remove the limiter of ${whose()}?`,

@@ -8,6 +8,7 @@ import { Command } from "../../ui/copy.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Card, DangerRow } from "../../ui/page.tsx";
+import { toast } from "../../ui/toast.tsx";
 import { CurrentPassword } from "../password-fields.tsx";
 
 export function TokenCard(): JSX.Element {
@@ -44,6 +45,7 @@ function TokenDialog(props: { onClose: () => void }): JSX.Element {
       hasPassword() && values.currentPassword === "" ? { currentPassword: "Enter your password." } : {},
     submit: async ({ currentPassword }) => {
       setToken((await newOwnToken(hasPassword() ? { currentPassword } : {})).token);
+      toast("A new token was made; the old one has stopped working.");
     },
   });
   return (

@@ -78,6 +78,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
   const verify = async (code: string): Promise<string[]> => {
     const { recoveryCodes } = await finishTotp(code);
     setHasCodes(true);
+    toast("Two-factor authentication is on; your other sessions were logged out.");
     return recoveryCodes;
   };
   const form = createForm({
@@ -112,7 +113,10 @@ function CodesDialog(props: { onClose: () => void }): JSX.Element {
     initial: { code: "" },
     codes: { bad_code: "code" },
     check: (values) => (values.code.trim() === "" ? { code: "Enter the code that the app shows." } : {}),
-    submit: async ({ code }) => setCodes((await newRecoveryCodes(code.trim())).recoveryCodes),
+    submit: async ({ code }) => {
+      setCodes((await newRecoveryCodes(code.trim())).recoveryCodes);
+      toast("New codes were made; the old ones have stopped working.");
+    },
   });
   return (
     <FormDialog

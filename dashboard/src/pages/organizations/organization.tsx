@@ -8,6 +8,7 @@ import * as resources from "../../api/resources.ts";
 import type { Organization } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
+import { leaveGone } from "../../ui/guard.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card, DangerRow, Page, Tabs } from "../../ui/page.tsx";
 import { AccountsTable } from "../accounts/accounts-table.tsx";
@@ -136,7 +137,7 @@ function SettingsTab(props: { organization: Accessor<Organization> }): JSX.Eleme
       typeName: organization().name,
       done: `${organization().name} was deleted.`,
       run: () => deleteOrganization(organization().id),
-      after: () => navigate("/dashboard/organizations"),
+      after: () => leaveGone(() => navigate("/dashboard/organizations")),
     });
   return (
     <>

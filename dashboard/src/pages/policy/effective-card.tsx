@@ -13,7 +13,7 @@ import { Badge, policyWord } from "../../ui/state.tsx";
 const sourceWords: Record<PolicySource, string> = {
   application: "this application",
   organization: "organization",
-  default: "built-in default",
+  default: "server's settings",
   none: "not set",
 };
 

@@ -9,7 +9,7 @@ import type { Application, AuthMode, Policy } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { ChoiceCards } from "../../ui/choice.tsx";
 import { confirm } from "../../ui/confirm.tsx";
-import { createForm, Form, type FormState, guardUnsaved } from "../../ui/form.tsx";
+import { createForm, Form, type FormState } from "../../ui/form.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -75,7 +75,6 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
       toast("The policy is in force.");
     },
   });
-  guardUnsaved(form.dirty);
   const askRemove = () =>
     confirm({
       title: "Remove this policy?",

@@ -4,7 +4,7 @@ import type { JSX } from "solid-js";
 import { me } from "../../api/session.ts";
 import { CheckBox } from "../../ui/choice.tsx";
 import { TextField } from "../../ui/field.tsx";
-import { createForm, Form, guardUnsaved } from "../../ui/form.tsx";
+import { createForm, Form } from "../../ui/form.tsx";
 import { toast } from "../../ui/toast.tsx";
 
 export interface OrganizationSettings {
@@ -34,7 +34,6 @@ export function OrganizationForm(props: {
       toast(name.trim() === props.settings.name ? "Saved." : `Saved: it is called ${name.trim()} now.`);
     },
   });
-  guardUnsaved(form.dirty);
   return (
     <Form form={form} action="Save">
       <TextField label="Name" {...form.field("name")} />
