@@ -64,7 +64,10 @@ export async function openOperator(env: Readonly<Record<string, string | undefin
     allow: async (cidr, description) => allowRange(await openOrCreate(), cidr, description),
     allowed: async () => allowedRanges(await openExisting(), config),
     disallow: async (cidr) => disallowRange(await openExisting(), config, cidr),
-    verifyAudit: async (file) => (file === null ? verifyDatabase((await openExisting()).db) : verifyFile(file)),
+    async verifyAudit(file, compare = false) {
+      if (file === null) return await verifyDatabase((await openExisting()).db);
+      return await verifyFile(file, compare ? (await openExisting()).db : null);
+    },
     backup: async (file) => backUp(config, file),
     restore: (file) => restore({ config, log, nowMs }, file),
     async [Symbol.asyncDispose]() {

@@ -12,21 +12,25 @@ const verify: Command = {
   name: "audit verify",
   summary: "check the audit log's chain of hashes",
   usage: "[FILE]",
-  flags: {},
+  flags: { compare: { type: "boolean", help: "compare the export with the server's database" } },
   examples: [
     ["digit-link audit verify", "the server's database"],
-    ["digit-link audit verify export.jsonl", "a whole, unfiltered export"],
+    ["digit-link audit verify export.jsonl", "a whole, unfiltered export (JSON lines)"],
+    ["digit-link audit verify export.jsonl --compare", "and whether it is the database's"],
   ],
-  notes: ["Exit code 1 means that a row was changed or is missing."],
+  notes: ["Exit code 1 means that a row was changed or is missing, or that nobody can tell whether one is."],
   async run(parsed, io) {
     if (parsed.positionals.length > 1) throw new UsageError("audit verify takes one file, or none for the database.");
-    const verdict = await withOperator(io, (operator) => operator.verifyAudit(parsed.positionals[0] ?? null));
+    const [file = null] = parsed.positionals;
+    const compare = parsed.on("compare");
+    if (compare && file === null) throw new UsageError("--compare needs the file of an export.");
+    const verdict = await withOperator(io, (operator) => operator.verifyAudit(file, compare));
     if (verdict.intact) {
       io.out(`${io.style.green("Intact")}: ${formatCount(verdict.rows, "row")}.`);
       return exitCodes.ok.exitCode;
     }
     io.problem(
-      `digit-link: ${io.problemStyle.red("Not intact")} at row ${verdict.seq}: ${safe(verdict.problem.replace(/\.$/, ""))}.`,
+      `digit-link: ${io.problemStyle.red(verdict.unproven ? "Not proven whole" : "Not intact")} at row ${verdict.seq}: ${safe(verdict.problem.replace(/\.$/, ""))}.`,
     );
     return exitCodes.failure.exitCode;
   },

@@ -1,6 +1,6 @@
-// The hash chain of the audit log: what a row's hash covers, how rows become export lines, and how both are verified.
+// The hash chain of the audit log: what a row's hash covers, and how the chain is verified.
 
-import type { Database } from "../db/database.ts";
+import type { Database, Queryable } from "../db/database.ts";
 import type { AuditLogTable } from "../db/tables-record.ts";
 
 /** The columns that a hash covers, in this order, for ever. */
@@ -32,14 +32,21 @@ export function auditHash(prevHash: string, row: Omit<AuditLogTable, "hash" | "p
     .digest("hex");
 }
 
-/** One line of a JSONL export: every column, hashes included, so that `verifyExport` can check it. */
+/** One line of a JSONL export: every column, hashes included, so that `verifyExport` (audit-export.ts) can check it. */
 export function exportLine(row: AuditLogTable): string {
   return JSON.stringify(row);
 }
 
 export type ChainVerdict =
   | { intact: true; rows: number; firstSeq: number; lastSeq: number; lastHash: string }
-  | { intact: false; seq: number; problem: string };
+  /** `unproven`: nothing is wrong with what is there, and nobody can tell whether that is all. */
+  | { intact: false; unproven?: true; seq: number; problem: string };
+
+/** Where the chain begins: the last pruned row, that the oldest kept one continues. */
+export async function readAnchor(db: Queryable): Promise<{ seq: number; hash: string }> {
+  const chain = await db.selectFrom("audit_chain").selectAll().where("id", "=", 1).executeTakeFirstOrThrow();
+  return { seq: chain.anchor_seq, hash: chain.anchor_hash };
+}
 
 /** Checks every stored row from the anchor to the head, page by page. */
 export async function verifyChain(db: Database): Promise<ChainVerdict> {
@@ -71,25 +78,8 @@ export async function verifyChain(db: Database): Promise<ChainVerdict> {
   };
 }
 
-/**
- * Checks the lines of a whole, unfiltered JSONL export, oldest first. An export can't prove that nothing was cut from
- * its end: compare `lastSeq` and `lastHash` with what `digit-link audit verify` says about the database.
- */
-export function verifyExport(lines: Iterable<string>): ChainVerdict {
-  let checker: ReturnType<typeof createChecker> | undefined;
-  for (const line of lines) {
-    if (line.trim() === "") continue;
-    const row = parseLine(line);
-    if (row === null)
-      return { intact: false, seq: checker?.verdict().lastSeq ?? 0, problem: "the next line is not an audit entry" };
-    checker ??= createChecker({ seq: row.seq - 1, hash: row.prev_hash });
-    const problem = checker.problemOf(row);
-    if (problem !== null) return { intact: false, seq: row.seq, problem };
-  }
-  return (checker ?? createChecker({ seq: 0, hash: "" })).verdict();
-}
-
-function createChecker(start: { seq: number; hash: string }) {
+/** Follows a chain from a place in it. */
+export function createChecker(start: { seq: number; hash: string }) {
   let { seq, hash } = start;
   let rows = 0;
   return {
@@ -103,14 +93,4 @@ function createChecker(start: { seq: number; hash: string }) {
     },
     verdict: () => ({ intact: true as const, rows, firstSeq: start.seq + 1, lastSeq: seq, lastHash: hash }),
   };
-}
-
-function parseLine(line: string): AuditLogTable | null {
-  try {
-    const row: unknown = JSON.parse(line);
-    if (typeof row !== "object" || row === null || !("seq" in row) || typeof row.seq !== "number") return null;
-    return row as AuditLogTable;
-  } catch {
-    return null;
-  }
 }

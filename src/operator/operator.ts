@@ -14,7 +14,9 @@ export interface Administrator {
   totp: boolean;
 }
 
-export type AuditVerdict = { intact: true; rows: number } | { intact: false; seq: number; problem: string };
+/** `unproven`: nothing is wrong with what is there, and nobody can tell whether that is all. */
+export type AuditVerdict =
+  { intact: true; rows: number } | { intact: false; unproven: boolean; seq: number; problem: string };
 
 /** The commands behind `digit-link admin …` and its like. Refusals are thrown as AppError, their message is shown as it is. */
 export interface Operator extends AsyncDisposable {
@@ -33,8 +35,8 @@ export interface Operator extends AsyncDisposable {
   allowed(): Promise<AllowedRange[]>;
   /** Refuses a range that is not on the list. */
   disallow(cidr: string): Promise<void>;
-  /** The database's chain, or that of a whole export. */
-  verifyAudit(file: string | null): Promise<AuditVerdict>;
+  /** The database's chain, or that of a whole export; `compare`: whether the export is all that the database had. */
+  verifyAudit(file: string | null, compare?: boolean): Promise<AuditVerdict>;
   /** Copies the running server's database; the answer is what the operator must know about keys. */
   backup(file: string): Promise<{ notes: string[] }>;
   /** Puts a backup in the database's place; the server must be stopped. */

@@ -5,7 +5,8 @@ import { sql } from "kysely";
 import { createDatabase, type Database } from "../../src/db/database.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { createLogger } from "../../src/lib/log.ts";
-import { exportLine, verifyChain, verifyExport } from "../../src/observe/audit-chain.ts";
+import { exportLine, readAnchor, verifyChain } from "../../src/observe/audit-chain.ts";
+import { createExportFrame, verifyExport } from "../../src/observe/audit-export.ts";
 import { pruneAudit } from "../../src/observe/audit-retention.ts";
 import { createAudit } from "../../src/observe/audit.ts";
 import { describeEngines } from "../helpers/databases.ts";
@@ -15,7 +16,11 @@ const log = createLogger({ level: "debug", format: "json", write: (line) => line
 const auditOf = (db: Database) => createAudit({ db, log, flushMs: 10 });
 
 async function exported(db: Database): Promise<string[]> {
-  return (await db.kysely.selectFrom("audit_log").selectAll().orderBy("seq").execute()).map(exportLine);
+  const rows = await db.kysely.selectFrom("audit_log").selectAll().orderBy("seq").execute();
+  const frame = createExportFrame({ filters: {}, nowMs: Date.now });
+  const begin = frame.begin(await readAnchor(db.kysely), rows[0]);
+  frame.passed(rows);
+  return [JSON.stringify(begin), ...rows.map(exportLine), JSON.stringify(frame.end())];
 }
 
 describeEngines("audit", (open) => {
@@ -41,7 +46,7 @@ describeEngines("audit", (open) => {
     await using fresh = await open();
     const audit = auditOf(fresh.db);
     audit.record({ action: "login.failed", success: false, atMs: 12_345, address: "10.0.0.1", orgId: "o" });
-    for (const end = performance.now() + 5_000; (await exported(fresh.db)).length === 0; await Bun.sleep(5))
+    for (const end = performance.now() + 5_000; (await exported(fresh.db)).length === 2; await Bun.sleep(5))
       expect(performance.now()).toBeLessThan(end);
     const row = await fresh.db.kysely.selectFrom("audit_log").selectAll().executeTakeFirstOrThrow();
     expect(row).toMatchObject({
@@ -81,7 +86,7 @@ describeEngines("audit", (open) => {
     expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 2, firstSeq: 2_501, lastSeq: 2_502 });
     const rows = await exported(fresh.db);
     expect(verifyExport(rows)).toMatchObject({ intact: true, rows: 2 });
-    expect(rows[1]).toContain("audit.pruned");
+    expect(rows[2]).toContain("audit.pruned");
   });
 
   describe("security", () => {
@@ -103,6 +108,42 @@ describeEngines("audit", (open) => {
         const verdict = await verifyChain(fresh.db);
         expect(verdict).toMatchObject({ intact: false, seq });
         expect(verdict.intact ? "" : verdict.problem).toMatch(problem);
+      }
+    });
+
+    test("an export that was changed or cut anywhere is found; one that doesn't say where it ends is not called whole", async () => {
+      await using fresh = await open();
+      const audit = auditOf(fresh.db);
+      for (let i = 0; i < 8; i++) audit.record({ action: "x.y", success: false, actorName: "eve" });
+      await audit.close();
+      const lines = await exported(fresh.db);
+      expect(verifyExport(lines)).toMatchObject({ intact: true, rows: 8, firstSeq: 1, lastSeq: 8 });
+      const rows = lines.slice(1, -1);
+      const cases: [string, string[], RegExp, boolean][] = [
+        ["cut at the front", lines.toSpliced(1, 2), /entry after 0 is missing/, false],
+        ["cut at the end", lines.toSpliced(-3, 2), /entries are missing: it had 8, up to 8, and has 6/, false],
+        ["cut in the middle", lines.toSpliced(4, 1), /entry after 3 is missing/, false],
+        ["all entries cut", [lines[0]!, lines.at(-1)!], /entries are missing: it had 8/, false],
+        ["changed", lines.with(3, lines[3]!.replace("eve", "bob")), /content was changed/, false],
+        ["more after the end", [...lines, rows[7]!], /lines after its end/, false],
+        ["twice", [...lines.slice(0, -1), ...lines], /begins in the middle/, false],
+        ["not JSON", lines.with(2, "{"), /not an audit entry/, false],
+        ["neither end, as older versions wrote", rows, /lacks a first line and a last one/, true],
+        ["front cut with the first line", lines.slice(3), /entries are missing: it had 8, up to 8, and has 6/, false],
+        ["the first line cut", lines.slice(1), /lacks a first line that says/, true],
+        ["end cut with the last line", lines.slice(0, -3), /lacks a last one that says/, true],
+        [
+          "filtered",
+          lines.with(0, lines[0]!.replace('true,"filters":{}', 'false,"filters":{"org":"o"}')),
+          /org=o/,
+          true,
+        ],
+      ];
+      for (const [what, cut, problem, isUnproven] of cases) {
+        const verdict = verifyExport(cut);
+        if (verdict.intact) throw new Error(`${what} passes`);
+        expect({ what, problem: verdict.problem }).toEqual({ what, problem: expect.stringMatching(problem) });
+        expect({ what, unproven: verdict.unproven === true }).toEqual({ what, unproven: isUnproven });
       }
     });
 

@@ -14,7 +14,9 @@ import { type Database } from "../../src/db/database.ts";
 import { insertPendingLogin, replaceRecoveryCodes, useTotpStep } from "../../src/db/second-factors.ts";
 import { findLiveSession, insertSession } from "../../src/db/sessions.ts";
 import { AppError } from "../../src/lib/errors.ts";
+import type { AuditLogTable } from "../../src/db/tables-record.ts";
 import { exportLine, verifyChain } from "../../src/observe/audit-chain.ts";
+import { createExportFrame } from "../../src/observe/audit-export.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
 
@@ -163,21 +165,31 @@ describeEngines("operator", (open) => {
     expect(await operator.verifyAudit(null)).toEqual({ intact: true, rows: 3 });
     const folder = mkdtempSync(join(tmpdir(), "digit-link-export-"));
     try {
-      const lines = (await fresh.db.kysely.selectFrom("audit_log").selectAll().orderBy("seq").execute()).map(
-        exportLine,
-      );
-      const [whole, cut, empty] = ["whole", "cut", "empty"].map((name) => join(folder, name)) as [
-        string,
-        string,
-        string,
-      ];
-      writeFileSync(whole, `${lines.join("\n")}\n`);
-      writeFileSync(cut, `${lines[0]}\n${lines[2]}\n`);
-      writeFileSync(empty, "");
+      const rows = await fresh.db.kysely.selectFrom("audit_log").selectAll().orderBy("seq").execute();
+      const write = (name: string, kept: AuditLogTable[], change = (text: string): string => text): string => {
+        const frame = createExportFrame({ filters: {}, nowMs: Date.now });
+        const begin = frame.begin({ seq: 0, hash: "" }, kept[0]);
+        frame.passed(kept);
+        const lines = [JSON.stringify(begin), ...kept.map(exportLine), JSON.stringify(frame.end())];
+        writeFileSync(join(folder, name), change(`${lines.join("\n")}\n`));
+        return join(folder, name);
+      };
+      const whole = write("whole", rows);
       expect(await operator.verifyAudit(whole)).toEqual({ intact: true, rows: 3 });
-      expect(await operator.verifyAudit(cut)).toMatchObject({ intact: false, seq: 3 });
-      expect((await refusalOf(operator.verifyAudit(empty))).message).toContain("no audit entry");
-      expect((await refusalOf(operator.verifyAudit(join(folder, "none")))).message).toContain("cannot be read");
+      expect(await operator.verifyAudit(whole, true)).toEqual({ intact: true, rows: 3 });
+      expect(await operator.verifyAudit(write("cut", rows.toSpliced(1, 1)))).toMatchObject({ intact: false, seq: 3 });
+      const older = write("older", rows, (text) => text.split("\n").slice(1, -2).join("\n"));
+      expect(await operator.verifyAudit(older)).toMatchObject({ intact: false, unproven: true });
+      // Ends that were made to fit: only the database knows better.
+      const forged = write("forged", rows.slice(1));
+      expect(await operator.verifyAudit(forged)).toEqual({ intact: true, rows: 2 });
+      expect(await operator.verifyAudit(forged, true)).toMatchObject({ intact: false, seq: 2 });
+      await using other = await open();
+      await using stranger = await operatorOf(other);
+      await stranger.createAccount("dave");
+      expect(await stranger.verifyAudit(whole, true)).toMatchObject({ intact: false, seq: 3 });
+      expect((await refusalOf(operator.verifyAudit(write("none", [], () => "")))).message).toContain("no audit entry");
+      expect((await refusalOf(operator.verifyAudit(join(folder, "nowhere")))).message).toContain("cannot be read");
     } finally {
       rmSync(folder, { recursive: true });
     }

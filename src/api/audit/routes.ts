@@ -37,7 +37,11 @@ export function createAuditRoutes(portal: Portal, reader: AuditReader) {
         query: isAdmin ? model.adminExportQuery : model.orgExportQuery,
         detail: {
           summary: "Everything that matches, oldest first, as a file",
-          description: "`digit-link audit verify` checks a JSONL export that was made without filters.",
+          description:
+            "The first line (CSV: the row `export.begin`) says which place in the hash chain the entries continue, " +
+            'the last one (`export.end`) how many there were and where the chain was then: `{"export": "begin", "whole", ' +
+            '"filters", "afterSeq", "afterHash"}`, `{"export": "end", "rows", "lastSeq", "lastHash"}`. ' +
+            "`digit-link audit verify` checks a JSONL export that was made without filters.",
           responses: streamAnswers("The file.", ["application/jsonl", "text/csv"], ...readErrors),
         },
       },

@@ -7,13 +7,14 @@ import { findApplicationNames } from "../../db/applications.ts";
 import { findOrganizationNames } from "../../db/organizations.ts";
 import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
-import { exportLine } from "../../observe/audit-chain.ts";
+import { exportLine, readAnchor } from "../../observe/audit-chain.ts";
+import { createExportFrame } from "../../observe/audit-export.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { choiceOf, typedChoice, wordsOf } from "../filters.ts";
 import { cursorAfter, parsePage, parseSort, timeOf } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
-import { csvHeader, csvLine } from "./csv.ts";
+import { csvHeader, csvLine, csvNote } from "./csv.ts";
 import { toEventAnswer } from "./model.ts";
 
 export interface AuditFilterQuery {
@@ -110,31 +111,42 @@ export function createAuditReader(deps: ApiDeps) {
         action: "audit.exported",
         details: { ...query },
       });
+      const lineOf = isCsv ? csvLine : (row: AuditRow) => `${exportLine(row)}\n`;
+      const noteOf = isCsv ? csvNote : (note: object) => `${JSON.stringify(note)}\n`;
+      const frame = createExportFrame({ filters: filtersOf(scope.orgId, query), nowMs });
       const encoder = new TextEncoder();
       let after: number | null = null;
       let begun = false;
       return new ReadableStream<Uint8Array>({
         async pull(controller) {
           let text = "";
-          if (!begun && isCsv) text = csvHeader;
-          begun = true;
+          let next: number | null;
           // A page may be empty and still not be the last one.
           do {
+            const anchor = begun ? null : await readAnchor(db.kysely);
             const page = await readAudit(db.kysely, filter, { limit: exportRows, descending: false, after });
-            text += page.rows.map((row) => (isCsv ? csvLine(row) : `${exportLine(row)}\n`)).join("");
-            if (page.nextSeq === null) {
-              if (text !== "") controller.enqueue(encoder.encode(text));
-              controller.close();
-              return;
-            }
-            after = page.nextSeq;
+            if (anchor !== null) text = (isCsv ? csvHeader : "") + noteOf(frame.begin(anchor, page.rows[0]));
+            begun = true;
+            frame.passed(page.rows);
+            text += page.rows.map(lineOf).join("");
+            next = page.nextSeq;
+            after = next;
             await Bun.sleep(0);
-          } while (text === "");
+          } while (text === "" && next !== null);
+          if (next === null) text += noteOf(frame.end());
           controller.enqueue(encoder.encode(text));
+          if (next === null) controller.close();
         },
       });
     },
   };
+}
+
+/** What leaves entries out of an export, as it was asked. */
+function filtersOf(orgId: string | null, query: AuditFilterQuery & { format?: string }): Record<string, string> {
+  const { format: _format, ...filters } = query;
+  const asked = Object.entries({ ...filters, ...(orgId === null ? {} : { org: orgId }) });
+  return Object.fromEntries(asked.filter((one): one is [string, string] => one[1] !== undefined && one[1] !== ""));
 }
 
 /** `login`, `login !login.failed`, `!tunnel !visitor`: each the beginning of actions, up to a dot. */

@@ -1,7 +1,7 @@
 // What holds for everything that an organization has: pages, the audit log, members, other organizations.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { verifyExport } from "../../../src/observe/audit-chain.ts";
+import { verifyExport } from "../../../src/observe/audit-export.ts";
 import { createAudit } from "../../../src/observe/audit.ts";
 import { errorOf, openAcme, type Acme, type Shown } from "../../helpers/acme.ts";
 import { describeEngines } from "../../helpers/databases.ts";
@@ -181,10 +181,23 @@ describeEngines("tenants", (open) => {
     expect(jsonl.headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(verifyExport(jsonl.text.split("\n"))).toMatchObject({ intact: true, rows: 30 });
     const csv = await asBoss("GET", "/org/audit/export?format=csv&outcome=failure");
+    expect(api.audited.at(-1)).toMatchObject({ action: "audit.exported", actorName: "boss" });
     const lines = csv.text.trim().split("\r\n");
-    expect(lines).toHaveLength(16);
+    expect(lines).toHaveLength(18);
+    expect(lines[1]).toContain(',export.begin,,1,,,,,,"{""whole"":false,""outcome"":""failure"",""org"":');
+    expect(lines.at(-1)).toContain(',export.end,,1,,,,,,"{""rows"":15}"');
+    const whole = jsonl.text.trim().split("\n");
+    const cuts: [string, readonly string[]][] = [
+      ["at its beginning", whole.toSpliced(1, 3)],
+      ["with its first line", whole.slice(4)],
+      ["at its end", whole.toSpliced(-4, 3)],
+      ["with its last line", whole.slice(0, -4)],
+      ["in a filtered export", (await asAdmin("GET", "/admin/audit/export?outcome=failure")).text.split("\n")],
+    ];
+    for (const [where, cut] of cuts) expect({ where, ...verifyExport(cut) }).toMatchObject({ where, intact: false });
+    const wholeCsv = (await asAdmin("GET", "/admin/audit/export?format=csv")).text.trim().split("\r\n");
+    expect(wholeCsv).toHaveLength(whole.length + 1);
     expect(csv.text).toContain("'=cmd");
     expect(csv.text).not.toMatch(/(^|,|")=cmd/m);
-    expect(api.audited.at(-1)).toMatchObject({ action: "audit.exported", actorName: "boss" });
   });
 });
