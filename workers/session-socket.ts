@@ -5,7 +5,6 @@ import { SendQueue } from "../src/http1/send-queue.ts";
 import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
 import { freeLarge, type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
 import { closeCode, maxMessageBytes } from "../src/protocol/frames.ts";
-import { headroomBytes } from "../src/protocol/outbox.ts";
 import {
   closeFrame,
   pongFrame,
@@ -50,12 +49,10 @@ export class SessionSocket implements SocketOwner, WebSocketSink, Resting {
     this.out.write(this.socket, bytes, 0, bytes.length);
   }
 
-  /** Sends a message of an Outbox (there is room for the header in front of it). */
-  sendBinary(message: Buffer): void {
+  /** Sends a message of an Outbox: the room in front of it gets its header. */
+  sendBinary(bytes: Buffer, start: number, end: number): void {
     if (this.leaving) return;
-    const whole = Buffer.from(message.buffer, message.byteOffset - headroomBytes, headroomBytes + message.length);
-    const start = writeBinaryHeader(whole, headroomBytes, message.length);
-    this.out.write(this.socket, whole, start, whole.length);
+    this.out.write(this.socket, bytes, writeBinaryHeader(bytes, start, end - start), end);
     if (this.out.bytes > maxBacklogBytes) this.end(1006, "the agent doesn't read");
   }
 

@@ -35,6 +35,7 @@ import {
 } from "../src/protocol/frames.ts";
 import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
+import { Liveness } from "../src/protocol/liveness.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
 import type { SessionEvents, SessionSocket } from "./session-socket.ts";
 import type { StreamFlow } from "./stream-flow.ts";
@@ -62,7 +63,7 @@ const congestedBytes = 256 * 1024;
 
 /** Lives from the WebSocket's open to its close. */
 export class Session implements FrameSink, FlowSession, SessionEvents {
-  readonly outbox = new Outbox((message) => this.send(message));
+  readonly outbox = new Outbox((bytes, start, end) => this.send(bytes, start, end));
   readonly streams = new Map<number, StreamFlow>();
   readonly budget = new WindowBudget();
   congested = false;
@@ -73,8 +74,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
   /** Smallest of the last round trips in ms; null before the first. */
   rttMs: number | null = null;
   private lastId = 0;
-  private heardAt = performance.now();
-  private pingedAt = 0;
+  private readonly liveness: Liveness;
   private ended = false;
   private closeReason = "";
   private partial: { id: number; micros: number; flags: number; bytes: Buffer } | null = null;
@@ -83,7 +83,9 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     private readonly socket: SessionSocket,
     private readonly owner: SessionOwner,
     readonly options: SessionOptions,
-  ) {}
+  ) {
+    this.liveness = new Liveness(this.outbox, options.pingIntervalMs, options.deadAfterMs);
+  }
 
   get hasRoom(): boolean {
     return !this.leaving && !this.ended && this.streams.size < this.options.maxStreams;
@@ -160,11 +162,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
 
   /** Called about once a second. */
   tick(now: number): void {
-    const silence = now - this.heardAt;
-    if (silence >= this.options.deadAfterMs) {
-      return this.socket.end(1006, "the agent went silent");
-    }
-    if (silence >= this.options.pingIntervalMs && now - this.pingedAt >= this.options.pingIntervalMs) this.ping(now);
+    if (!this.liveness.tick(now)) return this.socket.end(1006, "the agent went silent");
     this.bulkStreams = 0;
     if (this.streams.size === 0) return;
     for (const stream of this.streams.values()) {
@@ -175,7 +173,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
 
   /** A WebSocket message, `bytes[start..end)`. A peer that breaks the protocol loses this session only. */
   received(bytes: Buffer, start: number, end: number): void {
-    this.heardAt = performance.now();
+    this.liveness.heard();
     try {
       readFrames(bytes, this, start, end);
     } catch (error) {
@@ -265,7 +263,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
   private sessionFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {
     switch (type) {
       case PING:
-        return this.outbox.session(PONG, bytes.subarray(start, Math.min(end, start + 8)));
+        return this.liveness.answer(bytes, start, end);
       case PONG: {
         if (end - start !== 8) throw new ProtocolError("a pong is not 8 bytes");
         const rttMs = performance.now() - bytes.readDoubleBE(start);
@@ -283,17 +281,9 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     }
   }
 
-  /** Sends a ping now; its answer is a proof of life and a round trip. */
-  ping(now: number): void {
-    this.pingedAt = now;
-    const stamp = Buffer.allocUnsafe(8);
-    stamp.writeDoubleBE(now);
-    this.outbox.session(PING, stamp);
-  }
-
-  private send(message: Buffer): void {
+  private send(bytes: Buffer, start: number, end: number): void {
     if (this.ended) return;
-    this.socket.sendBinary(message);
+    this.socket.sendBinary(bytes, start, end);
     if (this.socket.backlogBytes >= congestedBytes) this.congested = true;
   }
 }

@@ -27,7 +27,10 @@ function startPickyServer() {
     },
     websocket: {
       open: (ws) =>
-        new Outbox((message) => void ws.sendBinary(message)).session(REGISTERED, { protocol: 1, tunnelId: "t" }),
+        new Outbox((bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end))).session(REGISTERED, {
+          protocol: 1,
+          tunnelId: "t",
+        }),
       message() {},
     },
   });

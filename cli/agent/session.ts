@@ -31,6 +31,7 @@ import {
 } from "../../src/protocol/frames.ts";
 import { type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
 import { freeLarge } from "../../src/lib/large-reads.ts";
+import { Liveness } from "../../src/protocol/liveness.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
 import { proxyFor } from "./proxy-env.ts";
 
@@ -72,9 +73,11 @@ export interface OpenFrame {
 const congestedBytes = 1024 * 1024;
 const openTimeoutMs = 15_000;
 const maxStreams = 10_000;
+/** How many of the server's intervals pass before an agent pings: the server, which has thousands of sessions, asks many in one go. */
+const patience = 1.25;
 
 export class AgentSession implements FrameSink, FlowSession {
-  readonly outbox = new Outbox((message) => this.send(message));
+  readonly outbox = new Outbox((bytes, start, end) => this.send(bytes.subarray(start, end)));
   readonly budget = new WindowBudget();
   readonly streams = new Map<number, AgentStream>();
   congested = false;
@@ -85,10 +88,7 @@ export class AgentSession implements FrameSink, FlowSession {
   private lastId = 0;
   /** The message at hand held an OPEN frame. */
   private hasOpened = false;
-  private heardAt = performance.now();
-  private pingedAt = 0;
-  private pingIntervalMs = 10_000;
-  private deadAfterMs = 25_000;
+  private readonly liveness = new Liveness(this.outbox, 10_000 * patience, 25_000);
   private timer: ReturnType<typeof setInterval>;
   private partial: { id: number; flags: number; responseWindow: number; requestWindow: number; head: Buffer } | null =
     null;
@@ -199,13 +199,14 @@ export class AgentSession implements FrameSink, FlowSession {
   private sessionFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {
     switch (type) {
       case PING:
-        return this.outbox.session(PONG, bytes.subarray(start, Math.min(end, start + 8)));
+        return this.liveness.answer(bytes, start, end);
       case PONG:
         return;
       case REGISTERED: {
         const registered = readJson<Registered>(bytes, start, end);
-        this.pingIntervalMs = clampMs(registered.pingIntervalMs, this.pingIntervalMs);
-        this.deadAfterMs = Math.max(clampMs(registered.deadAfterMs, this.deadAfterMs), this.pingIntervalMs * 1.5);
+        const pingIntervalMs = clampMs(registered.pingIntervalMs, 10_000);
+        this.liveness.pingAfterMs = pingIntervalMs * patience;
+        this.liveness.deadAfterMs = Math.max(clampMs(registered.deadAfterMs, 25_000), pingIntervalMs * 1.5);
         this.isReady = true;
         return this.owner.ready(this, registered);
       }
@@ -231,7 +232,7 @@ export class AgentSession implements FrameSink, FlowSession {
   }
 
   private received(message: Buffer | string): void {
-    this.heardAt = performance.now();
+    this.liveness.heard();
     try {
       if (typeof message === "string") throw new ProtocolError("messages are binary");
       if (message.length > maxMessageBytes) throw new ProtocolError("a message is too large");
@@ -247,14 +248,8 @@ export class AgentSession implements FrameSink, FlowSession {
 
   private tick(now: number): void {
     if (this.ws.readyState === WebSocket.CONNECTING) {
-      if (now - this.heardAt > openTimeoutMs) this.ws.terminate();
-      return;
-    }
-    const silence = now - this.heardAt;
-    if (silence >= this.deadAfterMs) return this.ws.terminate();
-    if (silence < this.pingIntervalMs || now - this.pingedAt < this.pingIntervalMs) return;
-    this.pingedAt = now;
-    this.outbox.session(PING, Buffer.alloc(8));
+      if (this.liveness.silentMs(now) > openTimeoutMs) this.ws.terminate();
+    } else if (!this.liveness.tick(now)) this.ws.terminate();
   }
 
   private send(message: Buffer): void {

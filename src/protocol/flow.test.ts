@@ -21,7 +21,7 @@ class FakeSession implements FlowSession {
   readonly budget = new WindowBudget();
   congested = false;
   private messages: Buffer[] = [];
-  readonly outbox = new Outbox((message) => this.messages.push(Buffer.from(message)));
+  readonly outbox = new Outbox((bytes, start, end) => this.messages.push(Buffer.from(bytes.subarray(start, end))));
 
   /** What was sent since the last call. */
   take(): { data: string; ends: number; granted: number } {

@@ -45,7 +45,7 @@ function putBody(outbox: Outbox, stream: number, bytes: Uint8Array, start: numbe
 /** An outbox and the messages it sent. */
 function collected(): { outbox: Outbox; messages: Buffer[]; frames: () => Frame[] } {
   const messages: Buffer[] = [];
-  const outbox = new Outbox((message) => messages.push(Buffer.from(message)));
+  const outbox = new Outbox((bytes, start, end) => messages.push(Buffer.from(bytes.subarray(start, end))));
   const frames = (): Frame[] => {
     const list: Frame[] = [];
     for (const message of messages) {
@@ -157,6 +157,23 @@ describe("sending", () => {
     expect([many.messages.length, many.frames().map((frame) => frame.type)]).toEqual([2, [WINDOW, DATA]]);
   });
 
+  test("what must leave now takes along what waits, and nothing is left for the end of the turn", async () => {
+    const { outbox, messages, frames } = collected();
+    outbox.sessionNow(PONG, Buffer.from("..12345678"), 2, 10);
+    expect(messages).toHaveLength(1);
+    outbox.frame(DATA, 0, 1, Buffer.from("x"), 0, 1);
+    outbox.window(1, 5);
+    outbox.sessionNow(PING, Buffer.from("abcdefgh"), 0, 8);
+    await turn();
+    expect(messages).toHaveLength(2);
+    expect(frames().map(({ type, payload }) => [type, payload.toString("latin1")])).toEqual([
+      [PONG, "12345678"],
+      [WINDOW, "\0\0\0\x05"],
+      [PING, "abcdefgh"],
+      [DATA, "x"],
+    ]);
+  });
+
   test("nothing is sent after close", async () => {
     const { outbox, messages } = collected();
     outbox.empty(END, 0, 1);
@@ -185,14 +202,14 @@ describe("sending", () => {
   });
 
   test("what `send` got may be overwritten afterwards, so outboxes share their buffers", async () => {
-    const views: Buffer[] = [];
-    const first = new Outbox((message) => views.push(message));
-    const second = new Outbox((message) => views.push(message));
+    const buffers: Buffer[] = [];
+    const first = new Outbox((bytes) => buffers.push(bytes));
+    const second = new Outbox((bytes) => buffers.push(bytes));
     for (const outbox of [first, second]) {
       outbox.empty(END, 0, 1);
       outbox.flush();
     }
-    expect(views[0]!.buffer).toBe(views[1]!.buffer);
+    expect(buffers[0]).toBe(buffers[1]!);
   });
 
   test("an outbox that throws while sending keeps nothing back", () => {

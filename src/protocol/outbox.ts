@@ -11,7 +11,7 @@ const controlCapacity = 16 * 1024;
 /** Data is moved behind control frames for a joint message while it is at most this long. */
 const joinBytes = 16 * 1024;
 
-/** Writable bytes in front of every message, for the header of a WebSocket frame: `message.byteOffset` is at least this. */
+/** Writable bytes in front of every message, for the header of a WebSocket frame. */
 export const headroomBytes = 16;
 
 // Buffers are borrowed while something waits to be sent, so that an idle session holds none.
@@ -20,24 +20,24 @@ const freeControl: Buffer[] = [];
 const maxFree = 32;
 
 /**
- * Collects frames. `send` gets one message per turn (more when much is written); the view it gets is only valid
- * during the call. Window updates and session frames go ahead of data; everything of a stream stays in order.
+ * Collects frames. `send` gets one message per turn (more when much is written), `bytes[start..end)` with `headroomBytes` in front of it,
+ * only valid during the call. Window updates and session frames go ahead of data; everything of a stream stays in order.
  */
 export class Outbox {
   private data: Buffer | null = null;
-  private dataLength = 0;
+  private dataEnd = headroomBytes;
   private control: Buffer | null = null;
-  private controlLength = 0;
+  private controlEnd = headroomBytes;
   private scheduled = false;
   private closed = false;
 
-  constructor(private readonly send: (message: Buffer) => void) {}
+  constructor(private readonly send: (bytes: Buffer, start: number, end: number) => void) {}
 
   /** Room for a frame of up to `bytes` payload: the offset in `buffer` where the payload is to be written. */
   reserve(bytes: number): number {
-    if (this.dataLength + headerBytes + bytes > capacity) this.flush();
-    this.data ??= freeData.pop() ?? allocate(capacity);
-    return this.dataLength + headerBytes;
+    if (this.dataEnd + headerBytes + bytes > capacity) this.flush();
+    this.data ??= freeData.pop() ?? Buffer.allocUnsafeSlow(capacity);
+    return this.dataEnd + headerBytes;
   }
 
   /** Where `reserve` points into; only between `reserve` and `commit`. */
@@ -47,9 +47,9 @@ export class Outbox {
 
   /** Completes the reserved frame whose payload is `bytes` long. */
   commit(type: number, flags: number, stream: number, bytes: number): void {
-    writeHeader(this.data!, this.dataLength, type, flags, stream, bytes);
-    this.dataLength += headerBytes + bytes;
-    if (this.dataLength >= sendAtBytes) this.flush();
+    writeHeader(this.data!, this.dataEnd, type, flags, stream, bytes);
+    this.dataEnd += headerBytes + bytes;
+    if (this.dataEnd >= sendAtBytes) this.flush();
     else this.schedule();
   }
 
@@ -88,21 +88,29 @@ export class Outbox {
     this.commitControl(type, stream, bytes.length);
   }
 
+  /** A session frame with a few bytes that leaves now, with all that waits: no turn of the event loop for a lone ping. */
+  sessionNow(type: number, bytes: Uint8Array, start: number, end: number): void {
+    const at = this.reserveControl(end - start);
+    copyBytes(bytes, start, end, this.control!, at);
+    this.putControl(type, 0, end - start);
+    this.flush();
+  }
+
   /** Sends what is there now. */
   flush(): void {
-    const { data, control, dataLength, controlLength } = this;
+    const { data, control, dataEnd, controlEnd } = this;
     this.data = null;
     this.control = null;
-    this.dataLength = 0;
-    this.controlLength = 0;
-    if (controlLength > 0 && dataLength > 0 && dataLength <= joinBytes) {
+    this.dataEnd = headroomBytes;
+    this.controlEnd = headroomBytes;
+    if (control !== null && data !== null && dataEnd - headroomBytes <= joinBytes) {
       // One system call for both: control first.
-      data!.copyWithin(controlLength, 0, dataLength);
-      control!.copy(data!, 0, 0, controlLength);
-      this.emit(data!, controlLength + dataLength);
+      data.copyWithin(controlEnd, headroomBytes, dataEnd);
+      control.copy(data, headroomBytes, headroomBytes, controlEnd);
+      this.emit(data, dataEnd + controlEnd - headroomBytes);
     } else {
-      if (controlLength > 0) this.emit(control!, controlLength);
-      if (dataLength > 0) this.emit(data!, dataLength);
+      if (control !== null) this.emit(control, controlEnd);
+      if (data !== null) this.emit(data, dataEnd);
     }
     if (data !== null && freeData.length < maxFree) freeData.push(data);
     if (control !== null && freeControl.length < maxFree) freeControl.push(control);
@@ -113,20 +121,24 @@ export class Outbox {
     this.closed = true;
   }
 
-  private emit(buffer: Buffer, length: number): void {
-    if (!this.closed) this.send(buffer.subarray(0, length));
+  private emit(bytes: Buffer, end: number): void {
+    if (!this.closed) this.send(bytes, headroomBytes, end);
   }
 
   private reserveControl(bytes: number): number {
-    if (this.controlLength + headerBytes + bytes > controlCapacity) this.flush();
-    this.control ??= freeControl.pop() ?? allocate(controlCapacity);
-    return this.controlLength + headerBytes;
+    if (this.controlEnd + headerBytes + bytes > controlCapacity) this.flush();
+    this.control ??= freeControl.pop() ?? Buffer.allocUnsafeSlow(controlCapacity);
+    return this.controlEnd + headerBytes;
   }
 
   private commitControl(type: number, stream: number, bytes: number): void {
-    writeHeader(this.control!, this.controlLength, type, 0, stream, bytes);
-    this.controlLength += headerBytes + bytes;
+    this.putControl(type, stream, bytes);
     this.schedule();
+  }
+
+  private putControl(type: number, stream: number, bytes: number): void {
+    writeHeader(this.control!, this.controlEnd, type, 0, stream, bytes);
+    this.controlEnd += headerBytes + bytes;
   }
 
   private schedule(): void {
@@ -137,10 +149,6 @@ export class Outbox {
       this.flush();
     });
   }
-}
-
-function allocate(bytes: number): Buffer {
-  return Buffer.allocUnsafeSlow(headroomBytes + bytes).subarray(headroomBytes);
 }
 
 function writeHeader(out: Buffer, at: number, type: number, flags: number, stream: number, bytes: number): void {

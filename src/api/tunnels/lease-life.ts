@@ -97,10 +97,11 @@ export class LeaseLife {
     }
   }
 
-  /** Looks for what is over: tickets that nobody used, grace periods, kept names, credentials. Called about twice a second. */
+  /** Looks for what is over: tickets that nobody used, grace periods, kept names, credentials. Called about once a second. */
   sweep(): void {
     const nowMs = this.deps.nowMs();
-    for (const lease of [...this.deps.leases.all()]) {
+    // There may be thousands: no copy of the table, which may lose leases meanwhile and gets no new ones.
+    for (const lease of this.deps.leases.all()) {
       if (isActive(lease)) {
         for (const agent of lease.agents.values()) {
           const { expiresAtMs } = agent.credential;

@@ -31,7 +31,7 @@ export interface RegistryDeps {
   policies: PolicyCompiler;
   log: Logger;
   nowMs: () => number;
-  /** How often is looked for what is over; 500 unless given. */
+  /** How often is looked for what is over; 1,000 unless given. */
   sweepMs?: number;
 }
 
@@ -73,7 +73,7 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
   async start(): Promise<void> {
     this.unsubscribe = this.deps.db.changes.subscribe((changes) => this.news.hear(changes));
     await this.news.inTurn(() => this.restore());
-    this.timer = setInterval(() => this.life.sweep(), this.deps.sweepMs ?? 500);
+    this.timer = setInterval(() => this.life.sweep(), this.deps.sweepMs ?? 1_000);
   }
 
   /** Resolves when everything noted is stored. */

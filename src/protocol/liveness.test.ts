@@ -1,0 +1,49 @@
+// Liveness: when an end pings, when it gives up, and that whoever floods it with pings is not answered one by one.
+
+import { expect, test } from "bun:test";
+import { headerBytes, PING, PONG } from "./frames.ts";
+import { Liveness } from "./liveness.ts";
+import { Outbox } from "./outbox.ts";
+
+function setUp() {
+  const messages: Buffer[] = [];
+  const outbox = new Outbox((bytes, start, end) => messages.push(Buffer.from(bytes.subarray(start, end))));
+  return { messages, liveness: new Liveness(outbox, 10_000, 25_000), start: performance.now() };
+}
+
+test("pings once in each interval of silence, and gives up after the longer one", () => {
+  const { messages, liveness, start } = setUp();
+  const at = (seconds: number): [boolean, number] => [liveness.tick(start + seconds * 1_000), messages.length];
+  expect([9, 11, 12, 20, 22].map(at)).toEqual([
+    [true, 0],
+    [true, 1],
+    [true, 1],
+    [true, 1],
+    [true, 2],
+  ]);
+  expect(at(26)).toEqual([false, 2]);
+  expect(messages.map((message) => [message[0], message.readDoubleBE(headerBytes) - start])).toEqual([
+    [PING, 11_000],
+    [PING, 22_000],
+  ]);
+});
+
+test("whatever is heard begins the silence anew", () => {
+  const { messages, liveness } = setUp();
+  liveness.heard();
+  const heardAt = performance.now();
+  expect(liveness.tick(heardAt + 9_000)).toBe(true);
+  expect(messages).toEqual([]);
+});
+
+test("a ping is answered at once, many of them together at the end of the turn", async () => {
+  const { messages, liveness } = setUp();
+  const payload = Buffer.from("..12345678rest");
+  liveness.heard();
+  for (let i = 0; i < 5; i++) liveness.answer(payload, 2, payload.length);
+  expect(messages.map((message) => [message[0], message.toString("latin1", headerBytes)])).toEqual([
+    [PONG, "12345678"],
+  ]);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(messages.map(({ length }) => length)).toEqual([headerBytes + 8, 4 * (headerBytes + 8)]);
+});
