@@ -11,7 +11,7 @@ export interface ChainPlace {
 
 /** What stands before the first entry of an export: the place in the chain that the first one continues. */
 export interface ExportBegin {
-  export: "begin";
+  action: "export.begin";
   at: string;
   /** False: filters left entries out, and nobody can tell a cut from a filter. */
   whole: boolean;
@@ -22,7 +22,7 @@ export interface ExportBegin {
 
 /** What stands after the last entry of an export. Missing when the download broke off. */
 export interface ExportEnd {
-  export: "end";
+  action: "export.end";
   at: string;
   rows: number;
   lastSeq: number;
@@ -40,13 +40,13 @@ export function createExportFrame(options: { filters: Record<string, string>; no
     begin(anchor: ChainPlace, first: AuditLogTable | undefined): ExportBegin {
       const whole = Object.keys(filters).length === 0;
       last = whole && first !== undefined ? { seq: first.seq - 1, hash: first.prev_hash } : anchor;
-      return { export: "begin", at: at(), whole, filters, afterSeq: last.seq, afterHash: last.hash };
+      return { action: "export.begin", at: at(), whole, filters, afterSeq: last.seq, afterHash: last.hash };
     },
     passed(page: readonly AuditLogTable[]): void {
       rows += page.length;
       last = page.at(-1) ?? last;
     },
-    end: (): ExportEnd => ({ export: "end", at: at(), rows, lastSeq: last.seq, lastHash: last.hash }),
+    end: (): ExportEnd => ({ action: "export.end", at: at(), rows, lastSeq: last.seq, lastHash: last.hash }),
   };
 }
 
@@ -65,11 +65,11 @@ export function verifyExport(lines: Iterable<string>): ChainVerdict {
     const read = parseLine(line);
     if (read === null) return { intact: false, seq, problem: "the next line is not an audit entry" };
     if (end !== null) return { intact: false, seq, problem: "there are lines after its end" };
-    if (!("export" in read)) {
+    if (!isNote(read)) {
       checker ??= createChecker({ seq: read.seq - 1, hash: read.prev_hash });
       const problem = checker.problemOf(read);
       if (problem !== null) return { intact: false, seq: read.seq, problem };
-    } else if (read.export === "end") end = read;
+    } else if (read.action === "export.end") end = read;
     else if (checker !== undefined) return { intact: false, seq, problem: "another export begins in the middle" };
     else {
       begin = read;
@@ -114,15 +114,22 @@ function parseLine(line: string): AuditLogTable | ExportBegin | ExportEnd | null
   try {
     const value: unknown = JSON.parse(line);
     if (typeof value !== "object" || value === null) return null;
-    if ("export" in value) return isNote(value) ? value : null;
-    return "seq" in value && typeof value.seq === "number" ? (value as AuditLogTable) : null;
+    const { action, seq, whole, filters, afterSeq, rows } = value as Partial<AuditLogTable & ExportBegin & ExportEnd>;
+    switch (action as string) {
+      case "export.begin":
+        return typeof whole === "boolean" && typeof afterSeq === "number" && typeof filters === "object"
+          ? (value as ExportBegin)
+          : null;
+      case "export.end":
+        return typeof rows === "number" ? (value as ExportEnd) : null;
+      default:
+        return typeof seq === "number" ? (value as AuditLogTable) : null;
+    }
   } catch {
     return null;
   }
 }
 
-function isNote(value: object): value is ExportBegin | ExportEnd {
-  const { export: kind, whole, filters, afterSeq, rows } = value as Partial<ExportBegin & { rows: number }>;
-  if ((kind as string) === "end") return typeof rows === "number";
-  return kind === "begin" && typeof whole === "boolean" && typeof afterSeq === "number" && typeof filters === "object";
+function isNote(line: AuditLogTable | ExportBegin | ExportEnd): line is ExportBegin | ExportEnd {
+  return line.action === "export.begin" || line.action === "export.end";
 }

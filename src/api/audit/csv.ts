@@ -32,13 +32,13 @@ export function csvLine(row: AuditRow): string {
 
 /** First or last row of an export, in the columns of entries: `export.begin`, `export.end`. */
 export function csvNote(note: ExportBegin | ExportEnd): string {
-  const [seq, hash] = note.export === "begin" ? [note.afterSeq, note.afterHash] : [note.lastSeq, note.lastHash];
+  const [seq, hash] = note.action === "export.begin" ? [note.afterSeq, note.afterHash] : [note.lastSeq, note.lastHash];
   return csvLine({
-    ...{ seq, hash, prev_hash: "", id: "", at: Date.parse(note.at), action: `export.${note.export}`, success: 1 },
+    ...{ seq, hash, prev_hash: "", id: "", at: Date.parse(note.at), action: note.action, success: 1 },
     ...{ org_id: null, app_id: null, actor_id: null, actor_name: null, auth_type: null, reason: null, address: null },
     ...{ identity: null, key_id: null, request_id: null },
     details_json: JSON.stringify(
-      note.export === "begin" ? { whole: note.whole, ...note.filters } : { rows: note.rows },
+      note.action === "export.begin" ? { whole: note.whole, ...note.filters } : { rows: note.rows },
     ),
   });
 }

@@ -38,9 +38,9 @@ export function createAuditRoutes(portal: Portal, reader: AuditReader) {
         detail: {
           summary: "Everything that matches, oldest first, as a file",
           description:
-            "The first line (CSV: the row `export.begin`) says which place in the hash chain the entries continue, " +
-            'the last one (`export.end`) how many there were and where the chain was then: `{"export": "begin", "whole", ' +
-            '"filters", "afterSeq", "afterHash"}`, `{"export": "end", "rows", "lastSeq", "lastHash"}`. ' +
+            "The first line says which place in the hash chain the entries continue, " +
+            'the last one how many there were and where the chain was then: `{"action": "export.begin", "whole", ' +
+            '"filters", "afterSeq", "afterHash"}`, `{"action": "export.end", "rows", "lastSeq", "lastHash"}` (in CSV in the columns of entries). ' +
             "`digit-link audit verify` checks a JSONL export that was made without filters.",
           responses: streamAnswers("The file.", ["application/jsonl", "text/csv"], ...readErrors),
         },
