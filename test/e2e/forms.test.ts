@@ -1,7 +1,7 @@
 // Forms that take something away say so and ask once before they send, and limits tell where they come from.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Page } from "playwright-core";
+import type { Locator, Page, Request } from "playwright-core";
 import { eventually } from "../helpers/eventually.ts";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Tab } from "./browser.ts";
@@ -48,21 +48,26 @@ async function tabOf(person: Person, path: string): Promise<Tab> {
   return tab;
 }
 
-/** Declines the question once, sees that nothing was sent and that the form is kept, then agrees. */
-async function asks(page: Page, press: () => Promise<void>, says: string | RegExp, action: string): Promise<void> {
-  const sent: string[] = [];
-  const note = (request: { method(): string }) => void (request.method() === "GET" || sent.push(request.method()));
-  page.on("request", note);
+/** The form asks, saying this, and sends when it is agreed to. */
+async function asks(page: Page, send: () => Promise<void>, says: string | RegExp, action: string): Promise<void> {
   const dialog = page.getByRole("dialog");
-  await press();
+  await send();
   await dialog.getByText(says).waitFor();
-  await dialog.getByRole("button", { name: "Cancel" }).click();
-  await dialog.waitFor({ state: "detached" });
-  expect(sent).toEqual([]);
-  await press();
   await dialog.getByRole("button", { name: action, exact: true }).click();
   await dialog.waitFor({ state: "detached" });
+}
+
+/** Who would rather not sends nothing and keeps what was typed; the form asks again the next time. */
+async function declines(page: Page, send: () => Promise<void>, kept: Locator, value: string): Promise<void> {
+  const sent: string[] = [];
+  const note = (request: Request) => void (request.method() === "GET" || sent.push(request.url()));
+  page.on("request", note);
+  await send();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   page.off("request", note);
+  expect(sent).toEqual([]);
+  expect(await kept.inputValue()).toBe(value);
 }
 
 const press = (page: Page, name: string) => () => page.getByRole("button", { name, exact: true }).click();
@@ -78,6 +83,7 @@ describe("an application", () => {
     await press(page, "Save")();
     await page.getByText("Saved.").waitFor();
     await subdomain.fill("taken");
+    await declines(page, press(page, "Save"), subdomain, "taken");
     await asks(page, press(page, "Save"), "stops working at once", "Change the subdomain");
     await page.locator(".field-error").waitFor();
     expect(await subdomain.inputValue()).toBe("taken");
@@ -121,6 +127,7 @@ describe("an account", () => {
     await press(page, "Set password")();
     await page.locator(".field-error").getByText("At least 10 characters.").waitFor();
     await page.getByLabel("New password").fill("another-quiet-river-43");
+    await declines(page, press(page, "Set password"), page.getByLabel("New password"), "another-quiet-river-43");
     await asks(page, press(page, "Set password"), "The present password stops working", "Set the password");
     await page.getByText("The password of milo was set.").waitFor();
     await stage.logIn({ username: "milo", password: "another-quiet-river-43" });
@@ -154,6 +161,21 @@ describe("an account", () => {
     await eventually(async () => (await milo())["orgId"] === null, "milo is in no organization");
     await tab.check();
   });
+});
+
+test("a refusal that names no field of the form is told all the same, and the form is kept", async () => {
+  const id = await account("mona");
+  await using tab = await tabOf(admin, `accounts/${id}`);
+  const { page } = tab;
+  await page.getByLabel("Organization", { exact: true }).waitFor();
+  // Somebody else takes the account out of its organization meanwhile.
+  await stage.call(admin, "PUT", `/admin/accounts/${id}/organization`, { orgId: null });
+  await page.getByRole("checkbox", { name: /Organization admin/ }).check();
+  await press(page, "Save")();
+  await press(page, "Make it an admin")();
+  await page.locator(".note[data-tone=bad]").getByText("needs an organization").waitFor();
+  expect(await page.getByRole("checkbox", { name: /Organization admin/ }).isChecked()).toBe(true);
+  await tab.check();
 });
 
 describe("limits", () => {

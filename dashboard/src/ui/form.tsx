@@ -51,6 +51,8 @@ export function createForm<T extends object>(options: {
   const [busy, setBusy] = createSignal(false);
   const [dirty, setDirty] = createSignal(false);
   let form: HTMLFormElement | null = null;
+  /** Fields that show what is wrong with them; a refusal of any other is the form's, or nobody would read it. */
+  const told = new Set<string>();
 
   /** Dotted paths (`oidcScopes.0`) belong to the field that they start with. */
   const fieldOf = (error: ApiError) => error.field?.split(/[./]/).find(Boolean) ?? options.codes?.[error.code];
@@ -74,7 +76,7 @@ export function createForm<T extends object>(options: {
       setDirty(false);
     } catch (error) {
       const field = error instanceof ApiError ? fieldOf(error) : undefined;
-      if (field !== undefined && field in values) setErrors({ [field]: messageOf(error) });
+      if (field !== undefined && told.has(field)) setErrors({ [field]: messageOf(error) });
       else setProblem(() => error);
       focusFirstError();
     } finally {
@@ -87,7 +89,10 @@ export function createForm<T extends object>(options: {
     setErrors((old) => ({ ...old, [key]: undefined }));
     setValues((old) => ({ ...old, [key]: value }));
   };
-  const error = (key: string) => errors()[key] ?? null;
+  const error = (key: string) => {
+    told.add(key);
+    return errors()[key] ?? null;
+  };
 
   return {
     values,
