@@ -26,6 +26,12 @@ async function enterCode(page: Page, code: string): Promise<void> {
   await page.getByRole("button", { name: "Verify" }).click();
 }
 
+async function enterRecoveryCode(page: Page, code: string): Promise<void> {
+  await page.getByRole("button", { name: "Use a recovery code" }).click();
+  await page.getByLabel("Recovery code").fill(code);
+  await page.getByRole("button", { name: "Verify" }).click();
+}
+
 describe("log-in", () => {
   let stage: Stage;
   beforeAll(async () => {
@@ -60,9 +66,7 @@ describe("log-in", () => {
     await enterPassword(other.page, "admin");
     await enterCode(other.page, code);
     await other.page.getByText("used already").waitFor();
-    await other.page.getByRole("button", { name: "Use a recovery code" }).click();
-    await other.page.getByLabel("Recovery code").fill(admin.recoveryCodes[0] ?? "");
-    await other.page.getByRole("button", { name: "Verify" }).click();
+    await enterRecoveryCode(other.page, admin.recoveryCodes[0] ?? "");
     await overview(other.page);
     await other.check();
   });
@@ -108,6 +112,79 @@ describe("log-in", () => {
       expect(readable).not.toContain(session!.value);
       expect(readable).not.toContain(session!.value.split(".").at(-1)!);
       expect(readable).not.toMatch(/dl[tk]_|eyJ/);
+    });
+  });
+
+  describe("who must have a second factor and has none", () => {
+    test("enrols on the way in, before anything else; wrong, replayed and used codes are told at the field", async () => {
+      const admin = await stage.admin();
+      const { organization } = await stage.call<{ organization: { id: string } }>(
+        admin,
+        "POST",
+        "/admin/organizations",
+        { name: "Acme" },
+      );
+      await stage.person({ username: "milo", orgId: organization.id });
+      await stage.call(admin, "PUT", `/admin/organizations/${organization.id}`, { requireTotp: true });
+      await using tab = await browser.open();
+      const { page, context } = tab;
+      await page.goto(`${stage.origin}/dashboard/applications`);
+      await enterPassword(page, "milo");
+      await page.getByText("needs two-factor authentication").waitFor();
+      expect(await context.cookies()).toEqual([]);
+      await tab.check();
+      await tab.shot("login-enrol");
+      const seed = (await page.locator(".secret code").textContent()) ?? "";
+      const turnOn = page.getByRole("button", { name: "Turn on two-factor authentication" });
+      await turnOn.click();
+      await page.locator(".field-error").getByText("Enter the 6 digits").waitFor();
+      await page.getByLabel("First code").fill("000000");
+      await turnOn.click();
+      await page.locator(".field-error").getByText("The code is wrong").waitFor();
+      expect(await page.evaluate("document.activeElement.name")).toBe("code");
+      await tab.check();
+      const code = codeOf(seed);
+      await page.getByLabel("First code").fill(code);
+      await turnOn.click();
+      await page.getByText("Keep these recovery codes").waitFor();
+      const [recovery = ""] = await page.locator(".codes li").allTextContents();
+      await tab.check();
+      await page.getByRole("button", { name: "I have kept them" }).click();
+      await page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
+
+      await using other = await browser.open();
+      await other.page.goto(`${stage.origin}/login`);
+      await enterPassword(other.page, "milo");
+      await enterCode(other.page, code);
+      await other.page.locator(".field-error").getByText("used already").waitFor();
+      await enterRecoveryCode(other.page, recovery);
+      await overview(other.page);
+      await other.context.clearCookies();
+      await other.page.goto(`${stage.origin}/login`);
+      await enterPassword(other.page, "milo");
+      await enterRecoveryCode(other.page, recovery);
+      await other.page.locator(".field-error").getByText("used already").waitFor();
+      await other.check();
+    });
+
+    test("a new system admin as well, with a reload in the middle", async () => {
+      const made = { username: "second", password: goodPassword, isAdmin: true };
+      await stage.call(await stage.admin(), "POST", "/admin/accounts", made);
+      await using tab = await browser.open("phone");
+      const { page } = tab;
+      await page.goto(`${stage.origin}/login`);
+      await enterPassword(page, "second");
+      await page.getByText("needs two-factor authentication").waitFor();
+      await page.reload();
+      await enterPassword(page, "second");
+      await page.getByRole("img", { name: "QR code" }).waitFor();
+      await tab.check();
+      await tab.shot("login-enrol");
+      await page.getByLabel("First code").fill(codeOf((await page.locator(".secret code").textContent()) ?? ""));
+      await page.getByRole("button", { name: "Turn on two-factor authentication" }).click();
+      await page.getByRole("button", { name: "I have kept them" }).click();
+      await overview(page);
+      await tab.check();
     });
   });
 
