@@ -3,6 +3,7 @@
 import { Navigate, Route, Router } from "@solidjs/router";
 import { QueryClientProvider } from "@tanstack/solid-query";
 import { ErrorBoundary, lazy, Suspense, type JSX, type ParentProps } from "solid-js";
+import { ApiError } from "./api/client.ts";
 import { queryClient } from "./api/query-client.ts";
 import { canManage, isAdmin, loadMe, portal } from "./api/session.ts";
 import { Frame } from "./shell/frame.tsx";
@@ -13,7 +14,15 @@ import { ConfirmHost } from "./ui/confirm.tsx";
 import { Problem } from "./ui/note.tsx";
 import { ToastHost } from "./ui/toast.tsx";
 
-const page = (load: () => Promise<{ default: () => JSX.Element }>) => lazy(load);
+/** A page whose script can't be fetched fails as any call of the server does. */
+const page = (load: () => Promise<{ default: () => JSX.Element }>) =>
+  lazy(() =>
+    load().catch((cause: unknown) => {
+      throw new ApiError(0, "network", "The server could not be reached, or it was updated meanwhile. Try again.", {
+        cause,
+      });
+    }),
+  );
 
 const Login = page(() => import("./pages/gate/login.tsx"));
 const Setup = page(() => import("./pages/gate/setup.tsx"));

@@ -25,6 +25,8 @@ export interface Tab extends AsyncDisposable {
   shot(name: string): Promise<void>;
   /** Fails on any accessibility violation, sideways overflow, or problem so far. */
   check(): Promise<void>;
+  /** `check`, then the contrast in both schemes and every accent; leaves a picture of both schemes, and light. */
+  looks(name: string): Promise<void>;
 }
 
 /** Starts Chromium with a profile that disappears. The caller disposes of it. */
@@ -57,7 +59,7 @@ export async function startBrowser(): Promise<Browser> {
         isMobile: phone,
         hasTouch: phone,
       });
-      context.setDefaultTimeout(8_000);
+      context.setDefaultTimeout(15_000);
       const page = await context.newPage();
       const problems: string[] = [];
       const watch = (one: Page) => {
@@ -70,17 +72,28 @@ export async function startBrowser(): Promise<Browser> {
       };
       watch(page);
       context.on("page", watch);
+      const shot = async (name: string): Promise<void> => {
+        await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+      };
+      const check = async (): Promise<void> => {
+        expect(await violations(page)).toEqual([]);
+        expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+        expect(problems).toEqual([]);
+      };
       return {
         page,
         context,
         problems,
-        async shot(name) {
-          await page.screenshot({ path: join(shots, `${name}-${look}.png`), fullPage: true });
-        },
-        async check() {
-          expect(await violations(page)).toEqual([]);
-          expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
-          expect(problems).toEqual([]);
+        check,
+        shot: (name) => shot(`${name}-${look}`),
+        async looks(name) {
+          await check();
+          for (const colorScheme of ["light", "dark"] as const) {
+            await page.emulateMedia({ colorScheme });
+            await shot(`${name}-${colorScheme}`);
+            expect(await poorContrasts(page), `${name}, ${colorScheme}`).toEqual([]);
+          }
+          await page.emulateMedia({ colorScheme: "light" });
         },
         async [Symbol.asyncDispose]() {
           await context.close();
@@ -106,6 +119,25 @@ export async function readSecret(page: Page, what: string): Promise<string> {
 export async function keepSecret(page: Page): Promise<void> {
   await page.getByRole("checkbox", { name: /^I have saved the / }).check();
   await page.getByRole("button", { name: "Done", exact: true }).click();
+}
+
+const accents = ["iris", "lagoon", "ember", "orchid"];
+
+/** What of the page is hard to read in some accent, in the scheme as it is; pages outside of the dashboard have one accent. */
+async function poorContrasts(page: Page): Promise<string[]> {
+  const script = `(async () => {
+    const root = document.documentElement;
+    const before = root.dataset.accent;
+    const found = [];
+    for (const accent of before === undefined ? [""] : ${JSON.stringify(accents)}) {
+      if (accent !== "") root.dataset.accent = accent;
+      const { violations } = await axe.run(document, { runOnly: { type: "rule", values: ["color-contrast"] } });
+      found.push(...violations.flatMap((v) => v.nodes.map((n) => accent + ": " + n.html.slice(0, 160) + " " + n.failureSummary)));
+    }
+    if (before !== undefined) root.dataset.accent = before;
+    return found;
+  })()`;
+  return (await page.evaluate(script)) as string[];
 }
 
 /** What axe finds against WCAG 2.2 AA and good practice on the page as it is now. */

@@ -12,9 +12,9 @@ export class ApiError extends Error {
     status: number,
     code: string,
     message: string,
-    extra: { field?: string | null; requestId?: string | null; retryAfterMs?: number | null } = {},
+    extra: { field?: string | null; requestId?: string | null; retryAfterMs?: number | null; cause?: unknown } = {},
   ) {
-    super(message);
+    super(message, { cause: extra.cause });
     this.name = "ApiError";
     this.status = status;
     this.code = code;

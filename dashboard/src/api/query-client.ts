@@ -9,8 +9,6 @@ export const queryClient = new QueryClient({
       staleTime: 5_000,
       gcTime: 60_000,
       refetchOnWindowFocus: true,
-      // Rows keep their identity (and focus) when a list is fetched again.
-      reconcile: "id",
       retry: (count, error) => error instanceof ApiError && (error.status === 0 || error.status === 503) && count < 2,
       retryDelay: (count) => 400 * 2 ** count,
       networkMode: "always",

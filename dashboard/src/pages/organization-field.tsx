@@ -1,8 +1,8 @@
 // The organization that a new thing belongs to, asked of system admins only.
 
-import { useQuery } from "@tanstack/solid-query";
 import type { JSX } from "solid-js";
 import * as resources from "../api/resources.ts";
+import { useQuery } from "../api/use-query.ts";
 import { SelectField } from "../ui/field.tsx";
 import type { FieldBinding } from "../ui/form.tsx";
 

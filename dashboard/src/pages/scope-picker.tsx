@@ -1,8 +1,8 @@
 // Narrowing a list to one organization or application.
 
-import { useQuery } from "@tanstack/solid-query";
 import type { JSX } from "solid-js";
 import * as resources from "../api/resources.ts";
+import { useQuery } from "../api/use-query.ts";
 import { Select } from "../ui/field.tsx";
 
 /** The first 200 are offered; a value that is not among them (from a link) stays selectable by its id. */

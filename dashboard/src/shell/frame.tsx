@@ -1,10 +1,23 @@
 // The frame of every page behind the log-in: who it is, the side bar, the hosts of dialogs, and the expired session.
 
 import { useLocation, useNavigate } from "@solidjs/router";
-import { createEffect, createSignal, lazy, on, onMount, Show, Suspense, type JSX, type ParentProps } from "solid-js";
+import {
+  createEffect,
+  createSignal,
+  ErrorBoundary,
+  lazy,
+  on,
+  onMount,
+  Show,
+  Suspense,
+  type JSX,
+  type ParentProps,
+} from "solid-js";
+import { ApiError } from "../api/client.ts";
 import { expired, loadMe, me } from "../api/session.ts";
 import { IconButton } from "../ui/button.tsx";
 import { Problem } from "../ui/note.tsx";
+import { Page } from "../ui/page.tsx";
 import { Shortcuts } from "../ui/shortcuts.tsx";
 import { BrandMark } from "./brand.tsx";
 import { LogInAgain } from "./log-in-again.tsx";
@@ -41,6 +54,19 @@ export function Frame(props: ParentProps): JSX.Element {
     >
       <Inside>{props.children}</Inside>
     </Show>
+  );
+}
+
+/** In place of a page that could not be loaded or broke; any other page can still be opened. */
+function Broken(props: { error: unknown; onLeave: () => void }): JSX.Element {
+  const location = useLocation();
+  createEffect(on(() => location.pathname, props.onLeave, { defer: true }));
+  const unreachable = () => props.error instanceof ApiError;
+  const title = () => (unreachable() ? "This page could not be loaded" : "This page broke");
+  return (
+    <Page title="digit-link">
+      <Problem title={title()} error={props.error} onRetry={() => window.location.reload()} />
+    </Page>
   );
 }
 
@@ -89,9 +115,11 @@ function Inside(props: ParentProps): JSX.Element {
       <Sidebar open={menu()} />
       <main class="content" id="content" tabindex="-1" ref={main}>
         <Suspense>
-          <Show when={me()?.mustEnrolTotp !== true} fallback={<MustEnrol />}>
-            {props.children}
-          </Show>
+          <ErrorBoundary fallback={(error: unknown, reset) => <Broken error={error} onLeave={reset} />}>
+            <Show when={me()?.mustEnrolTotp !== true} fallback={<MustEnrol />}>
+              {props.children}
+            </Show>
+          </ErrorBoundary>
         </Suspense>
       </main>
       <Shortcuts />

@@ -1,11 +1,11 @@
 // The small forms of an account's page. Each says what a change does to whoever is logged in, and asks before it.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import * as changes from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin, me } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { CheckBox } from "../../ui/choice.tsx";
 import type { Agreement } from "../../ui/confirm.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";

@@ -1,12 +1,12 @@
 // One account: facts, what can be changed, its own whitelist, and what ends it.
 
 import { useNavigate, useParams } from "@solidjs/router";
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, Show, type Accessor, type JSX } from "solid-js";
 import * as changes from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin, me } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { SecretDialog } from "../../ui/form-dialog.tsx";

@@ -1,10 +1,10 @@
 // Accounts as a list: of the server, or of one organization.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
 import { Select } from "../../ui/field.tsx";
 import { createListState } from "../../ui/list-state.ts";

@@ -1,11 +1,11 @@
 // Whether an application works right now: the way of a request, live agents, traffic.
 
-import { useQuery } from "@tanstack/solid-query";
 import { For, lazy, Show, type Accessor, type JSX } from "solid-js";
 import { pollEvery } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
 import type { Application, Tunnel, TunnelAgent } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { Command } from "../../ui/copy.tsx";

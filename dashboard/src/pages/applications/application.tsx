@@ -1,13 +1,13 @@
 // One application: whether it works right now, who may visit, its keys, lists, limiter and settings.
 
 import { useParams } from "@solidjs/router";
-import { useQuery } from "@tanstack/solid-query";
 import { lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { OnlyFor } from "../../shell/not-found.tsx";
 import { LinkButton } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy.tsx";

@@ -1,12 +1,12 @@
 // Applications as a list: of everything one may see, or of one organization.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
 import { createListState } from "../../ui/list-state.ts";

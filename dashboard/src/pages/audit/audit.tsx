@@ -1,11 +1,11 @@
 // The audit log: every filter that the API has, live tail on request, export, details of each change.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
 import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Switch } from "../../ui/choice.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { Dialog } from "../../ui/dialog.tsx";

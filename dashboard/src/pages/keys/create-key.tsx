@@ -1,11 +1,11 @@
 // A new API key; the key itself is shown once.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, Show, type JSX } from "solid-js";
 import { createKey } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { ApiKey } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { ChoiceCards } from "../../ui/choice.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";

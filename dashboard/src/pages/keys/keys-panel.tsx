@@ -1,11 +1,11 @@
 // API keys as a list, with making and revoking; of everything, of an organization, or of one application.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, Show, type JSX } from "solid-js";
 import { deleteKey } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin } from "../../api/session.ts";
 import type { ApiKey } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";

@@ -1,10 +1,10 @@
 // The failure limiter of an organization or application: its own settings, or those that it inherits.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import { resetRateLimit, saveRateLimit } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { RateLimit } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
 import { confirm } from "../../ui/confirm.tsx";

@@ -1,12 +1,12 @@
 // The limits of an organization: its own limiter, and what the server's settings allow it beside what is in use now.
 
-import { useQuery } from "@tanstack/solid-query";
 import { For, Show, type JSX } from "solid-js";
 import { listen, pollEvery } from "../../api/live.ts";
 import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
 import type { Limit } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { formatCount } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card, Page } from "../../ui/page.tsx";

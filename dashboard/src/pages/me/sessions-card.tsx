@@ -1,11 +1,11 @@
 // The own login sessions: which there are, ending one, ending all.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import { endSession } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { logOut } from "../../api/session.ts";
 import type { LoginSession } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { Empty } from "../../ui/note.tsx";

@@ -1,11 +1,11 @@
 // One organization, seen by a system admin: members, applications, policy, keys, lists, settings.
 
 import { useNavigate, useParams } from "@solidjs/router";
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, lazy, Match, Show, Suspense, Switch, type Accessor, type JSX } from "solid-js";
 import { deleteOrganization, updateOrganization } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { Organization } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { leaveGone } from "../../ui/guard.ts";

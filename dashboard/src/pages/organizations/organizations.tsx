@@ -1,11 +1,11 @@
 // All organizations of the server.
 
 import { useNavigate } from "@solidjs/router";
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, Show, type JSX } from "solid-js";
 import { createOrganization } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { Organization } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { TextField } from "../../ui/field.tsx";

@@ -1,11 +1,11 @@
 // The overview: what is live now, traffic over time, the busiest tunnels, who was refused.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin, me, portal } from "../../api/session.ts";
 import type { Stats } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { LinkButton } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";

@@ -1,10 +1,10 @@
 // The last refusals, each with the rule that made it; new ones come in from the event stream.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, For, Show, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
 import type { Refusal } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Ago } from "../../ui/time.tsx";

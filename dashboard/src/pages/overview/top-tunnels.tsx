@@ -1,8 +1,8 @@
 // The busiest tunnels, as bars.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createEffect, For, Show, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
 import { formatBytes, formatCompact } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";

@@ -1,9 +1,9 @@
 // Traffic of the last hour, day or month as a chart: requests with errors, or bytes both ways.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import type { TrafficPoint } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Chart, type Series } from "../../ui/chart.tsx";
 import { Segmented } from "../../ui/choice.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";

@@ -1,9 +1,9 @@
 // What is in force for an application, part by part, and where each part comes from.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import type { EffectivePolicy, PolicySource } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { formatDuration, plural } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
 import { Note } from "../../ui/note.tsx";

@@ -1,11 +1,11 @@
 // The visitor policy of an organization or an application: who may visit, how they prove it, and what that amounts to.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type Accessor, type JSX } from "solid-js";
 import { deletePolicy, savePolicy, updateApplication } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Application, AuthMode, Policy } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { ChoiceCards } from "../../ui/choice.tsx";
 import { confirm } from "../../ui/confirm.tsx";

@@ -1,9 +1,9 @@
 // One request in full: where its time went, sizes, who asked, headers.
 
-import { useQuery } from "@tanstack/solid-query";
 import { For, Match, Show, Switch, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import type { CapturedRequest } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { CopyButton, LongText } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { formatBytes, formatDuration } from "../../ui/format.ts";

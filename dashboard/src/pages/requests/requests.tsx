@@ -1,10 +1,10 @@
 // The last requests through the tunnels, live: filter with NOT, pause, details on the side.
 
 import { useSearchParams } from "@solidjs/router";
-import { useQuery } from "@tanstack/solid-query";
 import { createEffect, createMemo, createUniqueId, Match, onCleanup, Show, Switch, untrack, type JSX } from "solid-js";
 import { filterFields, parseRequestFilter } from "../../api/request-filter.ts";
 import * as resources from "../../api/resources.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Select } from "../../ui/field.tsx";
 import { formatCount, plural } from "../../ui/format.ts";

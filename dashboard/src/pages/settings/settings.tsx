@@ -1,10 +1,10 @@
 // Settings of the caller's own organization.
 
-import { useQuery } from "@tanstack/solid-query";
 import type { JSX } from "solid-js";
 import { saveSettings } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { loadMe } from "../../api/session.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { OrganizationForm, type OrganizationSettings } from "./organization-form.tsx";

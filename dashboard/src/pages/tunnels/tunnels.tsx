@@ -1,12 +1,12 @@
 // All tunnels, live: state with proof, agent, round trip, rate and bytes; offline ones keep when they were last seen.
 
-import { useQuery } from "@tanstack/solid-query";
 import { Show, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin } from "../../api/session.ts";
 import type { Tunnel } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Switch } from "../../ui/choice.tsx";
 import { Clip } from "../../ui/clip.tsx";

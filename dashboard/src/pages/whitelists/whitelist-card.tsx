@@ -1,10 +1,10 @@
 // One whitelist of agents: entries, adding, removing.
 
-import { useQuery } from "@tanstack/solid-query";
 import { createSignal, Show, type JSX } from "solid-js";
 import { addWhitelist, removeWhitelist } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { WhitelistEntry } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { TextField } from "../../ui/field.tsx";

@@ -1,11 +1,11 @@
 // The whitelists of all levels: who may connect an agent.
 
 import { useParams } from "@solidjs/router";
-import { useQuery } from "@tanstack/solid-query";
 import { Match, Show, Switch, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin } from "../../api/session.ts";
 import type { WhitelistEntry } from "../../api/types.ts";
+import { useQuery } from "../../api/use-query.ts";
 import { OnlyFor } from "../../shell/not-found.tsx";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";

@@ -1,0 +1,183 @@
+// States that nobody wishes for: loading, failed, nothing there yet, the server away. Each says what it is and has a way on.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page, Route } from "playwright-core";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { startRelay } from "./relay.ts";
+import { startStage, type Person, type Stage } from "./stage.ts";
+
+setDefaultTimeout(240_000);
+let browser: Browser;
+let stage: Stage;
+let appId: string;
+let olga: Person;
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([startBrowser(), startStage()]);
+  const admin = await stage.admin();
+  const create = <T>(path: string, body: unknown) => stage.call<T>(admin, "POST", path, body);
+  const { organization } = await create<{ organization: { id: string } }>("/admin/organizations", { name: "Acme" });
+  const shop = { orgId: organization.id, subdomain: "shop", name: "Shop" };
+  appId = (await create<{ application: { id: string } }>("/admin/applications", shop)).application.id;
+  const fresh = await create<{ organization: { id: string } }>("/admin/organizations", { name: "Fresh" });
+  olga = await stage.person({ username: "olga", orgId: fresh.organization.id, isOrgAdmin: true });
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+});
+
+async function tabOf(person: Person, port = stage.port): Promise<Tab> {
+  const tab = await browser.open();
+  await stage.enter(tab.context, person);
+  await tab.page.goto(`http://localhost:${port}/dashboard/me/appearance`);
+  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  return tab;
+}
+
+/** What the server answers when something in it broke. */
+const broken = { error: { code: "internal", message: "Something went wrong here. Try again.", requestId: "req-4711" } };
+
+/** Stands between page and API: holds every answer, breaks it, or lets it through. */
+async function interpose(page: Page) {
+  let mode: "hold" | "break" | "pass" = "hold";
+  const held: (() => Promise<void>)[] = [];
+  const answer = async (route: Route) => {
+    if (mode === "break") await route.fulfill({ status: 500, json: broken });
+    else await route.continue();
+  };
+  await page.route(/\/(admin|org)\/(?!me|events)|\/auth\/sessions/, async (route) => {
+    if (route.request().resourceType() !== "fetch") return route.continue();
+    if (mode === "hold") held.push(() => answer(route));
+    else await answer(route);
+  });
+  return async (next: typeof mode) => {
+    mode = next;
+    if (next !== "hold") await Promise.all(held.splice(0).map((one) => one()));
+  };
+}
+
+/** Failed loads that the test made are told on the console; nothing else may be. */
+function forgive(tab: Tab, provoked: string): void {
+  expect(tab.problems.filter((problem) => !problem.includes(provoked))).toEqual([]);
+  tab.problems.length = 0;
+}
+
+const loading = (page: Page) =>
+  page.locator("[role=status][aria-label^=Loading]").or(page.getByText("Looking…")).first();
+
+describe("loading and failing", () => {
+  const pages: [path: string, shown: string | RegExp][] = [
+    ["overview", "Busiest"],
+    ["tunnels", "No tunnels yet"],
+    ["requests", "Waiting for the first request"],
+    ["organizations", "Acme"],
+    ["applications", "shop"],
+    ["accounts", "olga"],
+    ["keys", "No keys yet"],
+    ["whitelists", "127.0.0.0/8"],
+    ["audit", "organization.created"],
+    ["me/sessions", "This one"],
+  ];
+
+  test("each list shows its shape while it loads and a way to try again when that fails, and then its rows", async () => {
+    await using tab = await tabOf(await stage.admin());
+    const { page } = tab;
+    const become = await interpose(page);
+    for (const [path, shown] of [
+      ...pages,
+      [`applications/${appId}`, "No agent is connected"],
+      [`applications/${appId}/policy`, "In force now"],
+    ] as typeof pages) {
+      await become("hold");
+      await page.goto(`${stage.origin}/dashboard/${path}`);
+      await loading(page).waitFor();
+      // Whoever wants less motion gets no shimmer.
+      const moving = "document.getAnimations().filter((one) => one.effect.getComputedTiming().duration > 50).length";
+      expect(await page.evaluate(moving), path).toBe(0);
+      await tab.check();
+      await tab.shot(`loading-${path.replace(/\W/g, "-").replace(appId, "id")}`);
+      await become("break");
+      const again = page.getByRole("button", { name: "Try again" });
+      await again.first().waitFor();
+      await page.getByText("req-4711").first().waitFor();
+      forgive(tab, "a status of 500");
+      await tab.check();
+      await tab.shot(`failed-${path.replace(/\W/g, "-").replace(appId, "id")}`);
+      await become("pass");
+      while ((await again.count()) > 0) {
+        await again.first().click();
+        await loading(page).waitFor({ state: "detached" });
+      }
+      await page.locator("main").getByText(shown).first().waitFor();
+      expect(tab.problems, path).toEqual([]);
+    }
+  });
+
+  test("both states pass in every look", async () => {
+    await using tab = await tabOf(await stage.admin());
+    const { page } = tab;
+    const become = await interpose(page);
+    await page.goto(`${stage.origin}/dashboard/accounts`);
+    await loading(page).waitFor();
+    await tab.looks("loading");
+    await become("break");
+    await page.getByRole("button", { name: "Try again" }).waitFor();
+    forgive(tab, "a status of 500");
+    await tab.looks("failed");
+  });
+});
+
+describe("nothing there yet", () => {
+  test("each page of a new organization says so, and what to do next, in every look", async () => {
+    await using tab = await tabOf(olga);
+    const { page } = tab;
+    for (const [path, title, next] of [
+      ["tunnels", "No tunnels yet", "digit-link http 3000"],
+      ["requests", "Waiting for the first request", "Call a tunnel's URL"],
+      ["applications", "No applications yet", "New application"],
+      ["keys", "No keys yet", "New key"],
+      ["whitelists", "This list is empty", "Add a range"],
+      ["policy", "There is no policy yet", "Save the policy"],
+    ] as const) {
+      await page.goto(`${stage.origin}/dashboard/${path}`);
+      await page.getByText(title).first().waitFor();
+      await page.locator("main").getByText(next).first().waitFor();
+      await tab.looks(`empty-${path}`);
+    }
+  });
+});
+
+describe("the server is away", () => {
+  test("a list, a page that was never opened and a form say so, keep what is there, and go on when it is back", async () => {
+    await using relay = startRelay(stage.port);
+    await using tab = await tabOf(await stage.admin(), relay.port);
+    const { page } = tab;
+    await page.getByRole("link", { name: "Accounts", exact: true }).click();
+    await page.getByRole("link", { name: "olga" }).waitFor();
+    relay.pause();
+
+    await page.getByRole("button", { name: "New account" }).click();
+    await page.getByLabel("Username").fill("newcomer");
+    await page.getByRole("button", { name: "Create account" }).click();
+    await page.getByRole("dialog").getByText("The server could not be reached").waitFor();
+    expect(await page.getByLabel("Username").inputValue()).toBe("newcomer");
+    await page.getByRole("button", { name: "Cancel" }).click();
+
+    await page.getByRole("searchbox").first().fill("olg");
+    await page.getByText("The server could not be reached").waitFor();
+    await tab.shot("away-list");
+    relay.resume();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("link", { name: "olga" }).waitFor();
+
+    relay.pause();
+    await page.getByRole("link", { name: "Audit log" }).click();
+    await page.getByText("This page could not be loaded").waitFor();
+    await tab.shot("away-page");
+    relay.resume();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("heading", { name: "Audit log", level: 1 }).waitFor();
+    await page.getByRole("button", { name: "account.created" }).first().waitFor();
+    forgive(tab, "net::ERR_");
+  });
+});
