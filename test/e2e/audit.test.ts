@@ -73,6 +73,24 @@ describe("audit log", () => {
     await tab.check();
   });
 
+  test("an application and a time narrow as well, and both stay in the address", async () => {
+    await using tab = await tabOf(await stage.admin(), "audit");
+    const { page } = tab;
+    await page.getByLabel("Application").selectOption({ label: "shop" });
+    await page.waitForURL("**app=*");
+    await eventually(async () => (await actions(page)).join() === "application.created", "only what happened to it");
+    await page.getByLabel("From").fill("2020-01-01T00:00");
+    await page.waitForURL("**from=*");
+    await page.reload();
+    expect(await page.getByLabel("From").inputValue()).toBe("2020-01-01T00:00");
+    await page.getByRole("button", { name: "application.created" }).waitFor();
+    await page.getByLabel("From").fill("2099-01-01T00:00");
+    await page.getByText("Nothing matches").waitFor();
+    await page.goBack();
+    await eventually(async () => (await actions(page)).join() === "application.created", "back to what was there");
+    await tab.check();
+  });
+
   test("a part of the log without a match is no end: the page offers to look further", async () => {
     await using tab = await tabOf(await stage.admin(), "audit");
     const { page } = tab;

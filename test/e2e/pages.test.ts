@@ -1,11 +1,12 @@
-// Every page with real data, light, dark and on a phone: no accessibility violation, no overflow, a picture for a person.
+// Every page with real data, in every look and on a phone: no accessibility violation, no overflow, a picture for a person.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
-import { startBrowser, type Browser, type Look } from "./browser.ts";
+import { startBrowser, type Browser, type Tab } from "./browser.ts";
 import { startStage, type Person, type Stage } from "./stage.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(600_000);
 let browser: Browser;
 let stage: Stage;
 let service: Bun.Server<undefined>;
@@ -124,61 +125,89 @@ const pagesOfOrgAdmin: [name: string, path: string][] = [
   ["org-audit", "audit"],
 ];
 
-describe.each(["light", "dark", "phone"] as Look[])("pages, %s", (look) => {
-  test.each([
-    ["admin", pagesOfAdmin],
-    ["olga", () => pagesOfOrgAdmin],
-    ["member", () => pagesOfMember],
-  ] as const)("of %s", async (who, pages) => {
-    await using tab = await browser.open(look);
+/** What each of them may open. */
+const walks = [
+  ["admin", pagesOfAdmin],
+  ["olga", () => pagesOfOrgAdmin],
+  ["member", () => pagesOfMember],
+] as const;
+
+async function tabOf(who: string, look: "light" | "phone"): Promise<Tab> {
+  const tab = await browser.open(look);
+  const person = people[who];
+  if (person === undefined) throw new Error(`nobody is ${who}`);
+  await stage.enter(tab.context, person);
+  return tab;
+}
+
+async function open(page: Page, path: string): Promise<void> {
+  await page.goto(`${stage.origin}/dashboard/${path}`);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.locator("[role=status][aria-label^=Loading]").first().waitFor({ state: "detached" });
+  await page.waitForLoadState("load");
+  expect(await page.getByText("could not be loaded").count(), path).toBe(0);
+}
+
+describe("pages", () => {
+  test.concurrent.each(walks)("of %s, in both schemes and every accent, and on a wide screen", async (who, pages) => {
+    await using tab = await tabOf(who, "light");
     const { page } = tab;
-    const person = people[who];
-    if (person === undefined) throw new Error(`nobody is ${who}`);
-    await stage.enter(tab.context, person);
     for (const [name, path] of pages()) {
-      await page.goto(`${stage.origin}/dashboard/${path}`);
-      await page.getByRole("heading", { level: 1 }).waitFor();
-      await page.locator("[role=status][aria-label^=Loading]").first().waitFor({ state: "detached" });
-      await page.waitForLoadState("load");
-      expect(await page.getByText("could not be loaded").count(), path).toBe(0);
+      await open(page, path);
+      await tab.looks(name);
+      await page.setViewportSize({ width: 1920, height: 1080 });
+      expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth"), path).toBeLessThanOrEqual(0);
+      await tab.shot(`wide-${name}`);
+      await page.setViewportSize({ width: 1360, height: 900 });
+    }
+  });
+
+  test.concurrent.each(walks)("of %s, on a phone", async (who, pages) => {
+    await using tab = await tabOf(who, "phone");
+    for (const [name, path] of pages()) {
+      await open(tab.page, path);
       await tab.shot(name);
       await tab.check();
     }
   });
 });
 
-describe.each(["light", "dark", "phone"] as Look[])("the gate, %s", (look) => {
-  test("log-in step by step, set-up that is over, an unknown page", async () => {
-    await using tab = await browser.open(look);
-    const { page } = tab;
-    const admin = people["admin"];
-    if (admin === undefined) throw new Error("no admin");
-    const looks = async (name: string) => {
-      await tab.shot(`gate-${name}`);
-      await tab.check();
-    };
-    await page.goto(`${stage.origin}/login`);
-    await page.getByLabel("Username").waitFor();
-    await looks("name");
-    await page.getByLabel("Username").fill(admin.username);
-    await page.getByRole("button", { name: "Continue" }).click();
-    await page.getByLabel("Password").fill("wrong password 1");
-    await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByText("The username or password is wrong.").waitFor();
-    await looks("password");
-    await page.getByLabel("Password").fill(admin.password);
-    await page.getByRole("button", { name: "Log in" }).click();
-    await page.getByLabel("Code from your authenticator").waitFor();
-    await looks("totp");
-    await page.getByRole("button", { name: "Use a recovery code" }).click();
-    await looks("recovery");
-    await page.goto(`${stage.origin}/setup`);
-    await page.getByRole("heading", { name: "This server is set up" }).waitFor();
-    await looks("setup-over");
-    await page.goto(`${stage.origin}/nowhere`);
-    await page.getByText("There is no such page").waitFor();
-    await looks("not-found");
-  });
+describe("the gate", () => {
+  test.concurrent.each(["light", "phone"] as const)(
+    "log-in step by step, set-up that is over, an unknown page, %s",
+    async (look) => {
+      await using tab = await browser.open(look);
+      const { page } = tab;
+      const admin = people["admin"];
+      if (admin === undefined) throw new Error("no admin");
+      const looks = async (name: string) => {
+        if (look === "light") return tab.looks(`gate-${name}`);
+        await tab.shot(`gate-${name}`);
+        await tab.check();
+      };
+      await page.goto(`${stage.origin}/login`);
+      await page.getByLabel("Username").waitFor();
+      await looks("name");
+      await page.getByLabel("Username").fill(admin.username);
+      await page.getByRole("button", { name: "Continue" }).click();
+      await page.getByLabel("Password").fill("wrong password 1");
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByText("The username or password is wrong.").waitFor();
+      await looks("password");
+      await page.getByLabel("Password").fill(admin.password);
+      await page.getByRole("button", { name: "Log in" }).click();
+      await page.getByLabel("Code from your authenticator").waitFor();
+      await looks("totp");
+      await page.getByRole("button", { name: "Use a recovery code" }).click();
+      await looks("recovery");
+      await page.goto(`${stage.origin}/setup`);
+      await page.getByRole("heading", { name: "This server is set up" }).waitFor();
+      await looks("setup-over");
+      await page.goto(`${stage.origin}/nowhere`);
+      await page.getByText("There is no such page").waitFor();
+      await looks("not-found");
+    },
+  );
 });
 
 test("the first useful screen stands within a second", async () => {

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
+import { eventually } from "../helpers/eventually.ts";
 import { startProvider, type TestProvider } from "../helpers/oidc-provider.ts";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
 import { keepSecret, readSecret, startBrowser, type Browser, type Tab } from "./browser.ts";
@@ -15,7 +16,8 @@ let service: Bun.Server<undefined>;
 let orgId: string;
 const agents: InProcessAgent[] = [];
 const apps: Record<string, string> = {};
-const names = ["handbook", "hooks", "staging"];
+const served = ["handbook", "hooks", "staging", "down"];
+const names = [...served, "locked", "unset", "away"];
 beforeAll(async () => {
   const port = freePort();
   const people = {
@@ -42,9 +44,11 @@ beforeAll(async () => {
     fetch: (request) =>
       new Response(`${new URL(request.url).pathname} for ${request.headers.get("x-digit-link-email") ?? "somebody"}`),
   });
-  const open = (name: string) =>
-    openTunnel({ origin: stage.origin, token: rawKey, port: service.port ?? 0, name, connections: 1 });
-  agents.push(...(await Promise.all(names.map(open))));
+  const open = (name: string) => {
+    const port = name === "down" ? freePort() : (service.port ?? 0);
+    return openTunnel({ origin: stage.origin, token: rawKey, port, name, connections: 1 });
+  };
+  agents.push(...(await Promise.all(served.map(open))));
 });
 afterAll(async () => {
   await Promise.all(agents.map((agent) => agent.stop(0)));
@@ -218,5 +222,48 @@ describe("username and password", () => {
     expect(await program.text()).toContain("asks for a username and password");
     const authorization = `Basic ${btoa("guest:come on in 77")}`;
     expect(await (await fetch(urlOf("staging"), { headers: { authorization } })).text()).toBe("/ for somebody");
+  });
+});
+
+describe("what a visitor reads when it does not work", () => {
+  /** Looks at an error page in both schemes. */
+  async function reads(tab: Tab, url: string, status: number, words: string): Promise<void> {
+    const answer = await tab.page.goto(url);
+    expect(answer?.status(), url).toBe(status);
+    await tab.page.getByText(words).first().waitFor();
+    // The browser tells a failed page on the console, and nothing else may be there.
+    expect(tab.problems.filter((problem) => !problem.includes(`a status of ${status}`))).toEqual([]);
+    tab.problems.length = 0;
+    await tab.looks(`visitor-${status}-${words.toLowerCase().replace(/\W+/g, "-")}`);
+  }
+
+  test("each status is a page that says which part failed or which rule refused, and what to do", async () => {
+    const admin = await stage.admin();
+    const put = (name: string, part: string, body: object) =>
+      stage.call(admin, "PUT", `/admin/applications/${apps[name]}${part}`, body);
+    const custom = (name: string) => put(name, "", { authMode: "custom" });
+    const basic = { authType: "basic", basicUsername: "guest", basicPassword: "come on in 77" };
+    await put("hooks", "/policy", { authType: "api_key" });
+    await put("staging", "/policy", { ...basic, denyIps: ["127.0.0.1"] });
+    await put("locked", "/policy", basic);
+    const limit = { enabled: true, maxAttempts: 1, windowDurationSeconds: 60, blockDurationSeconds: 600 };
+    await put("locked", "/rate-limit", limit);
+    await put("down", "", { authMode: "disabled" });
+    await put("away", "", { authMode: "disabled" });
+    for (const name of ["hooks", "staging", "locked", "unset"]) await custom(name);
+    const status = async (name: string, headers: Record<string, string> = {}) =>
+      (await fetch(urlOf(name), { headers, redirect: "manual" })).status;
+    const wrong = { authorization: `Basic ${btoa("guest:wrong")}` };
+    await eventually(async () => (await status("unset")) === 403, "the policies are in force");
+    await eventually(async () => (await status("locked", wrong)) === 429, "the address is blocked");
+
+    await using visitor = await browser.open();
+    await reads(visitor, urlOf("no-such-name"), 404, "There is no tunnel with this name");
+    await reads(visitor, urlOf("hooks", "/page"), 401, "asks for an API key");
+    await reads(visitor, urlOf("staging"), 403, "may not be visited from your address");
+    await reads(visitor, urlOf("unset"), 403, "Nobody may visit this application");
+    await reads(visitor, urlOf("locked"), 429, "Try again in 10 minutes");
+    await reads(visitor, urlOf("down"), 502, "Local service");
+    await reads(visitor, urlOf("away"), 503, "not connected");
   });
 });
