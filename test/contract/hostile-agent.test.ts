@@ -28,7 +28,7 @@ const name = Array.from({ length: 100 }, (_, i) => `hostile${i}`).find(
 const host = `${name}.localhost`;
 const whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
 
-const env = { HOLD_MS: "40", PING_INTERVAL_MS: "200", DEAD_AFTER_MS: "500", GRACE_MS: "10s" };
+const env = { HOLD_MS: "40", PING_INTERVAL_MS: "200", DEAD_AFTER_MS: "1500", GRACE_MS: "10s" };
 
 describeContract("hostile agent", env, (parties) => {
   const outcomeOf = (answer: Promise<RawResponse>): Promise<RawResponse | "broken"> => answer.catch(() => "broken");

@@ -3,10 +3,11 @@
 import { percentile } from "../../bench/measure/statistics.ts";
 import { measureVisits } from "../helpers/latencies.ts";
 import { startLocalServiceProcess } from "../helpers/local-service-process.ts";
+import { cpuMs } from "../helpers/process-facts.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { startServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
-import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
+import { openTunnelProcess } from "../helpers/tunnel-agent.ts";
 import { statusOf } from "../helpers/visit.ts";
 import { atMost, exactly, figure, type Scenario, scaled } from "./scenario.ts";
 
@@ -17,25 +18,36 @@ export const slowService: Scenario = {
     const count = scaled(options, 1_000, 100);
     await using service = startTaggedService("slow");
     await using server = await startServerProcess({ shards: 2 });
-    await using agent = await openTunnel({ ...server, port: service.port, name: "slow" });
+    await using agent = await openTunnelProcess({ ...server, port: service.port, name: "slow" });
     await agent.until("session");
-    // Connections first: their set-up is not what is measured.
-    const clients = await Promise.all(Array.from({ length: count }, () => RawClient.open(server)));
-    const started = performance.now();
-    const statuses = await Promise.all(
-      clients.map(async (client) => {
-        await client.send("GET /slow/1000 HTTP/1.1\r\nHost: slow.localhost\r\n\r\n");
-        return statusOf(client.response());
-      }),
-    );
-    const seconds = (performance.now() - started) / 1_000;
-    for (const client of clients) client[Symbol.dispose]();
+    // What those who ask and the service need by themselves, which is this process.
+    const alone = await askAtOnce(service.port, count);
+    const [serverMs, agentMs] = [cpuMs(server.pid), cpuMs(agent.pid)];
+    const tunnelled = await askAtOnce(server.port, count);
     return [
-      exactly("answers with 200", statuses.filter((status) => status === 200).length, count),
-      atMost("the last after", seconds, 2.5, "s"),
+      exactly("answers with 200", tunnelled.well, count),
+      atMost("the last after", tunnelled.seconds, 2.5, "s"),
+      figure("the last without a tunnel after", alone.seconds, "s"),
+      figure("CPU of the server, just started", cpuMs(server.pid) - serverMs, "ms"),
+      figure("CPU of the agent, just started", cpuMs(agent.pid) - agentMs, "ms"),
     ];
   },
 };
+
+/** Sends `count` requests at once on as many connections; their set-up is not what is measured. */
+async function askAtOnce(port: number, count: number): Promise<{ well: number; seconds: number }> {
+  const clients = await Promise.all(Array.from({ length: count }, () => RawClient.open({ port })));
+  const started = performance.now();
+  const statuses = await Promise.all(
+    clients.map(async (client) => {
+      await client.send("GET /slow/1000 HTTP/1.1\r\nHost: slow.localhost\r\n\r\n");
+      return statusOf(client.response());
+    }),
+  );
+  const seconds = (performance.now() - started) / 1_000;
+  for (const client of clients) client[Symbol.dispose]();
+  return { well: statuses.filter((status) => status === 200).length, seconds };
+}
 
 export const readers: Scenario = {
   name: "readers",
