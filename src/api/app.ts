@@ -20,6 +20,7 @@ import { checkHost } from "./hosts.ts";
 import { securityHeaders } from "./headers.ts";
 import { createHealthRoutes } from "./health/routes.ts";
 import { createLoginRoutes } from "./login/routes.ts";
+import { checkQuery } from "./nul.ts";
 import { createOpenApi } from "./openapi.ts";
 import { factsOf, pathOf } from "./request.ts";
 import { createSetupRoutes } from "./setup/routes.ts";
@@ -63,6 +64,7 @@ export function createApi(deps: ApiDeps, extra: readonly Feature[] = []) {
       Object.assign(set.headers, ownHeaders);
       set.headers["x-request-id"] = factsOf(request).requestId;
       checkHost(request, deps.settings);
+      checkQuery(request);
       if (!formPaths.has(pathOf(request))) checkBodyHeaders(request);
       const cookies = request.headers.get("cookie") ?? "";
       checkCsrf(

@@ -1,6 +1,7 @@
 // Request bodies: JSON only, at most 1 MiB, bounded depth, and no key that could reach a prototype.
 
 import { AppError } from "../lib/errors.ts";
+import { refuseNul } from "./nul.ts";
 import { isUnsafe } from "./request.ts";
 
 const maxBodyBytes = 1024 * 1024;
@@ -17,7 +18,7 @@ export function checkBodyHeaders(request: Request): void {
   if (type === null ? hasBody : !isJson(type)) throw new AppError("unsupported_media_type");
 }
 
-/** Reads and parses a JSON body; an empty one is `{}`. Throws `payload_too_large` or `bad_request`. */
+/** Reads and parses a JSON body, an object; an empty one is `{}`. Throws `payload_too_large`, `bad_request` or `validation`. */
 export async function readJson(request: Request): Promise<unknown> {
   const text = await readText(request);
   if (text === "") return {};
@@ -27,7 +28,10 @@ export async function readJson(request: Request): Promise<unknown> {
   } catch (cause) {
     throw new AppError("bad_request", "The request body is not valid JSON.", { cause });
   }
-  checkShape(value, 0);
+  checkShape(value, []);
+  // Schemas without a required field would let a list or null pass for an empty object.
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new AppError("validation", "body must be an object.", { field: "body" });
   return value;
 }
 
@@ -47,12 +51,14 @@ async function readText(request: Request): Promise<string> {
   }
 }
 
-function checkShape(value: unknown, depth: number): void {
+function checkShape(value: unknown, path: readonly string[]): void {
+  if (typeof value === "string") refuseNul(value, path.join(".") || "body");
   if (typeof value !== "object" || value === null) return;
-  if (depth >= maxDepth) throw new AppError("bad_request", `The request body is nested more than ${maxDepth} deep.`);
+  if (path.length >= maxDepth)
+    throw new AppError("bad_request", `The request body is nested more than ${maxDepth} deep.`);
   for (const [key, inner] of Object.entries(value)) {
     if (dangerousKeys.has(key)) throw new AppError("bad_request", "The request body has a key that is not allowed.");
-    checkShape(inner, depth + 1);
+    checkShape(inner, [...path, key]);
   }
 }
 

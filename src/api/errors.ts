@@ -40,7 +40,8 @@ function describeValidation(error: ValidationError): AppError {
   const problem = firstProblem(error);
   if (problem === undefined) return new AppError("validation");
   const field = problem.path.replace(/^\//, "").replaceAll("/", ".");
-  const shown = field === "" ? error.type : field;
+  // A number of a query is judged by itself: its place is not known, and its schema says its name.
+  const shown = field || (problem.schema.title ?? error.type);
   return new AppError("validation", `${shown} ${ruleOf(problem)}`, { field: shown.slice(0, 100) });
 }
 
@@ -48,7 +49,7 @@ function firstProblem(error: ValidationError): ValueError | undefined {
   const { validator } = error;
   return "Errors" in validator && typeof validator.Errors === "function"
     ? (validator.Errors(error.value).First() as ValueError | undefined)
-    : undefined;
+    : error.valueError;
 }
 
 function ruleOf(problem: ValueError): string {

@@ -24,7 +24,9 @@ export const dateTime = (description: string) => text(40, { minLength: 1, descri
 
 /** `limit` and `cursor` of every list. */
 export const pageQuery = {
-  limit: t.Optional(t.Integer({ minimum: 1, maximum: 200, default: 50, description: "How many entries to answer." })),
+  limit: t.Optional(
+    t.Integer({ title: "limit", minimum: 1, maximum: 200, default: 50, description: "How many entries to answer." }),
+  ),
   cursor: t.Optional(text(512, { description: "`nextCursor` of the page before." })),
 };
 

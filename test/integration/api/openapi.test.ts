@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import SwaggerParser from "@apidevtools/swagger-parser";
+import { badBodies, type Schema } from "../../helpers/bad-bodies.ts";
 import { readDescription } from "../../helpers/described-answers.ts";
 import { startTestServer, type TestServer } from "../../helpers/server.ts";
 
@@ -10,7 +11,7 @@ interface Operation {
   summary?: string;
   tags?: string[];
   security?: Record<string, string[]>[];
-  requestBody?: { content: Record<string, unknown> };
+  requestBody?: { content: Record<string, { schema: Schema }> };
   responses: Record<string, { description?: string; content?: Record<string, unknown> }>;
 }
 
@@ -86,6 +87,27 @@ describe("the document of a running server", () => {
             ? ["agent"]
             : who;
       expect({ name, who }).toEqual({ name, who: wanted });
+    }
+  });
+});
+
+describe("security", () => {
+  test("a registration that its schema forbids is refused with field and rule, and not worth another try", async () => {
+    const { schema } = operations.find(({ name }) => name === "POST /_tunnel/register")!.operation.requestBody!.content[
+      "application/json"
+    ]!;
+    for (const { what, body, field } of badBodies(schema)) {
+      const response = await fetch(`http://127.0.0.1:${server.port}/_tunnel/register`, {
+        method: "POST",
+        headers: { host: "localhost", "content-type": "application/json", authorization: `Bearer ${server.token}` },
+        body: JSON.stringify(body),
+      });
+      const { error } = (await response.json()) as { error: object };
+      expect({ what, status: response.status, error }).toMatchObject({
+        what,
+        status: 422,
+        error: { code: "validation", field, retryable: false },
+      });
     }
   });
 });
