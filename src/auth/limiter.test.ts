@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createLimiter } from "./limiter.ts";
+import { LimiterEntries } from "./limiter-entries.ts";
 import type { AttemptVerdict, LimitedKey, LimiterStore, StoredBlock, StoredFailures } from "./limiter-types.ts";
 
 const rule = { maxAttempts: 3, windowMs: 60_000, blockMs: 120_000 };
@@ -177,12 +178,32 @@ describe("security", () => {
     expect(await third.fail()).toBe(false);
   });
 
-  test("memory is bounded, and a block is not pushed out by a flood", async () => {
-    const { limiter, fail } = create();
+  test("a flood pushes out neither a block nor what is counted under another scope, failures of its own or not", async () => {
+    const { limiter, fail } = create({ ...createMemoryStore(), saveFailures: async () => {} });
+    const counted: LimitedKey = { ...key, scope: "totp", subject: "mary" };
+    for (let i = 0; i < 2; i++) await fail(counted);
     for (let i = 0; i < 3; i++) await fail();
-    for (let i = 0; i < 120_000; i++) {
-      attemptOf(await limiter.begin([{ ...key, subject: `flood${i}` }])).abandon();
-    }
+    for (let i = 0; i < 60_000; i++) await limiter.fail([{ ...key, subject: `flood${i}` }]);
     expect(await fail()).toBe(false);
+    expect([await fail(counted), await fail(counted)]).toEqual([true, false]);
+  });
+
+  test("memory is bounded by a flood of blocks as well, and what is in use stays", () => {
+    const entries = new LimiterEntries(1_000, () => 1);
+    const take = (scope: string, subject: string) => entries.take([{ scope, subject, windowMs: 60_000 }])[0]!;
+    take("totp", "mary").blockedUntilMs = 2;
+    take("login", "used").pending = 1;
+    for (let i = 0; i < 5_000; i++) take("login", `flood${i}`).blockedUntilMs = 2;
+    const left = Array.from({ length: 5_000 }, (_, i) => entries.find({ scope: "login", subject: `flood${i}` }));
+    expect(left.filter((entry) => entry !== undefined).length).toBeWithin(800, 1_000);
+    expect(entries.find({ scope: "login", subject: "used" })).toBeDefined();
+    expect(entries.find({ scope: "totp", subject: "mary" })).toBeDefined();
+  });
+
+  test("entries that are taken together are made together", () => {
+    const entries = new LimiterEntries(100, () => 1);
+    for (let i = 0; i < 99; i++) entries.take([{ scope: "login", subject: `${i}`, windowMs: 60_000 }]);
+    const pair = ["a", "b"].map((subject) => ({ scope: "login", subject, windowMs: 60_000 }));
+    expect(entries.take(pair)).toEqual(pair.map((key) => entries.find(key)!));
   });
 });

@@ -1,7 +1,7 @@
 // Counts failed attempts in a sliding window and blocks what fails too often; survives a restart through its store.
 
 import { AppError } from "../lib/errors.ts";
-import { FailureWindow } from "./failure-window.ts";
+import { LimiterEntries, type Entry } from "./limiter-entries.ts";
 import type {
   Attempt,
   AttemptVerdict,
@@ -9,66 +9,27 @@ import type {
   Limiter,
   LimiterRule,
   LimiterStore,
-  MaybeNamed,
   Named,
 } from "./limiter-types.ts";
-
-interface Entry {
-  scope: string;
-  subject: string;
-  window: FailureWindow;
-  blockedUntilMs: number;
-  /** Attempts under way. */
-  pending: number;
-  /** Attempts that wait for the outcome of those, oldest first. */
-  waiting: Waiter[];
-}
-
-interface Waiter {
-  keys: readonly LimitedKey[];
-  resolve(verdict: AttemptVerdict): void;
-}
 
 const maxEntries = 50_000;
 const maxWaiting = 1_000;
 const maxWaitingPerKey = 100;
 const defaultWindowMs = 15 * 60_000;
+/** What the store keeps at most. */
+const storedMs = 24 * 3_600_000;
 
 /** Counts in memory, writes through to the store on each failure (successes are the common case and write nothing). */
 export function createLimiter(options: { store: LimiterStore; nowMs: () => number }): Limiter {
   const { store, nowMs } = options;
-  const entries = new Map<string, Entry>();
+  const entries = new LimiterEntries(maxEntries, nowMs);
   let waiting = 0;
 
-  function entryOf({ scope, subject }: Named, windowMs: number): Entry {
-    const id = `${scope}\n${subject}`;
-    const existing = entries.get(id);
-    if (existing !== undefined) {
-      existing.window.windowMs = windowMs;
-      return existing;
-    }
-    if (entries.size >= maxEntries) makeRoom();
-    const window = new FailureWindow(windowMs);
-    const entry: Entry = { scope, subject, window, blockedUntilMs: 0, pending: 0, waiting: [] };
-    entries.set(id, entry);
-    return entry;
-  }
-
-  const known = ({ scope, subject }: MaybeNamed) => entries.get(`${scope}\n${subject}`);
-  const used = (keys: readonly LimitedKey[]) =>
-    keys.flatMap(({ scope, subject, rule }) =>
-      subject === null ? [] : [{ rule, entry: entryOf({ scope, subject }, rule?.windowMs ?? defaultWindowMs) }],
-    );
-
-  /** Drops what has expired, and then the oldest entries that are neither blocked nor in use. */
-  function makeRoom(): void {
-    const now = nowMs();
-    const idle = (entry: Entry): boolean => entry.pending === 0 && entry.blockedUntilMs <= now;
-    for (const [id, entry] of entries) if (idle(entry) && entry.window.recent(now) === 0) entries.delete(id);
-    for (const [id, entry] of entries) {
-      if (entries.size < maxEntries * 0.9) return;
-      if (idle(entry)) entries.delete(id);
-    }
+  /** The entries that an attempt counts on, with what each allows. */
+  function used(keys: readonly LimitedKey[]): { entry: Entry; rule: LimiterRule | null }[] {
+    const named = keys.flatMap(({ scope, subject, rule }) => (subject === null ? [] : [{ scope, subject, rule }]));
+    const taken = entries.take(named.map((key) => ({ ...key, windowMs: key.rule?.windowMs ?? defaultWindowMs })));
+    return taken.map((entry, i) => ({ entry, rule: named[i]?.rule ?? null }));
   }
 
   /** What an attempt gets now, or the entry at which it has to wait. */
@@ -108,7 +69,7 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
       },
       async succeed(forgiven) {
         const entriesOf = limits.map(({ entry }) => entry);
-        await end(() => (forgiven === undefined ? null : takeBack(entriesOf, known(forgiven))));
+        await end(() => (forgiven === undefined ? null : takeBack(entriesOf, entries.find(forgiven))));
       },
       abandon: () => void end(() => null),
     };
@@ -159,8 +120,10 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
   return {
     async restore() {
       const stored = await store.load(nowMs());
-      for (const row of stored.failures) entryOf(row, defaultWindowMs).window.put(row);
-      for (const row of stored.blocks) entryOf(row, defaultWindowMs).blockedUntilMs = row.untilMs;
+      // Until its rule is known again nothing of an entry is too old to count.
+      const entryOf = (row: Named): Entry => entries.take([{ ...row, windowMs: storedMs }])[0]!;
+      for (const row of stored.failures) entryOf(row).window.put(row);
+      for (const row of stored.blocks) entryOf(row).blockedUntilMs = row.untilMs;
     },
     async begin(keys) {
       const verdict = judge(keys);
@@ -177,7 +140,7 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
       const blocked = await Promise.all(limits.map(({ entry, rule }) => countFailure(entry, rule)));
       return { blocked: blocked.includes(true) };
     },
-    blockedForMs: (key) => Math.max(0, (known(key)?.blockedUntilMs ?? 0) - nowMs()),
-    failures: (key) => known(key)?.window.recent(nowMs()) ?? 0,
+    blockedForMs: (key) => Math.max(0, (entries.find(key)?.blockedUntilMs ?? 0) - nowMs()),
+    failures: (key) => entries.find(key)?.window.recent(nowMs()) ?? 0,
   };
 }
