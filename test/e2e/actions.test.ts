@@ -73,6 +73,7 @@ describe("an account", () => {
     await agree(page, "New token…", "Make a new token", "Save the API token now");
     const token = await readSecret(page, "API token");
     await keepSecret(page);
+    await page.getByText("The new token of milou is in force; the old one has stopped.").waitFor();
     expect(await first.done).toMatchObject({ reason: "refused", code: "bad_token" });
 
     await agree(page, "Reset…", "Reset", "Two-factor authentication was reset.");

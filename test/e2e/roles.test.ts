@@ -117,6 +117,7 @@ describe("roles", () => {
     await page.getByText("Save the API token now").waitFor();
     await tab.check();
     await keepSecret(page);
+    await page.getByText("The new token is in force; the old one has stopped.").waitFor();
   });
 
   test("an organization admin sets the policy, renames the organization, and sees no other one", async () => {

@@ -39,15 +39,7 @@ export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Ele
           </Form>
         }
       >
-        {(value) => (
-          <SecretOnce
-            secret={value()}
-            what={props.made?.what ?? ""}
-            note={props.made?.note}
-            more={props.made?.more}
-            onKept={props.onClose}
-          />
-        )}
+        {(value) => <SecretOnce what="" {...props.made} secret={value()} onKept={props.onClose} />}
       </Show>
     </Dialog>
   );
@@ -57,7 +49,7 @@ export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Ele
 export function SecretDialog(props: ShownOnce & { title: string; onClose: () => void }): JSX.Element {
   return (
     <Dialog title={props.title} locked onClose={props.onClose}>
-      <SecretOnce secret={props.secret} what={props.what} note={props.note} onKept={props.onClose} />
+      <SecretOnce {...props} onKept={props.onClose} />
     </Dialog>
   );
 }

@@ -51,7 +51,7 @@ function SecretList(props: { values: string[]; what: string }): JSX.Element {
   };
   return (
     <>
-      <ul class="codes" data-secret="">
+      <ul class="codes" data-secret="" data-title={`digit-link at ${location.host}: ${props.what}`}>
         <For each={props.values}>{(value) => <li>{shown() ? value : maskOf(value)}</li>}</For>
       </ul>
       <div class="row">
@@ -78,6 +78,8 @@ export interface ShownOnce {
   what: string;
   /** Why it is not shown again, or what it is for. */
   note?: JSX.Element;
+  /** What is reported when it is kept; over the secret it would be in the way. */
+  report?: string;
 }
 
 /** A secret that will never be shown again. `onKept` runs when somebody has said that it is saved, not before. */
@@ -98,7 +100,14 @@ export function SecretOnce(props: ShownOnce & { more?: JSX.Element; done?: strin
       {props.more}
       <CheckBox label={`I have saved the ${props.what}`} checked={kept()} onChecked={setKept} />
       <div class="form-actions">
-        <Button kind="primary" disabled={!kept()} onClick={() => props.onKept()}>
+        <Button
+          kind="primary"
+          disabled={!kept()}
+          onClick={() => {
+            if (props.report !== undefined) toast(props.report);
+            props.onKept();
+          }}
+        >
           {props.done ?? "Done"}
         </Button>
       </div>

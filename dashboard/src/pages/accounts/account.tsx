@@ -43,7 +43,6 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
       consequence:
         "The old token stops working at once and tunnels opened with it are closed. Agents need the new one.",
       action: "Make a new token",
-      done: "A new token was made.",
       run: async () => setToken((await changes.regenerateToken(account().id)).token),
     });
   const askDeactivate = () =>
@@ -160,7 +159,13 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
       </Show>
       <Show when={token()}>
         {(secret) => (
-          <SecretDialog title="New API token" secret={secret()} what="API token" onClose={() => setToken(null)} />
+          <SecretDialog
+            title="New API token"
+            secret={secret()}
+            what="API token"
+            report={`The new token of ${account().username} is in force; the old one has stopped.`}
+            onClose={() => setToken(null)}
+          />
         )}
       </Show>
     </>

@@ -8,7 +8,6 @@ import { Command } from "../../ui/copy.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { Card, DangerRow } from "../../ui/page.tsx";
-import { toast } from "../../ui/toast.tsx";
 import { CurrentPassword } from "../password-fields.tsx";
 
 export function TokenCard(): JSX.Element {
@@ -45,13 +44,12 @@ function TokenDialog(props: { onClose: () => void }): JSX.Element {
       hasPassword() && values.currentPassword === "" ? { currentPassword: "Enter your password." } : {},
     submit: async ({ currentPassword }) => {
       setToken((await newOwnToken(hasPassword() ? { currentPassword } : {})).token);
-      toast("A new token was made; the old one has stopped working.");
     },
   });
   return (
     <FormDialog
       title="New API token"
-      made={{ secret: token(), what: "API token" }}
+      made={{ secret: token(), what: "API token", report: "The new token is in force; the old one has stopped." }}
       form={form}
       action="Make a new token"
       danger

@@ -78,8 +78,11 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
   const verify = async (code: string): Promise<string[]> => {
     const { recoveryCodes } = await finishTotp(code);
     setHasCodes(true);
-    toast("Two-factor authentication is on; your other sessions were logged out.");
     return recoveryCodes;
+  };
+  const done = () => {
+    toast("Two-factor authentication is on; your other sessions were logged out.");
+    props.onClose();
   };
   const form = createForm({
     initial: { currentPassword: "" },
@@ -101,7 +104,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
           </Form>
         }
       >
-        {(value) => <TotpEnrolForm enrolment={value()} verify={verify} onDone={props.onClose} />}
+        {(value) => <TotpEnrolForm enrolment={value()} verify={verify} onDone={done} />}
       </Show>
     </Dialog>
   );
@@ -113,15 +116,17 @@ function CodesDialog(props: { onClose: () => void }): JSX.Element {
     initial: { code: "" },
     codes: { bad_code: "code" },
     check: (values) => (values.code.trim() === "" ? { code: "Enter the code that the app shows." } : {}),
-    submit: async ({ code }) => {
-      setCodes((await newRecoveryCodes(code.trim())).recoveryCodes);
-      toast("New codes were made; the old ones have stopped working.");
-    },
+    submit: async ({ code }) => setCodes((await newRecoveryCodes(code.trim())).recoveryCodes),
   });
   return (
     <FormDialog
       title="New recovery codes"
-      made={{ secret: codes(), what: "recovery codes", note: recoveryNote }}
+      made={{
+        secret: codes(),
+        what: "recovery codes",
+        note: recoveryNote,
+        report: "The new codes are in force; the old ones have stopped.",
+      }}
       form={form}
       action="Make new codes"
       onClose={props.onClose}
