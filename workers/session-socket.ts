@@ -3,7 +3,7 @@
 import type { Socket } from "bun";
 import { SendQueue } from "../src/http1/send-queue.ts";
 import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
-import { freeLarge, type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
+import { freeLarge, Reads } from "../src/lib/large-reads.ts";
 import { closeCode, maxMessageBytes } from "../src/protocol/frames.ts";
 import {
   closeFrame,
@@ -30,14 +30,16 @@ const maxBacklogBytes = 16 * 1024 * 1024;
 const closeTimeoutMs = 2_000;
 
 /** Owns the socket from the 101 on. */
-export class SessionSocket implements SocketOwner, WebSocketSink, Resting {
+export class SessionSocket extends Reads implements SocketOwner, WebSocketSink {
   private readonly reader = new WebSocketReader(this, maxMessageBytes);
   private readonly out = new SendQueue();
   private events: SessionEvents | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private leaving = false;
 
-  constructor(private readonly socket: Socket<SocketOwner>) {}
+  constructor(protected readonly socket: Socket<SocketOwner>) {
+    super();
+  }
 
   /** Begins: `events` hears everything from here on. */
   start(events: SessionEvents): void {
@@ -80,7 +82,7 @@ export class SessionSocket implements SocketOwner, WebSocketSink, Resting {
 
   received(chunk: Buffer): void {
     if (this.leaving) return;
-    restAfterLarge(chunk.length, this);
+    this.restAfterLarge(chunk.length);
     try {
       this.reader.read(chunk);
     } catch (error) {
@@ -89,15 +91,6 @@ export class SessionSocket implements SocketOwner, WebSocketSink, Resting {
       this.close(error.code === 1003 ? closeCode.protocol : error.code, error.message);
     }
     freeLarge(chunk);
-  }
-
-  /** For `restAfterLarge`. */
-  rest(): void {
-    this.socket.pause();
-  }
-
-  wake(): void {
-    this.socket.resume();
   }
 
   drain(): void {

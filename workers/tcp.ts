@@ -2,7 +2,7 @@
 
 import type { Socket, TCPSocketListener } from "bun";
 import { SendQueue } from "../src/http1/send-queue.ts";
-import { freeLarge, type Resting, restAfterLarge } from "../src/lib/large-reads.ts";
+import { freeLarge, Reads } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
 import { keepAliveMs } from "../src/ingress/connections.ts";
 import { RAW, resetCode } from "../src/protocol/frames.ts";
@@ -51,19 +51,20 @@ export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: 
   return { stop: () => listener.stop(false) };
 }
 
+const pausedByStream = 2;
+
 /** One connection to a public TCP port. */
-class TcpConnection implements VisitorSide, Resting {
+class TcpConnection extends Reads implements VisitorSide {
   readonly stream: TcpStream;
   private readonly out = new SendQueue();
-  private paused = false;
-  private resting = false;
   private open = true;
 
   constructor(
-    private readonly socket: Socket<TcpConnection> | null,
+    protected readonly socket: Socket<TcpConnection> | null,
     private readonly tunnel: Tunnel | null,
     private readonly release: () => void,
   ) {
+    super();
     this.stream = new TcpStream(this);
   }
 
@@ -90,30 +91,15 @@ class TcpConnection implements VisitorSide, Resting {
   }
 
   pauseReading(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.socket?.pause();
+    this.pause(pausedByStream);
   }
 
   resumeReading(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    if (!this.resting) this.socket?.resume();
-  }
-
-  /** For `restAfterLarge`. */
-  rest(): void {
-    this.resting = true;
-    this.socket?.pause();
-  }
-
-  wake(): void {
-    this.resting = false;
-    if (!this.paused && this.open) this.socket?.resume();
+    this.unpause(pausedByStream);
   }
 
   received(chunk: Buffer): void {
-    restAfterLarge(chunk.length, this);
+    this.restAfterLarge(chunk.length);
     this.stream.sendRequest(chunk, 0, chunk.length);
     freeLarge(chunk);
   }

@@ -131,7 +131,7 @@ export class LocalExchange implements AgentStream {
 
   flush(): void {
     if (this.over || !this.outgoing.waits || !this.outgoing.flush()) return;
-    if (!this.isClientGone) this.client.resume();
+    if (!this.isClientGone) this.client.resumeReading();
     if (this.answerDone) this.end(null);
   }
 
@@ -159,7 +159,7 @@ export class LocalExchange implements AgentStream {
 
   answered(bytes: Uint8Array, start: number, end: number): void {
     this.bytesOut += end - start;
-    if (!this.outgoing.send(bytes, start, end)) this.client.pause();
+    if (!this.outgoing.send(bytes, start, end)) this.client.pauseReading();
   }
 
   answerEnded(trailers: Uint8Array | null): void {

@@ -1,7 +1,7 @@
 // Two sockets joined into a raw pipe, both ways, with back-pressure and half-close; bytes are neither looked at nor collected.
 
 import type { Socket } from "bun";
-import { freeLarge, type Resting, restAfterLarge } from "../lib/large-reads.ts";
+import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { connectDescriptor } from "./adopt.ts";
 import { closeDescriptor, createPair, hasHungUp } from "./descriptor.ts";
 import type { ConnectionMeta, PostConnection } from "./give.ts";
@@ -50,14 +50,16 @@ export function isHolding(): boolean {
   return holding.size > 0;
 }
 
-class End implements PipeEnd, Resting, Waiting {
-  readonly #socket: PipeSocket;
+const pausedByPeer = 2;
+
+class End extends Reads implements PipeEnd, Waiting {
+  protected readonly socket: PipeSocket;
   // oxlint-disable-next-line no-unused-private-class-members -- it sees only `this.#peer = `, not `this.#peer.#write`
   #peer: End = this;
   #onClosed: (() => void) | undefined;
   /** Bytes that this socket did not take yet, in order. */
   #waiting: { chunk: Uint8Array; at: number }[] = [];
-  /** The peer's source is paused until `#waiting` is empty. */
+  /** The peer is paused until `#waiting` is empty. */
   #holding = false;
   /** What follows the last of `#waiting`. */
   #then: "more" | "shutdown" | "end" = "more";
@@ -68,7 +70,8 @@ class End implements PipeEnd, Resting, Waiting {
   #lingering: Timer | undefined;
 
   constructor(socket: PipeSocket, bareCloseBreaks: boolean) {
-    this.#socket = socket;
+    super();
+    this.socket = socket;
     this.#bareCloseBreaks = bareCloseBreaks;
   }
 
@@ -80,20 +83,12 @@ class End implements PipeEnd, Resting, Waiting {
   data(chunk: Uint8Array): void {
     const { byteLength } = chunk;
     this.#peer.#write(chunk);
-    restAfterLarge(byteLength, this);
-  }
-
-  rest(): void {
-    this.#socket.pause();
-  }
-
-  wake(): void {
-    if (!this.#closed && !this.#peer.#holding) this.#socket.resume();
+    this.restAfterLarge(byteLength);
   }
 
   lookAgain(): void {
     // The other side is gone, which it can't say before it is read to its end.
-    if (this.#lingering === undefined && hasHungUp(this.#peer.#socket)) this.#linger();
+    if (this.#lingering === undefined && hasHungUp(this.#peer.socket)) this.#linger();
     this.drain();
   }
 
@@ -102,8 +97,8 @@ class End implements PipeEnd, Resting, Waiting {
     while (this.#waiting.length > 0) {
       const first = this.#waiting[0]!;
       const { chunk, at } = first;
-      const written = this.#socket.write(chunk, at, chunk.byteLength - at);
-      if (written < 0) return this.#socket.terminate();
+      const written = this.socket.write(chunk, at, chunk.byteLength - at);
+      if (written < 0) return this.socket.terminate();
       if (written > 0) this.#lingering?.refresh();
       first.at += written;
       if (first.at < chunk.byteLength) return;
@@ -112,8 +107,8 @@ class End implements PipeEnd, Resting, Waiting {
     }
     this.#holding = false;
     holding.delete(this);
-    if (this.#then !== "more") this.#socket[this.#then]();
-    else this.#peer.#socket.resume();
+    if (this.#then !== "more") this.socket[this.#then]();
+    else this.#peer.unpause(pausedByPeer);
   }
 
   end(): void {
@@ -136,7 +131,7 @@ class End implements PipeEnd, Resting, Waiting {
     if (this.#peer.#closed) return this.#onClosed?.();
     // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
     if (error === undefined && (this.#hasEnded || !this.#bareCloseBreaks)) this.#peer.#finish("end");
-    else this.#peer.#socket.terminate();
+    else this.#peer.socket.terminate();
   }
 
   #write(chunk: Uint8Array): void {
@@ -146,26 +141,26 @@ class End implements PipeEnd, Resting, Waiting {
       this.#waiting.push({ chunk, at: 0 });
       return;
     }
-    const written = this.#socket.write(chunk);
+    const written = this.socket.write(chunk);
     if (written === chunk.byteLength) return freeLarge(chunk);
-    if (written < 0) return this.#socket.terminate();
+    if (written < 0) return this.socket.terminate();
     // Bun hands out a fresh buffer per read, so a view of it may be kept.
     this.#waiting.push({ chunk, at: written });
     this.#holding = true;
     holding.add(this);
-    this.#peer.#socket.pause();
+    this.#peer.pause(pausedByPeer);
   }
 
   #finish(how: "shutdown" | "end"): void {
     if (this.#closed || this.#then === "end" || this.#then === how) return;
     this.#then = how;
-    if (!this.#holding) return this.#socket[how]();
+    if (!this.#holding) return this.socket[how]();
     if (how === "end") this.#linger();
   }
 
   /** Nobody else watches this socket now: a peer that reads nothing may not keep it for ever. */
   #linger(): void {
-    this.#lingering ??= setTimeout(() => this.#socket.terminate(), lingerMs);
+    this.#lingering ??= setTimeout(() => this.socket.terminate(), lingerMs);
   }
 }
 

@@ -1,7 +1,7 @@
 // One connection of the HTTP/1.1 client: a request's bytes out, the answer as parsed views, one exchange at a time.
 
 import type { Socket } from "bun";
-import { freeLarge, type Resting, restAfterLarge } from "../lib/large-reads.ts";
+import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
 import { Head } from "./head.ts";
 import { INCOMPLETE, REFUSED } from "./parsing.ts";
@@ -30,17 +30,19 @@ export interface ConnectionKeeper {
   forget(connection: ClientConnection): void;
 }
 
+const pausedByHandler = 2;
+
 // One parser for all connections of a thread: parsing never yields.
 const head = new Head();
 
 /** `begin`, write, `requestEnd`; the handler hears the rest. */
-export class ClientConnection implements BodySink, Resting {
+export class ClientConnection extends Reads implements BodySink {
   idleSince = 0;
   /** Whether an earlier exchange used this connection: its peer may have closed it meanwhile. */
   reused = false;
   /** Bytes of the answer have arrived. */
   answered = false;
-  private socket: Socket<ClientConnection> | null = null;
+  protected socket: Socket<ClientConnection> | null = null;
   private handler: ClientHandler | null = null;
   private isHead = false;
   private readonly body = new BodyReader();
@@ -51,11 +53,11 @@ export class ClientConnection implements BodySink, Resting {
   private reusable = false;
   private raw = false;
   private ended = false;
-  private paused = false;
-  private resting = false;
   private closed = false;
 
-  constructor(private readonly keeper: ConnectionKeeper) {}
+  constructor(private readonly keeper: ConnectionKeeper) {
+    super();
+  }
 
   begin(handler: ClientHandler, isHead: boolean): void {
     this.handler = handler;
@@ -91,26 +93,12 @@ export class ClientConnection implements BodySink, Resting {
     this.out.shutdown(this.socket);
   }
 
-  pause(): void {
-    this.paused = true;
-    this.socket?.pause();
+  pauseReading(): void {
+    this.pause(pausedByHandler);
   }
 
-  resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    if (!this.resting) this.socket?.resume();
-  }
-
-  /** For `restAfterLarge`. */
-  rest(): void {
-    this.resting = true;
-    this.socket?.pause();
-  }
-
-  wake(): void {
-    this.resting = false;
-    if (!this.paused && !this.closed) this.socket?.resume();
+  resumeReading(): void {
+    this.unpause(pausedByHandler);
   }
 
   /** Ends the exchange without another word to the handler, and the connection with it. */
@@ -120,6 +108,7 @@ export class ClientConnection implements BodySink, Resting {
     this.closed = true;
     this.keeper.forget(this);
     this.socket?.terminate();
+    this.socket = null;
   }
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {
@@ -135,13 +124,13 @@ export class ClientConnection implements BodySink, Resting {
   opened(socket: Socket<ClientConnection>): void {
     if (this.closed) return void socket.terminate();
     this.socket = socket;
-    if (this.paused) socket.pause();
+    if (this.pausedBy !== 0) socket.pause();
     this.out.flush(socket);
     if (this.out.bytes === 0) this.handler?.drained();
   }
 
   received(chunk: Buffer): void {
-    restAfterLarge(chunk.length, this);
+    this.restAfterLarge(chunk.length);
     this.read(chunk);
     freeLarge(chunk);
   }
@@ -178,7 +167,8 @@ export class ClientConnection implements BodySink, Resting {
   }
 
   drain(): void {
-    this.out.flush(this.socket!);
+    if (this.socket === null) return;
+    this.out.flush(this.socket);
     this.handler?.drained();
   }
 
@@ -204,6 +194,7 @@ export class ClientConnection implements BodySink, Resting {
     }
     if (this.raw && this.ended) {
       this.closed = true;
+      this.socket = null;
       this.keeper.forget(this);
       const { handler } = this;
       this.handler = null;
@@ -243,7 +234,7 @@ export class ClientConnection implements BodySink, Resting {
     this.handler = null;
     if (this.reusable && this.requestDone && !surplus && !this.ended && this.out.bytes === 0) {
       this.reused = true;
-      if (this.paused) this.resume();
+      this.resumeReading();
       this.keeper.release(this);
     } else this.destroy();
     handler?.finished();

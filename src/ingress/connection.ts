@@ -4,7 +4,7 @@ import type { Socket } from "bun";
 import type { BodySink } from "../http1/body.ts";
 import { Head } from "../http1/head.ts";
 import { INCOMPLETE, REFUSED } from "../http1/parsing.ts";
-import { freeLarge, restAfterLarge } from "../lib/large-reads.ts";
+import { freeLarge } from "../lib/large-reads.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Visitor } from "./forwarded.ts";
@@ -52,7 +52,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
       if (this.exchange === null && this.isOpen) this.process(chunk, at);
       else this.keep(chunk, at);
     }
-    if (this.exchange !== null) restAfterLarge(chunk.length, this);
+    if (this.exchange !== null) this.restAfterLarge(chunk.length);
     flushCork();
     freeLarge(chunk);
   }

@@ -78,7 +78,7 @@ export class RelayExchange implements Exchange {
   }
 
   drained(): void {
-    if (this.connection.backlogBytes < maxBacklogBytes) this.client?.resume();
+    if (this.connection.backlogBytes < maxBacklogBytes) this.client?.resumeReading();
   }
 
   /** The answering side's socket has taken something. */
@@ -87,7 +87,7 @@ export class RelayExchange implements Exchange {
   }
 
   pauseAnswer(): void {
-    this.client?.pause();
+    this.client?.pauseReading();
   }
 }
 

@@ -1,8 +1,8 @@
 // The socket of one visitor: joined writes, what the kernel hasn't taken, and reasons not to read.
 
 import type { Socket } from "bun";
-import type { Resting } from "../lib/large-reads.ts";
 import { hasHungUp } from "../handover/descriptor.ts";
+import { Reads } from "../lib/large-reads.ts";
 import { Lookout, type Waiting } from "../handover/lookout.ts";
 import { SendQueue } from "../http1/send-queue.ts";
 import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
@@ -35,22 +35,19 @@ export interface SocketOwner {
   closed(error?: Error): void;
 }
 
-/** Why a visitor isn't read at the moment: bits of one number. */
-export const pausedByExchange = 1;
-export const pausedByPipeline = 2;
-/** It has sent much in this turn, and others wait. */
-const pausedByTurn = 4;
+/** Why a visitor isn't read at the moment. */
+export const pausedByExchange = 2;
+export const pausedByPipeline = 4;
 
 /** Visitors that an exchange doesn't read: in a pipe nothing tells when such a one resets its connection. */
 const paused = new Lookout();
 
 /** The writing half of a visitor connection, and the switch of its reading half. */
-export abstract class VisitorSocket implements CorkOwner, Resting, Waiting {
+export abstract class VisitorSocket extends Reads implements CorkOwner, Waiting {
   protected socket: Socket<SocketOwner> | null = null;
   protected readonly out = new SendQueue();
   /** Bytes that the kernel took, ever. */
   protected sentBytes = 0;
-  protected pausedBy = 0;
 
   /** Writes response bytes; a view is only used during the call. */
   write(bytes: Uint8Array, start: number, end: number): void {
@@ -75,20 +72,12 @@ export abstract class VisitorSocket implements CorkOwner, Resting, Waiting {
 
   /** The exchange can take no more of the request for now. */
   pauseReading(): void {
+    paused.add(this);
     this.pause(pausedByExchange);
   }
 
   resumeReading(): void {
     this.unpause(pausedByExchange);
-  }
-
-  /** For `restAfterLarge`. */
-  rest(): void {
-    this.pause(pausedByTurn);
-  }
-
-  wake(): void {
-    this.unpause(pausedByTurn);
   }
 
   /** For the look-out. */
@@ -99,17 +88,9 @@ export abstract class VisitorSocket implements CorkOwner, Resting, Waiting {
   /** Whether a visitor whose connection is gone has nothing more to say that matters. */
   protected abstract readonly mayBeGone: boolean;
 
-  protected pause(reason: number): void {
-    if (this.pausedBy === 0) this.socket?.pause();
-    if (reason === pausedByExchange) paused.add(this);
-    this.pausedBy |= reason;
-  }
-
-  protected unpause(reasons: number): void {
-    if (this.pausedBy === 0) return;
-    if ((reasons & pausedByExchange) !== 0) paused.delete(this);
-    this.pausedBy &= ~reasons;
-    if (this.pausedBy === 0) this.socket?.resume();
+  protected override unpause(reasons: number): void {
+    if ((reasons & pausedByExchange) !== 0 && this.pausedBy !== 0) paused.delete(this);
+    super.unpause(reasons);
   }
 
   /** Sends what waits; true when nothing is left. */

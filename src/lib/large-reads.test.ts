@@ -1,17 +1,45 @@
 // Large reads: who rests for a turn, and whose memory is given back.
 
 import { expect, test } from "bun:test";
-import { freeLarge, restAfterLarge } from "./large-reads.ts";
+import { freeLarge, Reads } from "./large-reads.ts";
+
+class Reader extends Reads {
+  readonly log: string[] = [];
+  readonly socket = { pause: () => this.log.push("pause"), resume: () => this.log.push("resume") };
+  override pause(reason: number): void {
+    super.pause(reason);
+  }
+  override unpause(reasons: number): void {
+    super.unpause(reasons);
+  }
+  override restAfterLarge(bytes: number): void {
+    super.restAfterLarge(bytes);
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test("a reader rests after a large read until the next turn, and not after a small one", async () => {
-  const log: string[] = [];
-  const reader = { rest: () => void log.push("rest"), wake: () => void log.push("wake") };
-  restAfterLarge(64 * 1024, reader);
-  expect(log).toEqual([]);
-  restAfterLarge(512 * 1024, reader);
-  expect(log).toEqual(["rest"]);
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(log).toEqual(["rest", "wake"]);
+  const reader = new Reader();
+  reader.restAfterLarge(64 * 1024);
+  expect(reader.log).toEqual([]);
+  reader.restAfterLarge(512 * 1024);
+  expect(reader.log).toEqual(["pause"]);
+  await turn();
+  expect(reader.log).toEqual(["pause", "resume"]);
+});
+
+test("a reader that is paused for several reasons goes on after the last of them", async () => {
+  const reader = new Reader();
+  reader.unpause(2);
+  reader.pause(2);
+  reader.restAfterLarge(512 * 1024);
+  reader.pause(4);
+  await turn();
+  reader.unpause(2);
+  expect(reader.log).toEqual(["pause"]);
+  reader.unpause(2 | 4);
+  expect(reader.log).toEqual(["pause", "resume"]);
 });
 
 test("memory of a large chunk is given back at once; views of it are empty then", () => {
