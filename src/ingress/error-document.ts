@@ -6,6 +6,7 @@ import { pageLook } from "../lib/page-look.ts";
 
 // Shape and word tell the state of a stop, not only its colour.
 const style = `${pageLook}main{max-width:36rem}
+h1+.go{margin-top:.5rem}
 .code{display:flex;align-items:center;gap:.6rem;margin:0 0 1rem;font-size:.8125rem}
 .code strong{padding:.05rem .5rem;border-radius:6px;background:var(--glow);color:var(--accent);font-weight:600}
 .way{display:grid;grid-template-columns:repeat(4,1fr);margin:1.5rem 0;padding:0;list-style:none;font-size:.8125rem}

@@ -90,6 +90,8 @@ export async function startBrowser(): Promise<Browser> {
           await check();
           for (const colorScheme of ["light", "dark"] as const) {
             await page.emulateMedia({ colorScheme });
+            // A picture taken at once has parts of both schemes.
+            await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
             await shot(`${name}-${colorScheme}`);
             expect(await poorContrasts(page), `${name}, ${colorScheme}`).toEqual([]);
           }

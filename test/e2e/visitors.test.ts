@@ -204,7 +204,7 @@ describe("username and password", () => {
     await form.getByText("The username or password is wrong.").waitFor();
     await visitor.check();
     await visitor.shot("visitor-wrong-password");
-    await form.getByLabel("Username").fill("guest");
+    expect(await form.getByLabel("Username").inputValue()).toBe("guest");
     await form.getByLabel("Password").fill("come on in 77");
     await form.getByRole("button", { name: "Log in" }).click();
     await form.getByText("/board for somebody").waitFor();

@@ -79,6 +79,11 @@ describe("the login form", () => {
     expect(page.text).toContain('name="to" value="/a?b=&#38;&#39;"');
     const wrong = await browser.send(`${app}/__auth/basic`, { form: { ...right, password: "nope", to: "/a" } });
     expect(wrong).toMatchObject({ status: 401, location: null });
+    expect(wrong.text).toContain(`value="${right.username}"`);
+    const planted = await browser.send(`${app}/__auth/basic`, {
+      form: { username: `"><script>`, password: "x", to: "/" },
+    });
+    expect(planted.text).toContain('value="&#34;&#62;&#60;script&#62;"');
     expect(wrong.headers.get("www-authenticate")).toBeNull();
     const done = await browser.send(`${app}/__auth/basic`, { form: { ...right, to: "/a?b=1" } });
     expect(done).toMatchObject({ status: 303, location: "/a?b=1" });

@@ -12,7 +12,7 @@ const maxFormBytes = 8_192;
 
 /** GET `/__auth/basic`. */
 export function showBasicForm(visit: Visit): Response {
-  return form(visit, safeReturnPath(visit.url.searchParams.get("to")), 200, null);
+  return form(visit, { to: safeReturnPath(visit.url.searchParams.get("to")), username: "" }, 200, null);
 }
 
 /** POST `/__auth/basic`: checks the form, and answers with a session and a redirect, or with the form and what is wrong. */
@@ -25,6 +25,7 @@ export async function submitBasicForm(
   const fields = await readForm(request);
   const back = safeReturnPath(fields.get("to"));
   const given = { username: fields.get("username") ?? "", password: fields.get("password") ?? "" };
+  const kept = { to: back, username: given.username };
   const { address, network, requestId } = visit;
   let outcome;
   try {
@@ -36,13 +37,13 @@ export async function submitBasicForm(
     });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    return form(visit, back, 503, "The server is busy. Try again in a moment.");
+    return form(visit, kept, 503, "The server is busy. Try again in a moment.");
   }
   switch (outcome.kind) {
     case "blocked":
       return tooMany(visit.host, outcome.retryAfterMs);
     case "wrong":
-      return form(visit, back, 401, "The username or password is wrong.");
+      return form(visit, kept, 401, "The username or password is wrong.");
     case "right": {
       const who = { kind: "basic" as const, subject: policy.basicUsername, email: null, idToken: null };
       return redirect(back, [await openSession(deps, visit, who)]);
@@ -63,13 +64,15 @@ async function readForm(request: Request): Promise<URLSearchParams> {
   return new URLSearchParams(text + decoder.decode());
 }
 
-function form(visit: Visit, back: string, status: number, problem: string | null): Response {
+/** `kept` is what a visitor who failed need not type again. */
+function form(visit: Visit, kept: { to: string; username: string }, status: number, problem: string | null): Response {
   const note = problem === null ? html`<p>Log in to continue.</p>` : html`<p class="bad" role="alert">${problem}</p>`;
   const body = html`${note}
     <form method="post" action="${authPaths.basic}">
-      <input type="hidden" name="to" value="${back}" /><label
+      <input type="hidden" name="to" value="${kept.to}" /><label
         >Username<input
           name="username"
+          value="${kept.username.slice(0, 256)}"
           autocomplete="username"
           autocapitalize="none"
           spellcheck="false"
