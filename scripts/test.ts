@@ -23,6 +23,8 @@ interface Step {
 // Tests that start servers, agents and databases wait more than they work: with one file more at a time than there are cores,
 // all of them are busy. More than four would stand in each other's way.
 const several = [`--parallel=${Math.min(4, availableParallelism() + 1)}`, "--no-isolate"];
+// A browser is busy itself.
+const inPairs = ["--parallel=2", "--no-isolate"];
 const codeFolders = ["src", "workers", "cli", "scripts", "bench", "test"];
 const steps: Step[] = [
   { name: "format", command: [bun, "fmt", "--check", ...codeFolders, "dashboard/src"] },
@@ -47,7 +49,7 @@ const steps: Step[] = [
   },
   { name: "integration tests", command: [...tests("./test/integration"), ...several], isTests: true },
   { name: "contract tests", command: tests("./test/contract"), isTests: true },
-  ...(isFast ? [] : [{ name: "browser tests", command: tests("./test/e2e"), isTests: true }]),
+  ...(isFast ? [] : [{ name: "browser tests", command: [...tests("./test/e2e"), ...inPairs], isTests: true }]),
 ];
 
 function tests(...paths: string[]): string[] {

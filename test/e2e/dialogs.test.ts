@@ -96,7 +96,7 @@ const watchPage = `globalThis.pagesLeft = 0;
   }).observe(document.querySelector("main"), { childList: true });`;
 
 describe("dialogs", () => {
-  test.concurrent.each(["light", "phone"] as const)("open, pass in every look, close by Esc, %s", async (look) => {
+  test.each(["light", "phone"] as const)("open, pass in every look, close by Esc, %s", async (look) => {
     await using tab = await browser.open(look);
     const { page } = tab;
     const passes = async (name: string) => {

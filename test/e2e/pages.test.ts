@@ -149,7 +149,7 @@ async function open(page: Page, path: string): Promise<void> {
 }
 
 describe("pages", () => {
-  test.concurrent.each(walks)("of %s, in both schemes and every accent, and on a wide screen", async (who, pages) => {
+  test.each(walks)("of %s, in both schemes and every accent, and on a wide screen", async (who, pages) => {
     await using tab = await tabOf(who, "light");
     const { page } = tab;
     for (const [name, path] of pages()) {
@@ -162,7 +162,7 @@ describe("pages", () => {
     }
   });
 
-  test.concurrent.each(walks)("of %s, on a phone", async (who, pages) => {
+  test.each(walks)("of %s, on a phone", async (who, pages) => {
     await using tab = await tabOf(who, "phone");
     for (const [name, path] of pages()) {
       await open(tab.page, path);
@@ -173,7 +173,7 @@ describe("pages", () => {
 });
 
 describe("the gate", () => {
-  test.concurrent.each(["light", "phone"] as const)(
+  test.each(["light", "phone"] as const)(
     "log-in step by step, set-up that is over, an unknown page, %s",
     async (look) => {
       await using tab = await browser.open(look);

@@ -163,7 +163,7 @@ describe("routes", () => {
     }
   });
 
-  test.concurrent.each(["admin", "orgAdmin", "member", "loner"] as Role[])(
+  test.each(["admin", "orgAdmin", "member", "loner"] as Role[])(
     "each, as %s: by a link, after a reload, and in order by back and forward",
     async (role) => {
       await using tab = await tabOf(role, "overview");
@@ -208,7 +208,7 @@ describe("routes", () => {
     await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
   });
 
-  test.concurrent.each([
+  test.each([
     ["admin", "a system admin"],
     ["orgAdmin", "an organization's admin"],
   ] as const)("what is unknown or somebody else's is not found, for %s, with a way to the list", async (role) => {
