@@ -33,6 +33,8 @@ export interface ApiSettings {
   /** Host of the dashboard and of everything it calls; `domain` unless it has one of its own. */
   dashboardDomain: string;
   scheme: "http" | "https";
+  /** What agents are given as their server: the base domain's URL, wherever the dashboard is. */
+  serverUrl: string;
   sessionTtlMs: number;
   /** How long a half-done login may take. */
   pendingLoginTtlMs: number;

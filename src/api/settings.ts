@@ -1,6 +1,6 @@
 // The part of the configuration that the API reads.
 
-import type { Config } from "../config/config.ts";
+import { type Config, publicUrl } from "../config/config.ts";
 import type { ApiSettings } from "./deps.ts";
 
 const dayMs = 24 * 3_600_000;
@@ -11,6 +11,7 @@ export function apiSettingsOf(config: Config): ApiSettings {
     domain: config.domain,
     dashboardDomain: config.dashboardDomain,
     scheme: config.scheme,
+    serverUrl: publicUrl(config, null),
     sessionTtlMs: config.sessionTtlMs,
     pendingLoginTtlMs: config.pendingLoginTtlMs,
     adminApiTokens: config.adminApiTokens,

@@ -58,6 +58,7 @@ const settings: ApiSettings = {
   domain: "tunnel.test",
   dashboardDomain: "tunnel.test",
   scheme: "https",
+  serverUrl: "https://tunnel.test",
   sessionTtlMs: 24 * 3_600_000,
   pendingLoginTtlMs: 5 * 60_000,
   adminApiTokens: true,

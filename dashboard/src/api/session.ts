@@ -103,6 +103,9 @@ export function portal(): PortalKind {
   return account.orgId === null ? "none" : "org";
 }
 
+/** What an agent is given as its server. */
+export const serverUrl = (): string => me()?.serverUrl ?? location.origin;
+
 /** The prefix of the API that this account uses. */
 export const base = (): "/admin" | "/org" => (portal() === "admin" ? "/admin" : "/org");
 export const isAdmin = (): boolean => portal() === "admin";

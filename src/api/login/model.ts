@@ -37,6 +37,7 @@ export const meAnswer = closed({
   organization: t.Nullable(closed({ id: idSchema, name: t.String(), requireTotp: t.Boolean() })),
   mustEnrolTotp: t.Boolean({ description: "Everything but enrolment is refused until it is done." }),
   recoveryCodesLeft: t.Integer(),
+  serverUrl: t.String({ description: "What agents are given as their server." }),
 });
 
 const sessionSchema = closed({

@@ -31,6 +31,7 @@ export function createOwnSession(deps: ApiDeps, guards: Guards) {
             ? null
             : { id: account.orgId, name: account.orgName ?? "", requireTotp: account.orgRequiresTotp },
         mustEnrolTotp: owesSecondFactor(account),
+        serverUrl: deps.settings.serverUrl,
         recoveryCodesLeft: await countRecoveryCodes(db.kysely, account.id),
       }),
       { response: answers({ 200: model.meAnswer }, "unauthorized"), detail: { summary: "Who is logged in" } },

@@ -86,7 +86,8 @@ describeEngines("self", (open) => {
     };
     const [old] = (await renew()).body["recoveryCodes"] as string[];
     const [fresh] = (await renew()).body["recoveryCodes"] as string[];
-    expect((await api.call("GET", "/auth/me", { session })).body["recoveryCodesLeft"]).toBe(10);
+    const { body: me } = await api.call("GET", "/auth/me", { session });
+    expect([me["recoveryCodesLeft"], me["serverUrl"]]).toEqual([10, api.deps.settings.serverUrl]);
     for (const [code, expected] of [
       [old, 401],
       [fresh, 200],

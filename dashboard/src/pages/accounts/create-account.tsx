@@ -2,7 +2,7 @@
 
 import { createSignal, Show, type JSX } from "solid-js";
 import { createAccount } from "../../api/changes.ts";
-import { isAdmin } from "../../api/session.ts";
+import { isAdmin, serverUrl } from "../../api/session.ts";
 import { ChoiceCards } from "../../ui/choice.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
@@ -55,7 +55,7 @@ export function CreateAccount(props: { orgId?: string; onClose: () => void }): J
         more: (
           <>
             <p>The account's owner connects with it like this:</p>
-            <Command text={`digit-link login --server ${location.origin}`} />
+            <Command text={`digit-link login --server ${serverUrl()}`} />
           </>
         ),
       }}

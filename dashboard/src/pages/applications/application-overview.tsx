@@ -3,7 +3,7 @@
 import { For, lazy, Show, type Accessor, type JSX } from "solid-js";
 import { pollEvery } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
-import { canManage } from "../../api/session.ts";
+import { canManage, serverUrl } from "../../api/session.ts";
 import type { Application, Tunnel, TunnelAgent } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
@@ -47,7 +47,7 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
                   text="Visitors get an error page that says so. Connect an agent:"
                 >
                   <Command
-                    text={`digit-link http 3000 --subdomain ${application().subdomain} --server ${location.origin}`}
+                    text={`digit-link http 3000 --subdomain ${application().subdomain} --server ${serverUrl()}`}
                   />
                 </Empty>
               </Card>

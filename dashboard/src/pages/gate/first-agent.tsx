@@ -2,6 +2,7 @@
 
 import { createSignal, Show, type JSX } from "solid-js";
 import { createAccount } from "../../api/changes.ts";
+import { serverUrl } from "../../api/session.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
@@ -60,7 +61,7 @@ export function FirstAgent(props: { addressAllowed: boolean; onDone: () => void 
             more={
               <div class="stack-tight">
                 <p>Save server and token where the agent will run; it asks for the token:</p>
-                <Command text={`digit-link login --server ${location.origin}`} />
+                <Command text={`digit-link login --server ${serverUrl()}`} />
                 <p>Then open a tunnel to whatever listens on port 3000 there:</p>
                 <Command text="digit-link http 3000" />
               </div>

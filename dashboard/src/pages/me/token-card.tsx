@@ -2,7 +2,7 @@
 
 import { createSignal, Show, type JSX } from "solid-js";
 import { newOwnToken } from "../../api/changes.ts";
-import { me } from "../../api/session.ts";
+import { me, serverUrl } from "../../api/session.ts";
 import { Button } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { createForm } from "../../ui/form.tsx";
@@ -19,7 +19,7 @@ export function TokenCard(): JSX.Element {
     >
       <div class="stack">
         <p>Save server and token on a machine, then open a tunnel:</p>
-        <Command text={`digit-link login --server ${location.origin}`} />
+        <Command text={`digit-link login --server ${serverUrl()}`} />
         <Command text="digit-link http 3000" />
         <DangerRow title="New token" text="The old one stops at once, and tunnels opened with it are closed.">
           <Button kind="danger" onClick={() => setAsking(true)}>

@@ -3,7 +3,7 @@
 import { createSignal, lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
-import { isAdmin, me, portal } from "../../api/session.ts";
+import { isAdmin, me, portal, serverUrl } from "../../api/session.ts";
 import type { Stats } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { LinkButton } from "../../ui/button.tsx";
@@ -93,7 +93,7 @@ function Live(): JSX.Element {
           title="Open your first tunnel"
           lead="Run this beside something that listens on port 3000. The agent's address must be on a whitelist."
         >
-          <Command text={`digit-link http 3000 --server ${location.origin}`} />
+          <Command text={`digit-link http 3000 --server ${serverUrl()}`} />
         </Card>
       </Show>
       <Suspense fallback={<ChartPlaceholder />}>

@@ -4,7 +4,7 @@ import { Show, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import { refresh } from "../../api/query-client.ts";
 import * as resources from "../../api/resources.ts";
-import { canManage, isAdmin } from "../../api/session.ts";
+import { canManage, isAdmin, serverUrl } from "../../api/session.ts";
 import type { Tunnel } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
@@ -215,7 +215,7 @@ export default function Tunnels(): JSX.Element {
           dim={(tunnel) => !shownAs(tunnel).connected}
           empty={
             <Empty icon="tunnel" title="No tunnels yet" text="A tunnel shows up here the moment an agent opens it.">
-              <Command text={`digit-link http 3000 --server ${location.origin}`} />
+              <Command text={`digit-link http 3000 --server ${serverUrl()}`} />
             </Empty>
           }
         />
