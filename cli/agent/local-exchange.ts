@@ -22,17 +22,10 @@ import {
 import { Incoming, Outgoing } from "../../src/protocol/flow.ts";
 import { requestLine } from "./host-header.ts";
 import type { AgentSession, AgentStream, OpenFrame } from "./session.ts";
+import type { AgentEvent } from "./types.ts";
 
 /** What one exchange came to. */
-export interface ExchangeReport {
-  method: string;
-  path: string;
-  status: number;
-  durationMs: number;
-  bytesIn: number;
-  bytesOut: number;
-  error: string | null;
-}
+export type ExchangeReport = Omit<Extract<AgentEvent, { event: "request" }>, "event" | "time" | "url">;
 
 /** What an exchange needs of its tunnel. */
 export interface ExchangeHost {

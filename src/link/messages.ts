@@ -99,9 +99,8 @@ export type LocalStatus =
   | { state: "up"; provenAtMs: number; connectMs: number | null }
   | { state: "down"; sinceMs: number; provenAtMs: number; why: string };
 
-/** Counters of one tunnel since the last report. */
-export interface TunnelCounters {
-  tunnelId: string;
+/** What passed through a tunnel. */
+export interface TunnelTotals {
   requests: number;
   connections: number;
   /** Visitor -> local service. */
@@ -112,6 +111,11 @@ export interface TunnelCounters {
   status3xx: number;
   status4xx: number;
   status5xx: number;
+}
+
+/** Counters of one tunnel since the last report. */
+export interface TunnelCounters extends TunnelTotals {
+  tunnelId: string;
   /** Live sessions' smallest round trip, when known. */
   rttMs: number | null;
   local: LocalStatus;

@@ -12,7 +12,7 @@ const controlCapacity = 16 * 1024;
 const joinBytes = 16 * 1024;
 
 /** Writable bytes in front of every message, for the header of a WebSocket frame. */
-export const headroomBytes = 16;
+const headroomBytes = 16;
 
 // Buffers are borrowed while something waits to be sent, so that an idle session holds none.
 const freeData: Buffer[] = [];

@@ -2,7 +2,7 @@
 
 import type { TunnelCredential } from "../../db/credentials.ts";
 import type { LeasesTable } from "../../db/tables-record.ts";
-import type { LocalStatus } from "../../link/messages.ts";
+import type { LocalStatus, TunnelTotals } from "../../link/messages.ts";
 
 /**
  * `opening`: tickets are out, no session yet · `live`: at least one session · `away`: no session, still leased, visitors
@@ -27,20 +27,6 @@ export interface AgentBinding {
   ticketsUntilMs: number;
   /** It was told to close, and its tickets are void: only a new registration brings it back. */
   ending: boolean;
-}
-
-/** Totals of a tunnel since it was opened. */
-export interface TunnelTotals {
-  requests: number;
-  connections: number;
-  /** Visitor -> local service. */
-  bytesIn: number;
-  /** Local service -> visitor. */
-  bytesOut: number;
-  status2xx: number;
-  status3xx: number;
-  status4xx: number;
-  status5xx: number;
 }
 
 export interface Lease {
@@ -70,6 +56,7 @@ export interface Lease {
   target: string | null;
   /** The ranges that its shard was told last. */
   allow: readonly string[];
+  /** Since it was opened. */
   totals: TunnelTotals;
   rttMs: number | null;
   streams: number;
