@@ -12,6 +12,8 @@ export interface Sort {
 }
 
 const defaultLimit = 50;
+/** Orders by text, whichever list offers them; all others are by a whole number. */
+const textOrders: ReadonlySet<string> = new Set(["name", "username", "subdomain", "ipRange"]);
 
 /** The sort that was asked for among `columns` (by public name), or the default. Throws `validation` for any other. */
 export function parseSort(asked: string | undefined, columns: Record<string, string>, fallback: string): Sort {
@@ -34,8 +36,8 @@ export function parsePage(query: { limit?: number; cursor?: string }, sort: Pick
   const limit = query.limit ?? defaultLimit;
   if (query.cursor === undefined) return { limit, descending: sort.descending, after: null };
   const [name, value, id] = decodeCursor(query.cursor);
-  const isValue = typeof value === "string" || typeof value === "number";
-  if (name !== sort.name || !isValue || typeof id !== "string") throw badCursor();
+  const isFitting = textOrders.has(sort.name.replace(/^-/, "")) ? isStorable : isWhole;
+  if (name !== sort.name || !isFitting(value) || !isStorable(id)) throw badCursor();
   return { limit, descending: sort.descending, after: { value, id } };
 }
 
@@ -67,6 +69,10 @@ export function timeOf(text: string | undefined, field: string): number | null {
   if (Number.isNaN(ms)) throw new AppError("validation", `${field} must be an ISO 8601 time.`, { field });
   return ms;
 }
+
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value);
+/** PostgreSQL refuses U+0000. */
+const isStorable = (value: unknown): value is string => typeof value === "string" && !value.includes("\0");
 
 function decodeCursor(cursor: string): unknown[] {
   try {
