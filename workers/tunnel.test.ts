@@ -180,6 +180,27 @@ describe("counters", () => {
     expect(tunnel.takeCounters()).toBeNull();
   });
 
+  test("tell the first round trip of an idle tunnel, and then only one that is quite another", () => {
+    const { tunnel, add } = setUp();
+    const session = add();
+    expect(tunnel.takeCounters()).toBeNull();
+    const told = (rttMs: number | null) => {
+      session.rttMs = rttMs;
+      return tunnel.takeCounters()?.rttMs;
+    };
+    expect([7, 7.5, 10, 10.6, 6, 0.5, 1.4, null, null].map(told)).toEqual([
+      7,
+      undefined,
+      undefined,
+      10.6,
+      undefined,
+      0.5,
+      undefined,
+      null,
+      undefined,
+    ]);
+  });
+
   test("are told under the name's registration, also when that came later", () => {
     const { tunnel, open, add } = setUp();
     tunnel.ticket = { tunnelId: "", name: "app" };

@@ -44,6 +44,7 @@ export class Tunnel implements SessionOwner, CheckedService {
   private last: Session | null = null;
   private isShared = false;
   private readonly counters = new TrafficCounters();
+  private toldRttMs: number | null = null;
 
   constructor(
     private readonly host: TunnelHost,
@@ -153,8 +154,9 @@ export class Tunnel implements SessionOwner, CheckedService {
 
   /** Counters since the last call; null when nothing changed. */
   takeCounters(): TunnelCounters | null {
-    if (!this.health.settle() && !this.counters.changed) return null;
     const { rttMs, streams } = this;
+    if (!this.health.settle() && !this.counters.changed && !isOther(rttMs, this.toldRttMs)) return null;
+    this.toldRttMs = rttMs;
     return this.counters.take({ tunnelId: this.ticket.tunnelId, rttMs, local: this.health.status, streams });
   }
 
@@ -258,4 +260,10 @@ function loadOf(session: Session): number {
 function openHttp(session: Session, stream: HttpStream, head: Buffer, length: number): void {
   session.open(stream, stream.options.openFlags, head, length);
   stream.opened();
+}
+
+/** Whether a round trip is worth a report by itself: each ping of each idle tunnel is not. */
+function isOther(rttMs: number | null, toldMs: number | null): boolean {
+  if (rttMs === null || toldMs === null) return rttMs !== toldMs;
+  return Math.abs(rttMs - toldMs) > Math.max(1, toldMs / 2);
 }

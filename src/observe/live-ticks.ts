@@ -1,7 +1,7 @@
 // What the live stream tells each second: numbers of the reader's scope, and the tunnels in it that changed.
 
 import type { TunnelCounters } from "../link/messages.ts";
-import { LiveNumbers } from "./live-numbers.ts";
+import { LiveNumbers, type Rates } from "./live-numbers.ts";
 import type { TunnelOwner } from "./traffic.ts";
 
 /** Somebody who listens. */
@@ -25,6 +25,15 @@ export interface TickSources {
   count: () => number;
   /** The newest entry of the audit log (of an organization). */
   newestAudit: (orgId: string | null) => Promise<string | null>;
+}
+
+/** What `stats` says. */
+export interface LiveStats extends Rates {
+  activeTunnels: number;
+  /** When traffic of the reader's scope was last stored; null: not since somebody listens. */
+  trafficStoredAt: string | null;
+  /** Null for those who may not read the log, and at first. */
+  newestAudit: string | null;
 }
 
 export class LiveTicks {
@@ -60,7 +69,7 @@ export class LiveTicks {
     });
     const texts = new Map<string, string>();
     const textFor = ({ orgId, readsAudit }: Reader): string => {
-      const stats = {
+      const stats: LiveStats = {
         activeTunnels: orgId === null ? sources.count() : (connected.get(orgId) ?? 0),
         ...ratesOf(orgId),
         trafficStoredAt: this.#trafficStoredAt.get(orgId) ?? null,

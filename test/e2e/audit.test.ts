@@ -119,7 +119,7 @@ describe("audit log", () => {
     await page.keyboard.press("Escape");
     const before = (await actions(page)).length;
     await stage.call(boss, "POST", "/org/api-keys", { description: "another" });
-    await page.getByRole("switch", { name: "Live tail" }).check();
+    await page.getByRole("switch", { name: "Follow" }).check();
     await eventually(async () => (await actions(page)).length === before + 1, "the new entry is there");
     await tab.check();
   });
@@ -151,7 +151,7 @@ describe("export", () => {
     expect(rows.filter(({ action }) => action.startsWith("account."))).toEqual([]);
     await page.goto(`${stage.origin}/dashboard/audit?action=audit.exported`);
     // Events are stored a moment after they happen.
-    await page.getByRole("switch", { name: "Live tail" }).check();
+    await page.getByRole("switch", { name: "Follow" }).check();
     await eventually(async () => (await actions(page)).length === 2, "both exports are in the log");
     await tab.check();
   });

@@ -92,21 +92,29 @@ describe("tunnels", () => {
     await service.stop(true);
   });
 
-  test("a new tunnel waits behind a button until the reader follows", async () => {
+  test("a new tunnel comes by itself; not into a list that somebody reads, and not while Follow is off", async () => {
     using service = serveDisposable();
     await using _first = await open("first", service.port);
     await using tab = await adminTab("tunnels");
     const { page } = tab;
-    await page.getByRole("row").filter({ hasText: "first" }).waitFor();
+    const row = (name: string) => page.getByRole("row").filter({ hasText: name });
+    await row("first").waitFor();
+    await page.getByRole("switch", { name: "Follow" }).uncheck();
     await using _second = await open("second", service.port);
     await page.getByRole("button", { name: "Show 1 new tunnel" }).waitFor();
-    expect(await page.getByRole("row").filter({ hasText: "second" }).count()).toBe(0);
+    expect(await row("second").count()).toBe(0);
     await tab.check();
     await page.getByRole("button", { name: "Show 1 new tunnel" }).click();
-    await page.getByRole("row").filter({ hasText: "second" }).waitFor();
+    await row("second").waitFor();
     await page.getByRole("switch", { name: "Follow" }).check();
     await using _third = await open("third", service.port);
-    await page.getByRole("row").filter({ hasText: "third" }).waitFor();
+    await row("third").waitFor();
+    await row("third").hover();
+    await using _fourth = await open("fourth", service.port);
+    await page.getByRole("button", { name: "Show 1 new tunnel" }).waitFor();
+    expect(await row("fourth").count()).toBe(0);
+    await page.getByRole("heading", { name: "Tunnels" }).hover();
+    await row("fourth").waitFor();
   });
 
   test("disconnecting says what happens, asks once and reports", async () => {
@@ -166,15 +174,17 @@ describe("requests", () => {
     await tab.check();
     await page.getByRole("searchbox").fill("");
 
-    await page.getByRole("button", { name: "Pause", exact: true }).click();
-    await visit("orders", "/while-paused");
-    await page.getByRole("button", { name: "Follow (1 new)" }).waitFor();
-    expect(await page.getByRole("button", { name: "/while-paused" }).count()).toBe(0);
-    await page.getByRole("button", { name: "Follow (1 new)" }).click();
-    await page.getByRole("button", { name: "/while-paused" }).waitFor();
+    await page.getByRole("heading", { name: "Requests" }).focus();
+    await page.keyboard.press("Space");
+    await page.getByText("Standing still", { exact: true }).waitFor();
+    await visit("orders", "/while-off");
+    await page.getByRole("button", { name: "Show 1 new request" }).waitFor();
+    expect(await page.getByRole("button", { name: "/while-off" }).count()).toBe(0);
+    await page.getByRole("switch", { name: "Follow" }).check();
+    await page.getByRole("button", { name: "/while-off" }).waitFor();
 
     // A row under the pointer stays where it is.
-    await page.getByRole("button", { name: "/while-paused" }).hover();
+    await page.getByRole("button", { name: "/while-off" }).hover();
     await visit("orders", "/while-pointing");
     await page.getByText("Standing still while you are in the list").waitFor();
     expect(await page.getByRole("button", { name: "/while-pointing" }).count()).toBe(0);

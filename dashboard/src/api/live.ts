@@ -7,6 +7,7 @@ import { base, expired } from "./session.ts";
 
 /** `loggedOut`: tried again as well, but only a log-in helps. */
 export type LiveState = "off" | "connecting" | "live" | "waiting" | "loggedOut";
+/** One of the server's (see `GET /admin/events`), or `connected`: everything from now on is told; or `lost`: nothing is. */
 export interface LiveEvent {
   type: string;
   data: unknown;
@@ -14,9 +15,13 @@ export interface LiveEvent {
 type Listener = (event: LiveEvent) => void;
 
 const listeners = new Set<Listener>();
+const observers = new Set<Listener>();
 const [state, setState] = createSignal<LiveState>("off");
+const [lostAtMs, setLostAtMs] = createSignal<number | null>(null);
 /** Whether what is on screen is being kept up to date. */
 export const liveState = state;
+/** Since when nothing is heard although somebody listens; null while all is well. */
+export { lostAtMs };
 
 /** For `refetchInterval`: whoever is logged out is asked to log in when they do something, never by a timer. */
 export const pollEvery = (ms: number): number | false => (state() === "loggedOut" ? false : ms);
@@ -29,6 +34,12 @@ let loggedOut = false;
 
 /** No byte for this long means that the connection is dead: the server sends `stats` each second. */
 const silenceMs = 20_000;
+/** How long the stream goes on in a tab that nobody sees: switching to and fro is no reason to begin anew. */
+const hiddenMs = 10_000;
+
+function emit(event: LiveEvent): void {
+  for (const listener of [...observers, ...listeners]) listener(event);
+}
 
 async function connect(): Promise<void> {
   const controller = new AbortController();
@@ -39,6 +50,7 @@ async function connect(): Promise<void> {
     clearTimeout(silence);
     silence = setTimeout(() => controller.abort(), silenceMs);
   };
+  heard();
   try {
     const response = await fetch(`${base()}/events`, {
       headers: { accept: "text/event-stream", ...(lastEventId === "" ? {} : { "last-event-id": lastEventId }) },
@@ -50,12 +62,13 @@ async function connect(): Promise<void> {
     loggedOut = response.status === 401;
     if (!response.ok || response.body === null) throw await readError(response);
     failures = 0;
-    setState("live");
     heard();
+    emit({ type: "connected", data: null });
+    setState("live");
+    setLostAtMs(null);
     const parse = createEventParser((event) => {
       if (event.id !== "") lastEventId = event.id;
-      const data: unknown = JSON.parse(event.data);
-      for (const listener of listeners) listener({ type: event.type, data });
+      emit({ type: event.type, data: JSON.parse(event.data) as unknown });
     });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
@@ -69,6 +82,7 @@ async function connect(): Promise<void> {
     failures++;
   } finally {
     clearTimeout(silence);
+    emit({ type: "lost", data: null });
     if (abort === controller) {
       abort = null;
       schedule();
@@ -76,39 +90,60 @@ async function connect(): Promise<void> {
   }
 }
 
+const wanted = (): boolean => listeners.size > 0 && !document.hidden;
+
 function schedule(): void {
   clearTimeout(retryTimer);
-  if (listeners.size === 0 || document.hidden) {
-    setState("off");
+  if (!wanted()) {
+    turnOff();
     return;
   }
+  setLostAtMs((before) => before ?? Date.now());
   setState(loggedOut ? "loggedOut" : "waiting");
   const limitMs = Math.min(15_000, 500 * 2 ** failures);
   retryTimer = setTimeout(() => void connect(), 250 + Math.random() * limitMs);
 }
 
-function stop(): void {
+function turnOff(): void {
+  setState("off");
+  setLostAtMs(null);
+}
+
+function update(): void {
+  if (wanted()) {
+    if (abort === null) connectNow();
+    return;
+  }
   clearTimeout(retryTimer);
   const current = abort;
   abort = null;
   current?.abort();
-  setState("off");
+  turnOff();
 }
 
-function update(): void {
-  if (listeners.size > 0 && !document.hidden) {
-    if (abort === null) {
-      clearTimeout(retryTimer);
-      void connect();
-    }
-  } else {
-    stop();
+/** Does not wait for the next try. */
+export function connectNow(): void {
+  clearTimeout(retryTimer);
+  if (state() !== "live" && wanted()) {
+    const current = abort;
+    void connect();
+    current?.abort();
   }
 }
 
-document.addEventListener("visibilitychange", update);
+let hideTimer: ReturnType<typeof setTimeout> | undefined;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hideTimer);
+  if (document.hidden) hideTimer = setTimeout(update, hiddenMs);
+  else update();
+});
 // After somebody logged in again nobody wants to wait for the next try.
 createRoot(() => createEffect(on(expired, (isExpired) => !isExpired && update(), { defer: true })));
+
+/** Calls `listener` for every event, whenever somebody else listens. For the life of the page. */
+export function observe(listener: Listener): void {
+  observers.add(listener);
+}
 
 /** Calls `listener` for every event while the calling component is on screen. */
 export function listen(listener: Listener): void {

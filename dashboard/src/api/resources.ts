@@ -13,10 +13,17 @@ function listOf<T>(resource: string, path: string, key: string, query: Query) {
   return queryOptions<Page<T>, Error, Page<T>, ListKey>({
     queryKey: [resource, base(), path, query],
     queryFn: ({ signal }) => list<T>(base() + path, key, query, signal),
-    placeholderData: (previous, previousQuery) => (previousQuery?.queryKey[2] === path ? previous : undefined),
+    placeholderData: keepOf(path),
   });
 }
 
+/** Old rows stay only while they are of the same list. */
+const keepOf =
+  (path: string) =>
+  <T>(previous: T | undefined, query: { queryKey: ListKey } | undefined): T | undefined =>
+    query?.queryKey[2] === path ? previous : undefined;
+
+type RequestsPage = Omit<t.RequestsAnswer, "requests"> & { items: t.CapturedRequest[] };
 type ListKey = [resource: string, base: string, path: string, query: Query];
 
 function oneOf<T>(resource: string, path: string, key: string, query: Query = {}) {
@@ -43,7 +50,15 @@ export const applicationTunnels = (id: string) =>
 export const tunnels = (query: Query) => listOf<t.Tunnel>("tunnels", "/tunnels", "tunnels", query);
 export const apiKeys = (query: Query) => listOf<t.ApiKey>("keys", "/api-keys", "keys", query);
 export const auditEvents = (query: Query) => listOf<t.AuditEvent>("audit", "/audit", "events", query);
-export const requests = (query: Query) => listOf<t.CapturedRequest>("requests", "/requests", "requests", query);
+export const requests = (query: Query) =>
+  queryOptions<RequestsPage, Error, RequestsPage, ListKey>({
+    queryKey: ["requests", base(), "/requests", query],
+    queryFn: async ({ signal }) => {
+      const { requests: items, ...rest } = await get<t.RequestsAnswer>(`${base()}/requests`, query, signal);
+      return { items, ...rest };
+    },
+    placeholderData: keepOf("/requests"),
+  });
 export const request = (id: string) => oneOf<t.CapturedRequest>("requests", `/requests/${id}`, "request");
 export const stats = () => oneOf<t.Stats>("stats", "/stats", "stats");
 export const overview = () => oneOf<t.Overview>("overview", "/overview", "overview");

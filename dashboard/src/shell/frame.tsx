@@ -7,6 +7,7 @@ import {
   ErrorBoundary,
   lazy,
   on,
+  onCleanup,
   onMount,
   Show,
   Suspense,
@@ -20,8 +21,9 @@ import { Problem } from "../ui/note.tsx";
 import { Page } from "../ui/page.tsx";
 import { Shortcuts } from "../ui/shortcuts.tsx";
 import { BrandMark } from "./brand.tsx";
+import { LiveNote, NotUpToDate } from "./live-note.tsx";
 import { LogInAgain } from "./log-in-again.tsx";
-import { Sidebar } from "./sidebar.tsx";
+import { places, Sidebar } from "./sidebar.tsx";
 
 const MustEnrol = lazy(() => import("../pages/me/must-enrol.tsx"));
 
@@ -70,7 +72,14 @@ function Broken(props: { error: unknown; onLeave: () => void }): JSX.Element {
   );
 }
 
+/** Where the side bar is a drawer, as in shell.css. */
+const narrowScreen = matchMedia("(max-width: 60rem)");
+
 function Inside(props: ParentProps): JSX.Element {
+  const [narrow, setNarrow] = createSignal(narrowScreen.matches);
+  const onWidth = () => setNarrow(narrowScreen.matches);
+  narrowScreen.addEventListener("change", onWidth);
+  onCleanup(() => narrowScreen.removeEventListener("change", onWidth));
   const location = useLocation();
   const [menu, setMenu] = createSignal(false);
   let main!: HTMLElement;
@@ -101,6 +110,9 @@ function Inside(props: ParentProps): JSX.Element {
           <BrandMark />
           <span>digit-link</span>
         </a>
+        <Show when={narrow()}>
+          <LiveNote />
+        </Show>
         <IconButton
           icon="menu"
           label="Menu"
@@ -112,7 +124,14 @@ function Inside(props: ParentProps): JSX.Element {
       <Show when={menu()}>
         <div class="scrim" onClick={() => setMenu(false)} />
       </Show>
-      <Sidebar open={menu()} />
+      <Sidebar
+        open={menu()}
+        note={
+          <Show when={!narrow()}>
+            <LiveNote />
+          </Show>
+        }
+      />
       <main class="content" id="content" tabindex="-1" ref={main}>
         <Suspense>
           <ErrorBoundary fallback={(error: unknown, reset) => <Broken error={error} onLeave={reset} />}>
@@ -121,8 +140,9 @@ function Inside(props: ParentProps): JSX.Element {
             </Show>
           </ErrorBoundary>
         </Suspense>
+        <NotUpToDate />
       </main>
-      <Shortcuts />
+      <Shortcuts places={places()} />
       <Show when={expired()}>
         <LogInAgain />
       </Show>

@@ -1,13 +1,11 @@
-// The side bar: where one may go, whether what is shown is live, and who is logged in.
+// The side bar: where one may go, and who is logged in.
 
 import { A, useLocation, useNavigate } from "@solidjs/router";
 import { For, Show, type JSX } from "solid-js";
-import { liveState, type LiveState } from "../api/live.ts";
-import { canManage, ensureSession, isAdmin, logOut, me, portal } from "../api/session.ts";
+import { canManage, isAdmin, logOut, me, portal } from "../api/session.ts";
 import { Icon, type IconName } from "../ui/icon.tsx";
 import { Menu } from "../ui/menu.tsx";
-import { showShortcuts } from "../ui/shortcuts.tsx";
-import { Dot } from "../ui/state.tsx";
+import { showShortcuts, type Place } from "../ui/shortcuts.tsx";
 import { attempt } from "../ui/toast.tsx";
 import { BrandMark } from "./brand.tsx";
 
@@ -16,6 +14,8 @@ interface Link {
   label: string;
   icon: IconName;
   shown?: () => boolean;
+  /** After g, it leads here. */
+  key?: string;
 }
 
 const inPortal = () => portal() !== "none";
@@ -25,16 +25,16 @@ const groups: { title: string; links: Link[] }[] = [
   {
     title: "Live",
     links: [
-      { path: "overview", label: "Overview", icon: "overview" },
-      { path: "tunnels", label: "Tunnels", icon: "tunnel", shown: inPortal },
-      { path: "requests", label: "Requests", icon: "requests", shown: inPortal },
+      { path: "overview", key: "o", label: "Overview", icon: "overview" },
+      { path: "tunnels", key: "t", label: "Tunnels", icon: "tunnel", shown: inPortal },
+      { path: "requests", key: "r", label: "Requests", icon: "requests", shown: inPortal },
     ],
   },
   {
     title: "Manage",
     links: [
       { path: "organizations", label: "Organizations", icon: "building", shown: isAdmin },
-      { path: "applications", label: "Applications", icon: "app", shown: inPortal },
+      { path: "applications", key: "a", label: "Applications", icon: "app", shown: inPortal },
       { path: "accounts", label: "Accounts", icon: "users", shown: () => isAdmin() || (isOrg() && canManage()) },
     ],
   },
@@ -50,17 +50,36 @@ const groups: { title: string; links: Link[] }[] = [
   {
     title: "Record",
     links: [
-      { path: "audit", label: "Audit log", icon: "audit", shown: () => isAdmin() || (isOrg() && canManage()) },
+      {
+        path: "audit",
+        key: "l",
+        label: "Audit log",
+        icon: "audit",
+        shown: () => isAdmin() || (isOrg() && canManage()),
+      },
       { path: "settings", label: "Settings", icon: "settings", shown: () => isOrg() && canManage() },
     ],
   },
 ];
 
-export function Sidebar(props: { open: boolean }): JSX.Element {
+const isShown = (link: Link): boolean => link.shown?.() ?? true;
+
+/** Where this account may go by keys. */
+export function places(): Place[] {
+  const links = groups
+    .flatMap((group) => group.links)
+    .flatMap((link) => (link.key !== undefined && isShown(link) ? [{ ...link, key: link.key }] : []));
+  return [...links, { key: "m", path: "me", label: "My account" }].map(({ key, path, label }) => {
+    return { key, path: `/dashboard/${path}`, label };
+  });
+}
+
+/** `note` stands at its foot. */
+export function Sidebar(props: { open: boolean; note: JSX.Element }): JSX.Element {
   const location = useLocation();
   const account = () => me()?.account;
   const current = (path: string) => location.pathname.split("/")[2] === path;
-  const shown = (links: Link[]) => links.filter((link) => link.shown?.() ?? true);
+  const shown = (links: Link[]) => links.filter(isShown);
   return (
     <aside class="sidebar" id="sidebar" data-open={props.open}>
       <A class="brand" href="/dashboard/overview">
@@ -98,34 +117,10 @@ export function Sidebar(props: { open: boolean }): JSX.Element {
         </For>
       </nav>
       <div class="sidebar-foot">
-        <LiveNote />
+        {props.note}
         <AccountMenu name={account()?.username ?? ""} />
       </div>
     </aside>
-  );
-}
-
-const liveWords: Record<LiveState, string> = {
-  live: "Live",
-  connecting: "Connecting…",
-  waiting: "Connection lost, trying again",
-  loggedOut: "Logged out",
-  off: "",
-};
-
-function LiveNote(): JSX.Element {
-  return (
-    <Show when={liveState() !== "off"}>
-      <p class="live-note" role="status">
-        <Dot tone={liveState() === "live" ? "good" : "warn"} />
-        <span>{liveWords[liveState()]}</span>
-        <Show when={liveState() === "loggedOut"}>
-          <button type="button" class="more" onClick={() => void attempt(ensureSession)}>
-            Log in again
-          </button>
-        </Show>
-      </p>
-    </Show>
   );
 }
 

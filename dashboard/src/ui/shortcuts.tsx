@@ -1,33 +1,56 @@
-// Keys that work everywhere, and the sheet that lists them.
+// Keys that work everywhere or on the page at hand, and the sheet that lists them.
 
 import { useNavigate } from "@solidjs/router";
-import { createSignal, For, onCleanup, Show, type JSX } from "solid-js";
+import { createSignal, For, onCleanup, onMount, Show, type JSX } from "solid-js";
 import { Dialog } from "./dialog.tsx";
 
 const [open, setOpen] = createSignal(false);
 export const showShortcuts = (): void => void setOpen(true);
 
-const places: Record<string, { path: string; label: string }> = {
-  o: { path: "/dashboard/overview", label: "Overview" },
-  t: { path: "/dashboard/tunnels", label: "Tunnels" },
-  r: { path: "/dashboard/requests", label: "Requests" },
-  a: { path: "/dashboard/applications", label: "Applications" },
-  l: { path: "/dashboard/audit", label: "Audit log" },
-  m: { path: "/dashboard/me", label: "My account" },
-};
+/** A key of a page. */
+export interface Shortcut {
+  key: string;
+  /** What stands on the key. */
+  shown: string;
+  text: string;
+  run: () => unknown;
+}
+const [ofPage, setOfPage] = createSignal<readonly Shortcut[]>([]);
 
-/** Mounted once inside the router. */
-export function Shortcuts(): JSX.Element {
+/** The key works, and is listed, while the calling component is on screen. */
+export function useShortcut(shortcut: Shortcut): void {
+  onMount(() => setOfPage((all) => [...all, shortcut]));
+  onCleanup(() => setOfPage((all) => all.filter((one) => one !== shortcut)));
+}
+
+/** A place to go to; `key` comes after g. */
+export interface Place {
+  key: string;
+  path: string;
+  label: string;
+}
+
+const searchField = (): HTMLInputElement | null => document.querySelector("[data-search]");
+const inField = (target: EventTarget | null, selector: string): boolean =>
+  target instanceof HTMLElement && target.closest(selector) !== null;
+
+/** Mounted once inside the router. `places`: where this account may go. */
+export function Shortcuts(props: { places: readonly Place[] }): JSX.Element {
   const navigate = useNavigate();
   let afterG = false;
   const onKeyDown = (event: KeyboardEvent) => {
-    const target = event.target;
-    const typing =
-      target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null;
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null)
-      return;
-    if (event.key === "/") {
-      const search = document.querySelector<HTMLInputElement>("[data-search]");
+    const typing = inField(event.target, "input, textarea, select, [contenteditable]");
+    const isOrder = event.ctrlKey || event.metaKey || event.altKey;
+    if (typing || isOrder || document.querySelector("dialog[open]") !== null) return;
+    // The space bar presses what has the focus.
+    const shortcut = inField(event.target, "button, a, summary")
+      ? undefined
+      : ofPage().find(({ key }) => key === event.key);
+    if (shortcut !== undefined) {
+      event.preventDefault();
+      shortcut.run();
+    } else if (event.key === "/") {
+      const search = searchField();
       if (search) {
         event.preventDefault();
         search.focus();
@@ -43,7 +66,7 @@ export function Shortcuts(): JSX.Element {
       }, 1_200);
     } else if (afterG) {
       afterG = false;
-      const place = places[event.key];
+      const place = props.places.find(({ key }) => key === event.key);
       if (place) navigate(place.path);
     }
   };
@@ -54,13 +77,16 @@ export function Shortcuts(): JSX.Element {
     <Show when={open()}>
       <Dialog title="Keyboard shortcuts" onClose={() => setOpen(false)}>
         <dl class="shortcuts">
-          <Row keys={["/"]} text="Search or filter the list" />
-          <Row keys={["Esc"]} text="Close a dialog, clear the search" />
+          <Show when={searchField()}>
+            <Row keys={["/"]} text="Search or filter the list" />
+            <Row keys={["Esc"]} text="Close a dialog, clear the search" />
+          </Show>
+          <Show when={!searchField()}>
+            <Row keys={["Esc"]} text="Close a dialog" />
+          </Show>
+          <For each={ofPage()}>{({ shown, text }) => <Row keys={[shown]} text={text} />}</For>
           <Row keys={["?"]} text="This list" />
-          <Row keys={["Space"]} text="Pause or follow, on live pages" />
-          <For each={Object.entries(places)}>
-            {([key, place]) => <Row keys={["g", key]} text={`Go to: ${place.label}`} />}
-          </For>
+          <For each={props.places}>{({ key, label }) => <Row keys={["g", key]} text={`Go to: ${label}`} />}</For>
         </dl>
       </Dialog>
     </Show>

@@ -1,7 +1,7 @@
 // Whether an application works right now: the way of a request, live agents, traffic.
 
 import { For, lazy, Show, type Accessor, type JSX } from "solid-js";
-import { pollEvery } from "../../api/live.ts";
+import { pollWhileLost } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage, serverUrl } from "../../api/session.ts";
 import type { Application, Tunnel, TunnelAgent } from "../../api/types.ts";
@@ -23,7 +23,7 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
   const application = props.application;
   const tunnels = useQuery(() => ({
     ...resources.applicationTunnels(application().id),
-    refetchInterval: pollEvery(3_000),
+    refetchInterval: pollWhileLost(3_000),
   }));
   const access = () => policyWord(application().authType ?? "open");
   return (

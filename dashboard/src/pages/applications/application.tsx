@@ -2,8 +2,7 @@
 
 import { useParams } from "@solidjs/router";
 import { lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
-import { listen } from "../../api/live.ts";
-import { refresh } from "../../api/query-client.ts";
+import { useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
@@ -27,9 +26,7 @@ export default function ApplicationPage(): JSX.Element {
   const params = useParams<{ id: string; tab?: string }>();
   const query = useQuery(() => resources.application(params.id));
   const root = () => `/dashboard/applications/${params.id}`;
-  listen((event) => {
-    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("applications", "tunnels");
-  });
+  useLive();
   const loaded = (): Application | undefined => (query.isPending ? undefined : query.data);
   return (
     <Page

@@ -1,8 +1,7 @@
 // Applications as a list: of everything one may see, or of one organization.
 
 import { Show, type JSX } from "solid-js";
-import { listen } from "../../api/live.ts";
-import { refresh } from "../../api/query-client.ts";
+import { useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
@@ -21,9 +20,7 @@ import { Ago } from "../../ui/time.tsx";
 export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element; create?: JSX.Element }): JSX.Element {
   const state = createListState(["q"], { fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }) });
   const query = useQuery(() => resources.applications(state.query()));
-  listen((event) => {
-    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("applications");
-  });
+  useLive();
   const columns: Column<Application>[] = [
     {
       title: "Application",

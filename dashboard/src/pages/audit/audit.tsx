@@ -1,32 +1,40 @@
-// The audit log: every filter that the API has, live tail on request, export, details of each change.
+// The audit log: every filter that the API has, following on request, export, details of each change.
 
-import { createSignal, Show, type JSX } from "solid-js";
+import { createEffect, createSignal, on, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
+import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
-import { Switch } from "../../ui/choice.tsx";
 import { Clip } from "../../ui/clip.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
 import { Select } from "../../ui/field.tsx";
+import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
+import { createHeldList, withRows } from "../../ui/held-list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Menu } from "../../ui/menu.tsx";
 import { Empty } from "../../ui/note.tsx";
-import { Card, Fact, Page } from "../../ui/page.tsx";
+import { Card, Page } from "../../ui/page.tsx";
+import { createReading } from "../../ui/reading.ts";
 import { Search } from "../../ui/search.tsx";
-import { Badge } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
-import { Moment } from "../../ui/time.tsx";
+import { Moment, now } from "../../ui/time.tsx";
 import { attempt } from "../../ui/toast.tsx";
 import { Icon } from "../../ui/icon.tsx";
 import { ScopePicker } from "../scope-picker.tsx";
+import { EventDetails, Outcome } from "./event-details.tsx";
 
 const filters = ["action", "actor", "outcome", "org", "app", "from", "to"] as const;
 
 export default function Audit(): JSX.Element {
   const state = createListState(filters);
-  const [tail, setTail] = createSignal(false);
+  /** Why what happens now can't come into this list; null when it can. */
+  const standsStill = () => {
+    if (state.cursor() !== "") return "Only the first page follows";
+    return Date.parse(state.value("to")) <= now() ? "Nothing new is before “Until”" : null;
+  };
+  const follow = createFollow(false, standsStill);
+  const { reading, watch } = createReading();
   const [opened, setOpened] = createSignal<AuditEvent | null>(null);
   const asked = () => {
     const { from, to, ...rest } = state.query();
@@ -36,8 +44,23 @@ export default function Audit(): JSX.Element {
   };
   const query = useQuery(() => ({
     ...resources.auditEvents(asked()),
-    refetchInterval: tail() && state.cursor() === "" ? 2_000 : false,
+    refetchInterval: follow.following() ? pollWhileLost(2_000) : false,
   }));
+  createEffect(() => {
+    if (follow.following()) useLive();
+  });
+  createEffect(
+    on(
+      () => follow.following() && (liveStats()?.newestAudit ?? null),
+      (newest) => newest !== false && void query.refetch(),
+      { defer: true },
+    ),
+  );
+  const held = createHeldList<AuditEvent>(
+    () => (query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData ? undefined : query.data?.items),
+    () => JSON.stringify(state.query()),
+    () => follow.following() && !reading(),
+  );
   const download = (format: "csv" | "jsonl") => {
     const { cursor: _cursor, sort: _sort, ...rest } = asked() as Record<string, string>;
     // The browser loads the file itself: an expired session would leave the reader on a page of JSON.
@@ -131,30 +154,27 @@ export default function Audit(): JSX.Element {
         <TimeFilter label="From" value={state.value("from")} onValue={(from) => state.set({ from })} />
         <TimeFilter label="Until" value={state.value("to")} onValue={(to) => state.set({ to })} />
         <span class="grow" />
-        <Switch label="Live tail" checked={tail()} onChecked={setTail} />
+        <ShowNew
+          waiting={held.waiting()}
+          more={held.waiting() > 0 && held.waiting() === query.data?.items.length}
+          one="event"
+          onShow={held.catchUp}
+        />
+        <FollowSwitch follow={follow} />
       </div>
       <Card flush>
-        <DataTable
-          label="Audit events"
-          columns={columns}
-          query={query}
-          state={state}
-          empty={<Empty icon="audit" title="Nothing recorded yet" text="Logins, refusals and changes appear here." />}
-        />
+        <div ref={watch}>
+          <DataTable
+            label="Audit events"
+            columns={columns}
+            query={withRows(query, held.rows)}
+            state={state}
+            empty={<Empty icon="audit" title="Nothing recorded yet" text="Logins, refusals and changes appear here." />}
+          />
+        </div>
       </Card>
       <Show when={opened()}>{(event) => <EventDetails event={event()} onClose={() => setOpened(null)} />}</Show>
     </Page>
-  );
-}
-
-function Outcome(props: { event: AuditEvent }): JSX.Element {
-  // What went well is the rule, so that what was refused stands out.
-  return (
-    <Show when={props.event.success} fallback={<Badge tone="bad">Refused</Badge>}>
-      <span class="state-main muted">
-        <Icon name="check" small /> Succeeded
-      </span>
-    </Show>
   );
 }
 
@@ -182,38 +202,5 @@ function TimeFilter(props: { label: string; value: string; onValue: (value: stri
         onChange={(event) => props.onValue(event.currentTarget.value)}
       />
     </label>
-  );
-}
-
-function EventDetails(props: { event: AuditEvent; onClose: () => void }): JSX.Element {
-  const event = () => props.event;
-  const text = (value: string | null | undefined) => value ?? <span class="muted">–</span>;
-  return (
-    <Dialog drawer title={event().action} onClose={props.onClose}>
-      <dl class="facts">
-        <Fact name="Outcome">
-          <Outcome event={event()} />
-        </Fact>
-        <Fact name="Time">
-          <Moment time={event().time} />
-        </Fact>
-        <Fact name="Reason">{text(event().reason)}</Fact>
-        <Fact name="Actor">{text(event().actor)}</Fact>
-        <Fact name="Claimed identity">{text(event().identity)}</Fact>
-        <Fact name="Address">{text(event().address)}</Fact>
-        <Fact name="Kind of credential">{text(event().authType)}</Fact>
-        <Fact name="API key">{text(event().keyId)}</Fact>
-        <Fact name="Organization">{text(event().orgName ?? event().orgId)}</Fact>
-        <Fact name="Application">{text(event().appName ?? event().appId)}</Fact>
-        <Fact name="Request id">{text(event().requestId)}</Fact>
-        <Fact name="Row">{event().id}</Fact>
-      </dl>
-      <Show when={event().details}>
-        <section class="stack-tight">
-          <h3>Before and after</h3>
-          <pre class="code-block">{JSON.stringify(event().details, null, 2)}</pre>
-        </section>
-      </Show>
-    </Dialog>
   );
 }

@@ -1,13 +1,14 @@
 // The overview: what is live now, traffic over time, the busiest tunnels, who was refused.
 
-import { createSignal, lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
-import { listen } from "../../api/live.ts";
+import { createEffect, createSignal, lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
+import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin, me, portal, serverUrl } from "../../api/session.ts";
 import type { Stats } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { LinkButton } from "../../ui/button.tsx";
 import { Command } from "../../ui/copy.tsx";
+import { createFollow, FollowSwitch } from "../../ui/follow.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page, Stat } from "../../ui/page.tsx";
@@ -21,13 +22,6 @@ const TrafficCard = lazy(() => import("./traffic-card.tsx"));
 
 /** Of the line beside the rate of requests. */
 const secondsShown = 60;
-
-/** What the event stream sends each second. */
-interface LiveNumbers {
-  activeTunnels?: number;
-  requestsPerSecond?: number;
-  bytesPerSecond?: number;
-}
 
 export default function Overview(): JSX.Element {
   return (
@@ -43,14 +37,13 @@ export default function Overview(): JSX.Element {
 }
 
 function Live(): JSX.Element {
-  const stats = useQuery(() => ({ ...resources.stats(), refetchInterval: 15_000 }));
-  const [live, setLive] = createSignal<LiveNumbers>({});
+  useLive();
+  const follow = createFollow();
+  const stats = useQuery(() => ({ ...resources.stats(), refetchInterval: pollWhileLost(15_000) }));
   const [lately, setLately] = createSignal<number[]>([]);
-  listen((event) => {
-    if (event.type !== "stats") return;
-    const numbers = event.data as LiveNumbers;
-    setLive(numbers);
-    setLately((before) => [...before, numbers.requestsPerSecond ?? 0].slice(-secondsShown));
+  createEffect(() => {
+    const now = liveStats();
+    if (now !== null) setLately((before) => [...before, now.requestsPerSecond].slice(-secondsShown));
   });
   const known = (): Partial<Stats> => (stats.isPending ? {} : (stats.data ?? {}));
   const number = (value: number | undefined, format: (value: number) => string) => (
@@ -58,7 +51,7 @@ function Live(): JSX.Element {
       {format(value ?? 0)}
     </Show>
   );
-  const activeTunnels = () => live().activeTunnels ?? known().activeTunnels;
+  const activeTunnels = () => liveStats()?.activeTunnels ?? known().activeTunnels;
 
   return (
     <Page
@@ -68,13 +61,22 @@ function Live(): JSX.Element {
           ? "Everything on this server, live."
           : `Everything of ${me()?.organization?.name ?? "your organization"}, live.`
       }
+      actions={<FollowSwitch follow={follow} />}
     >
       <dl class="stats">
         <Stat name="Tunnels connected" value={number(activeTunnels(), formatCount)} note="with a live session" />
         <Stat
           name="Requests per second"
-          value={live().requestsPerSecond === undefined ? "–" : formatCompact(live().requestsPerSecond ?? 0)}
-          note={live().bytesPerSecond === undefined ? "now" : `${formatBytes(live().bytesPerSecond ?? 0)}/s`}
+          value={
+            <Show when={liveStats()} fallback="–">
+              {(now) => formatCompact(now().requestsPerSecond)}
+            </Show>
+          }
+          note={
+            <Show when={liveStats()} fallback="not known now">
+              {(now) => `${formatBytes(now().bytesPerSecond)}/s`}
+            </Show>
+          }
         >
           <Spark values={lately()} slots={secondsShown} />
         </Stat>
@@ -100,8 +102,8 @@ function Live(): JSX.Element {
         <TrafficCard />
       </Suspense>
       <div class="grid-2">
-        <TopTunnels />
-        <RecentRefusals />
+        <TopTunnels follow={follow} />
+        <RecentRefusals follow={follow} />
       </div>
     </Page>
   );

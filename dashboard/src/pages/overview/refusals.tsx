@@ -1,44 +1,62 @@
 // The last refusals, each with the rule that made it; new ones come in from the event stream.
 
-import { createSignal, For, Show, type JSX } from "solid-js";
+import { createMemo, createSignal, For, Show, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
+import { pollWhileLost } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import type { Refusal } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
+import { ShowNew, type Follow } from "../../ui/follow.tsx";
+import { createHeldList } from "../../ui/held-list.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card } from "../../ui/page.tsx";
-import { Ago } from "../../ui/time.tsx";
+import { createReading } from "../../ui/reading.ts";
 import { Badge } from "../../ui/state.tsx";
+import { Ago } from "../../ui/time.tsx";
 
 const shownAtOnce = 8;
-const keyOf = ({ time, name, rule, address }: Refusal): string => [time, name, rule, address].join(" ");
+const mostHeard = 100;
+const idOf = ({ time, name, rule, address }: Refusal): string => [time, name, rule, address].join(" ");
 
-export function RecentRefusals(): JSX.Element {
-  const overview = useQuery(() => resources.overview());
-  const [fresh, setFresh] = createSignal<Refusal[]>([]);
+export function RecentRefusals(props: { follow: Follow }): JSX.Element {
+  const overview = useQuery(() => ({ ...resources.overview(), refetchInterval: pollWhileLost(10_000) }));
+  const [heard, setHeard] = createSignal<Refusal[]>([]);
   listen((event) => {
-    if (event.type === "refusal") setFresh((all) => [event.data as Refusal, ...all].slice(0, shownAtOnce));
+    if (event.type === "refusal") setHeard((all) => [event.data as Refusal, ...all].slice(0, mostHeard));
   });
-  const rows = (older: Refusal[]) => {
-    // The query is asked again now and then, and knows by then what the stream has said.
-    const known = new Set(older.map(keyOf));
-    return [...fresh().filter((one) => !known.has(keyOf(one))), ...older].slice(0, shownAtOnce);
-  };
+  /** The query is asked again now and then, and knows by then what the stream has said. A row stays the same object. */
+  const latest = createMemo((before: (Refusal & { id: string })[] | undefined) => {
+    if (overview.dataUpdatedAt === 0 || overview.isPending) return undefined;
+    const known = new Map(before?.map((one) => [one.id, one]));
+    const all = [...heard(), ...(overview.data?.recentRefusals ?? [])].map((one) => {
+      const id = idOf(one);
+      return known.get(id) ?? { ...one, id };
+    });
+    return [...new Map(all.map((one) => [one.id, one])).values()].sort((a, b) => (a.time < b.time ? 1 : -1));
+  });
+  const { reading, watch } = createReading();
+  const held = createHeldList(
+    latest,
+    () => "",
+    () => props.follow.following() && !reading(),
+  );
+  const rows = () => held.rows().slice(0, shownAtOnce);
   return (
     <Card
       title="Recent refusals"
       lead="Who was turned away, and by which rule."
-      actions={<a href="/dashboard/audit?outcome=failure">All in the audit log</a>}
+      actions={
+        <ShowNew waiting={held.waiting()} more={held.waiting() >= mostHeard} one="refusal" onShow={held.catchUp}>
+          <a href="/dashboard/audit?outcome=failure">All in the audit log</a>
+        </ShowNew>
+      }
       flush
     >
       <Load query={overview}>
-        {(data) => (
-          <Show
-            when={rows(data().recentRefusals).length > 0}
-            fallback={<p class="lines-empty">Nobody was refused lately.</p>}
-          >
-            <ul class="lines">
-              <For each={rows(data().recentRefusals)}>
+        {() => (
+          <Show when={rows().length > 0} fallback={<p class="lines-empty">Nobody was refused lately.</p>}>
+            <ul class="lines" ref={watch}>
+              <For each={rows()}>
                 {(refusal) => (
                   <li>
                     <span class="cell-main">

@@ -1,30 +1,46 @@
 // The busiest tunnels, as bars.
 
 import { createEffect, For, Show, type JSX } from "solid-js";
+import { pollWhileLost } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
 import { formatBytes, formatCompact } from "../../ui/format.ts";
+import { ShowNew, type Follow } from "../../ui/follow.tsx";
+import { createHeldList } from "../../ui/held-list.ts";
 import { Load } from "../../ui/load.tsx";
 import { Card } from "../../ui/page.tsx";
+import { createReading } from "../../ui/reading.ts";
 
-export function TopTunnels(): JSX.Element {
-  const overview = useQuery(() => ({ ...resources.overview(), refetchInterval: 10_000 }));
+export function TopTunnels(props: { follow: Follow }): JSX.Element {
+  const overview = useQuery(() => ({ ...resources.overview(), refetchInterval: pollWhileLost(10_000) }));
+  const latest = () => (overview.dataUpdatedAt === 0 || overview.isPending ? undefined : overview.data?.topTunnels);
+  const { reading, watch } = createReading();
+  const held = createHeldList(
+    latest,
+    () => "",
+    () => props.follow.following() && !reading(),
+  );
+  const most = () => Math.max(1, ...held.rows().map(({ requests }) => requests));
   return (
     <Card
       title="Busiest tunnels"
       lead="By requests since they opened."
-      actions={<a href="/dashboard/tunnels">All tunnels</a>}
+      actions={
+        <ShowNew waiting={held.waiting()} one="tunnel" onShow={held.catchUp}>
+          <a href="/dashboard/tunnels">All tunnels</a>
+        </ShowNew>
+      }
       flush
     >
       <Load query={overview}>
-        {(data) => (
-          <Show when={data().topTunnels.length > 0} fallback={<p class="lines-empty">No tunnel is connected.</p>}>
-            <ol class="bars">
-              <For each={data().topTunnels}>
+        {() => (
+          <Show when={held.rows().length > 0} fallback={<p class="lines-empty">No tunnel is connected.</p>}>
+            <ol class="bars" ref={watch}>
+              <For each={held.rows()}>
                 {(tunnel) => (
-                  <li class="bar-row">
-                    <Fill share={tunnel.requests / Math.max(1, ...data().topTunnels.map((one) => one.requests))} />
+                  <li class="bar-row" classList={{ "row-off": held.isGone(tunnel.id) }}>
+                    <Fill share={tunnel.requests / most()} />
                     <a href={`/dashboard/requests?tunnel=${encodeURIComponent(tunnel.id)}`}>
                       <Clip text={tunnel.subdomain} />
                     </a>

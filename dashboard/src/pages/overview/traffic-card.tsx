@@ -1,6 +1,7 @@
 // Traffic of the last hour, day or month as a chart: requests with errors, or bytes both ways.
 
-import { createSignal, type JSX } from "solid-js";
+import { createEffect, createSignal, type JSX } from "solid-js";
+import { liveStats, pollWhileLost } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import type { TrafficPoint } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
@@ -22,8 +23,16 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
   const [shown, setShown] = createSignal<Shown>("requests");
   const traffic = useQuery(() => ({
     ...resources.traffic({ range: range(), app: props.app, org: props.org }),
-    refetchInterval: range() === "hour" ? 15_000 : 60_000,
+    refetchInterval: pollWhileLost(range() === "hour" ? 15_000 : 60_000),
   }));
+  // What passed is told by the stream; that time passes, too.
+  createEffect(() => {
+    const first = traffic.isPending ? undefined : traffic.data?.items[0];
+    const second = first === undefined ? undefined : traffic.data?.items[1];
+    if (first === undefined || second === undefined || liveStats() === null) return;
+    const stepMs = Date.parse(second.time) - Date.parse(first.time);
+    if (Date.now() - traffic.dataUpdatedAt >= stepMs && !traffic.isFetching) void traffic.refetch();
+  });
   const series = (points: TrafficPoint[]): Series[] =>
     shown() === "requests"
       ? [

@@ -7,9 +7,10 @@ import { formatBytes, formatDuration } from "../../ui/format.ts";
 import { Moment } from "../../ui/time.tsx";
 import { statusTone } from "./request-details.tsx";
 
-/** Newest first, as given; a click anywhere in a row opens it. */
+/** Newest first, as given; a click anywhere in a row opens it. Above rows that are `belowGap` some may be missing. */
 export function RequestTable(props: {
   rows: CapturedRequest[];
+  belowGap: ReadonlySet<string>;
   onOpen: (request: CapturedRequest) => void;
 }): JSX.Element {
   return (
@@ -34,32 +35,41 @@ export function RequestTable(props: {
         <tbody>
           <For each={props.rows}>
             {(request) => (
-              <tr onClick={() => props.onOpen(request)}>
-                <td class="req-time muted">
-                  <Moment time={request.time} clock />
-                </td>
-                <td class="req-status">
-                  <span class="status" data-tone={statusTone(request)}>
-                    {request.status === 0 ? "cut" : request.status}
-                  </span>
-                </td>
-                <td class="method">{request.method}</td>
-                <td class="req-path">
-                  <button type="button" class="req-open" title={request.path}>
-                    {request.path}
-                  </button>
-                </td>
-                <td class="req-took align-end">{formatDuration(request.totalMs)}</td>
-                <td class="align-end hide-phone">{formatBytes(request.bytesOut)}</td>
-                <td class="req-tunnel">
-                  <Clip text={request.name} />
-                </td>
-                <td class="hide-phone">
-                  <Show when={request.principal} fallback={<span class="mono muted">{request.address}</span>}>
-                    {(principal) => <Clip text={principal()} />}
-                  </Show>
-                </td>
-              </tr>
+              <>
+                <Show when={props.belowGap.has(request.id)}>
+                  <tr class="gap-row">
+                    <td colspan={8}>
+                      Some requests may be missing here: the connection was lost for longer than the server remembers.
+                    </td>
+                  </tr>
+                </Show>
+                <tr onClick={() => props.onOpen(request)}>
+                  <td class="req-time muted">
+                    <Moment time={request.time} clock />
+                  </td>
+                  <td class="req-status">
+                    <span class="status" data-tone={statusTone(request)}>
+                      {request.status === 0 ? "cut" : request.status}
+                    </span>
+                  </td>
+                  <td class="method">{request.method}</td>
+                  <td class="req-path">
+                    <button type="button" class="req-open" title={request.path}>
+                      {request.path}
+                    </button>
+                  </td>
+                  <td class="req-took align-end">{formatDuration(request.totalMs)}</td>
+                  <td class="align-end hide-phone">{formatBytes(request.bytesOut)}</td>
+                  <td class="req-tunnel">
+                    <Clip text={request.name} />
+                  </td>
+                  <td class="hide-phone">
+                    <Show when={request.principal} fallback={<span class="mono muted">{request.address}</span>}>
+                      {(principal) => <Clip text={principal()} />}
+                    </Show>
+                  </td>
+                </tr>
+              </>
             )}
           </For>
         </tbody>

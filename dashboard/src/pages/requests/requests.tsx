@@ -1,47 +1,60 @@
 // The last requests through the tunnels, live: filter with NOT, pause, details on the side.
 
 import { useSearchParams } from "@solidjs/router";
-import { createEffect, createMemo, createUniqueId, Match, onCleanup, Show, Switch, untrack, type JSX } from "solid-js";
+import { createEffect, createMemo, createUniqueId, Match, Show, Switch, untrack, type JSX } from "solid-js";
+import { listen } from "../../api/live.ts";
+import { refresh } from "../../api/query-client.ts";
 import { filterFields, parseRequestFilter } from "../../api/request-filter.ts";
 import * as resources from "../../api/resources.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Select } from "../../ui/field.tsx";
+import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
 import { formatCount, plural } from "../../ui/format.ts";
 import { Empty, Note, Problem } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { createReading } from "../../ui/reading.ts";
 import { Search } from "../../ui/search.tsx";
+import { createOlder, pageSize, RequestsFoot } from "./older.tsx";
 import { RequestDetails } from "./request-details.tsx";
-import { createRequestFeed, keptRequests } from "./request-feed.ts";
+import { createRequestFeed, rowsBelowGaps } from "./request-feed.ts";
 import { RequestTable } from "./request-table.tsx";
 
 export default function Requests(): JSX.Element {
   const [params, setParams] = useSearchParams<{ app: string; tunnel: string; filter: string; id: string }>();
   const hintId = createUniqueId();
   const list = createReading();
+  const follow = createFollow();
+  const isReading = () => list.reading() || (params.id ?? "") !== "";
   const feed = createRequestFeed(
     (request) =>
       (params.app === undefined || request.appId === params.app) &&
       (params.tunnel === undefined || request.tunnelId === params.tunnel),
-    () => list.reading() || (params.id ?? "") !== "",
+    () => follow.following() && !isReading(),
   );
+  const older = createOlder(feed, () => params);
   const remembered = useQuery(() => ({
-    ...resources.requests({ app: params.app, tunnel: params.tunnel, limit: 200 }),
+    ...resources.requests({ app: params.app, tunnel: params.tunnel, limit: pageSize }),
     staleTime: 0,
     refetchOnWindowFocus: false,
   }));
-  const tunnels = useQuery(() => resources.tunnels({ limit: 200 }));
-  createEffect(() => {
-    if (remembered.isPending || remembered.isPlaceholderData) return;
-    const items = remembered.data?.items ?? [];
-    untrack(() => feed.seed(items));
-  });
+  // What passed between the last fetch and now, or was missed for good, only the server's memory can tell.
+  listen(({ type }) => void ((type === "connected" || type === "gap") && refresh("requests")));
+  const tunnels = useQuery(() => resources.tunnels({ app: params.app, limit: 200 }));
+  const application = useQuery(() => ({ ...resources.application(params.app ?? ""), enabled: Boolean(params.app) }));
   createEffect((before: string | undefined) => {
     const scope = `${params.app ?? ""} ${params.tunnel ?? ""}`;
     if (before !== undefined && before !== scope) untrack(feed.clear);
     return scope;
   }, undefined);
+  createEffect(() => {
+    if (remembered.dataUpdatedAt === 0 || remembered.isPending || remembered.isPlaceholderData) return;
+    const { items, nextCursor } = remembered.data ?? { items: [], nextCursor: null };
+    untrack(() => {
+      if (feed.rows().length === 0) older.setMore(nextCursor !== null);
+      feed.seed(items);
+    });
+  });
 
   const parsed = createMemo(() => parseRequestFilter(params.filter ?? ""));
   const filterError = () => {
@@ -52,27 +65,13 @@ export default function Requests(): JSX.Element {
     const result = parsed();
     return "error" in result ? feed.rows() : feed.rows().filter(result.test);
   });
-  const standing = () => {
-    if (feed.paused()) return "Paused: the list stands still";
-    return feed.waiting() > 0 ? "Standing still while you are in the list" : "Following";
-  };
   const opened = () => feed.rows().find((request) => request.id === params.id);
-
-  const onKeyDown = (event: KeyboardEvent) => {
-    const busy =
-      event.target instanceof HTMLElement && event.target.closest("input, select, textarea, button, a, dialog");
-    if (event.key === " " && !busy) {
-      event.preventDefault();
-      feed.setPaused(!feed.paused());
-    }
-  };
-  document.addEventListener("keydown", onKeyDown);
-  onCleanup(() => document.removeEventListener("keydown", onKeyDown));
+  const kept = () => (remembered.isPending ? null : (remembered.data?.keptPerTunnel ?? null));
 
   return (
     <Page
       title="Requests"
-      lead="The last requests of each tunnel, kept in memory only and without bodies. Secrets in headers are masked."
+      lead={`The last ${kept() === null ? "" : `${formatCount(kept() ?? 0)} `}requests of each tunnel, kept in memory only and without bodies. Secrets in headers are masked.`}
     >
       <div class="stack-tight">
         <div class="toolbar">
@@ -97,18 +96,8 @@ export default function Requests(): JSX.Element {
               })),
             ]}
           />
-          <Show when={!feed.paused() && feed.waiting() > 0}>
-            <Button icon="up" onClick={feed.catchUp}>
-              Show {plural(feed.waiting(), "new request")}
-            </Button>
-          </Show>
-          <Button
-            icon={feed.paused() ? "play" : "pause"}
-            kind={feed.paused() ? "primary" : "default"}
-            onClick={() => feed.setPaused(!feed.paused())}
-          >
-            {feed.paused() ? `Follow (${formatCount(feed.waiting())} new)` : "Pause"}
-          </Button>
+          <ShowNew waiting={feed.waiting()} one="request" onShow={feed.catchUp} />
+          <FollowSwitch follow={follow} />
         </div>
         <p class="field-hint" id={hintId}>
           <Show
@@ -122,7 +111,9 @@ export default function Requests(): JSX.Element {
       <Show when={params.app}>
         <Note>
           <p>
-            Only requests of one application. <a href="/dashboard/requests">Show all</a>
+            Only requests of{" "}
+            {application.isPending || application.data === undefined ? "one application" : application.data.name}.{" "}
+            <a href="/dashboard/requests">Show all</a>
           </p>
         </Note>
       </Show>
@@ -149,20 +140,16 @@ export default function Requests(): JSX.Element {
           </Match>
           <Match when={true}>
             <div ref={list.watch}>
-              <RequestTable rows={shown()} onOpen={(request) => setParams({ id: request.id })} />
+              <RequestTable
+                rows={shown()}
+                belowGap={rowsBelowGaps(shown(), feed.gaps())}
+                onOpen={(request) => setParams({ id: request.id })}
+              />
             </div>
           </Match>
         </Switch>
         <Show when={feed.rows().length > 0}>
-          <div class="table-foot" role="status">
-            <span>
-              {formatCount(shown().length)} of {formatCount(feed.rows().length)} shown
-              {feed.dropped() > 0
-                ? ` · ${formatCount(feed.dropped())} older ones fell out (${keptRequests} are kept)`
-                : ""}
-            </span>
-            <span>{standing()}</span>
-          </div>
+          <RequestsFoot shown={shown().length} feed={feed} older={older} kept={kept()} following={follow.following()} />
         </Show>
       </Card>
       <Show when={params.id}>

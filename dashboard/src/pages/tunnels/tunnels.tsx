@@ -1,28 +1,26 @@
 // All tunnels, live: state with proof, agent, round trip, rate and bytes; offline ones keep when they were last seen.
 
 import { Show, type JSX } from "solid-js";
-import { listen } from "../../api/live.ts";
-import { refresh } from "../../api/query-client.ts";
+import { pollWhileLost, rateOf, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin, serverUrl } from "../../api/session.ts";
 import type { Tunnel } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
-import { Button } from "../../ui/button.tsx";
-import { Switch } from "../../ui/choice.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { Select } from "../../ui/field.tsx";
+import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
 import { formatBytes, formatDuration, formatCompact, plural } from "../../ui/format.ts";
+import { createHeldList, withRows } from "../../ui/held-list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { RowMenu } from "../../ui/menu.tsx";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
+import { createReading } from "../../ui/reading.ts";
 import { Search } from "../../ui/search.tsx";
 import { Target, TunnelState } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { createHeldList } from "./held-list.ts";
-import { createRates } from "./rates.ts";
 import { tunnelMenu } from "./tunnel-actions.ts";
 
 /** Which agent it is: whose, for admins of which organization, from where. */
@@ -39,34 +37,24 @@ const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "");
 
 export default function Tunnels(): JSX.Element {
   const state = createListState(["q", "state", "app", "org"]);
-  const query = useQuery(() => ({ ...resources.tunnels(state.query()), refetchInterval: 3_000 }));
+  useLive();
+  const query = useQuery(() => ({ ...resources.tunnels(state.query()), refetchInterval: pollWhileLost(3_000) }));
   // Rows change in place: only the time of the answer tells that there was one.
-  const latest = () =>
-    query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData ? undefined : query.data?.items;
-  const held = createHeldList<Tunnel>(latest, () => JSON.stringify(state.query()));
-  const rate = createRates(latest, () => query.dataUpdatedAt);
-  listen((event) => {
-    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("tunnels");
-  });
-
-  const shown = {
-    get isPending() {
-      return query.isPending;
-    },
-    get isError() {
-      return query.isError;
-    },
-    get isPlaceholderData() {
-      return query.isPlaceholderData;
-    },
-    get error() {
-      return query.error;
-    },
-    get data() {
-      return query.data === undefined ? undefined : { items: held.rows(), nextCursor: query.data.nextCursor };
-    },
-    refetch: () => query.refetch(),
+  const latest = () => {
+    if (query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData) return undefined;
+    const items = query.data?.items ?? [];
+    // Counts go on after the server has sorted by them.
+    if (!state.sort().endsWith("requests")) return items;
+    const sign = state.sort().startsWith("-") ? -1 : 1;
+    return [...items].sort((a, b) => (a.requests - b.requests) * sign);
   };
+  const follow = createFollow();
+  const { reading, watch } = createReading();
+  const held = createHeldList<Tunnel>(
+    latest,
+    () => JSON.stringify(state.query()),
+    () => follow.following() && !reading(),
+  );
 
   /** What the server no longer lists is offline, whatever its last row said. */
   const shownAs = (tunnel: Tunnel): Tunnel => {
@@ -142,7 +130,9 @@ export default function Tunnels(): JSX.Element {
         <span class="cell-main">
           {formatCompact(tunnel.requests)}
           <span class="cell-sub">
-            {rate(tunnel.id) === null ? "–" : `${formatCompact(Math.round((rate(tunnel.id) ?? 0) * 10) / 10)}/s`}
+            <Show when={shownAs(tunnel).connected && rateOf(tunnel.id) !== null} fallback="–">
+              {formatCompact(rateOf(tunnel.id) ?? 0)}/s
+            </Show>
           </span>
         </span>
       ),
@@ -199,26 +189,24 @@ export default function Tunnels(): JSX.Element {
           ]}
         />
         <span class="grow" />
-        <Show when={held.waiting() > 0}>
-          <Button small icon="down" onClick={held.catchUp}>
-            Show {plural(held.waiting(), "new tunnel")}
-          </Button>
-        </Show>
-        <Switch label="Follow" checked={held.following()} onChecked={held.setFollowing} />
+        <ShowNew waiting={held.waiting()} one="tunnel" onShow={held.catchUp} />
+        <FollowSwitch follow={follow} />
       </div>
       <Card flush>
-        <DataTable
-          label="Tunnels"
-          columns={columns}
-          query={shown}
-          state={state}
-          dim={(tunnel) => !shownAs(tunnel).connected}
-          empty={
-            <Empty icon="tunnel" title="No tunnels yet" text="A tunnel shows up here the moment an agent opens it.">
-              <Command text={`digit-link http 3000 --server ${serverUrl()}`} />
-            </Empty>
-          }
-        />
+        <div ref={watch}>
+          <DataTable
+            label="Tunnels"
+            columns={columns}
+            query={withRows(query, held.rows)}
+            state={state}
+            dim={(tunnel) => !shownAs(tunnel).connected}
+            empty={
+              <Empty icon="tunnel" title="No tunnels yet" text="A tunnel shows up here the moment an agent opens it.">
+                <Command text={`digit-link http 3000 --server ${serverUrl()}`} />
+              </Empty>
+            }
+          />
+        </div>
       </Card>
     </Page>
   );

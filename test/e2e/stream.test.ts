@@ -1,0 +1,226 @@
+// The event stream in the pages: every state of a tunnel as it is, nothing polled beside it, and what is missing or old is said.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { eventually } from "../helpers/eventually.ts";
+import { startHostileAgent } from "../helpers/hostile-agent.ts";
+import { openTunnelProcess } from "../helpers/tunnel-agent.ts";
+import type { Tab } from "./browser.ts";
+import { isLive, startLiveStage, type LiveStage } from "./live-stage.ts";
+import { startRelay } from "./relay.ts";
+
+setDefaultTimeout(90_000);
+let live: LiveStage;
+beforeAll(async () => {
+  live = await startLiveStage();
+});
+afterAll(async () => live[Symbol.asyncDispose]());
+
+/** Failures that a cut connection leaves on the console are no problem of the page. */
+function forgiveCuts({ problems }: Tab): void {
+  problems.push = (...all) =>
+    Array.prototype.push.apply(
+      problems,
+      all.filter((problem) => !problem.includes("net::ERR_")),
+    );
+}
+/** GET calls of the API, but for the stream itself. */
+function countFetches(page: Page): string[] {
+  const fetches: string[] = [];
+  page.on("request", (request) => {
+    const { pathname } = new URL(request.url());
+    if (/^\/(?:admin|org)\//.test(pathname) && !pathname.endsWith("/events")) fetches.push(pathname);
+  });
+  return fetches;
+}
+
+describe("a tunnel", () => {
+  test("unproven, up with round trip and rate, down, and offline within seconds of kill -9, without a reload", async () => {
+    await using tab = await live.adminTab("tunnels");
+    const { page } = tab;
+    await isLive(page);
+    const row = (name: string) => page.getByRole("row").filter({ hasText: name });
+    // An agent that never answers whether its local service does.
+    using _silent = await startHostileAgent({ port: live.stage.port, token: live.token }, "silent");
+    await row("silent").getByText("Unproven", { exact: true }).waitFor();
+    await row("silent").getByText("connected, no answer seen yet").waitFor();
+
+    const local = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
+    const port = local.port ?? 0;
+    await using agent = await openTunnelProcess({
+      origin: live.stage.origin,
+      token: live.token,
+      port: local.port ?? 0,
+      name: "real",
+    });
+    await row("real").getByText("Up", { exact: true }).waitFor();
+    await row("real")
+      .getByText(/answered .*(?:ago|now)/)
+      .waitFor();
+    await row("real")
+      .getByText(/^[\d.]+ ms/)
+      .waitFor();
+    await row("real").getByText("0/s", { exact: true }).waitFor();
+    for (let n = 0; n < 20; n++) await live.visit("real", `/${n}`);
+    await row("real")
+      .getByText(/^(?!0\/s)[\d.]+\/s$/)
+      .waitFor();
+    await row("real").getByText("20", { exact: false }).first().waitFor();
+    await row("real").getByText("0/s", { exact: true }).waitFor();
+    await tab.shot("tunnels-states");
+
+    await local.stop(true);
+    await live.visit("real", "/down");
+    await row("real").getByText("Service down").waitFor();
+    await row("real").getByText("since").waitFor();
+
+    const killedAt = performance.now();
+    agent.signal("SIGKILL");
+    await row("real").getByText("Offline").waitFor();
+    expect(performance.now() - killedAt).toBeLessThan(5_000);
+    await row("real").getByText("last seen").waitFor();
+    await row("real").getByText(`:${port}`).waitFor();
+    await row("real").getByText("–/s").waitFor({ state: "detached" });
+    await row("real").getByRole("button", { name: "Actions for real" }).click();
+    await page.getByRole("menuitem", { name: "Clear…" }).waitFor();
+    await tab.check();
+  });
+
+  test("of an application: the way of a request is green only when its local service has answered", async () => {
+    await using tab = await live.tabOf(live.boss, `applications/${live.appId}`);
+    const { page } = tab;
+    await isLive(page);
+    await page.getByText("No agent is connected").waitFor();
+    const local = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
+    const agent = await live.open("shop", live.boss.token, local.port ?? 0);
+    const stop = (name: string) => page.getByRole("listitem").filter({ hasText: name });
+    const tones = async () => {
+      const stops = page.getByRole("list", { name: "The way of a request" }).getByRole("listitem");
+      return stops.evaluateAll((all) => all.map((one) => one.getAttribute("data-tone")));
+    };
+    await stop("Local service").getByText("Answers", { exact: true }).waitFor();
+    await stop("Local service")
+      .getByText(/answered .*(?:ago|now)/)
+      .waitFor();
+    await stop("Agent")
+      .getByText(/round trip [\d.]+ ms/)
+      .waitFor();
+    expect(await tones()).toEqual(["warn", "good", "good", "good"]);
+    await tab.check();
+    await tab.shot("path-up");
+    await local.stop(true);
+    await live.visit("shop", "/");
+    await stop("Local service").getByText("Does not answer").waitFor();
+    expect(await tones()).toEqual(["warn", "accent", "accent", "bad"]);
+    await tab.check();
+    await tab.shot("path-down");
+    await agent.stop(0);
+    await stop("Agent").getByText("Offline").waitFor();
+    await stop("Agent").getByText("last seen").waitFor();
+    expect(await tones()).toEqual(["warn", "idle", "bad", "idle"]);
+    await page.getByRole("button", { name: "Clear…" }).waitFor();
+    await tab.check();
+    await tab.shot("path-offline");
+  });
+});
+
+describe("the stream", () => {
+  test("is all there is: tunnels, overview and audit ask for nothing beside it while it is connected", async () => {
+    await using _agent = await live.open("quiet");
+    for (const path of ["tunnels?q=quiet", "overview", "audit"]) {
+      await using tab = await live.adminTab(path);
+      const { page } = tab;
+      if (path === "audit") await page.getByRole("switch", { name: "Follow" }).check();
+      await isLive(page);
+      await page.waitForLoadState("networkidle", { timeout: 3_000 }).catch(() => {});
+      await page.clock.install();
+      await eventually(async () => {
+        const fetches = countFetches(page);
+        // Less than the silence after which the stream would begin anew, more than any interval was.
+        await page.clock.fastForward(16_000);
+        await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))");
+        return fetches.length === 0;
+      }, `${path} is quiet`);
+    }
+  });
+
+  test("closes in a tab that is hidden for a while, and brings what was missed when it is seen again", async () => {
+    await using _agent = await live.open("hidden");
+    await using tab = await live.adminTab("requests");
+    forgiveCuts(tab);
+    const { page } = tab;
+    await page.clock.install();
+    await isLive(page);
+    const streams: (string | undefined)[] = [];
+    page.on("request", (request) => {
+      if (request.url().endsWith("/events")) streams.push(request.headers()["last-event-id"]);
+    });
+    const show = (hidden: boolean) =>
+      page.evaluate(`Object.defineProperty(document, "hidden", { configurable: true, get: () => ${hidden} });
+        document.dispatchEvent(new Event("visibilitychange"))`);
+    // Switching to and fro is no reason to begin anew.
+    await show(true);
+    await page.clock.fastForward(2_000);
+    await show(false);
+    await live.visit("hidden", "/before");
+    await page.getByRole("button", { name: "/before" }).waitFor();
+    expect(streams).toEqual([]);
+    await show(true);
+    const closed = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/events"));
+    await page.clock.fastForward(11_000);
+    await closed;
+    await live.visit("hidden", "/meanwhile");
+    await show(false);
+    await page.getByRole("button", { name: "/meanwhile" }).waitFor();
+    expect(streams).toEqual([expect.stringMatching(/^\w+-\d+$/)]);
+    expect(await page.getByText("missing here").count()).toBe(0);
+  });
+
+  test("that can't go on where it broke off says so: what is on screen is fetched again, and the gap is shown", async () => {
+    await using _agent = await live.open("gappy");
+    await using relay = startRelay(live.stage.port);
+    await using tab = await live.adminTab("requests", { port: relay.port });
+    forgiveCuts(tab);
+    const { page } = tab;
+    await isLive(page);
+    await live.visit("gappy", "/before");
+    await page.getByRole("button", { name: "/before" }).waitFor();
+    relay.pause();
+    await page.getByText("Connection lost, trying again").waitFor();
+    await live.visit("gappy", "/during");
+    // As after a restart of the server: it knows nothing of what was heard before.
+    await page.route("**/admin/events", (route) =>
+      route.continue({ headers: { ...route.request().headers(), "last-event-id": "earlier-7" } }),
+    );
+    relay.resume();
+    await page.getByRole("button", { name: "/during" }).waitFor({ timeout: 30_000 });
+    await page.getByText("Some requests may be missing here").waitFor();
+    const rows = await page.locator("tbody tr").allInnerTexts();
+    const told = rows.map((row) => /\/during|missing here|\/before/.exec(row)?.[0]).slice(0, 3);
+    expect(told).toEqual(["/during", "missing here", "/before"]);
+    await tab.shot("requests-gap");
+    await tab.check();
+  });
+
+  test("lost, on a phone: the connection is told outside of the drawer, old data says how old it is, and can be asked again", async () => {
+    await using _agent = await live.open("aging");
+    await using relay = startRelay(live.stage.port);
+    await using tab = await live.adminTab("tunnels?q=aging", { port: relay.port, look: "phone" });
+    forgiveCuts(tab);
+    const { page } = tab;
+    await isLive(page);
+    await page.getByText("aging", { exact: true }).waitFor();
+    relay.pause();
+    await page.getByText("Connection lost, trying again").waitFor();
+    const bar = page.getByRole("status").filter({ hasText: "Not up to date" });
+    await bar.getByText(/as of .*(?:ago|now)/).waitFor({ timeout: 20_000 });
+    await bar.getByText("could not be reached").waitFor();
+    await page.getByText("aging", { exact: true }).waitFor();
+    await tab.check();
+    await tab.shot("not-up-to-date");
+    relay.resume();
+    await bar.getByRole("button", { name: "Try again" }).click();
+    await bar.waitFor({ state: "detached", timeout: 30_000 });
+    await isLive(page);
+  });
+});
