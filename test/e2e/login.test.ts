@@ -188,6 +188,26 @@ describe("log-in", () => {
     });
   });
 
+  test("too many wrong codes: says until when and what still works, and a recovery code does", async () => {
+    const admin = await stage.admin();
+    await using tab = await browser.open("phone");
+    const { page } = tab;
+    await page.goto(`${stage.origin}/login`);
+    await enterPassword(page, "admin");
+    const lockout = page.getByText("and so do recovery codes");
+    for (let attempt = 0; attempt < 9 && !(await lockout.isVisible()); attempt++) {
+      const answered = page.waitForResponse("**/auth/totp/verify");
+      await enterCode(page, `00000${attempt}`);
+      await answered;
+      await page.getByRole("button", { name: "Verify", disabled: false }).waitFor();
+    }
+    await lockout.waitFor();
+    await tab.check();
+    await tab.shot("login-codes-locked");
+    await enterRecoveryCode(page, admin.recoveryCodes[2] ?? "");
+    await overview(page);
+  });
+
   test("a lock-out says until when", async () => {
     await stage.person({ username: "locked" });
     await using tab = await browser.open("phone");
