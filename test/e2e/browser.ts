@@ -88,14 +88,17 @@ export async function startBrowser(): Promise<Browser> {
         shot: (name) => shot(`${name}-${look}`),
         async looks(name) {
           await check();
-          for (const colorScheme of ["light", "dark"] as const) {
+          const become = async (colorScheme: "light" | "dark"): Promise<void> => {
             await page.emulateMedia({ colorScheme });
             // A picture taken at once has parts of both schemes.
-            await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+            await page.evaluate(settled);
+          };
+          for (const colorScheme of ["light", "dark"] as const) {
+            await become(colorScheme);
             await shot(`${name}-${colorScheme}`);
             expect(await poorContrasts(page), `${name}, ${colorScheme}`).toEqual([]);
           }
-          await page.emulateMedia({ colorScheme: "light" });
+          await become("light");
         },
         async [Symbol.asyncDispose]() {
           await context.close();
@@ -122,6 +125,13 @@ export async function keepSecret(page: Page): Promise<void> {
   await page.getByRole("checkbox", { name: /^I have saved the / }).check();
   await page.getByRole("button", { name: "Done", exact: true }).click();
 }
+
+/** Two frames after the last transition. */
+const settled = `(async () => {
+  const ending = document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations !== Infinity);
+  await Promise.allSettled(ending.map((one) => one.finished));
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+})()`;
 
 const accents = ["iris", "lagoon", "ember", "orchid"];
 

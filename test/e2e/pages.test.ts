@@ -142,7 +142,8 @@ async function tabOf(who: string, look: "light" | "phone"): Promise<Tab> {
 
 async function open(page: Page, path: string): Promise<void> {
   await page.goto(`${stage.origin}/dashboard/${path}`);
-  await page.getByRole("heading", { level: 1 }).waitFor();
+  // Until it is known who is logged in, the frame has a heading of its own.
+  await page.locator("#content h1").waitFor();
   await page.locator("[role=status][aria-label^=Loading]").first().waitFor({ state: "detached" });
   await page.waitForLoadState("load");
   expect(await page.getByText("could not be loaded").count(), path).toBe(0);
