@@ -44,11 +44,13 @@ export class AgentPort implements IngressHost {
 
   route(connection: VisitorConnection, head: Head): void {
     const { shard, trusted, door } = this.options;
-    if (sessionShard(head.target) !== shard) return connection.answer("not_found");
+    const named = sessionShard(head.target);
+    if (named < 0) return connection.answer("not_found");
     const { address } = resolveVisitor(head, connection.meta.address, "http", trusted);
+    if (named !== shard) return void door.refuse(connection, address, "not_found");
     if (door.open(connection, head, address)) return;
     const tried = this.tries.get(connection) ?? 0;
-    if (tried >= waitsMs.length) return door.refuseTicket(connection, address);
+    if (tried >= waitsMs.length) return void door.refuse(connection, address, "bad_ticket");
     this.tries.set(connection, tried + 1);
     connection.postpone(10_000);
     setTimeout(() => connection.retry(), waitsMs[tried]);

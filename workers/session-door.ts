@@ -4,7 +4,7 @@ import { ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION } from "../src/http1/f
 import type { Head } from "../src/http1/head.ts";
 import { latin1 } from "../src/lib/bytes.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
-import type { ErrorCode } from "../src/lib/errors.ts";
+import { type ErrorCode, errorCatalogue, notAllowed } from "../src/lib/errors.ts";
 import type { ShardSettings, Ticket } from "../src/link/messages.ts";
 import { subprotocol } from "../src/protocol/frames.ts";
 import { acceptKey } from "../src/protocol/websocket.ts";
@@ -16,8 +16,8 @@ import type { Tunnels } from "./tunnels.ts";
 export interface SessionDoorOptions {
   tunnels: Tunnels;
   settings: ShardSettings;
-  /** A session was refused; `rule` is an error code. */
-  refused(rule: ErrorCode, address: string): void;
+  /** A session was refused; `rule` is an error code, `ticket` the one that was shown, when it was ours. */
+  refused(rule: ErrorCode, address: string, ticket: Ticket | null, requestId: string): void;
 }
 
 export class SessionDoor {
@@ -30,27 +30,44 @@ export class SessionDoor {
   open(connection: VisitorConnection, head: Head, address: string): boolean {
     const key = head.only(SEC_WEBSOCKET_KEY);
     const accept = key === null ? null : acceptKey(key);
-    if (!head.wantsWebSocket || head.method !== "GET" || accept === null) return this.refuse(connection, "bad_request");
+    if (!head.wantsWebSocket || head.method !== "GET" || accept === null)
+      return this.refuse(connection, address, "bad_request", null, notAnUpgrade);
     // A browser says Origin: agents are not browsers, and a page must never be able to be one.
-    if (head.has(ORIGIN)) return this.refuse(connection, "forbidden");
+    if (head.has(ORIGIN)) return this.refuse(connection, address, "forbidden");
     if (head.only(SEC_WEBSOCKET_VERSION) !== "13" || !offers(head, subprotocol))
-      return this.refuse(connection, "version_unsupported");
+      return this.refuse(connection, address, "version_unsupported");
     const wanted = new URLSearchParams(head.target.split("?", 2)[1] ?? "").get("ticket") ?? "";
     const taken = this.options.tunnels.takeTicket(wanted, address);
-    if (taken === "bad_ticket") return false;
-    if (typeof taken === "string") {
-      const code = taken === "not_whitelisted" ? "not_whitelisted" : "bad_ticket";
-      this.options.refused(code, address);
-      return this.refuse(connection, code);
-    }
-    this.admit(connection, accept, taken.ticket, taken.tunnel, address);
+    if (taken === null) return false;
+    const { ticket, refusal } = taken;
+    if (refusal === null) this.admit(connection, accept, ticket, taken.tunnel, address);
+    else
+      this.refuse(
+        connection,
+        address,
+        refusal,
+        ticket,
+        refusal === "not_whitelisted" ? notAllowed(address) : undefined,
+      );
     return true;
   }
 
-  /** Answers an upgrade whose ticket is nobody's. */
-  refuseTicket(connection: VisitorConnection, address: string): void {
-    this.options.refused("bad_ticket", address);
-    this.refuse(connection, "bad_ticket");
+  /**
+   * Answers and reports an upgrade that is refused with `code`, and says whether registering anew can help: `bad_ticket` for a ticket
+   * that is nobody's, `not_found` for a path that is no shard's.
+   */
+  refuse(
+    connection: VisitorConnection,
+    address: string,
+    code: ErrorCode,
+    ticket: Ticket | null = null,
+    message?: string,
+  ): true {
+    this.options.refused(code, address, ticket, connection.requestId);
+    // A path of another time: the next registration names the right one.
+    const retryable = code === "not_found" || errorCatalogue[code].retryable;
+    connection.answer(code, { retryable, ...(message === undefined ? {} : { message }) });
+    return true;
   }
 
   private admit(connection: VisitorConnection, accept: string, ticket: Ticket, tunnel: Tunnel, address: string): void {
@@ -76,12 +93,10 @@ export class SessionDoor {
       return socket;
     });
   }
-
-  private refuse(connection: VisitorConnection, code: ErrorCode): true {
-    connection.answer(code);
-    return true;
-  }
 }
+
+const notAnUpgrade =
+  "This is no WebSocket upgrade; a proxy between agent and server may have made another request of it.";
 
 function switchingProtocols(accept: string): Buffer {
   return Buffer.from(

@@ -6,8 +6,7 @@ import { ClientPool } from "../src/http1/client-pool.ts";
 import { Connections } from "../src/ingress/connections.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
-import { nextRequest, requestIdOf } from "../src/lib/request-id.ts";
-import type { Answer, Ask, LocalStatus, NameEntry, ShardSettings } from "../src/link/messages.ts";
+import type { Answer, Ask, LocalStatus, ShardSettings } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import { AgentPort, listenForAgents } from "./agent-port.ts";
 import { CaptureBudget, isNewer, type CaptureEntry } from "./capture.ts";
@@ -15,6 +14,7 @@ import { Drain } from "./drain.ts";
 import type { HttpStream } from "./http-stream.ts";
 import { judgeAgain } from "./policy/again.ts";
 import { createPolicyState, type PolicyState } from "./policy/state.ts";
+import { Refusals } from "./refusals.ts";
 import type { Session } from "./session.ts";
 import { SessionDoor } from "./session-door.ts";
 import { Lender } from "./lender.ts";
@@ -23,6 +23,9 @@ import { ShardIngress } from "./shard-ingress.ts";
 import { listenTcp } from "./tcp.ts";
 import type { Tunnel, TunnelHost } from "./tunnel.ts";
 import { Tunnels } from "./tunnels.ts";
+
+/** How often is looked for refusals whose minute is over. */
+const refusalsMs = 1_000;
 
 export class Shard implements TunnelHost {
   readonly settings: ShardSettings;
@@ -37,8 +40,10 @@ export class Shard implements TunnelHost {
   private readonly tcpPorts = new Map<string, number>();
   private readonly door: SessionDoor;
   private readonly organizations: OrganizationLoad;
+  private readonly refusals: Refusals;
   private askId = 0;
   private watched = false;
+  private isEnded = false;
 
   constructor(
     private readonly side: ShardSide,
@@ -50,6 +55,7 @@ export class Shard implements TunnelHost {
     this.settings = settings;
     this.captureBudget = new CaptureBudget(settings.captureBytes);
     this.organizations = new OrganizationLoad(settings.maxConnectionsPerOrganization);
+    this.refusals = new Refusals((event) => side.event(event));
     this.tunnels = new Tunnels(this, (event) => side.event(event));
     this.drain = new Drain({ tunnels: () => this.tunnels.all(), isBusy: () => this.isBusy() }, () => this.drained());
     this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
@@ -59,8 +65,7 @@ export class Shard implements TunnelHost {
     const tickMs = tickOf(settings);
     this.door = new SessionDoor({
       ...{ tunnels: this.tunnels, settings },
-      refused: (rule, address) =>
-        this.refused({ name: "", appId: null, orgId: null }, rule, address, requestIdOf(nextRequest())),
+      refused: (rule, address, ticket, requestId) => this.refusals.session(rule, ticket, address, requestId),
     });
     const ingress = new ShardIngress({
       ...{ shard, shards, settings, trusted },
@@ -75,11 +80,12 @@ export class Shard implements TunnelHost {
       give: (owner, socket, meta) => this.connections.give(socket, meta, (moved) => side.sendConnection(owner, moved)),
       openSession: (connection, head) => {
         const { address } = resolveVisitor(head, connection.meta.address, "http", trusted);
-        if (!this.door.open(connection, head, address)) this.door.refuseTicket(connection, address);
+        if (!this.door.open(connection, head, address)) this.door.refuse(connection, address, "bad_ticket");
       },
       released: (connection) => this.connections.released(connection),
+      isEnded: () => this.isEnded,
       isOrganizationFull: (orgId) => this.organizations.isFull(orgId),
-      refusal: (entry, rule, address, requestId) => this.refused(entry, rule, address, requestId),
+      refusal: (entry, refusal, address, requestId) => this.refusals.visitor(entry, refusal, address, requestId),
     });
     this.connections = new Connections({ ledger, counts, host: ingress, tickMs });
     const { shardPort, shardHost } = settings;
@@ -89,6 +95,7 @@ export class Shard implements TunnelHost {
       listenForAgents(shardHost, shardPort, port.connections, (address) => this.isFull(address));
     }
     setInterval(() => this.tunnels.tick(performance.now()), tickMs);
+    setInterval(() => this.refusals.sweep(), refusalsMs);
   }
 
   get draining(): boolean {
@@ -123,6 +130,10 @@ export class Shard implements TunnelHost {
       case "drain":
         this.connections.closeIdle();
         return this.drain.begin(order.deadlineMs);
+      case "end":
+        this.isEnded = true;
+        this.flush();
+        return this.side.send({ type: "ended" });
     }
   }
 
@@ -165,21 +176,6 @@ export class Shard implements TunnelHost {
 
   streamEnded(_tunnel: Tunnel, stream: HttpStream): void {
     if (this.watched) this.side.request(stream.options.capture.toRequest(this.settings.logQuery));
-  }
-
-  private refused(entry: Refused, rule: string, address: string, requestId: string): void {
-    const { name, appId, orgId } = entry;
-    this.side.event({
-      type: "refusal",
-      name,
-      appId,
-      orgId,
-      rule,
-      address,
-      identity: null,
-      requestId,
-      atMs: Date.now(),
-    });
   }
 
   private ask(ask: Ask): Promise<Answer> {
@@ -242,13 +238,16 @@ export class Shard implements TunnelHost {
     return this.connections.isBusy;
   }
 
-  private drained(): void {
+  private flush(): void {
+    this.refusals.flush();
     this.side.flush();
+  }
+
+  private drained(): void {
+    this.flush();
     this.side.send({ type: "drained" });
   }
 }
-
-type Refused = Pick<NameEntry, "name" | "appId" | "orgId">;
 
 /** Deadlines are kept to about a quarter of the shortest of them, at most a second. */
 function tickOf(settings: ShardSettings): number {

@@ -38,14 +38,11 @@ export interface ShardIngressOptions {
   /** Makes a session of an agent's upgrade. */
   openSession(connection: VisitorConnection, head: Head): void;
   released(connection: VisitorConnection): void;
+  /** Main hears nothing of this shard any more: what can't be told of must not happen. */
+  isEnded(): boolean;
   /** Whether all requests that an organization may have in flight on this shard are. */
   isOrganizationFull(orgId: string | null): boolean;
-  refusal(
-    entry: { name: string; appId: string | null; orgId: string | null },
-    rule: string,
-    address: string,
-    requestId: string,
-  ): void;
+  refusal(entry: NameEntry, refusal: Refusal, address: string, requestId: string): void;
 }
 
 /** The `IngressHost` of shard k. */
@@ -71,11 +68,12 @@ export class ShardIngress implements IngressHost {
     host: Extract<HostVerdict, { kind: "base" | "tunnel" | "probe" }>,
   ): void {
     const { options } = this;
+    if (options.isEnded()) return;
     if (host.kind === "tunnel") {
       const owner = shardOf(host.name, options.shards);
       if (owner === options.shard) this.visit(connection, head, host.name);
       else if (!options.lender.lend(connection, head, owner)) this.move(connection, owner);
-    } else if (host.kind === "base" && sessionShard(head.target) === options.shard)
+    } else if (host.kind === "base" && sessionShard(head.target) % options.shards === options.shard)
       options.openSession(connection, head);
     else if (!options.lender.lend(connection, head, "main")) this.move(connection, "main");
   }
@@ -123,7 +121,7 @@ export class ShardIngress implements IngressHost {
     connection.begin(pending);
     verdict.then(
       (late) => {
-        if (pending.gone) return;
+        if (pending.gone || options.isEnded()) return;
         this.again.parseRequest(bytes, 0, bytes.length);
         this.act(connection, this.again, visit, late, pending);
       },
@@ -213,7 +211,7 @@ export class ShardIngress implements IngressHost {
   }
 
   private report(connection: VisitorConnection, entry: NameEntry, refusal: Refusal | null, visitor: Visitor): void {
-    if (refusal !== null) this.options.refusal(entry, refusal.rule, visitor.address, connection.requestId);
+    if (refusal !== null) this.options.refusal(entry, refusal, visitor.address, connection.requestId);
   }
 }
 

@@ -9,6 +9,11 @@ import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 const maxTickets = 20_000;
 
+/** What becomes of a ticket that is shown: a session of `tunnel`, or an error code. */
+export type Taken =
+  | { ticket: Ticket; tunnel: Tunnel; refusal: null }
+  | { ticket: Ticket; refusal: "bad_ticket" | "not_whitelisted" | "replaced" };
+
 /** The tables of one shard; `event` goes to main. */
 export class Tunnels {
   private readonly names = new Map<string, NameEntry>();
@@ -106,20 +111,20 @@ export class Tunnels {
     this.allow.set(ticket.tunnelId, createCidrList(ticket.agentAllow));
   }
 
-  /** Takes a ticket for a session from `address`; a string says why not. */
-  takeTicket(key: string, address: string): { ticket: Ticket; tunnel: Tunnel } | string {
+  /** Takes a ticket for a session from `address`, or says why not; null: nobody knows it here. */
+  takeTicket(key: string, address: string): Taken | null {
     const ticket = this.tickets.get(key);
+    if (ticket === undefined) return null;
     this.tickets.delete(key);
-    if (ticket === undefined || ticket.expiresAtMs <= Date.now()) return "bad_ticket";
     const tunnel = this.byId.get(ticket.tunnelId);
-    if (tunnel === undefined) return "bad_ticket";
+    if (tunnel === undefined || ticket.expiresAtMs <= Date.now()) return { ticket, refusal: "bad_ticket" };
     const allow = this.allow.get(ticket.tunnelId);
-    if (allow === undefined || !allow.matches(address)) return "not_whitelisted";
+    if (allow === undefined || !allow.matches(address)) return { ticket, refusal: "not_whitelisted" };
     const own = tunnel.sessions.filter((one) => one.options.agentId === ticket.agentId);
-    if (own.some((one) => one.options.generation > ticket.generation)) return "replaced";
+    if (own.some((one) => one.options.generation > ticket.generation)) return { ticket, refusal: "replaced" };
     // A half-open session may still be counted: the oldest makes room.
     if (own.length >= ticket.maxSessions) own[0]!.close(closeCode.dead, "more sessions than agreed");
-    return { ticket, tunnel };
+    return { ticket, tunnel, refusal: null };
   }
 
   setAllow(tunnelId: string, ranges: string[]): void {

@@ -6,6 +6,7 @@ import { findAccount, findAccountByTokenHash, type Account } from "../db/account
 import { findLiveSession, touchSession } from "../db/sessions.ts";
 import { AppError } from "../lib/errors.ts";
 import { cookieName, readCookie } from "./cookies.ts";
+import { blocked, noteFailure } from "./limited.ts";
 import type { ApiDeps } from "./deps.ts";
 import { factsOf } from "./request.ts";
 
@@ -56,26 +57,20 @@ export function createCallers(deps: ApiDeps): Callers {
   async function byAdminToken(request: Request, token: string): Promise<Caller> {
     const { address, network, requestId } = factsOf(request);
     const key = { scope: "admin-token", subject: network, rule: deps.settings.loginLimit };
+    const details = { method: request.method };
+    const attempted = { action: "admin.token", authType: "token", address, requestId, details };
     const retryAfterMs = deps.limiter.blockedForMs(key);
-    if (retryAfterMs > 0) throw new AppError("rate_limited", undefined, { retryAfterMs });
+    if (retryAfterMs > 0) throw blocked(deps.audit, attempted, retryAfterMs);
     const found = deps.settings.adminApiTokens ? await findAccountByTokenHash(deps.db.kysely, hashToken(token)) : null;
     const account = found !== null && found.active && found.isAdmin ? found : null;
-    deps.audit.record({
-      action: "admin.token",
-      authType: "token",
-      success: account !== null,
-      reason: deps.settings.adminApiTokens ? null : "switched off",
-      actorId: account?.id ?? null,
-      actorName: account?.username ?? null,
-      address,
-      requestId,
-      details: { method: request.method },
-    });
     if (account === null) {
+      const reason = deps.settings.adminApiTokens ? null : "switched off";
+      noteFailure(deps.audit, network !== null, { ...attempted, reason });
       // Counted afterwards: scripts may call many at a time, and 256 random bits are not guessed in parallel.
       await deps.limiter.fail([key]);
       throw new AppError("bad_token");
     }
+    deps.audit.record({ ...attempted, success: true, actorId: account.id, actorName: account.username });
     return { account, sessionId: null };
   }
 

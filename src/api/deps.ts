@@ -53,7 +53,7 @@ export interface ApiDeps {
   sealer: Sealer;
   sessionTokens: SessionTokens;
   limiter: Limiter;
-  audit: Pick<Audit, "record" | "within">;
+  audit: Pick<Audit, "record" | "refused" | "within">;
   tunnels: LiveTunnels;
   log: Logger;
   nowMs: () => number;

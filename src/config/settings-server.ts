@@ -151,7 +151,8 @@ export const storage = {
   ),
   auditFlushMs: setting(
     "AUDIT_FLUSH_MS",
-    kind.duration({ minMs: 1, maxMs: second }),
+    // With what a shard holds for up to 100 ms, and the writing itself, a crash loses less than a second.
+    kind.duration({ minMs: 1, maxMs: 500 }),
     250,
     "Longest time that an audit event waits in memory.",
   ),

@@ -32,6 +32,8 @@ export interface AnswerOptions {
   /** Replaces the catalogue's sentence; ours, never a visitor's text. */
   message?: string;
   retryAfterSeconds?: number;
+  /** Said in JSON: whether trying again can help, for programs that decide by it (agents). */
+  retryable?: boolean;
   /** Where the page leads on to; a URL of ours. */
   leadsTo?: { href: string; text: string };
   /** More header lines; printable ASCII of ours. */
@@ -65,7 +67,7 @@ export function errorAnswer(answer: ErrorAnswer): Buffer {
   const reason = reasons[status] ?? "Error";
   const body = answer.html
     ? errorDocument({ code: answer.code, reason, message, requestId: answer.requestId, leadsTo: answer.leadsTo })
-    : json(answer.code, message, answer.requestId);
+    : json(answer, message);
   const bytes = Buffer.from(body);
   const lines = [
     `HTTP/1.1 ${status} ${reason}`,
@@ -87,8 +89,8 @@ export function errorAnswer(answer: ErrorAnswer): Buffer {
   return answer.headOnly ? head : Buffer.concat([head, bytes]);
 }
 
-function json(code: ErrorCode, message: string, requestId: string): string {
-  const body: ErrorBody = { error: { code, message, requestId } };
+function json({ code, requestId, retryable }: ErrorAnswer, message: string): string {
+  const body: ErrorBody = { error: { code, message, requestId, ...(retryable === undefined ? {} : { retryable }) } };
   return `${JSON.stringify(body)}\n`;
 }
 

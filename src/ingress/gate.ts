@@ -43,7 +43,7 @@ export function judgeHost(value: string, domains: Domains): HostVerdict {
 
 const sessionPath = /^\/_tunnel\/s\/(\d{1,2})(?:\?|$)/;
 
-/** The shard that a session's target (`/_tunnel/s/<k>?ticket=…`) names, or -1. */
+/** The shard that a session's target (`/_tunnel/s/<k>?ticket=…`) names, or -1. There may be no such shard (any more). */
 export function sessionShard(target: string): number {
   const match = sessionPath.exec(target);
   return match === null ? -1 : Number(match[1]);

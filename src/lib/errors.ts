@@ -50,6 +50,7 @@ export const errorCatalogue = {
   protocol_unavailable: spec(400, "This server has no TCP ports to give (TCP_PORTS is not set)."),
   ports_exhausted: spec(503, "All TCP ports of this server are taken. Try again later.", true),
   bad_ticket: spec(403, "The session ticket is unknown, used or expired. Register again.", true),
+  replaced: spec(409, "A newer start of this agent serves the tunnel now."),
   // Accounts, dashboard, API.
   unauthorized: spec(401, "Log in first."),
   bad_credentials: spec(401, "The username or password is wrong."),
@@ -67,6 +68,11 @@ export const errorCatalogue = {
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof errorCatalogue;
+
+/** The sentence of `not_whitelisted` for an agent at `address`, in canonical form. */
+export function notAllowed(address: string): string {
+  return `Agents may not connect from ${address}. An administrator allows it in the dashboard or with: digit-link whitelist add ${address}`;
+}
 
 /** The body of every error answer. `field` names the input a `validation` error is about. */
 export interface ErrorBody {

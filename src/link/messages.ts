@@ -70,7 +70,9 @@ export type ToShard =
   /** An address (or IPv6 network) that the limiter blocks, per application. `untilMs` 0 lifts the block. */
   | { type: "block"; appId: string; network: string; untilMs: number }
   /** Stop taking requests, say go-away to agents, finish what runs until `deadlineMs` (wall clock), then `drained`. */
-  | { type: "drain"; deadlineMs: number };
+  | { type: "drain"; deadlineMs: number }
+  /** Everything ends now: answer nobody any more, send what waits to be told, then `ended`. */
+  | { type: "end" };
 
 /** Who asks for something: the address for the audit, and what limits per address count (null: nothing). */
 export interface Asker {
@@ -177,29 +179,38 @@ export type ShardEvent =
       sessions: number;
       atMs: number;
     }
-  /** A visitor or a session was turned away. `rule` names what did it. */
+  /** A visitor was turned away: the first of a minute at once, the repeats of the same as one event. */
   | {
       type: "refusal";
       name: string;
       appId: string | null;
       orgId: string | null;
+      /** What turned it away. */
       rule: string;
+      /** The kind of the wrong credential; null when it was not for one. */
+      authType: "api_key" | "basic" | null;
       address: string;
       identity: string | null;
       requestId: string;
       atMs: number;
+      /** How many refusals it stands for. */
+      times: number;
     }
-  /** A visitor was let in by a policy (audited once per credential and cache period, not per request). */
+  /** An agent's upgrade was turned away; who it was is known when its ticket was. Repeats as above. */
   | {
-      type: "admitted";
-      name: string;
+      type: "session.refused";
+      tunnelId: string | null;
+      name: string | null;
       appId: string | null;
       orgId: string | null;
+      accountId: string | null;
+      keyId: string | null;
+      /** An error code. */
       rule: string;
       address: string;
-      identity: string | null;
       requestId: string;
       atMs: number;
+      times: number;
     }
   | { type: "local.status"; tunnelId: string; status: LocalStatus };
 
@@ -214,7 +225,8 @@ export type FromShard =
   | { type: "requests"; id: number; requests: CapturedRequest[] }
   /** A connection that this shard does not own: base domain or another shard without a port. */
   | { type: "connection"; connection: MovedConnection }
-  | { type: "drained" };
+  | { type: "drained" }
+  | { type: "ended" };
 
 /** What a worker is told when it starts (workerData-like, by the first message or `environmentData`). */
 export interface ShardStart {

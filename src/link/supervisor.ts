@@ -20,6 +20,8 @@ const checkTimeoutMs = 10_000;
 const requestsTimeoutMs = 5_000;
 /** A thread that is stuck in a native call may take its time; its successor does not wait longer than this. */
 const closeWaitMs = 5_000;
+/** How long the end waits for what the shards have still to tell. One that hangs tells nothing. */
+const lastWordsMs = 500;
 
 export interface SupervisorOptions {
   /** The worker's entry: another file in the packed form. */
@@ -47,7 +49,7 @@ export interface Supervisor extends ShardLink {
   replace(shard: number, why: string): void;
   /** Lets the shards finish (nothing is replaced any more); true when all did before the deadline (wall clock). */
   drain(deadlineMs: number): Promise<boolean>;
-  /** Ends all shards at once; resolves when their threads are gone (2 s at most). */
+  /** Ends all shards at once, after their last events; resolves when their threads are gone (2.5 s at most). */
   stop(): Promise<void>;
 }
 
@@ -76,6 +78,7 @@ class Shards implements Supervisor {
   readonly #policies: RestartPolicy[];
   readonly #firstReady = Promise.withResolvers<void>();
   readonly #drained: DrainedShards;
+  readonly #ended: DrainedShards;
   #lastNumber = 0;
   #phase: "starting" | "running" | "draining" | "stopped" = "starting";
 
@@ -83,6 +86,7 @@ class Shards implements Supervisor {
     this.#options = options;
     this.shards = options.shards;
     this.#drained = new DrainedShards(options.shards);
+    this.#ended = new DrainedShards(options.shards);
     this.#policies = Array.from({ length: options.shards }, () => new RestartPolicy(options.mostRestartDelayMs));
     this.#ticks = new SharedArrayBuffer(options.shards * 4);
     this.#heartbeat = new Heartbeat(this.#ticks, performance.now());
@@ -136,6 +140,12 @@ class Shards implements Supervisor {
   async stop(): Promise<void> {
     this.#phase = "stopped";
     clearInterval(this.#timer);
+    for (let shard = 0; shard < this.shards; shard++) {
+      const incarnation = this.#readyShard(shard);
+      if (incarnation === null) this.#ended.add(shard);
+      else incarnation.post({ type: "end" });
+    }
+    await this.#ended.wait(Date.now() + lastWordsMs);
     const alive = [...this.#alive];
     for (const incarnation of alive) this.#end(incarnation, "the server stops");
     await within(2_000, Promise.all(alive.map((incarnation) => incarnation.closed)));
@@ -200,6 +210,8 @@ class Shards implements Supervisor {
         return this.#replies.settle(from.shard, message.id, message.requests);
       case "drained":
         return this.#drained.add(from.shard);
+      case "ended":
+        return this.#ended.add(from.shard);
     }
   }
 
@@ -247,6 +259,7 @@ class Shards implements Supervisor {
     this.#options.ledger.bury(shard);
     this.#replies.drop(shard);
     this.#drained.add(shard);
+    this.#ended.add(shard);
     if (this.#phase === "stopped") return;
     this.#options.log.error("a shard died", { shard, incarnation: incarnation.number, why });
     if (incarnation.wasReady) this.#options.listener.onReplaced(shard);

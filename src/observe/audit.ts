@@ -4,9 +4,11 @@ import { takeOrderLock } from "../db/changes.ts";
 import type { Database, Trx } from "../db/database.ts";
 import type { AuditLogTable } from "../db/tables-record.ts";
 import { AppError } from "../lib/errors.ts";
-import { newId } from "../lib/ids.ts";
-import { escapeControls, type Logger } from "../lib/log.ts";
+import type { Logger } from "../lib/log.ts";
+import { Repeats } from "../lib/repeats.ts";
 import { auditHash } from "./audit-chain.ts";
+import { rowOf } from "./audit-row.ts";
+import { repeated, repeatKeyOf } from "./refusals.ts";
 
 /** What happened. Text from outside is escaped and cut here; secrets must not be in it. */
 export interface AuditEntry {
@@ -36,6 +38,11 @@ export interface Audit {
   /** Notes an event; it is stored at most `flushMs` later. Never throws, never waits. */
   record(entry: AuditEntry): void;
   /**
+   * As `record`, for a refusal that whoever caused it can repeat at will, such as one by a limiter or by a door without one: the
+   * first of a minute is an entry at once, the others become one that says how many (`details.times`). Who is meant: refusals.ts.
+   */
+  refused(entry: AuditEntry): void;
+  /**
    * Stores entries inside the transaction of the change they tell of. Call it after the change's own statements.
    * Throws `AppError("audit_unavailable")`, so that nothing is changed that the log does not show.
    */
@@ -47,10 +54,10 @@ export interface Audit {
 }
 
 const batchRows = 500;
+/** How often is looked for refusals whose minute is over. */
+const sweepMs = 1_000;
 /** Events kept while the database can't be written; the oldest ones go first, and an entry tells how many. */
 const mostWaiting = 100_000;
-const longestText = 512;
-const longestDetails = 16_384;
 
 /** `onRecord` hears of every recorded event at once (not of changes); it must not throw. The caller closes it. */
 export function createAudit(options: {
@@ -105,16 +112,29 @@ export function createAudit(options: {
     timer ??= setTimeout(() => void flush(), failing ? Math.max(flushMs, 1_000) : flushMs);
   };
 
+  const record = (entry: AuditEntry): void => {
+    if (waiting.length >= mostWaiting) {
+      waiting.shift();
+      lost++;
+    }
+    const stamped = { ...entry, atMs: entry.atMs ?? clock() };
+    waiting.push(stamped);
+    schedule();
+    options.onRecord?.(stamped);
+  };
+
+  const repeats = new Repeats<AuditEntry>({ tell: (entry, times) => record(repeated(entry, times)) });
+  let sweeper: Timer | undefined;
+  const sweep = (): void => {
+    repeats.sweep();
+    sweeper = repeats.isIdle ? undefined : setTimeout(sweep, sweepMs);
+  };
+
   return {
-    record(entry) {
-      if (waiting.length >= mostWaiting) {
-        waiting.shift();
-        lost++;
-      }
-      const stamped = { ...entry, atMs: entry.atMs ?? clock() };
-      waiting.push(stamped);
-      schedule();
-      options.onRecord?.(stamped);
+    record,
+    refused(entry) {
+      repeats.note(repeatKeyOf(entry), { ...entry, success: false, atMs: entry.atMs ?? clock() });
+      sweeper ??= setTimeout(sweep, sweepMs);
     },
     async within(trx, ...entries) {
       try {
@@ -126,6 +146,8 @@ export function createAudit(options: {
     flush,
     async close() {
       closed = true;
+      clearTimeout(sweeper);
+      repeats.flush();
       await flush();
       clearTimeout(timer);
     },
@@ -150,41 +172,4 @@ async function append(db: Database, trx: Trx, entries: AuditEntry[], clock: () =
   }
   await trx.insertInto("audit_log").values(rows).execute();
   await trx.updateTable("audit_chain").set({ head_seq: seq, head_hash: hash }).where("id", "=", 1).execute();
-}
-
-function rowOf(seq: number, entry: AuditEntry, nowMs: number): Omit<AuditLogTable, "hash" | "prev_hash"> {
-  const at = entry.atMs ?? nowMs;
-  return {
-    seq,
-    id: newId("aud", at),
-    at,
-    org_id: entry.orgId ?? null,
-    app_id: entry.appId ?? null,
-    actor_id: entry.actorId ?? null,
-    actor_name: safeText(entry.actorName),
-    action: entry.action,
-    auth_type: safeText(entry.authType),
-    success: entry.success === false ? 0 : 1,
-    reason: safeText(entry.reason),
-    address: safeText(entry.address),
-    identity: safeText(entry.identity),
-    key_id: safeText(entry.keyId),
-    request_id: safeText(entry.requestId),
-    details_json: safeDetails(entry.details),
-  };
-}
-
-/** Escapes what could forge a line or break an engine (NUL, lone surrogates), and bounds the length. */
-function safeText(text: string | null | undefined): string | null {
-  if (text === null || text === undefined) return null;
-  const escaped = escapeControls(text.slice(0, longestText)).toWellFormed();
-  return escaped;
-}
-
-function safeDetails(details: Record<string, unknown> | null | undefined): string | null {
-  if (details === null || details === undefined) return null;
-  const json = JSON.stringify(details).toWellFormed();
-  return json.length <= longestDetails
-    ? json
-    : JSON.stringify({ cut: true, begin: json.slice(0, longestDetails / 2).toWellFormed() });
 }

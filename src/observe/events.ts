@@ -124,7 +124,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
     onEvents(_shard, events) {
       if (!watching) return;
       for (const event of events) {
-        if (event.type === "refusal" || event.type === "admitted") continue;
+        if (event.type === "refusal" || event.type === "session.refused") continue;
         ticks.changed(event.tunnelId);
         if (event.type === "session.opened" && event.sessions === 1)
           tunnelEvent("tunnel.opened", event.tunnelId, event);

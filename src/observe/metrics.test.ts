@@ -9,9 +9,9 @@ const counters = (change: Partial<TunnelCounters>): TunnelCounters => ({
   ...{ status2xx: 0, status3xx: 0, status4xx: 0, status5xx: 0, local: { state: "unknown" } },
   ...change,
 });
-const refusal = (rule: string): ShardEvent => ({
+const refusal = (rule: string, times = 1): ShardEvent => ({
   ...{ type: "refusal", name: "app", appId: null, orgId: null, address: "127.0.0.1", identity: null },
-  ...{ requestId: "r", atMs: 0, rule },
+  ...{ requestId: "r", atMs: 0, rule, authType: null, times },
 });
 
 test("counts what the shards tell, in lines that Prometheus reads", () => {
@@ -22,7 +22,7 @@ test("counts what the shards tell, in lines that Prometheus reads", () => {
   const metrics = createMetrics({ tunnels: () => tunnels, shards: 2 });
   metrics.onCounters(0, [counters({ requests: 3, status2xx: 2, status5xx: 1, bytesIn: 5, bytesOut: 7 })]);
   metrics.onCounters(1, [counters({ requests: 1, status4xx: 1, connections: 1 })]);
-  metrics.onEvents(0, [refusal("denied_ip"), refusal("denied_ip"), refusal("no_credentials")]);
+  metrics.onEvents(0, [refusal("denied_ip"), refusal("denied_ip", 4), refusal("no_credentials")]);
   metrics.onReplaced(1);
   const text = metrics.render();
   metrics.close();
@@ -44,7 +44,7 @@ test("counts what the shards tell, in lines that Prometheus reads", () => {
     "digit_link_connections_total 1",
     'digit_link_bytes_total{direction="in"} 5',
     'digit_link_bytes_total{direction="out"} 7',
-    'digit_link_refusals_total{rule="denied_ip"} 2',
+    'digit_link_refusals_total{rule="denied_ip"} 5',
     'digit_link_refusals_total{rule="no_credentials"} 1',
     'digit_link_shard_restarts_total{shard="0"} 0',
     'digit_link_shard_restarts_total{shard="1"} 1',

@@ -93,7 +93,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       [
         "refusals_total",
         "counter",
-        "Visitors and agents turned away, by rule; a repeat within a minute may count once.",
+        "Visitors and agents turned away, by rule; repeats are counted within a minute.",
         [...refusals].map(([rule, count]): Sample => [{ rule }, count]),
       ],
       [
@@ -109,9 +109,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     onEvents(_shard, events) {
       for (const event of events) {
-        if (event.type !== "refusal") continue;
+        if (event.type !== "refusal" && event.type !== "session.refused") continue;
         const rule = refusals.has(event.rule) || refusals.size < mostRules ? event.rule : "other";
-        refusals.set(rule, (refusals.get(rule) ?? 0) + 1);
+        refusals.set(rule, (refusals.get(rule) ?? 0) + event.times);
       }
     },
     onCounters(_shard, counters) {

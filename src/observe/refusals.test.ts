@@ -1,8 +1,8 @@
-// Refusals: which entries they are, how they read, and that a flood of one visitor is one entry a minute.
+// Refusals: which entries they are, how they read, and which of them are the same.
 
 import { describe, expect, test } from "bun:test";
 import type { AuditEntry } from "./audit.ts";
-import { createShardAudit, isRefusal, toRefusal } from "./refusals.ts";
+import { createShardAudit, isRefusal, repeatKeyOf, toRefusal } from "./refusals.ts";
 
 const refusal = {
   type: "refusal" as const,
@@ -11,9 +11,11 @@ const refusal = {
   orgId: "org_1",
   rule: "address_denied",
   address: "192.0.2.1",
+  authType: null,
   identity: null,
   requestId: "r1",
   atMs: 1_000_000,
+  times: 1,
 };
 
 describe("refusals", () => {
@@ -41,25 +43,40 @@ describe("audit of the shards", () => {
     return entries;
   };
 
-  test("records who was refused and admitted", () => {
+  test("records who was refused, how often, and with which credential", () => {
+    const { name: _, ...common } = refusal;
+    const whose = { tunnelId: "tun_1", name: "myapp", accountId: "acc_1", keyId: null };
     const [first, second, third] = record([
       refusal,
-      { ...refusal, type: "admitted", rule: "api_key", identity: "deploy" },
-      { ...refusal, name: "", appId: null, orgId: null, rule: "bad_ticket" },
+      { ...refusal, rule: "wrong_key", authType: "api_key", times: 40 },
+      { ...common, ...whose, type: "session.refused", rule: "replaced" },
     ]);
     expect(first).toMatchObject({
-      action: "visitor.refused",
-      success: false,
-      reason: "address_denied",
-      appId: "app_1",
+      ...{ action: "visitor.refused", success: false, reason: "address_denied", appId: "app_1" },
+      details: { name: "myapp" },
     });
-    expect(second).toMatchObject({ action: "visitor.admitted", success: true, identity: "deploy" });
-    expect(third).toMatchObject({ action: "tunnel.session_refused", success: false, reason: "bad_ticket" });
+    expect(second).toMatchObject({
+      ...{ action: "visitor.auth", authType: "api_key", success: false, reason: "wrong_key" },
+      details: { name: "myapp", times: 40 },
+    });
+    expect(third).toMatchObject({
+      ...{ action: "tunnel.session_refused", success: false, reason: "replaced", identity: "myapp", actorId: "acc_1" },
+      details: { tunnelId: "tun_1" },
+    });
+    expect(toRefusal({ ...third!, atMs: 0 })).toMatchObject({ name: "myapp", rule: "replaced" });
   });
+});
 
-  test("records the same once a minute", () => {
-    const flood = Array.from({ length: 5_000 }, (_, i) => ({ ...refusal, atMs: refusal.atMs + i * 20 }));
-    expect(record(flood)).toHaveLength(2);
-    expect(record([refusal, { ...refusal, address: "192.0.2.2" }, { ...refusal, rule: "other" }])).toHaveLength(3);
-  });
+test("what a stranger makes up makes no refusal another one, and neither does another address of his network", () => {
+  const entry = {
+    action: "tunnel.refused",
+    reason: "bad_token",
+    address: "2001:db8::1",
+    identity: "a",
+    requestId: "1",
+  };
+  const key = repeatKeyOf(entry);
+  expect(repeatKeyOf({ ...entry, address: "2001:db8::2", identity: "b", requestId: "2" })).toBe(key);
+  for (const other of [{ reason: "rate_limited" }, { address: "2001:db8:0:1::1" }, { actorId: "acc_1" }])
+    expect(repeatKeyOf({ ...entry, ...other })).not.toBe(key);
 });

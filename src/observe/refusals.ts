@@ -1,5 +1,6 @@
 // Refusals: which audit entries they are, how they are shown, and how those of the shards get into the audit log.
 
+import { networkOf } from "../lib/cidr.ts";
 import type { ShardEvent } from "../link/messages.ts";
 import type { Audit, AuditEntry } from "./audit.ts";
 
@@ -37,46 +38,43 @@ export function toRefusal(entry: AuditEntry & { atMs: number }): RefusalView {
   };
 }
 
-const repeatAfterMs = 60_000;
-const mostRemembered = 10_000;
-
 /**
- * Records what the shards refused and admitted. The same visitor at the same rule is recorded once a minute: whoever is
- * refused can knock thousands of times a second. Hand its `onEvents` what ShardListener is told.
+ * Refusals with the same key are the same to the log: what was refused, why, by whom and from where (an IPv6 network is one
+ * customer). Nothing that a stranger makes up is part of it: no name, no username.
  */
-export function createShardAudit(audit: Pick<Audit, "record">) {
-  const recent = new Map<string, number>();
+export function repeatKeyOf(entry: AuditEntry): string {
+  const { action, reason, authType, orgId, appId, actorId, keyId, address, details } = entry;
+  const subject = networkOf(address ?? "");
+  return JSON.stringify([action, reason, authType, orgId, appId, actorId, keyId, subject, details?.["name"]]);
+}
 
-  function isRepeat(event: Extract<ShardEvent, { type: "refusal" | "admitted" }>): boolean {
-    const key = `${event.type} ${event.name} ${event.rule} ${event.address} ${event.identity ?? ""}`;
-    const lastMs = recent.get(key) ?? 0;
-    if (event.atMs - lastMs < repeatAfterMs) return true;
-    // Re-entered, so that the first of the map is the one that was recorded longest ago.
-    recent.delete(key);
-    recent.set(key, event.atMs);
-    if (recent.size > mostRemembered) recent.delete(recent.keys().next().value ?? "");
-    return false;
+/** An entry that stands for `times` of its kind; this one was the last of them. */
+export function repeated(entry: AuditEntry, times: number): AuditEntry {
+  return times === 1 ? entry : { ...entry, details: { ...entry.details, times } };
+}
+
+/** The entry of what a shard refused. It tells of repeats as `Audit.refused` does. */
+function toEntry(event: Extract<ShardEvent, { type: "refusal" | "session.refused" }>): AuditEntry {
+  const { rule: reason, orgId, appId, address, requestId, atMs } = event;
+  const common = { success: false, reason, orgId, appId, address, requestId, atMs };
+  if (event.type === "session.refused") {
+    const { accountId: actorId, keyId, name: identity, tunnelId } = event;
+    const details = tunnelId === null ? null : { tunnelId };
+    return { ...common, action: "tunnel.session_refused", authType: "ticket", actorId, keyId, identity, details };
   }
+  const { authType, identity, name } = event;
+  // With a credential it is the outcome of a login, as on main.
+  const action = authType === null ? "visitor.refused" : "visitor.auth";
+  return { ...common, action, authType, identity, details: { name } };
+}
 
+/** Records what the shards refused. Hand its `onEvents` what ShardListener is told. */
+export function createShardAudit(audit: Pick<Audit, "record">) {
   return {
     onEvents(_shard: number, events: readonly ShardEvent[]): void {
       for (const event of events) {
-        if (event.type !== "refusal" && event.type !== "admitted") continue;
-        if (isRepeat(event)) continue;
-        const admitted = event.type === "admitted";
-        audit.record({
-          // A session that was refused has no name yet: its ticket was what failed.
-          action: event.name === "" ? "tunnel.session_refused" : admitted ? "visitor.admitted" : "visitor.refused",
-          success: admitted,
-          reason: event.rule,
-          orgId: event.orgId,
-          appId: event.appId,
-          address: event.address,
-          identity: event.identity,
-          requestId: event.requestId,
-          details: event.name === "" ? null : { name: event.name },
-          atMs: event.atMs,
-        });
+        if (event.type !== "refusal" && event.type !== "session.refused") continue;
+        audit.record(repeated(toEntry(event), event.times));
       }
     },
   };

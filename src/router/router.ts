@@ -56,10 +56,8 @@ export class Router implements IngressHost {
     if (host.kind === "tunnel") return this.toShard(connection, shardOf(host.name, options.link.shards));
     const { target } = head;
     const session = host.kind === "base" ? sessionShard(target) : -1;
-    if (session >= 0) {
-      if (session >= options.link.shards) return connection.answer("not_found");
-      return this.toShard(connection, session);
-    }
+    // One that is no shard's any more finds its answer at another one's door.
+    if (session >= 0) return this.toShard(connection, session % options.link.shards);
     if (!this.isServed(host, target.split("?", 1)[0]!))
       return host.kind === "base" ? this.leadToDashboard(connection) : connection.answer("misdirected");
     const { address, secure } = connection.meta;

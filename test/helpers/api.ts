@@ -12,6 +12,7 @@ import { createLogger } from "../../src/lib/log.ts";
 import type { AuditEntry } from "../../src/observe/audit.ts";
 import type { TestDatabase } from "./databases.ts";
 import { handleDescribed } from "./described-answers.ts";
+import { fakeAudit } from "./fake-audit.ts";
 
 export interface TestAnswer {
   status: number;
@@ -103,7 +104,7 @@ export function createTestApi(
     sessionTokens: createSessionTokens({ secret: "x".repeat(32), issuer: "https://tunnel.test", nowMs }),
     limiter: createLimiter({ store: createLimiterStore(database.db.kysely), nowMs }),
     audit: {
-      record: (entry) => void audited.push(entry),
+      ...fakeAudit(audited, nowMs),
       async within(_trx, ...entries) {
         if (options.auditFails?.() === true) throw new AppError("audit_unavailable");
         audited.push(...entries);

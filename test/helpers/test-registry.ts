@@ -21,6 +21,7 @@ import { createLogger } from "../../src/lib/log.ts";
 import type { AuditEntry } from "../../src/observe/audit.ts";
 import type { TestDatabase } from "./databases.ts";
 import { FakeShards } from "./fake-shards.ts";
+import { fakeAudit } from "./fake-audit.ts";
 
 export interface Credential {
   id: string;
@@ -82,7 +83,7 @@ export async function openTestRegistry(
       return policy;
     },
   };
-  const audit = { record: (entry: AuditEntry) => void audited.push(entry) };
+  const audit = fakeAudit(audited, nowMs);
   const registry = new TunnelRegistry({ db, audit, config, link: shards, policies, log, nowMs, sweepMs: 10 });
   shards.hear = (shard, events) => registry.onEvents(shard, events);
   await db.changes.start();

@@ -19,6 +19,7 @@ import type { AuditEntry } from "../../src/observe/audit.ts";
 import { createTestApi } from "./api.ts";
 import { openTestSqlite, type TestDatabase } from "./databases.ts";
 import { handleDescribed } from "./described-answers.ts";
+import { fakeAudit } from "./fake-audit.ts";
 
 export const orgId = "org_a";
 const domain = "tunnel.localhost";
@@ -58,7 +59,7 @@ export async function startVisitorServer(
   const inForce = createPoliciesInForce({ kysely: db.kysely, sealer, log, usualLimiter });
   const oidc = createOidcClient({ fetch, allowHttp: isDevelopment, nowMs });
   const audit = {
-    record: (entry: AuditEntry) => void audited.push(entry),
+    ...fakeAudit(audited, nowMs),
     within: async (_trx: unknown, ...entries: AuditEntry[]) => {
       if (server.failAudit) throw new AppError("audit_unavailable");
       audited.push(...entries);

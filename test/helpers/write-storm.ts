@@ -8,8 +8,8 @@ export interface Acknowledged {
   rows: { table: "accounts" | "api_keys" | "whitelist_entries" | "organizations"; id: string }[];
   /** By application: the number that its policy was last set to, and the one that was on its way. */
   policies: Map<string, { done: number; sent: number }>;
-  /** Every call: its request id, and when its answer came (`performance.now()`). */
-  calls: { requestId: string; atMs: number }[];
+  /** Every call: its request id, when it began and when its answer came (`performance.now()`). */
+  calls: { requestId: string; beganAtMs: number; atMs: number }[];
 }
 
 export interface Storm {
@@ -28,9 +28,10 @@ export function startStorm(api: AdminApi, orgId: string, apps: readonly string[]
   const acknowledged: Acknowledged = { rows: [], policies: new Map(), calls: [] };
   let next = startAt;
   const call = async (method: string, path: string, body: unknown): Promise<Record<string, unknown>> => {
+    const beganAtMs = performance.now();
     const answer = await api.call(method, path, body);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    acknowledged.calls.push({ requestId: answer.requestId, atMs: performance.now() });
+    acknowledged.calls.push({ requestId: answer.requestId, beganAtMs, atMs: performance.now() });
     return answer.body;
   };
   const create = async (table: Acknowledged["rows"][number]["table"], path: string, kind: string, body: unknown) => {

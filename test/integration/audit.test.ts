@@ -60,6 +60,25 @@ describeEngines("audit", (open) => {
     await audit.close();
   });
 
+  test("refusals that repeat: the first is an entry at once, the others one with their number, at the end too", async () => {
+    await using fresh = await open();
+    const audit = auditOf(fresh.db);
+    const address = (i: number) => (i % 2 === 0 ? "192.0.2.1" : `2001:db8::${i}`);
+    for (let i = 1; i <= 500; i++)
+      audit.refused({ action: "login.password", reason: "r", address: address(i), identity: `n${i}`, atMs: i });
+    await audit.flush();
+    const rows = () =>
+      fresh.db.kysely
+        .selectFrom("audit_log")
+        .select(["at", "success", "identity", "details_json as details"])
+        .execute();
+    const first = [1, 2].map((i) => ({ at: i, success: 0 as const, identity: `n${i}`, details: null }));
+    expect(await rows()).toEqual(first);
+    await audit.close();
+    const last = [499, 500].map((i) => ({ at: i, success: 0 as const, identity: `n${i}`, details: `{"times":249}` }));
+    expect(await rows()).toEqual([...first, ...last]);
+  });
+
   test("a change that is rolled back leaves no entry, and the chain goes on", async () => {
     await using fresh = await open();
     const audit = auditOf(fresh.db);

@@ -208,6 +208,10 @@ describe("security", () => {
   test("failures are limited per address", async () => {
     await using world = await setUp();
     for (let i = 0; i < 10; i++) await world.signIn(world.browser(), "github");
-    expect((await world.browser().send("/auth/oauth/github")).status).toBe(429);
+    const before = world.test.audited.length;
+    for (let i = 0; i < 10; i++) expect((await world.browser().send("/auth/oauth/github")).status).toBe(429);
+    expect(world.test.audited.slice(before)).toMatchObject([
+      { action: "login.oauth", authType: "github", success: false, reason: "too many failed attempts" },
+    ]);
   });
 });

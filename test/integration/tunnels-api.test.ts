@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { createToken } from "../../src/auth/tokens.ts";
 import { createTunnelRoutes } from "../../src/api/tunnels/routes.ts";
+import type { AuditEntry } from "../../src/observe/audit.ts";
 import { createTestApi, unnamed } from "../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
 import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
@@ -106,7 +107,23 @@ describeEngines("the agents' calls", (open) => {
       expect(blocked).toMatchObject({ status: 429, body: { error: { code: "rate_limited", retryable: true } } });
       expect(Number(blocked.headers.get("retry-after"))).toBeGreaterThan(0);
       expect((await one.register(createToken("dlt"))).status).toBe(429);
-      expect((await one.giveUp(createToken("dlk"), "tun_00000000000000000000000000")).status).toBe(429);
+      const nobodys = "tun_00000000000000000000000000";
+      expect((await one.giveUp(createToken("dlk"), nobodys)).status).toBe(429);
+      // Every refusal is in the log, and none fills it: while the address is blocked, the same is one entry a minute.
+      const refused = (of: AuditEntry[]) => of.map(({ action, reason, success }) => `${action} ${reason} ${success}`);
+      expect(refused(one.api.audited)).toEqual([
+        "tunnel.refused rate_limited false",
+        "tunnel.release_refused bad_token false",
+      ]);
+      expect(refused(one.at.audited)).toEqual(["tunnel.refused bad_token false"]);
+      for (let i = 0; i < 50; i++) {
+        expect((await guess(i)).status).toBe(429);
+        expect((await one.register(createToken("dlt"))).status).toBe(429);
+        expect((await one.giveUp(createToken("dlk"), nobodys)).status).toBe(429);
+        expect((await one.giveUp("guess".repeat(9), nobodys)).status).toBe(429);
+      }
+      expect(refused(one.api.audited).slice(2)).toEqual(["tunnel.release_refused rate_limited false"]);
+      expect(one.at.audited).toHaveLength(1);
       expect((await one.register(token)).status).toBe(200);
       expect((await guess(11, "203.0.113.8")).status).toBe(401);
       one.api.clock.nowMs += 31 * 60_000;

@@ -26,7 +26,14 @@ describe("security", () => {
     expect(last.status).toBe(429);
     expect(last.headers.get("retry-after")).toBe("1800");
     expect(await askBasic(server, right, "203.0.113.5")).toMatchObject({ kind: "blocked" });
-    expect(await browser.send(`${app}/__auth/basic`, { form: { ...right } })).toMatchObject({ status: 429 });
+    for (let i = 0; i < 20; i++)
+      expect(await browser.send(`${app}/__auth/basic`, { form: { ...right } })).toMatchObject({ status: 429 });
+    const attempts = server.audited.filter(({ action }) => action === "visitor.auth");
+    // Ten failures, the last of them with the block; then one for all that came while it stood.
+    expect(attempts.map(({ reason }) => reason)).toEqual([
+      ...Array(9).fill("wrong_credential"),
+      ...["address_blocked", "address_blocked"],
+    ]);
     expect(await askBasic(server, right, "203.0.113.6")).toMatchObject({ kind: "allow" });
     expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", network: "203.0.113.5" }]);
     server.clock.offsetMs += 30 * 60_000 + 1;
@@ -147,6 +154,8 @@ describe("security", () => {
     for (let i = 0; i < 5; i++)
       expect(await askBasic(server, { ...right, password: `${i}` })).toMatchObject({ kind: "deny" });
     expect(await askBasic(server, right)).toMatchObject({ kind: "allow" });
+    // Without a limiter nothing ends the guesses: they are one entry a minute.
+    expect(server.audited.filter(({ reason }) => reason === "wrong_credential")).toHaveLength(2);
   });
 
   test("a wrong user costs the same hash as a wrong password", async () => {

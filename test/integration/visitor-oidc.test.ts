@@ -158,11 +158,15 @@ describe("security", () => {
 
   test("a state that is made up, missing or double is unknown", async () => {
     await using world = await setUp();
-    const browser = world.server.browser();
-    for (const query of ["", "?state=x&code=y", "?code=y", "?state=a&state=b&code=y", "?state=&code="]) {
+    const queries = ["", "?state=x&code=y", "?code=y", "?state=a&state=b&code=y", "?state=&code="];
+    for (const [i, query] of queries.entries()) {
+      const browser = world.server.browser(`192.0.2.${i}`);
       expect(await browser.send(`${redirect}${query}`)).toMatchObject({ status: 403 });
     }
     expect(outcomes(world.server).map(({ reason }) => reason)).toEqual(Array(5).fill("unknown_state"));
+    // Nobody has to be known for this one: however often it is asked, the log gets one entry a minute and address.
+    for (let i = 0; i < 10; i++) await world.server.browser("192.0.2.0").send(`${redirect}?state=${i}`);
+    expect(outcomes(world.server)).toHaveLength(5);
   });
 
   test("a code of one application opens no sibling", async () => {
@@ -250,12 +254,30 @@ describe("security", () => {
     }
   });
 
+  test("an address that begins logins without end is stopped, and the log says so", async () => {
+    await using world = await setUp();
+    const { server } = world;
+    const browser = server.browser("203.0.113.9");
+    for (let i = 0; i < 120; i++) expect((await browser.send(`${app}/__auth/login`)).status).toBe(303);
+    for (let i = 0; i < 10; i++) expect((await browser.send(`${app}/__auth/login`)).status).toBe(429);
+    expect(outcomes(server)).toMatchObject([{ success: false, reason: "too_many_logins", appId: "app_app" }]);
+  });
+
   test("failed logins are limited: the address is blocked, and the shard is told", async () => {
     await using world = await setUp({ misbehaviour: { sign: "foreign" } });
     const { server } = world;
     const browser = server.browser("203.0.113.9");
     for (let i = 0; i < 10; i++) expect(await login(world, browser)).toMatchObject({ status: 403 });
-    expect(await browser.send(`${app}/__auth/login`)).toMatchObject({ status: 429, location: null });
+    const before = outcomes(server).length;
+    for (let i = 0; i < 10; i++) {
+      expect(await browser.send(`${app}/__auth/login`)).toMatchObject({ status: 429, location: null });
+      expect(await browser.send(`${app}/__auth/callback?code=${i}`)).toMatchObject({ status: 403, location: null });
+    }
+    // However often it goes on, each is one entry a minute.
+    expect(outcomes(server).slice(before)).toMatchObject([
+      { success: false, reason: "address_blocked" },
+      { success: false, reason: "unknown_code" },
+    ]);
     expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", network: "203.0.113.9" }]);
   });
 });

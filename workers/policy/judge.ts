@@ -7,7 +7,7 @@ import { authPaths, isAuthPath } from "../../src/policy/paths.ts";
 import type { ProtectedPolicy } from "../../src/policy/types.ts";
 import { decodeBasic, readApiKey, readBasic } from "./credentials.ts";
 import type { PolicyState } from "./state.ts";
-import type { Pass, Verdict, VisitorRequest } from "./verdict.ts";
+import type { Pass, Refusal, Verdict, VisitorRequest } from "./verdict.ts";
 
 type Step = (request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState) => Outcome;
 type Outcome = Verdict | null | Promise<Verdict | null>;
@@ -49,10 +49,9 @@ const sessionPattern = /^[A-Za-z0-9_-]{43}$/;
 export function judge(request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
   const { policy } = entry;
   if (policy.kind === "open") {
-    return rangeRefusal(policy, request, entry, state) ?? openPass;
+    return rangeRefusal(policy, request, state) ?? openPass;
   }
-  if (policy.kind === "deny")
-    return refuse("policy_denied", [], report("policy_broken", request, entry, state), texts.broken);
+  if (policy.kind === "deny") return refuse("policy_denied", [], { rule: "policy_broken" }, texts.broken);
   return runFrom(0, request, entry, policy, state);
 }
 
@@ -90,8 +89,8 @@ function keepCredentials(request: VisitorRequest): VisitorRequest {
   return { method, target, address, network, wantsHtml, header };
 }
 
-function checkRanges(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
-  return rangeRefusal(policy, request, entry, state);
+function checkRanges(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
+  return rangeRefusal(policy, request, state);
 }
 
 function checkPreflight(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
@@ -132,7 +131,7 @@ function checkSession(request: VisitorRequest, entry: NameEntry, policy: Protect
 function checkBlock(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
   if (policy.limiter === null) return null;
   const untilMs = state.blockedUntilMs(scopeOf(entry), request.network);
-  return untilMs === 0 ? null : blocked(untilMs - state.nowMs(), request, entry, state);
+  return untilMs === 0 ? null : blocked(untilMs - state.nowMs());
 }
 
 function checkApiKey(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
@@ -141,7 +140,7 @@ function checkApiKey(request: VisitorRequest, entry: NameEntry, policy: Protecte
   if (key === null) return null;
   const { name, appId, orgId } = entry;
   const ask = (): Ask => ({ kind: "api_key", name, appId, orgId, key, ...askerOf(request) });
-  return decide("api_key", key, ask, () => unauthorized(policy), request, entry, policy, state);
+  return decide("api_key", key, ask, (again) => unauthorized(policy, again), request, entry, policy, state);
 }
 
 function checkBasic(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
@@ -153,23 +152,26 @@ function checkBasic(request: VisitorRequest, entry: NameEntry, policy: Protected
     const basic = decodeBasic(encoded);
     return basic === null ? null : { kind: "basic", name, appId, ...basic, ...askerOf(request) };
   };
-  return decide("basic", encoded, ask, () => unauthorized(policy), request, entry, policy, state);
+  return decide("basic", encoded, ask, (again) => unauthorized(policy, again), request, entry, policy, state);
 }
 
 function challenge(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
   const mayLogIn = policy.kind !== "api_key" && request.wantsHtml;
-  if (!mayLogIn || (request.method !== "GET" && request.method !== "HEAD")) return unauthorized(policy);
+  if (!mayLogIn || (request.method !== "GET" && request.method !== "HEAD")) return unauthorized(policy, null);
   const page = policy.kind === "basic" ? authPaths.basic : authPaths.login;
   const back = request.target.length > maxReturnChars ? "/" : request.target;
   return { kind: "redirect", location: `${page}?to=${encodeURIComponent(back)}` };
 }
 
-/** The remembered verdict on a credential, or main's; null when there is nothing to `ask`. `refused` is what a wrong one leads to. */
+/**
+ * The remembered verdict on a credential, or main's; null when there is nothing to `ask`. `refused` is what a wrong one
+ * leads to, and is told when nobody but us knows of it: main has told of what it judged itself.
+ */
 function decide(
   kind: "session" | "api_key" | "basic",
   credential: string,
   ask: () => Ask | null,
-  refused: () => Verdict | null,
+  refused: (again: Refusal | null) => Verdict | null,
   request: VisitorRequest,
   entry: NameEntry,
   policy: ProtectedPolicy,
@@ -178,8 +180,11 @@ function decide(
   const key = state.cache.keyOf(entry.name, kind, credential);
   const known = state.cache.get(key, policy.version, state.nowMs());
   if (known === null) {
-    if (kind !== "session") countAgain(kind, request, entry, policy, state);
-    return refused();
+    if (kind === "session") return refused(null);
+    countAgain(kind, request, entry, policy, state);
+    const identity = kind === "basic" ? (decodeBasic(credential)?.username.slice(0, 256) ?? null) : null;
+    const rule = kind === "basic" ? "wrong_credential" : "wrong_key";
+    return refused({ rule, credential: { authType: kind, identity } });
   }
   if (known !== undefined) return known;
   const question = ask();
@@ -194,10 +199,10 @@ function decide(
     }
     if (answer?.kind === "deny") {
       state.cache.set(key, policy.version, null, state.nowMs() + answer.cacheMs);
-      return refused();
+      return refused(null);
     }
     if (answer?.kind === "blocked") return blockedByMain(answer.retryAfterMs, request, entry, state);
-    return refuse("unavailable", [["Retry-After", "2"]], report("overloaded", request, entry, state));
+    return refuse("unavailable", [["Retry-After", "2"]], { rule: "overloaded" });
   });
 }
 
@@ -233,15 +238,12 @@ function printable(text: string | null): string | null {
 function rangeRefusal(
   policy: { allowIps: string[]; denyIps: string[] },
   request: VisitorRequest,
-  entry: NameEntry,
   state: PolicyState,
 ): Verdict | null {
   const { allowIps, denyIps } = policy;
   const denied = denyIps.length > 0 && state.ranges(denyIps).matches(request.address);
   const allowed = allowIps.length === 0 || state.ranges(allowIps).matches(request.address);
-  return !denied && allowed
-    ? null
-    : refuse("policy_denied", [], report("address_denied", request, entry, state), texts.address);
+  return !denied && allowed ? null : refuse("policy_denied", [], { rule: "address_denied" }, texts.address);
 }
 
 /** What the limiter counts under: the application, or the name itself when it has none. */
@@ -258,33 +260,23 @@ function readSession(request: VisitorRequest, state: PolicyState): string | null
   return value !== null && sessionPattern.test(value) ? value : null;
 }
 
-function unauthorized(policy: ProtectedPolicy): Verdict {
+function unauthorized(policy: ProtectedPolicy, again: Refusal | null): Verdict {
   const scheme = policy.kind === "basic" ? `Basic realm="digit-link", charset="UTF-8"` : `Bearer realm="digit-link"`;
-  return refuse("unauthorized", [["WWW-Authenticate", scheme]], null, texts[policy.kind]);
+  return refuse("unauthorized", [["WWW-Authenticate", scheme]], again, texts[policy.kind]);
 }
 
 function blockedByMain(retryAfterMs: number, request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict {
   state.block(scopeOf(entry), request.network, state.nowMs() + retryAfterMs);
-  return blocked(retryAfterMs, request, entry, state);
+  return blocked(retryAfterMs);
 }
 
-function blocked(retryAfterMs: number, request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict {
+function blocked(retryAfterMs: number): Verdict {
   const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
   const wait = seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`;
   const message = `Too many failed attempts from your address. Try again in ${wait}.`;
-  const headers: [string, string][] = [["Retry-After", String(seconds)]];
-  return refuse("rate_limited", headers, report("address_blocked", request, entry, state), message);
+  return refuse("rate_limited", [["Retry-After", String(seconds)]], { rule: "address_blocked" }, message);
 }
 
-function refuse(
-  code: ErrorCode,
-  headers: [string, string][],
-  refusal: { rule: string } | null,
-  message?: string,
-): Verdict {
+function refuse(code: ErrorCode, headers: [string, string][], refusal: Refusal | null, message?: string): Verdict {
   return { kind: "refuse", code, headers, refusal, ...(message === undefined ? {} : { message }) };
-}
-
-function report(rule: string, request: VisitorRequest, entry: NameEntry, state: PolicyState): { rule: string } | null {
-  return state.worthReporting(rule, scopeOf(entry), request.address) ? { rule } : null;
 }

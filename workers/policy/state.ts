@@ -16,8 +16,6 @@ export interface PolicyState {
   blockedUntilMs(scope: string, network: string | null): number;
   /** Applies a `block` message of main, or an answer that says so. */
   block(scope: string, network: string | null, untilMs: number): void;
-  /** True once per rule, scope and address and minute: whether this refusal is worth an event. */
-  worthReporting(rule: string, scope: string, address: string): boolean;
 }
 
 export interface PolicyStateOptions {
@@ -30,7 +28,6 @@ export interface PolicyStateOptions {
   askTimeoutMs?: number;
 }
 
-const reportEveryMs = 60_000;
 const maxRemembered = 10_000;
 
 /** One per shard. Everything it keeps is bounded. */
@@ -39,7 +36,6 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
   const inFlight = new Map<string, Promise<Answer | null>>();
   const compiled = new WeakMap<string[], CidrList>();
   const blocks = new Map<string, number>();
-  const reported = new Map<string, number>();
 
   async function askOnce(ask: Ask): Promise<Answer | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -89,15 +85,6 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       if (untilMs <= nowMs()) return;
       blocks.set(key, untilMs);
       dropOldest(blocks);
-    },
-    worthReporting(rule, scope, address) {
-      const key = `${rule}\n${scope}\n${address}`;
-      const now = nowMs();
-      if (now - (reported.get(key) ?? -Infinity) < reportEveryMs) return false;
-      reported.delete(key);
-      reported.set(key, now);
-      dropOldest(reported);
-      return true;
     },
   };
 }

@@ -18,10 +18,12 @@ export interface VisitorRequest {
   wantsHtml: boolean;
 }
 
-/** Who turned a visitor away, for the event that is audited; null when the same was reported a moment ago. */
+/** Who turned a visitor away, for the event that is audited; null when there is nothing to tell, or main has told it. */
 export interface Refusal {
-  /** `address_denied`, `address_blocked`, `policy_broken`, `overloaded`. */
+  /** `address_denied`, `address_blocked`, `policy_broken`, `overloaded`, or main's reason for a wrong credential. */
   rule: string;
+  /** The credential that was known to be wrong. */
+  credential?: { authType: "api_key" | "basic"; identity: string | null };
 }
 
 export interface Pass {

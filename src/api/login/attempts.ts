@@ -4,6 +4,7 @@ import { findAccountByUsername, type Account } from "../../db/accounts.ts";
 import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
 import type { ApiDeps } from "../deps.ts";
+import { blocked, noteFailure } from "../limited.ts";
 import { factsOf } from "../request.ts";
 
 export interface PasswordAttempts {
@@ -37,25 +38,9 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
     const pair = network === null ? null : `${name} ${network}`;
     const perPair = { scope: "login-user", subject: pair, rule: deps.settings.loginLimit };
     const perName = { scope: "login-name", subject: name, rule: null };
-    const outcome = (success: boolean, reason: string | null, account: Account | null) =>
-      audit.record({
-        action,
-        authType: "password",
-        success,
-        reason,
-        orgId: account?.orgId ?? null,
-        actorId: success ? (account?.id ?? null) : null,
-        actorName: success ? (account?.username ?? null) : null,
-        identity: name,
-        address,
-        requestId,
-      });
-
+    const attempted = { action, authType: "password", identity: name, address, requestId };
     const verdict = await limiter.begin([perAddress, perPair, perName]);
-    if (!verdict.allowed) {
-      outcome(false, "too many failed attempts", null);
-      throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
-    }
+    if (!verdict.allowed) throw blocked(audit, attempted, verdict.retryAfterMs);
     const { attempt } = verdict;
     try {
       const delayMs = delayFor(limiter.failures(perName));
@@ -65,11 +50,19 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
       const matches = await passwords.verify(password, hash);
       if (!matches || account === null) {
         await attempt.fail();
-        outcome(false, "wrong username or password", account);
+        const reason = "wrong username or password";
+        noteFailure(audit, network !== null, { ...attempted, reason, orgId: account?.orgId ?? null });
         throw new AppError("bad_credentials");
       }
       await attempt.succeed(perPair);
-      outcome(true, null, account);
+      audit.record({
+        ...attempted,
+        success: true,
+        reason: null,
+        orgId: account.orgId,
+        actorId: account.id,
+        actorName: account.username,
+      });
       return account;
     } finally {
       // Does nothing when the outcome is known; a full queue or a database that fails is nobody's wrong guess.

@@ -57,21 +57,14 @@ export function createSecondFactor(deps: ApiDeps): SecondFactor {
     attempt: () => Promise<T>,
   ): Promise<T> {
     const { address, requestId } = factsOf(request);
-    const outcome = (success: boolean, reason: string | null) =>
-      audit.record({
-        action,
-        authType: "totp",
-        success,
-        reason,
-        orgId: account.orgId,
-        actorId: account.id,
-        actorName: account.username,
-        address,
-        requestId,
-      });
+    const attempted = {
+      ...{ action, authType: "totp", address, requestId },
+      ...{ orgId: account.orgId, actorId: account.id, actorName: account.username },
+    };
+    const outcome = (success: boolean, reason: string | null) => audit.record({ ...attempted, success, reason });
     const verdict = await deps.limiter.begin(limits.keys);
     if (!verdict.allowed) {
-      outcome(false, "too many wrong codes");
+      audit.refused({ ...attempted, reason: "too many wrong codes" });
       throw tooManyCodes(deps, limits, verdict.retryAfterMs);
     }
     try {

@@ -20,6 +20,7 @@ import { safeReturnPath } from "../../policy/paths.ts";
 import type { Caller } from "../callers.ts";
 import { cookieName, readCookie, writeCookie } from "../cookies.ts";
 import type { ApiDeps } from "../deps.ts";
+import { blocked, noteFailure } from "../limited.ts";
 import { createLogins } from "../login/service.ts";
 import { factsOf } from "../request.ts";
 import { sealedRow } from "../sealed-values.ts";
@@ -54,32 +55,17 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
     rule: deps.settings.loginLimit,
   });
 
-  /** Failures are counted afterwards: states and codes can't be guessed in parallel. */
-  function mustNotBeBlocked(request: Request): void {
-    const retryAfterMs = deps.limiter.blockedForMs(limitOf(request));
-    if (retryAfterMs > 0) throw new AppError("rate_limited", undefined, { retryAfterMs });
-  }
-
-  function note(
-    provider: SignInProvider,
-    request: Request,
-    success: boolean,
-    reason: string | null,
-    account: Account | null,
-  ): void {
+  /** As the log tells of it; `account` as far as it is known whose identity came. */
+  const attemptOf = (provider: SignInProvider, request: Request, account: Account | null) => {
     const { address, requestId } = factsOf(request);
-    deps.audit.record({
-      action: "login.oauth",
-      authType: provider.name,
-      success,
-      reason,
-      orgId: account?.orgId ?? null,
-      actorId: success ? (account?.id ?? null) : null,
-      actorName: success ? (account?.username ?? null) : null,
-      identity: account?.username ?? null,
-      address,
-      requestId,
-    });
+    const whose = { orgId: account?.orgId ?? null, identity: account?.username ?? null };
+    return { action: "login.oauth", authType: provider.name, ...whose, address, requestId };
+  };
+
+  /** Failures are counted afterwards: states and codes can't be guessed in parallel. */
+  function mustNotBeBlocked(provider: SignInProvider, request: Request): void {
+    const retryAfterMs = deps.limiter.blockedForMs(limitOf(request));
+    if (retryAfterMs > 0) throw blocked(deps.audit, attemptOf(provider, request, null), retryAfterMs);
   }
 
   async function identify(
@@ -143,7 +129,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
 
   return {
     async begin(provider, request, linkTo) {
-      mustNotBeBlocked(request);
+      mustNotBeBlocked(provider, request);
       const state = createSecret();
       const stateHash = hashSecret(state);
       const browser = createSecret();
@@ -176,7 +162,7 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
       return { location: challenge.url, setCookie: writeCookie("oauth", scheme, browser, stateTtlMs / 1_000) };
     },
     async finish(provider, request, session) {
-      mustNotBeBlocked(request);
+      mustNotBeBlocked(provider, request);
       const params = new URL(request.url).searchParams;
       const clear = writeCookie("oauth", scheme, "", 0);
       let account: Account | null = null;
@@ -197,7 +183,14 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
         }
         account = await accountOf(provider, identity, request);
         const step = await logins.afterFirstFactor(account, request);
-        note(provider, request, true, null, account);
+        const { id: actorId, username: actorName } = account;
+        deps.audit.record({
+          ...attemptOf(provider, request, account),
+          success: true,
+          reason: null,
+          actorId,
+          actorName,
+        });
         if (step.kind === "session") return { location: back, setCookies: [clear, step.setCookie] };
         // In the fragment, which reaches no server and no log.
         const next = new URLSearchParams({ step: step.kind, pendingToken: step.pendingToken, to: back });
@@ -205,7 +198,10 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
       } catch (error) {
         const reason = reasonOf(error);
         await deps.limiter.fail([limitOf(request)]);
-        note(provider, request, false, reason, account);
+        noteFailure(deps.audit, limitOf(request).subject !== null, {
+          ...attemptOf(provider, request, account),
+          reason,
+        });
         deps.log.info("a sign-in was refused", { provider: provider.name, reason });
         return {
           location: `/login?error=${publicReasons.has(reason) ? reason : "sign_in_failed"}`,

@@ -15,6 +15,7 @@ import { newId } from "../../lib/ids.ts";
 import { checkUsername } from "../accounts/rules.ts";
 import { cookieName, readCookie, writeCookie } from "../cookies.ts";
 import type { ApiDeps } from "../deps.ts";
+import { blocked, noteFailure } from "../limited.ts";
 import { prepareSession } from "../login/sessions.ts";
 import { factsOf } from "../request.ts";
 import { sealedRow } from "../sealed-values.ts";
@@ -41,8 +42,9 @@ export function createSetup(deps: ApiDeps) {
   /** Guesses of either code count per address. */
   async function limited<T>(request: Request, step: string, attempt: () => Promise<T>): Promise<T> {
     const { address, network, requestId } = factsOf(request);
+    const attempted = { action: step, address, requestId };
     const verdict = await deps.limiter.begin([{ scope: "setup", subject: network, rule: deps.settings.loginLimit }]);
-    if (!verdict.allowed) throw new AppError("rate_limited", undefined, { retryAfterMs: verdict.retryAfterMs });
+    if (!verdict.allowed) throw blocked(audit, attempted, verdict.retryAfterMs);
     try {
       const result = await attempt();
       await verdict.attempt.succeed();
@@ -50,7 +52,7 @@ export function createSetup(deps: ApiDeps) {
     } catch (error) {
       if (error instanceof AppError && error.code === "bad_code") {
         await verdict.attempt.fail();
-        audit.record({ action: step, success: false, reason: "wrong code", address, requestId });
+        noteFailure(audit, network !== null, { ...attempted, reason: "wrong code" });
       }
       throw error;
     } finally {

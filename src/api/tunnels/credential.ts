@@ -9,7 +9,7 @@ import {
 } from "../../db/credentials.ts";
 import type { Queryable } from "../../db/database.ts";
 import { createCidrList } from "../../lib/cidr.ts";
-import { AppError } from "../../lib/errors.ts";
+import { AppError, notAllowed } from "../../lib/errors.ts";
 
 /** What may open tunnels behind a bearer token, or why it may not. `ADMIN_TOKEN` has no checksum: any text may be one. */
 export async function resolveCredential(
@@ -58,8 +58,5 @@ export async function agentRanges(
 /** Whether an address may; the refusal names it and says where to allow it. */
 export function checkAddress(ranges: readonly string[], address: string): AppError | null {
   if (createCidrList(ranges).matches(address)) return null;
-  return new AppError(
-    "not_whitelisted",
-    `Agents may not connect from ${address}. An administrator allows it in the dashboard or with: digit-link whitelist add ${address}`,
-  );
+  return new AppError("not_whitelisted", notAllowed(address));
 }

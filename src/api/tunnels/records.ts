@@ -11,7 +11,7 @@ import type { AgentBinding, Lease } from "./lease.ts";
 
 export interface RecordsDeps {
   db: Database;
-  audit: Pick<Audit, "record">;
+  audit: Pick<Audit, "record" | "refused">;
   log: Logger;
 }
 
@@ -64,7 +64,7 @@ export class TunnelRecords {
     credential: TunnelCredential | null,
     from: { address: string; requestId: string; name: string | null },
   ): void {
-    this.deps.audit.record({
+    this.deps.audit.refused({
       ...{ action: "tunnel.refused", success: false, reason: refusal.code, authType: credential?.kind ?? null },
       ...{ orgId: credential?.orgId ?? null, appId: credential?.appId ?? null, keyId: credential?.keyId ?? null },
       ...{ actorId: credential?.accountId ?? null, actorName: credential?.actorName ?? null },

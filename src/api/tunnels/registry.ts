@@ -25,7 +25,7 @@ export type { LiveTunnel } from "./view.ts";
 
 export interface RegistryDeps {
   db: Database;
-  audit: Pick<Audit, "record">;
+  audit: Pick<Audit, "record" | "refused">;
   config: Config;
   link: ShardLink;
   policies: PolicyCompiler;

@@ -4,8 +4,10 @@ import { t } from "elysia";
 import { bearerOf, parseToken } from "../../auth/tokens.ts";
 import { resolveCredential } from "./credential.ts";
 import { AppError } from "../../lib/errors.ts";
+import type { TunnelCredential } from "../../db/credentials.ts";
 import type { ApiDeps } from "../deps.ts";
 import { retryAfterSeconds } from "../errors.ts";
+import { blocked } from "../limited.ts";
 import { factsOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, closed, idParams, noBody, successSchema, text } from "../schemas.ts";
@@ -53,26 +55,32 @@ const registered = closed({
 
 /** POST /_tunnel/register and DELETE /_tunnel/{id}. Errors of the first say whether and when retrying can help. */
 export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
-  /** Judges a bearer through `attempt` unless too many wrong ones came from its address. */
+  /** Judges a bearer through `attempt`, which audits what it refuses, unless too many wrong ones came from its address. */
   async function limited<T>(
+    action: string,
     request: Request,
     attempt: (bearer: string | null) => Promise<T | AppError>,
   ): Promise<T | AppError> {
+    const { address, network, requestId } = factsOf(request);
     const bearer = bearerOf(request.headers.get("authorization"));
-    const key = {
-      scope: "register",
-      subject: factsOf(request).network,
-      rule: deps.settings.loginLimit,
-    };
+    const key = { scope: "register", subject: network, rule: deps.settings.loginLimit };
     const retryAfterMs = deps.limiter.blockedForMs(key);
-    const blocked = new AppError("rate_limited", undefined, { retryAfterMs });
     // The 256 random bits of a token of ours can't be guessed, so whoever shares an address with a guesser still gets in.
-    if (retryAfterMs > 0 && (bearer === null || parseToken(bearer) === null)) return blocked;
+    if (retryAfterMs > 0 && (bearer === null || parseToken(bearer) === null))
+      return blocked(deps.audit, { action, reason: "rate_limited", address, requestId }, retryAfterMs);
     const result = await attempt(bearer);
     if (!(result instanceof AppError) || result.code !== "bad_token") return result;
-    if (retryAfterMs > 0) return blocked;
+    if (retryAfterMs > 0) return new AppError("rate_limited", undefined, { retryAfterMs });
     // Counted afterwards: many agents may come back from one address at once.
     await deps.limiter.fail([key]);
+    return result;
+  }
+
+  async function judgeRelease(bearer: string | null, request: Request): Promise<TunnelCredential | AppError> {
+    const { address, requestId } = factsOf(request);
+    const result = await resolveCredential(deps.db.kysely, bearer, deps.nowMs());
+    if (result instanceof AppError)
+      deps.audit.refused({ action: "tunnel.release_refused", reason: result.code, address, requestId });
     return result;
   }
 
@@ -81,7 +89,9 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
       "/register",
       async ({ body, request, set }) => {
         const { address, requestId } = factsOf(request);
-        const result = await limited(request, (bearer) => registry.register({ bearer, body, address, requestId }));
+        const result = await limited("tunnel.refused", request, (bearer) =>
+          registry.register({ bearer, body, address, requestId }),
+        );
         if (!(result instanceof AppError)) return result;
         set.status = result.status;
         const retryAfter = retryAfterSeconds(result);
@@ -103,7 +113,7 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     .delete(
       "/:id",
       async ({ params, request }) => {
-        const credential = await limited(request, (bearer) => resolveCredential(deps.db.kysely, bearer, deps.nowMs()));
+        const credential = await limited("tunnel.release_refused", request, (bearer) => judgeRelease(bearer, request));
         if (credential instanceof AppError) throw credential;
         if (!registry.release(params.id, credential.holderId)) throw new AppError("not_found");
         return { success: true as const };

@@ -7,6 +7,7 @@ import { findVisitorSession } from "../../db/visitor-logins.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Answer, Ask } from "../../link/messages.ts";
 import type { Policy } from "../../policy/types.ts";
+import { noteFailure } from "../limited.ts";
 import type { NameInForce } from "../policies/in-force.ts";
 import { checkBasic } from "./basic-check.ts";
 import { pushBlock, visitorBlockedForMs, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
@@ -71,7 +72,11 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
     const wanted = { hash: hashToken(ask.key), orgId: owner.orgId, appId: owner.appId, nowMs: now };
     const key = parseToken(ask.key) === "dlk" ? await findVisitorKey(db.kysely, wanted) : null;
     if (key === null) {
-      audit.record(visitorEntry(owner, refusal("api_key", "wrong_key", ask.address)));
+      noteFailure(
+        audit,
+        rule !== null && ask.network !== null,
+        visitorEntry(owner, refusal("api_key", "wrong_key", ask.address)),
+      );
       return (await countFailure(ask, found)) ?? denied("wrong_key", refusedMs);
     }
     // A key has 256 bits: nobody guesses it, in parallel or not.

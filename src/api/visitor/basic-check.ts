@@ -4,6 +4,7 @@ import { timingSafeEqual } from "node:crypto";
 import { hashSecret } from "../../auth/secrets.ts";
 import type { NameOwner } from "../../db/policies.ts";
 import type { LimiterSettings, Policy } from "../../policy/types.ts";
+import { noteFailure } from "../limited.ts";
 import { pushBlock, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
 
 export type BasicPolicy = Extract<Policy, { authType: "basic" }>;
@@ -19,21 +20,20 @@ export async function checkBasic(
 ): Promise<BasicOutcome> {
   const { address, network } = given;
   const identity = given.username.slice(0, 256);
-  const note = (success: boolean, reason: string | null) =>
-    deps.audit.record(
-      visitorEntry(owner, {
-        action: "visitor.auth",
-        authType: "basic",
-        success,
-        reason,
-        address,
-        identity,
-        requestId: given.requestId ?? null,
-      }),
-    );
+  const attempted = {
+    action: "visitor.auth",
+    authType: "basic",
+    address,
+    identity,
+    requestId: given.requestId ?? null,
+  };
+  const entry = (success: boolean, reason: string | null) => visitorEntry(owner, { ...attempted, success, reason });
 
   const limit = await deps.limiter.begin([visitorLimit(owner, network, rule)]);
-  if (!limit.allowed) return { kind: "blocked", retryAfterMs: limit.retryAfterMs };
+  if (!limit.allowed) {
+    deps.audit.refused(entry(false, "address_blocked"));
+    return { kind: "blocked", retryAfterMs: limit.retryAfterMs };
+  }
   let isRight: boolean;
   try {
     // More than bcrypt reads is no password of ours; a wrong user costs the same hash as a wrong password.
@@ -46,11 +46,15 @@ export async function checkBasic(
   }
   if (isRight) {
     await limit.attempt.succeed();
-    note(true, null);
+    deps.audit.record(entry(true, null));
     return { kind: "right" };
   }
   const { blocked } = await limit.attempt.fail();
-  note(false, blocked ? "address_blocked" : "wrong_credential");
+  noteFailure(
+    deps.audit,
+    rule !== null && network !== null,
+    entry(false, blocked ? "address_blocked" : "wrong_credential"),
+  );
   if (!blocked || rule === null) return { kind: "wrong" };
   pushBlock(deps, owner, network, rule);
   return { kind: "blocked", retryAfterMs: rule.blockMs };

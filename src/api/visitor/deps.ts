@@ -38,7 +38,7 @@ export interface VisitorDeps {
   sealer: Sealer;
   limiter: Limiter;
   oidc: OidcClient;
-  audit: Pick<Audit, "record">;
+  audit: Pick<Audit, "record" | "refused">;
   log: Logger;
   nowMs: () => number;
   onBlock: (block: VisitorBlock) => void;

@@ -15,8 +15,17 @@ import { setCookie, stateCookieName } from "../../policy/cookies.ts";
 import { authPaths, safeReturnPath } from "../../policy/paths.ts";
 import type { OidcSettings, Policy } from "../../policy/types.ts";
 import { factsOf } from "../request.ts";
+import { noteFailure } from "../limited.ts";
 import { sealedRow } from "../sealed-values.ts";
-import { originOf, pushBlock, redirectUri, visitorBlockedForMs, visitorLimit, type VisitorDeps } from "./deps.ts";
+import {
+  originOf,
+  pushBlock,
+  redirectUri,
+  visitorBlockedForMs,
+  visitorEntry,
+  visitorLimit,
+  type VisitorDeps,
+} from "./deps.ts";
 import { redirect } from "./page.ts";
 import { refusedPage, tooMany } from "./refused.ts";
 import { audit, browserSecret, openSession, type Visit } from "./visit.ts";
@@ -31,7 +40,7 @@ export async function beginLogin(
   request: Request,
 ): Promise<Response> {
   const retryAfterMs = visitorBlockedForMs(deps.limiter, visit.owner, visit.network, visit.effective.limiter);
-  if (retryAfterMs > 0) return tooMany(visit.host, retryAfterMs);
+  if (retryAfterMs > 0) return turnAway(deps, visit, "address_blocked", retryAfterMs);
   const state = createSecret();
   const stateHash = hashSecret(state);
   // Several tabs of one browser share the secret, or only the last of them could finish its login.
@@ -82,14 +91,7 @@ export async function receiveAnswer(deps: VisitorDeps, request: Request): Promis
       ? await claimVisitorState(deps.db.kysely, stateHash, `claimed ${createSecret()}`, deps.nowMs())
       : null;
   if (state === null) {
-    deps.audit.record({
-      action: "visitor.login",
-      authType: "oidc",
-      success: false,
-      reason: "unknown_state",
-      address,
-      requestId,
-    });
+    deps.audit.refused({ action: "visitor.login", authType: "oidc", reason: "unknown_state", address, requestId });
     return refusedPage({ host: deps.settings.domain, reason: "unknown_state", requestId, login: null });
   }
   const about = { ...aboutState(state), address, network, requestId };
@@ -192,10 +194,12 @@ interface Failure extends RefusedIdentity {
 }
 
 async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
-  const { owner, network, host, reason, identity = null } = failure;
-  audit(deps, failure, { action: "visitor.login", authType: "oidc", success: false, reason, identity });
+  const { owner, address, network, requestId, host, reason, identity = null } = failure;
   const rule = failure.effective?.limiter ?? (await deps.policies.find(owner.name))?.effective.limiter ?? null;
-  if (failure.counts && visitorBlockedForMs(deps.limiter, owner, network, rule) === 0) {
+  const counts = failure.counts && visitorBlockedForMs(deps.limiter, owner, network, rule) === 0;
+  const entry = { action: "visitor.login", authType: "oidc", reason, identity, address, requestId };
+  noteFailure(deps.audit, counts && rule !== null && network !== null, visitorEntry(owner, entry));
+  if (counts) {
     const { blocked } = await deps.limiter.fail([visitorLimit(owner, network, rule)]);
     if (blocked && rule !== null) pushBlock(deps, owner, network, rule);
   }
@@ -206,4 +210,16 @@ async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
 function aboutState(state: VisitorState): { owner: NameOwner; host: string; returnPath: string } {
   const { name, app_id: appId, org_id: orgId, host } = state;
   return { owner: { name, appId, orgId, authMode: null, isActive: true }, host, returnPath: state.return_path };
+}
+
+/** Answers an address that failed too often, or begins too many logins. */
+export function turnAway(
+  deps: VisitorDeps,
+  { owner, host, address, requestId }: Visit,
+  reason: string,
+  retryAfterMs: number,
+): Response {
+  const refused = { action: "visitor.login", authType: "oidc", reason, address, requestId };
+  deps.audit.refused(visitorEntry(owner, refused));
+  return tooMany(host, retryAfterMs);
 }

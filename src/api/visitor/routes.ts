@@ -8,9 +8,8 @@ import { bodyErrors, rawAnswers, type RawAnswers } from "../schemas.ts";
 import { showBasicForm, submitBasicForm } from "./basic-login.ts";
 import type { VisitorDeps } from "./deps.ts";
 import { askLogout, logout } from "./logout.ts";
-import { beginLogin, finishLogin, receiveAnswer } from "./oidc-login.ts";
+import { beginLogin, finishLogin, receiveAnswer, turnAway } from "./oidc-login.ts";
 import { redirect } from "./page.ts";
-import { tooMany } from "./refused.ts";
 import { createStartBudget, type StartBudget } from "./start-budget.ts";
 import { visitOf } from "./visit.ts";
 
@@ -113,7 +112,9 @@ async function answerVisitor(deps: VisitorDeps, budget: StartBudget, request: Re
     case authPaths.login:
       if (policy.authType === "oidc") {
         const waitMs = budget.take(visit.network);
-        return waitMs > 0 ? tooMany(visit.host, waitMs) : await beginLogin(deps, visit, policy, request);
+        return waitMs > 0
+          ? turnAway(deps, visit, "too_many_logins", waitMs)
+          : await beginLogin(deps, visit, policy, request);
       }
       if (policy.authType === "basic") return redirect(`${authPaths.basic}${visit.url.search}`);
       break;

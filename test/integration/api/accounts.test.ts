@@ -1,7 +1,7 @@
 // Accounts for admins and organization admins: what each may do, what a change ends, what nobody may do.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createTestApi, unnamed, type TestApi } from "../../helpers/api.ts";
+import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { createOrganization, createPerson, goodPassword, login, type Person } from "../../helpers/people.ts";
 
@@ -275,24 +275,6 @@ describeEngines("accounts", (open) => {
       expect((await api.call("GET", "/auth/me", { session: member.session })).status).toBe(200);
       expect((await asAdmin("GET", "/admin/accounts?q=ghost")).body["accounts"]).toEqual([]);
       expect(api.closed).toEqual([]);
-    });
-
-    test("X-Admin-Token: an active admin's token only, audited, limited, and can be switched off", async () => {
-      const call = (token: string, of: TestApi = api, address = "203.0.113.9") =>
-        of.call("GET", "/admin/me", { headers: { "x-admin-token": token }, address });
-      expect((await call(admin.token)).status).toBe(200);
-      expect(api.audited.at(-1)).toMatchObject({ action: "admin.token", success: true, actorName: "admin" });
-      expect((await call(boss.token)).status).toBe(401);
-      expect((await call("x")).status).toBe(401);
-      expect((await api.call("GET", "/org/me", { headers: { "x-admin-token": boss.token } })).status).toBe(401);
-      for (let i = 0; i < 12; i++) await call(`guess${i}`, api, "198.51.100.200");
-      expect((await call(admin.token, api, "198.51.100.200")).status).toBe(429);
-      const behindProxy = (token: string) =>
-        api.call("GET", "/admin/me", { headers: { "x-admin-token": token, ...unnamed }, address: "198.51.100.201" });
-      for (let i = 0; i < 12; i++) expect((await behindProxy(`guess${i}`)).status).toBe(401);
-      expect((await behindProxy(admin.token)).status).toBe(200);
-      const off = createTestApi(database, { settings: { adminApiTokens: false } });
-      expect((await call(admin.token, off)).status).toBe(401);
     });
   });
 });

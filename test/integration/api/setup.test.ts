@@ -65,10 +65,17 @@ describeEngines("setup", (open) => {
       const api = createTestApi(database);
       const code = (await createSetupCode(api.deps))!;
       for (let i = 0; i < 10; i++) expect(codeOf((await begin(api, `guess-${i}`)).answer)).toBe("bad_code");
-      expect(codeOf((await begin(api, code)).answer)).toBe("rate_limited");
+      for (let i = 0; i < 20; i++) expect(codeOf((await begin(api, code)).answer)).toBe("rate_limited");
+      const refused = { action: "setup.begun", success: false, address: "203.0.113.7" };
+      expect(api.audited.slice(-2)).toMatchObject([
+        { ...refused, reason: "wrong code" },
+        { ...refused, reason: "too many failed attempts" },
+      ]);
       const body = { code: "guess", username: "root", password: goodPassword };
+      const before = api.audited.length;
       for (let i = 0; i < 12; i++)
         expect(codeOf(await api.call("POST", "/setup/init", { body, headers: unnamed }))).toBe("bad_code");
+      expect(api.audited.slice(before)).toMatchObject([{ ...refused, reason: "wrong code" }]);
       expect(JSON.stringify(await database.db.kysely.selectFrom("settings").selectAll().execute())).not.toContain(code);
     });
 
