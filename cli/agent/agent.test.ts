@@ -1,4 +1,4 @@
-// Several tunnels of one agent, at a server that refuses some of their names for good.
+// Agents at a server that refuses: names for good, sessions for good or for now.
 
 import { expect, test } from "bun:test";
 import type { AgentEvent } from "./types.ts";
@@ -7,23 +7,30 @@ import { Outbox } from "../../src/protocol/outbox.ts";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { startAgent } from "./agent.ts";
 
-function startPickyServer() {
+/** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. */
+function startPickyServer(refuse: (session: number) => Response | undefined = () => undefined) {
+  let sessions = 0;
+  const asked = { registrations: 0 };
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     async fetch(request, self) {
       if (new URL(request.url).pathname !== "/_tunnel/register") {
+        const refusal = refuse(++sessions);
+        if (refusal !== undefined) return refusal;
         const headers = { "Sec-WebSocket-Protocol": "digit-link.v1" };
         return self.upgrade(request, { headers }) ? undefined : new Response();
       }
-      const { subdomain } = (await request.json()) as { subdomain: string };
+      asked.registrations++;
+      const { subdomain, connections } = (await request.json()) as { subdomain: string; connections: number };
       if (subdomain.startsWith("taken"))
         return Response.json(
           { error: { code: "name_taken", message: `${subdomain} is taken.`, retryable: false } },
           { status: 409 },
         );
-      const session = { path: "/_tunnel/s/0", connections: 1 };
-      return Response.json({ subdomain, url: `http://${subdomain}`, tunnelId: "t", tickets: ["one"], session });
+      const session = { path: "/_tunnel/s/0", connections };
+      const tickets = Array.from({ length: connections }, (_, i) => `ticket-${i}`);
+      return Response.json({ subdomain, url: `http://${subdomain}`, tunnelId: "t", tickets, session });
     },
     websocket: {
       open: (ws) =>
@@ -34,14 +41,14 @@ function startPickyServer() {
       message() {},
     },
   });
-  return { server: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+  return { asked, server: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
-function startWith(server: string, names: string[]) {
+function startWith(server: string, names: string[], connections = 1) {
   const events: AgentEvent[] = [];
   const local = { localHost: "127.0.0.1", localPort: 9, localHttps: false, insecureLocal: false };
   const agent = startAgent({
-    ...{ server, token: "token", connections: 1, pool: false, version: "1.0.0", agentId: "test" },
+    ...{ server, token: "token", connections, pool: false, version: "1.0.0", agentId: "test" },
     tunnels: names.map((subdomain) => ({ protocol: "http", subdomain, hostHeader: "preserve", ...local })),
     onEvent: (event) => void events.push(event),
   });
@@ -66,4 +73,39 @@ test("the agent ends by itself when the last one is refused, with the first tunn
   await using picky = startPickyServer();
   const { agent } = startWith(picky.server, ["taken1", "taken2"]);
   expect(await agent.done).toMatchObject({ reason: "refused", message: "taken1 is taken." });
+});
+
+const refusal = (status: number, error: object) => () => Response.json({ error }, { status });
+const notWhitelisted = { code: "not_whitelisted", message: "Agents may not connect from ::1.", retryable: false };
+
+test("a session that is refused for good is the end, with the server's sentence", async () => {
+  await using picky = startPickyServer(refusal(403, notWhitelisted));
+  const { agent, events } = startWith(picky.server, ["web"], 2);
+  const { code, message } = notWhitelisted;
+  expect(await agent.done).toEqual({ reason: "refused", code, message });
+  expect(events.at(-1)).toMatchObject({ event: "refused", code, message });
+  expect(picky.asked.registrations).toBe(1);
+});
+
+test.each([
+  ["may help, says the server", refusal(403, { code: "bad_ticket", message: "Register again.", retryable: true })],
+  ["is not spoken of", refusal(403, { code: "bad_ticket", message: "Register again." })],
+  ["is asked of a proxy", () => new Response("<h1>Forbidden</h1>", { status: 403 })],
+])("after a refused session the agent registers again when that %s", async (_, answer) => {
+  await using picky = startPickyServer((session) => (session === 1 ? answer() : undefined));
+  const { agent, events } = startWith(picky.server, ["web"]);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  expect(picky.asked.registrations).toBe(2);
+  await agent.stop(0);
+});
+
+test("one session that is refused for good beside another that stands is told, and no end", async () => {
+  await using picky = startPickyServer((session) => (session === 2 ? refusal(403, notWhitelisted)() : undefined));
+  const { agent, events } = startWith(picky.server, ["web"], 2);
+  await eventually(() => events.some(({ event }) => event === "notice"), "it is told");
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  expect(events.find(({ event }) => event === "notice")).toMatchObject({ message: notWhitelisted.message });
+  expect(events.some(({ event }) => event === "refused")).toBe(false);
+  await agent.stop(0);
+  expect(picky.asked.registrations).toBe(1);
 });

@@ -2,6 +2,7 @@
 
 import type { AgentOptions, TunnelSpec } from "./types.ts";
 import { proxyFor } from "./proxy-env.ts";
+import { isObject, refusalOf, type Refusal } from "./refusal.ts";
 
 /** What a granted registration says. */
 export interface Registration {
@@ -15,14 +16,6 @@ export interface Registration {
   sessionPath: string;
   /** Most sessions that the server wants of this agent. */
   connections: number;
-}
-
-/** Why there is no tunnel. */
-export interface Refusal {
-  code: string;
-  message: string;
-  retryable: boolean;
-  retryAfterMs: number | null;
 }
 
 export interface RegisterRequest {
@@ -107,24 +100,11 @@ function granted(body: unknown, url: URL): Registration | Refusal {
   return unreachable(`${url.host} answered, but not like a digit-link server`);
 }
 
-function refused(response: Response, body: unknown, url: URL): Refusal {
-  const error = isObject(body) && isObject(body["error"]) ? body["error"] : null;
-  if (error === null || typeof error["code"] !== "string" || typeof error["message"] !== "string") {
-    return unreachable(`${url.host} answered ${response.status}, but not like a digit-link server`);
-  }
-  const after =
-    typeof error["retryAfterMs"] === "number"
-      ? error["retryAfterMs"]
-      : Number(response.headers.get("retry-after")) * 1_000 || null;
-  const retryable =
-    typeof error["retryable"] === "boolean" ? error["retryable"] : response.status >= 500 || response.status === 429;
-  return { code: error["code"], message: error["message"], retryable, retryAfterMs: after };
+function refused({ status, headers }: Response, body: unknown, url: URL): Refusal {
+  const refusal = refusalOf({ status, retryAfter: headers.get("retry-after"), body });
+  return refusal ?? unreachable(`${url.host} answered ${status}, but not like a digit-link server`);
 }
 
 function unreachable(message: string): Refusal {
   return { code: "unreachable", message: `${message}.`, retryable: true, retryAfterMs: null };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -34,6 +34,7 @@ import { freeLarge } from "../../src/lib/large-reads.ts";
 import { Liveness } from "../../src/protocol/liveness.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
 import { proxyFor } from "./proxy-env.ts";
+import { type Refusal, refusedUpgrade } from "./refusal.ts";
 
 /** One stream as the session sees it. */
 export interface AgentStream {
@@ -57,7 +58,8 @@ export interface SessionOwner {
   notice(message: string): void;
   /** The server wants this session to end; `retryable` false: registering again is pointless. */
   goAway(session: AgentSession, message: GoAway): void;
-  closed(session: AgentSession, code: number, reason: string): void;
+  /** It is over; `refusal` when the server said why it did not begin. */
+  closed(session: AgentSession, code: number, reason: string, refusal: Refusal | null): void;
 }
 
 /** An OPEN frame, its head complete: `bytes[start..end)`. */
@@ -85,6 +87,7 @@ export class AgentSession implements FrameSink, FlowSession {
   private readonly ws: WebSocket;
   private leaving = false;
   private over = false;
+  private refusal: Refusal | null = null;
   private lastId = 0;
   /** The message at hand held an OPEN frame. */
   private hasOpened = false;
@@ -106,6 +109,7 @@ export class AgentSession implements FrameSink, FlowSession {
     this.ws.binaryType = "nodebuffer";
     this.ws.onmessage = (event) => this.received(event.data as unknown as Buffer | string);
     this.ws.onclose = (event) => this.end(event.code, event.reason);
+    this.ws.addEventListener("handshake", (event) => (this.refusal = refusedUpgrade((event as MessageEvent).data)));
     // `close` follows and says what is known.
     this.ws.onerror = () => {};
     this.timer = setInterval(() => this.tick(performance.now()), 1_000);
@@ -282,7 +286,7 @@ export class AgentSession implements FrameSink, FlowSession {
     this.streams.clear();
     const why = this.leaving ? "there was no more time to finish" : "the connection to the server was lost";
     for (const stream of lost) stream.onReset(resetCode.cancel, why);
-    this.owner.closed(this, code, reason);
+    this.owner.closed(this, code, reason, this.refusal);
   }
 }
 

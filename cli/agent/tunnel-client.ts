@@ -7,7 +7,8 @@ import { closeCode, type GoAway, newerStart } from "../../src/protocol/frames.ts
 import { replaceHost } from "./host-header.ts";
 import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
-import { register, type Registration, type Refusal } from "./register.ts";
+import type { Refusal } from "./refusal.ts";
+import { register, type Registration } from "./register.ts";
 import { AgentSession, type AgentStream, type OpenFrame, type SessionOwner } from "./session.ts";
 import type { AgentEnd, AgentEvent, AgentOptions, TunnelSpec } from "./types.ts";
 
@@ -132,11 +133,12 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     // What runs on it may finish; new streams need a session elsewhere (or the server's next start).
     this.sessions.delete(session);
     this.lostReason = message.reason === "drain" ? "the server is restarting" : message.reason;
-    this.sessionGone(message.retryable);
+    this.sessionGone(message.retryable ? 0 : 5_000);
   }
 
-  closed(session: AgentSession, code: number, reason: string): void {
+  closed(session: AgentSession, code: number, reason: string, refusal: Refusal | null): void {
     if (!this.sessions.delete(session)) return;
+    if (refusal !== null) return this.notAdmitted(refusal);
     if (code === closeCode.revoked && reason === "disconnected_by_admin") {
       return this.refused({
         code: reason,
@@ -150,14 +152,24 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
       return this.refused({ code: "replaced", message, retryable: false, retryAfterMs: null });
     }
     this.lostReason = reason || `the connection closed (${code})`;
-    this.sessionGone(true);
+    this.sessionGone(0);
   }
 
-  private sessionGone(retryable: boolean): void {
+  /** A session was refused. Others may have come from another address (IPv6 beside IPv4): while one is there, or on its way, it is no end. */
+  private notAdmitted(refusal: Refusal): void {
+    if (this.stopping) return;
+    if (!refusal.retryable && this.sessions.size === 0) return this.refused(refusal);
+    if (!refusal.retryable) this.notice(refusal.message);
+    this.lostReason = refusal.message;
+    this.sessionGone(refusal.retryable ? 0 : 30_000, false);
+  }
+
+  /** A session is gone; `hasStood` false: it never was. The next is asked for after `leastMs`. */
+  private sessionGone(leastMs: number, hasStood = true): void {
     const { registration } = this;
     if (this.stopping || registration === null) return;
     // A server that takes sessions and drops them at once must not be asked four times a second for ever.
-    if (performance.now() - this.upSince >= stableMs) this.backoff.reset();
+    if (hasStood && performance.now() - this.upSince >= stableMs) this.backoff.reset();
     if (this.sessions.size === 0) this.upSince = 0;
     if (this.sessions.size === 0 && this.announced) {
       this.announced = false;
@@ -179,7 +191,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
         wanted: registration.connections,
       });
     }
-    this.retry(this.lostReason, retryable ? 0 : 5_000);
+    this.retry(this.lostReason, leastMs);
   }
 
   private retry(reason: string, leastMs = 0): void {

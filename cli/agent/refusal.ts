@@ -1,0 +1,55 @@
+// Why the server refused a registration or a session, as its answer says it.
+
+/** Why there is no tunnel. */
+export interface Refusal {
+  code: string;
+  /** One sentence for the agent's user. */
+  message: string;
+  retryable: boolean;
+  retryAfterMs: number | null;
+}
+
+/** An answer of 400 or more. */
+export interface RefusedAnswer {
+  status: number;
+  /** Its `Retry-After`. */
+  retryAfter: string | null;
+  /** The parsed body. */
+  body: unknown;
+}
+
+/** What an answer says; null when it isn't one of a digit-link server (a proxy's page, say). */
+export function refusalOf({ status, retryAfter, body }: RefusedAnswer): Refusal | null {
+  const error = isObject(body) && isObject(body["error"]) ? body["error"] : null;
+  if (error === null) return null;
+  const { code, message, retryable, retryAfterMs } = error;
+  if (typeof code !== "string" || typeof message !== "string") return null;
+  return {
+    ...{ code, message },
+    retryable: typeof retryable === "boolean" ? retryable : status >= 500 || status === 429,
+    retryAfterMs: typeof retryAfterMs === "number" ? retryAfterMs : Number(retryAfter) * 1_000 || null,
+  };
+}
+
+/**
+ * What came instead of a 101: the data of the `handshake` event, in which Bun's WebSocket shows the answer (its types don't know of it). Null
+ * when nothing can be told from it. Only who says so plainly ends an agent: an answer without `retryable` is not taken for permanent.
+ */
+export function refusedUpgrade(handshake: unknown): Refusal | null {
+  if (!isObject(handshake)) return null;
+  const { statusCode: status, body: bytes } = handshake;
+  if (typeof status !== "number" || status < 400 || !(bytes instanceof Uint8Array)) return null;
+  let body: unknown;
+  try {
+    body = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return null;
+  }
+  const refusal = refusalOf({ status, retryAfter: null, body });
+  const isPlain = isObject(body) && isObject(body["error"]) && typeof body["error"]["retryable"] === "boolean";
+  return refusal === null || isPlain ? refusal : { ...refusal, retryable: true };
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
