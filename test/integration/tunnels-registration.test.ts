@@ -97,6 +97,32 @@ describeEngines("registration", (open) => {
     expect(await at.refusal(orgKey, { subdomain: "blog" })).toBeNull();
   });
 
+  test("an API key's last use is the last registration with it, to the minute, and no refused one", async () => {
+    await using fresh = await open();
+    const { ada } = await populate(fresh);
+    await using at = await openTestRegistry(fresh);
+    const key = await addKey(fresh, ada.orgId!);
+    const lastUsed = async (): Promise<number> =>
+      (
+        await fresh.db.kysely
+          .selectFrom("api_keys")
+          .select("last_used_at")
+          .where("id", "=", key.id)
+          .executeTakeFirstOrThrow()
+      ).last_used_at;
+    expect(await at.refusal(key, { address: "192.0.2.1" })).toBe("not_whitelisted");
+    expect(await lastUsed()).toBe(0);
+    const firstMs = at.clock.nowMs;
+    await at.mustRegister(key, { subdomain: "keyed" });
+    expect(await lastUsed()).toBe(firstMs);
+    at.clock.nowMs += 1_000;
+    await at.mustRegister(key, { subdomain: "keyed" });
+    expect(await lastUsed()).toBe(firstMs);
+    at.clock.nowMs += 60_000;
+    await at.mustRegister(key, { subdomain: "keyed" });
+    expect(await lastUsed()).toBe(at.clock.nowMs);
+  });
+
   describe("security", () => {
     test("credentials: unknown, mistyped, revoked, expired, for visitors, of a deactivated account", async () => {
       await using fresh = await open();
@@ -107,15 +133,10 @@ describeEngines("registration", (open) => {
       const expired = await addKey(fresh, acme, { expires_at: at.clock.nowMs });
       const lasting = await addKey(fresh, acme, { expires_at: at.clock.nowMs + 1 });
       await fresh.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", ada.id).execute();
-      for (const bearer of [
-        null,
-        "",
-        "rubbish",
-        createToken("dlt"),
-        createToken("dlk"),
-        `${loner.token.slice(0, -1)}~`,
-      ])
-        expect(await at.refusal(bearer)).toBe("bad_token");
+      const wrong = [null, "", "rubbish", createToken("dlt"), createToken("dlk"), `${loner.token.slice(0, -1)}~`];
+      // Each from an address of its own: the same refusal again within a minute is counted and has no entry.
+      for (const [i, bearer] of wrong.entries())
+        expect(await at.refusal(bearer, { address: `127.0.1.${i}` })).toBe("bad_token");
       expect(await at.refusal(ada)).toBe("account_inactive");
       expect(await at.refusal(visitorKey)).toBe("scope_forbidden");
       expect(await at.refusal(expired)).toBe("bad_token");

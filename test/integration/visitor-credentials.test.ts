@@ -1,7 +1,7 @@
 // What main answers about visitors' Basic credentials and API keys, and the login form.
 
 import { describe, expect, test } from "bun:test";
-import { createToken } from "../../src/auth/tokens.ts";
+import { createToken, hashToken } from "../../src/auth/tokens.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { addKey, askBasic, askKey, askSession, basic, right } from "../helpers/visitor-asks.ts";
 import { startVisitorServer } from "../helpers/visitor-server.ts";
@@ -64,6 +64,32 @@ describeEngines("credentials of visitors", (openDatabase) => {
     ];
     for (const [key, name, kind] of table)
       expect({ key, name, ...(await askKey(server, key, name)) }).toMatchObject({ key, name, kind });
+  });
+});
+
+describeEngines("the last use of an API key", (openDatabase) => {
+  test("is its last visitor's, as near as the shards ask, and no wrong key's", async () => {
+    await using server = await startVisitorServer({ apps: ["app", "two"], openDatabase });
+    for (const name of ["app", "two"]) await server.setPolicy(name, { authType: "api_key" });
+    const key = await addKey(server, {});
+    const bound = await addKey(server, { app_id: "app_app" });
+    const lastUsed = async (of: string): Promise<number> =>
+      (
+        await server.db.kysely
+          .selectFrom("api_keys")
+          .select("last_used_at")
+          .where("key_hash", "=", hashToken(of))
+          .executeTakeFirstOrThrow()
+      ).last_used_at;
+    const before = Date.now();
+    expect(await askKey(server, bound, "two")).toMatchObject({ kind: "deny" });
+    expect(await askKey(server, key, "app")).toMatchObject({ kind: "allow" });
+    expect(await lastUsed(bound)).toBe(0);
+    const first = await lastUsed(key);
+    expect(first).toBeGreaterThanOrEqual(before);
+    server.clock.offsetMs += 300_001;
+    expect(await askKey(server, key, "app")).toMatchObject({ kind: "allow" });
+    expect(await lastUsed(key)).toBeGreaterThanOrEqual(first + 300_000);
   });
 });
 
