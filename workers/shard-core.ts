@@ -5,6 +5,7 @@ import type { Ledger } from "../src/handover/ledger.ts";
 import { ClientPool } from "../src/http1/client-pool.ts";
 import { Connections } from "../src/ingress/connections.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
+import { sessionShard } from "../src/ingress/gate.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
 import type { Answer, Ask, LocalStatus, ShardSettings } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
@@ -80,7 +81,8 @@ export class Shard implements TunnelHost {
       give: (owner, socket, meta) => this.connections.give(socket, meta, (moved) => side.sendConnection(owner, moved)),
       openSession: (connection, head) => {
         const { address } = resolveVisitor(head, connection.meta.address, "http", trusted);
-        if (!this.door.open(connection, head, address)) this.door.refuse(connection, address, "bad_ticket");
+        if (sessionShard(head.target) !== shard) this.door.refuse(connection, address, "not_found");
+        else if (!this.door.open(connection, head, address)) this.door.refuse(connection, address, "bad_ticket");
       },
       released: (connection) => this.connections.released(connection),
       isEnded: () => this.isEnded,

@@ -93,7 +93,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       [
         "refusals_total",
         "counter",
-        "Visitors and agents turned away, by rule; repeats are counted within a minute.",
+        "Visitors and agents turned away, by rule; repeats arrive once a minute.",
         [...refusals].map(([rule, count]): Sample => [{ rule }, count]),
       ],
       [

@@ -239,7 +239,7 @@ describeContract("hostile agent", env, (parties) => {
       const { server } = parties();
       const older = await registerRaw(server, name);
       using newer = await startHostileAgent(server, name);
-      expect((await upgrade(older.path)).status).toBe(403);
+      expect((await upgrade(older.path)).status).toBe(409);
       expect(newer.isOpen).toBe(true);
     });
 
