@@ -47,7 +47,7 @@ export interface VisitorDeps {
 type Owner = Pick<NameOwner, "name" | "appId">;
 
 /** The scope under which failures at a name are counted; the shards use the same. */
-export function scopeOf(owner: Owner): string {
+function scopeOf(owner: Owner): string {
   return owner.appId ?? `name:${owner.name}`;
 }
 
