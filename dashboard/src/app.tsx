@@ -133,7 +133,7 @@ export function App(): JSX.Element {
           <Route path="/keys" component={forMembers(Keys)} />
           <Route
             path="/whitelists/:level?"
-            matchFilters={{ level: ["organizations", "applications"] }}
+            matchFilters={{ level: ["organizations", "applications", "accounts"] }}
             component={forMembers(Whitelists)}
           />
           <Route path="/tunnels" component={forMembers(Tunnels)} />

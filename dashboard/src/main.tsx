@@ -15,6 +15,7 @@ import "./styles/notes.css";
 import "./styles/toolbar.css";
 import "./styles/table.css";
 import "./styles/table-cards.css";
+import "./styles/combobox.css";
 import "./styles/state.css";
 import "./styles/numbers.css";
 import "./styles/pages.css";

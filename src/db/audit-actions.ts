@@ -5,8 +5,18 @@ import type { Queryable } from "./database.ts";
 
 const mostActions = 64;
 
-/** The actions that a filter means, by skipping from one to the next in their index. */
-export async function actionsOf(db: Queryable, wanted: string): Promise<string[]> {
+/** The actions that a filter by action means; null alone: any. */
+export async function actionsOf(
+  db: Queryable,
+  { action, notActions }: { action: string | null; notActions: readonly string[] },
+): Promise<(string | null)[]> {
+  if (action === null) return [null];
+  const isMeant = (one: string) => !notActions.some((not) => one === not || one.startsWith(`${not}.`));
+  return (await actionsFrom(db, action)).filter(isMeant);
+}
+
+/** The action, and those that it is the beginning of, by skipping from one to the next in their index. */
+async function actionsFrom(db: Queryable, wanted: string): Promise<string[]> {
   const found: string[] = [];
   const end = endOf(wanted);
   let after = wanted;

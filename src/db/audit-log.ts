@@ -62,12 +62,14 @@ export async function readAudit(
   page: AuditPage,
 ): Promise<{ rows: AuditRow[]; nextSeq: number | null }> {
   const range = await seqRange(db, filter);
-  const actions = filter.action === null ? [null] : await actionsOf(db, filter.action);
+  const actions = await actionsOf(db, filter);
   let rows: AuditRow[] = [];
   /** How far every action has been looked through; beyond that, rows of one might be missing between those of another. */
   let complete: number | null = null;
   for (const action of actions) {
-    const part = await readAction(db, filter, action, page, range);
+    // Once its actions are known one by one, none of those that are left out is among them.
+    const rest = action === null ? filter : { ...filter, notActions: [] };
+    const part = await readAction(db, rest, action, page, range);
     rows.push(...part.rows);
     if (part.scannedTo === null) continue;
     if (complete === null || isBefore(part.scannedTo, complete, page)) complete = part.scannedTo;

@@ -49,9 +49,9 @@ export function listWhitelist(
   return readPage(query, { column, idColumn: "w.id", isUnique }, page, checked);
 }
 
-/** The word stands in range or description, or is an address or range that the range contains. */
+/** The word stands in range or description; an address or range, in the description, or it is contained in the range. */
 function found(word: string): Expression<SqlBool> {
-  const stands = hasText(["w.cidr", "w.description"], word);
   const around = rangesAround(word);
-  return around.length === 0 ? sql<SqlBool>`(${stands})` : sql<SqlBool>`(${stands} or w.cidr in (${sql.join(around)}))`;
+  if (around.length === 0) return hasText(["w.cidr", "w.description"], word);
+  return sql<SqlBool>`(w.cidr in (${sql.join(around)}) or ${hasText(["w.description"], word)})`;
 }

@@ -152,6 +152,14 @@ async function poorContrasts(page: Page): Promise<string[]> {
   return (await page.evaluate(script)) as string[];
 }
 
+/** Chooses one of many in a combobox, as somebody who types would. */
+export async function pick(page: Page, field: string, typed: string, option = typed): Promise<void> {
+  const box = page.getByRole("combobox", { name: field, exact: true });
+  await box.click();
+  if (typed !== "") await box.fill(typed);
+  await page.getByRole("option").filter({ hasText: option }).first().click();
+}
+
 /** What axe finds against WCAG 2.2 AA and good practice on the page as it is now. */
 async function violations(page: Page): Promise<string[]> {
   // Injected by the debugger, which the page's CSP does not concern.

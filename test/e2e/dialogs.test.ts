@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
-import { startBrowser, type Browser } from "./browser.ts";
+import { pick, startBrowser, type Browser } from "./browser.ts";
 import { startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(600_000);
@@ -54,7 +54,7 @@ const leaveUnsaved = async (page: Page) => {
   await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link").click();
 };
 const moveOut = async (page: Page) => {
-  await page.getByLabel("Organization", { exact: true }).selectOption("");
+  await pick(page, "Organization", "", "None");
   await click("Save")(page);
 };
 const moveApplication = async (page: Page) => {

@@ -100,6 +100,14 @@ const routes = (): Route[] => [
     },
   ],
   ["/whitelists/:level?", "whitelists/applications", { members: ["Agent whitelists", "Applications' lists"] }],
+  [
+    "/whitelists/:level?",
+    "whitelists/accounts",
+    {
+      managers: ["Agent whitelists", "Accounts' lists"],
+      member: ["Agent whitelists", "This is for admins of the organization"],
+    },
+  ],
   ["/audit", "audit", { admin: ["Audit log", "organization.created"], orgAdmin: ["Audit log", "account.created"] }],
   [
     "/policy",

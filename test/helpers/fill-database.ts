@@ -44,7 +44,7 @@ export async function fillDatabase(target: FillTarget, sizes: FillSizes): Promis
      select 'key_' || i, ${org}, case when i % 2 = 0 then 'app_' || i end, 'hash-' || i, 'dlk_', 'key', 'both',
        ${start} + i, ${start} + (i * 7919 % 100003) from n`,
   );
-  const address = `'10.' || (i / 65536 % 256) || '.' || (i / 256 % 256) || '.' || (i % 256) || '/32'`;
+  const address = `'10.' || (i / 65536 % 256) || '.' || (i / 256 % 256) || '.' || (i % 256)`;
   for (const [level, owner, orgId, appId, accountId] of [
     ["system", "''", "null", "null", "null"],
     ["organization", org, org, "null", "null"],

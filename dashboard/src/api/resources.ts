@@ -81,8 +81,9 @@ export const limits = (ownerPath: string) => oneOf<t.Limit[]>("limits", `${owner
 export const orgSettings = () => oneOf<{ name: string; requireTotp: boolean }>("settings", "/settings", "settings");
 
 /** The login sessions of whoever is logged in. */
-export const loginSessions = () =>
-  queryOptions({
-    queryKey: ["sessions"],
-    queryFn: ({ signal }) => list<t.LoginSession>("/auth/sessions", "sessions", {}, signal),
+export const loginSessions = (query: Query) =>
+  queryOptions<Page<t.LoginSession>, Error, Page<t.LoginSession>, ListKey>({
+    queryKey: ["sessions", "/auth", "/sessions", query],
+    queryFn: ({ signal }) => list<t.LoginSession>("/auth/sessions", "sessions", query, signal),
+    placeholderData: (previous) => previous,
   });

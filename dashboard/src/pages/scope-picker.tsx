@@ -1,49 +1,39 @@
-// Narrowing a list to one organization or application.
+// Narrowing a list to one organization, application or account, or to all but that.
 
 import type { JSX } from "solid-js";
-import * as resources from "../api/resources.ts";
-import { useQuery } from "../api/use-query.ts";
-import { Select } from "../ui/field.tsx";
+import { Filter } from "../ui/filter.tsx";
+import { Picker, type PickerKind } from "./picker.tsx";
 
-/** The first 200 are offered; a value that is not among them (from a link) stays selectable by its id. */
+const labels: Record<PickerKind, string> = {
+  organizations: "Organization",
+  applications: "Application",
+  accounts: "Account",
+};
+
+/** `value` is an id, or `!` and an id. */
 export function ScopePicker(props: {
-  kind: "organizations" | "applications";
+  kind: PickerKind;
   value: string;
-  onValue: (id: string) => void;
+  onValue: (value: string) => void;
+  /** Applications of this organization only. */
+  org?: string;
+  label?: string;
+  takesTyped?: boolean;
 }): JSX.Element {
-  const organizations = useQuery(() => ({
-    ...resources.organizations({ limit: 200 }),
-    enabled: props.kind === "organizations",
-  }));
-  const applications = useQuery(() => ({
-    ...resources.applications({ limit: 200 }),
-    enabled: props.kind === "applications",
-  }));
-  const known = (): { value: string; label: string }[] => {
-    if (props.kind === "organizations") {
-      return organizations.isPending
-        ? []
-        : (organizations.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }));
-    }
-    return applications.isPending
-      ? []
-      : (applications.data?.items ?? []).map((one) => ({ value: one.id, label: one.subdomain }));
-  };
-  const options = () => {
-    const all = [
-      { value: "", label: props.kind === "organizations" ? "Any organization" : "Any application" },
-      ...known(),
-    ];
-    return props.value === "" || all.some((one) => one.value === props.value)
-      ? all
-      : [...all, { value: props.value, label: props.value }];
-  };
+  const label = props.label ?? labels[props.kind];
   return (
-    <Select
-      label={props.kind === "organizations" ? "Organization" : "Application"}
-      value={props.value}
-      onValue={props.onValue}
-      options={options()}
-    />
+    <Filter label={label} value={props.value} onValue={props.onValue}>
+      {(value, onValue) => (
+        <Picker
+          kind={props.kind}
+          label={label}
+          none={`Any ${label.toLowerCase()}`}
+          value={value()}
+          onValue={onValue}
+          takesTyped={props.takesTyped ?? false}
+          {...(props.org === undefined ? {} : { org: props.org })}
+        />
+      )}
+    </Filter>
   );
 }

@@ -20,7 +20,9 @@ import { IconButton } from "../ui/button.tsx";
 import { Problem } from "../ui/note.tsx";
 import { Page } from "../ui/page.tsx";
 import { Shortcuts } from "../ui/shortcuts.tsx";
+import { SkeletonPage } from "../ui/skeleton.tsx";
 import { BrandMark } from "./brand.tsx";
+import { FrameSkeleton } from "./frame-skeleton.tsx";
 import { LiveNote, NotUpToDate } from "./live-note.tsx";
 import { LogInAgain } from "./log-in-again.tsx";
 import { places, Sidebar } from "./sidebar.tsx";
@@ -48,10 +50,14 @@ export function Frame(props: ParentProps): JSX.Element {
     <Show
       when={me()}
       fallback={
-        <main class="gate-main">
-          <h1 class="visually-hidden">digit-link</h1>
-          <Show when={problem()}>{(error) => <Problem error={error()} onRetry={() => void look()} />}</Show>
-        </main>
+        <Show when={problem()} fallback={<FrameSkeleton />}>
+          {(error) => (
+            <main class="gate-main">
+              <h1 class="visually-hidden">digit-link</h1>
+              <Problem error={error()} onRetry={() => void look()} />
+            </main>
+          )}
+        </Show>
       }
     >
       <Inside>{props.children}</Inside>
@@ -133,7 +139,7 @@ function Inside(props: ParentProps): JSX.Element {
         }
       />
       <main class="content" id="content" tabindex="-1" ref={main}>
-        <Suspense>
+        <Suspense fallback={<SkeletonPage />}>
           <ErrorBoundary fallback={(error: unknown, reset) => <Broken error={error} onLeave={reset} />}>
             <Show when={me()?.mustEnrolTotp !== true} fallback={<MustEnrol />}>
               {props.children}

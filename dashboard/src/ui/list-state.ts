@@ -4,13 +4,15 @@ import { useSearchParams } from "@solidjs/router";
 import type { Query } from "../api/client.ts";
 
 export interface ListState {
-  /** One filter's value, or "". */
+  /** One filter's value, or "". `!` in front of it: everything but that. */
   value: (name: string) => string;
   /** Sets filters; the list starts at its first page again. */
   set: (values: Record<string, string>, options?: { replace?: boolean }) => void;
-  /** `column` or `-column` (descending); "" for the server's own order. */
+  /** The order that the list really has: `column` or `-column` (descending). */
   sort: () => string;
   setSort: (sort: string) => void;
+  /** Why the list can't be sorted by this column now; null when it can. */
+  fixedOrder: (column: string) => string | null;
   cursor: () => string;
   toPage: (cursor: string | null) => void;
   /** Everything the API is asked with. */
@@ -20,19 +22,36 @@ export interface ListState {
   clear: () => void;
 }
 
-/** `prefix` keeps two lists of one page apart. `fixed` is sent along and never shown in the address. */
-export function createListState(
-  filters: readonly string[],
-  options: { prefix?: string; fixed?: () => Query } = {},
-): ListState {
+interface ListOptions {
+  /** The server's own order. */
+  sort?: string;
+  /** A search by the beginning of a text is in the order of that text: the columns that `q` may be sorted by, and why. */
+  searched?: { by: readonly string[]; why: string };
+  /** Keeps two lists of one page apart. */
+  prefix?: string;
+  /** Sent along and never shown in the address. */
+  fixed?: () => Query;
+}
+
+/** Whether a filter leaves out what it names. */
+export const isNot = (value: string): boolean => /^(?:[!-]|NOT(?:\s|$))/.test(value);
+
+export function createListState(filters: readonly string[], options: ListOptions = {}): ListState {
   const [params, setParams] = useSearchParams<Record<string, string>>();
   const name = (key: string) => (options.prefix ?? "") + key;
   const read = (key: string): string => {
     const value = params[name(key)];
     return typeof value === "string" ? value : "";
   };
-  // A search has the order of its own index.
-  const sort = () => (read("q") === "" ? read("sort") : "");
+  const searched = () => (read("q") === "" || isNot(read("q")) ? undefined : options.searched);
+  const fixedOrder = (column: string): string | null => {
+    const search = searched();
+    return search === undefined || search.by.includes(column.replace(/^-/, "")) ? null : search.why;
+  };
+  const sort = () => {
+    const asked = read("sort") || (options.sort ?? "");
+    return fixedOrder(asked) === null ? asked : (searched()?.by[0] ?? asked);
+  };
   const write = (values: Record<string, string>, replace = false) =>
     setParams(Object.fromEntries(Object.entries(values).map(([key, value]) => [name(key), value])), { replace });
 
@@ -41,6 +60,7 @@ export function createListState(
     set: (values, setOptions) => write({ ...values, cursor: "" }, setOptions?.replace ?? false),
     sort,
     setSort: (sort) => write({ sort, cursor: "" }),
+    fixedOrder,
     cursor: () => read("cursor"),
     toPage: (cursor) => write({ cursor: cursor ?? "" }),
     query: () => ({

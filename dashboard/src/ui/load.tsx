@@ -2,7 +2,7 @@
 
 import { Match, Switch, type Accessor, type JSX } from "solid-js";
 import { Problem } from "./note.tsx";
-import { Bar } from "./table.tsx";
+import { Bar } from "./skeleton.tsx";
 
 interface OneQuery<T> {
   isPending: boolean;

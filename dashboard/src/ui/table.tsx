@@ -6,6 +6,8 @@ import { Button } from "./button.tsx";
 import { Icon } from "./icon.tsx";
 import type { ListState } from "./list-state.ts";
 import { Empty, Problem } from "./note.tsx";
+import { OrderSelect } from "./order-select.tsx";
+import { SkeletonTable } from "./skeleton.tsx";
 
 export interface Column<T> {
   /** What the column is called; "" for actions. */
@@ -18,8 +20,6 @@ export interface Column<T> {
   /** Takes a whole line of the card on a phone. */
   wide?: boolean;
   shrink?: boolean;
-  /** Left out where there is little room; what it says must be found elsewhere, too. */
-  roomy?: boolean;
 }
 
 export interface ListQuery<T> {
@@ -37,6 +37,7 @@ interface TableProps<T> {
   columns: Column<T>[];
   query: ListQuery<T>;
   state?: ListState;
+  /** Nothing there yet, and no filter set: why, and what to do next. */
   empty: JSX.Element;
   dim?: (row: T) => boolean;
 }
@@ -44,6 +45,10 @@ interface TableProps<T> {
 /** A table over one page of a list. */
 export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.Element {
   const rows = () => props.query.data?.items ?? [];
+  const orderNote = () =>
+    props.columns
+      .map(({ sort }) => (sort === undefined ? null : (props.state?.fixedOrder(sort) ?? null)))
+      .find(Boolean);
   return (
     <Switch>
       <Match when={props.query.isPending}>
@@ -68,12 +73,12 @@ export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.E
       </Match>
       <Match when={rows().length === 0}>
         <Show when={props.state?.filtered() || props.state?.cursor()} fallback={props.empty}>
-          <Empty icon="filter" title="Nothing matches" text="No entry passes the filters that are set.">
-            <Button onClick={() => props.state?.clear()}>Clear the filters</Button>
-          </Empty>
+          <NoRows state={props.state} />
         </Show>
       </Match>
       <Match when={true}>
+        <Show when={orderNote()}>{(why) => <p class="table-note">{why()}</p>}</Show>
+        <Show when={props.state}>{(state) => <OrderSelect columns={props.columns} state={state()} />}</Show>
         <div class="table-wrap">
           <table class="table table-cards" aria-label={props.label} aria-busy={props.query.isPlaceholderData}>
             <thead>
@@ -93,7 +98,6 @@ export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.E
                             "align-end": column.end ?? false,
                             wide: column.wide ?? false,
                             shrink: column.shrink ?? false,
-                            roomy: column.roomy ?? false,
                           }}
                         >
                           {column.cell(row)}
@@ -119,15 +123,12 @@ function HeadCell<T>(props: { column: Column<T>; state: ListState | undefined })
     if (sort === props.column.sort) return "ascending";
     return sort === `-${props.column.sort}` ? "descending" : undefined;
   };
+  const sortable = () => props.column.sort !== undefined && props.state?.fixedOrder(props.column.sort) === null;
   const next = () => (direction() === "ascending" ? `-${props.column.sort}` : (props.column.sort ?? ""));
   return (
-    <th
-      scope="col"
-      aria-sort={direction()}
-      classList={{ "align-end": props.column.end ?? false, roomy: props.column.roomy ?? false }}
-    >
+    <th scope="col" aria-sort={direction()} classList={{ "align-end": props.column.end ?? false }}>
       <Show
-        when={props.column.sort !== undefined && props.state}
+        when={sortable() && props.state}
         fallback={props.column.title === "" ? <span class="visually-hidden">Actions</span> : props.column.title}
       >
         {(state) => (
@@ -140,6 +141,28 @@ function HeadCell<T>(props: { column: Column<T>; state: ListState | undefined })
         )}
       </Show>
     </th>
+  );
+}
+
+/** Filters that nothing passes, or a page beyond the last entry. */
+function NoRows(props: { state: ListState | undefined }): JSX.Element {
+  return (
+    <Show
+      when={props.state?.filtered()}
+      fallback={
+        <Empty icon="filter" title="No more entries" text="The list ends before this page.">
+          <Button onClick={() => props.state?.toPage(null)}>First page</Button>
+        </Empty>
+      }
+    >
+      <Empty
+        icon="filter"
+        title="Nothing matches"
+        text="There may be entries, but none passes the filters that are set."
+      >
+        <Button onClick={() => props.state?.clear()}>Clear the filters</Button>
+      </Empty>
+    </Show>
   );
 }
 
@@ -168,40 +191,4 @@ function Pager<T>(props: { query: ListQuery<T>; state: ListState | undefined; co
       </div>
     </Show>
   );
-}
-
-const barWidths = ["62%", "48%", "75%", "40%", "56%"];
-
-function SkeletonTable(props: { columns: string[]; label: string }): JSX.Element {
-  return (
-    <div class="table-wrap" role="status" aria-label={`Loading: ${props.label}`}>
-      <table class="table" aria-hidden="true">
-        <thead>
-          <tr>
-            <For each={props.columns}>{(title) => <th>{title}</th>}</For>
-          </tr>
-        </thead>
-        <tbody>
-          <For each={[0, 1, 2, 3, 4]}>
-            {(row) => (
-              <tr>
-                <For each={props.columns}>
-                  {(_, column) => (
-                    <td>
-                      <Bar width={barWidths[(row + column()) % 5] ?? "50%"} />
-                    </td>
-                  )}
-                </For>
-              </tr>
-            )}
-          </For>
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-/** A bar where text will stand. The width is set by script: the CSP forbids style attributes in markup. */
-export function Bar(props: { width: string }): JSX.Element {
-  return <span class="skeleton" ref={(element) => element.style.setProperty("width", props.width)} />;
 }

@@ -84,7 +84,7 @@ export const entriesQuery = {
   sort: t.Optional(
     text(32, { description: "`createdAt`, or `ipRange` by its letters; `-` in front turns it round (`-createdAt`)." }),
   ),
-  q: wordsFilter("Words that all stand in range or description; an address is found in every range that contains it."),
+  q: wordsFilter("Words that all stand in range or description; an address or range is found in what contains it."),
 };
 
 export function createWhitelistEntries(deps: ApiDeps): WhitelistEntries {

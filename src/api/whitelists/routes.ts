@@ -10,8 +10,10 @@ import { changeErrors, readErrors, type Portal, type Scope } from "../scopes.ts"
 import { entriesAnswer, entriesQuery, entryAnswer, entryBody, type WhitelistEntries } from "./entries.ts";
 
 /** As the database finds words in stored entries. */
-const isFound = (word: string, range: string): boolean =>
-  `${range} agent_whitelist`.includes(word) || rangesAround(word).includes(range);
+function isFound(word: string, range: string): boolean {
+  const around = rangesAround(word);
+  return around.length === 0 ? `${range} agent_whitelist`.includes(word) : around.includes(range);
+}
 
 const envId = (index: number): string => `env_${index}`;
 

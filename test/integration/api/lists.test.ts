@@ -113,6 +113,8 @@ describeEngines("lists", (open) => {
         ["/admin/whitelist?source=!database", ["10.0.0.0/8", "2001:db8::/32"]],
         ["/admin/whitelist?sort=createdAt&q=192.0.2.7", ["192.0.2.0/24", "192.0.2.7"]],
         ["/admin/whitelist?q=10.9.8.7", ["10.0.0.0/8"]],
+        ["/admin/whitelist?q=192.0.2.70", ["192.0.2.0/24"]],
+        ["/admin/whitelist?q=192.0.2", ["192.0.2.7", "192.0.2.0/24"]],
         ["/admin/whitelist?q=2001:DB8:1::1", ["2001:db8::/32"]],
         ["/admin/whitelist?q=office NOT ci&source=database", ["192.0.2.0/24"]],
         ["/admin/whitelist?q=!192.0.2.7", ["10.0.0.0/8", "2001:db8::/32"]],

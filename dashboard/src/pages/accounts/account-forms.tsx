@@ -2,15 +2,14 @@
 
 import { Show, type JSX } from "solid-js";
 import * as changes from "../../api/changes.ts";
-import * as resources from "../../api/resources.ts";
 import { isAdmin, me } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { CheckBox } from "../../ui/choice.tsx";
 import type { Agreement } from "../../ui/confirm.tsx";
-import { SelectField, TextField } from "../../ui/field.tsx";
+import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
 import { toast } from "../../ui/toast.tsx";
+import { OrganizationField } from "../organization-field.tsx";
 import { checkNewPassword, NewPassword } from "../password-fields.tsx";
 
 const isSelf = (account: Account) => account.id === me()?.account.id;
@@ -111,23 +110,10 @@ export function PasswordForm(props: { account: Account }): JSX.Element {
 
 /** Organization (system admins only) and whether it administrates it. */
 export function MoveForm(props: { account: Account }): JSX.Element {
-  const organizations = useQuery(() => ({ ...resources.organizations({ limit: 200 }), enabled: isAdmin() }));
-  const options = () => {
-    const all = organizations.isPending
-      ? []
-      : (organizations.data?.items ?? []).map((one) => ({ value: one.id, label: one.name }));
-    const own = { value: props.account.orgId ?? "", label: props.account.orgName ?? "None" };
-    return [
-      { value: "", label: "None" },
-      ...(own.value === "" || all.some((one) => one.value === own.value) ? all : [own, ...all]),
-    ];
-  };
+  let place = props.account.orgName ?? "None";
   const form = createForm({
     initial: { orgId: props.account.orgId ?? "", isOrgAdmin: props.account.isOrgAdmin },
-    ask: (values): Agreement | null => {
-      const place = options().find(({ value }) => value === values.orgId)?.label ?? "None";
-      return placeQuestion(props.account, { ...values, place });
-    },
+    ask: (values): Agreement | null => placeQuestion(props.account, { ...values, place }),
     submit: async ({ orgId, isOrgAdmin }) => {
       const { account } = props;
       const target = orgId === "" ? null : orgId;
@@ -144,7 +130,7 @@ export function MoveForm(props: { account: Account }): JSX.Element {
     <Show when={!props.account.isAdmin} fallback={<p class="muted">A system admin is in no organization.</p>}>
       <Form form={form} action="Save" kind="default">
         <Show when={isAdmin()}>
-          <SelectField label="Organization" {...form.field("orgId")} options={options()} />
+          <OrganizationField {...form.field("orgId")} none="None" onNamed={(name) => (place = name)} />
         </Show>
         <CheckBox
           label="Organization admin"

@@ -6,12 +6,13 @@ import { isAdmin } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
-import { Select } from "../../ui/field.tsx";
+import { FilterSelect } from "../../ui/filter.tsx";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
 import { Badge, Dot } from "../../ui/state.tsx";
+import { ScopePicker } from "../scope-picker.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 
@@ -41,15 +42,13 @@ export function AccountState(props: { account: Account }): JSX.Element {
 
 /** `orgId` narrows to one organization; `actions` stand right of the filters. */
 export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; create?: JSX.Element }): JSX.Element {
-  const state = createListState(["q", "active"], {
+  const everywhere = isAdmin() && props.orgId === undefined;
+  const state = createListState(everywhere ? ["q", "active", "admin", "org"] : ["q", "active"], {
+    sort: "-createdAt",
+    searched: { by: ["username"], why: "Found by the beginning of the username, so the list is in its order." },
     fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }),
   });
-  // The server has no index for "active, by last use".
-  const asked = () => {
-    const { sort, ...rest } = state.query();
-    return state.value("active") !== "" && state.sort().endsWith("lastUsed") ? rest : { ...rest, sort };
-  };
-  const query = useQuery(() => resources.accounts(asked()));
+  const query = useQuery(() => resources.accounts(state.query()));
   const columns: Column<Account>[] = [
     {
       title: "Username",
@@ -57,23 +56,19 @@ export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; cr
       wide: true,
       cell: (account) => (
         <span class="cell-main">
-          <a href={`/dashboard/accounts/${account.id}`}>
-            <Clip text={account.username} />
-          </a>
+          <Clip text={account.username} href={`/dashboard/accounts/${account.id}`} />
           <span class="cell-sub">{roleOf(account)}</span>
         </span>
       ),
     },
     { title: "State", cell: (account) => <AccountState account={account} /> },
-    ...(isAdmin() && props.orgId === undefined
+    ...(everywhere
       ? [
           {
             title: "Organization",
             cell: (account: Account) => (
               <Show when={account.orgId} fallback={<span class="muted">none</span>}>
-                <a href={`/dashboard/organizations/${account.orgId}`}>
-                  <Clip text={account.orgName ?? ""} />
-                </a>
+                <Clip text={account.orgName ?? ""} href={`/dashboard/organizations/${account.orgId}`} />
               </Show>
             ),
           },
@@ -87,10 +82,11 @@ export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; cr
       <div class="toolbar">
         <Search
           label="Search accounts"
+          placeholder="How the username begins, or NOT …"
           value={state.value("q")}
           onSearch={(q) => state.set({ q }, { replace: true })}
         />
-        <Select
+        <FilterSelect
           label="State"
           value={state.value("active")}
           onValue={(active) => state.set({ active })}
@@ -100,6 +96,18 @@ export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; cr
             { value: "false", label: "Deactivated" },
           ]}
         />
+        <Show when={everywhere}>
+          <FilterSelect
+            label="Role"
+            value={state.value("admin")}
+            onValue={(admin) => state.set({ admin })}
+            options={[
+              { value: "", label: "Any role" },
+              { value: "true", label: "System admin" },
+            ]}
+          />
+          <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
+        </Show>
         <span class="grow" />
         {props.actions}
       </div>

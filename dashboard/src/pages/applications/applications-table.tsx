@@ -13,12 +13,20 @@ import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { Search } from "../../ui/search.tsx";
 import { AccessBadge, Dot } from "../../ui/state.tsx";
+import { ScopePicker } from "../scope-picker.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 
 /** `orgId` narrows to one organization. */
 export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element; create?: JSX.Element }): JSX.Element {
-  const state = createListState(["q"], { fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }) });
+  const state = createListState(props.orgId === undefined ? ["q", "org"] : ["q"], {
+    sort: "-createdAt",
+    searched: {
+      by: ["subdomain", "name"],
+      why: "Found by the beginning of the text that the list is in order of: subdomain, or name (where case counts).",
+    },
+    fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }),
+  });
   const query = useQuery(() => resources.applications(state.query()));
   useLive();
   const columns: Column<Application>[] = [
@@ -28,13 +36,17 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
       wide: true,
       cell: (application) => (
         <span class="cell-main">
-          <a href={`/dashboard/applications/${application.id}`}>
-            <Clip text={application.name} />
-          </a>
-          <code class="cell-sub">
-            <Clip text={application.subdomain} />
-          </code>
+          <Clip text={application.name} href={`/dashboard/applications/${application.id}`} />
         </span>
+      ),
+    },
+    {
+      title: "Subdomain",
+      sort: "subdomain",
+      cell: (application) => (
+        <code>
+          <Clip text={application.subdomain} />
+        </code>
       ),
     },
     { title: "Agents", cell: (application) => <Connected application={application} /> },
@@ -44,9 +56,7 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
           {
             title: "Organization",
             cell: (application: Application) => (
-              <a href={`/dashboard/organizations/${application.orgId}`}>
-                <Clip text={application.orgName} />
-              </a>
+              <Clip text={application.orgName} href={`/dashboard/organizations/${application.orgId}`} />
             ),
           },
         ]
@@ -57,16 +67,22 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
       end: true,
       cell: (application) => formatBytes(application.stats.bytesSent + application.stats.bytesReceived),
     },
-    { title: "Created", sort: "createdAt", roomy: true, cell: (application) => <Ago time={application.createdAt} /> },
+    { title: "Created", sort: "createdAt", cell: (application) => <Ago time={application.createdAt} /> },
   ];
   return (
     <>
       <div class="toolbar">
         <Search
           label="Search applications"
+          placeholder={
+            state.sort().endsWith("name") ? "How the name begins, or NOT …" : "How the subdomain begins, or NOT …"
+          }
           value={state.value("q")}
           onSearch={(q) => state.set({ q }, { replace: true })}
         />
+        <Show when={isAdmin() && props.orgId === undefined}>
+          <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
+        </Show>
         <span class="grow" />
         {props.actions}
       </div>

@@ -7,8 +7,9 @@ import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
+import { Button } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
-import { Select } from "../../ui/field.tsx";
+import { FilterSelect } from "../../ui/filter.tsx";
 import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
 import { createHeldList, withRows } from "../../ui/held-list.ts";
 import { createListState } from "../../ui/list-state.ts";
@@ -27,10 +28,11 @@ import { EventDetails, Outcome } from "./event-details.tsx";
 const filters = ["action", "actor", "outcome", "org", "app", "from", "to"] as const;
 
 export default function Audit(): JSX.Element {
-  const state = createListState(filters);
+  const state = createListState(filters, { sort: "-time" });
   /** Why what happens now can't come into this list; null when it can. */
   const standsStill = () => {
     if (state.cursor() !== "") return "Only the first page follows";
+    if (state.sort() !== "-time") return "Only the newest first follow";
     return Date.parse(state.value("to")) <= now() ? "Nothing new is before “Until”" : null;
   };
   const follow = createFollow(false, standsStill);
@@ -71,7 +73,7 @@ export default function Audit(): JSX.Element {
   };
 
   const columns: Column<AuditEvent>[] = [
-    { title: "Time", shrink: true, cell: (event) => <Moment time={event.time} /> },
+    { title: "Time", sort: "time", shrink: true, cell: (event) => <Moment time={event.time} /> },
     {
       title: "What happened",
       wide: true,
@@ -81,7 +83,11 @@ export default function Audit(): JSX.Element {
             {event.action}
           </button>
           <Show when={event.reason}>
-            <span class="cell-sub">{event.reason}</span>
+            {(reason) => (
+              <span class="cell-sub">
+                <Clip text={reason()} limit={48} />
+              </span>
+            )}
           </Show>
         </span>
       ),
@@ -89,7 +95,11 @@ export default function Audit(): JSX.Element {
     { title: "Outcome", cell: (event) => <Outcome event={event} /> },
     {
       title: "Who",
-      cell: (event) => <span class="break">{event.actor ?? event.identity ?? <span class="muted">nobody</span>}</span>,
+      cell: (event) => (
+        <Show when={event.actor ?? event.identity} fallback={<span class="muted">nobody</span>}>
+          {(who) => <Clip text={who()} />}
+        </Show>
+      ),
     },
     {
       title: "Where",
@@ -132,12 +142,18 @@ export default function Audit(): JSX.Element {
       <div class="toolbar">
         <Search
           label="Action"
-          placeholder="login, or NOT visitor"
+          placeholder="login, NOT visitor NOT tunnel"
           value={state.value("action")}
           onSearch={(action) => state.set({ action }, { replace: true })}
         />
-        <ActorFilter value={state.value("actor")} onValue={(actor) => state.set({ actor }, { replace: true })} />
-        <Select
+        <ScopePicker
+          kind="accounts"
+          label="Actor"
+          takesTyped
+          value={state.value("actor")}
+          onValue={(actor) => state.set({ actor })}
+        />
+        <FilterSelect
           label="Outcome"
           value={state.value("outcome")}
           onValue={(outcome) => state.set({ outcome })}
@@ -169,25 +185,20 @@ export default function Audit(): JSX.Element {
             columns={columns}
             query={withRows(query, held.rows)}
             state={state}
-            empty={<Empty icon="audit" title="Nothing recorded yet" text="Logins, refusals and changes appear here." />}
+            empty={
+              <Empty
+                icon="audit"
+                title="Nothing recorded yet"
+                text="Logins, refusals and changes appear here as they happen: follow the log and watch."
+              >
+                <Button onClick={() => follow.setFollowing(true)}>Follow</Button>
+              </Empty>
+            }
           />
         </div>
       </Card>
       <Show when={opened()}>{(event) => <EventDetails event={event()} onClose={() => setOpened(null)} />}</Show>
     </Page>
-  );
-}
-
-function ActorFilter(props: { value: string; onValue: (value: string) => void }): JSX.Element {
-  return (
-    <input
-      class="input input-narrow"
-      aria-label="Actor"
-      placeholder="Actor"
-      value={props.value}
-      spellcheck={false}
-      onChange={(event) => props.onValue(event.currentTarget.value.trim())}
-    />
   );
 }
 

@@ -2,15 +2,14 @@
 
 import { createSignal, Show, type JSX } from "solid-js";
 import { createKey } from "../../api/changes.ts";
-import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { ApiKey } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { ChoiceCards } from "../../ui/choice.tsx";
 import { SelectField, TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { OrganizationField } from "../organization-field.tsx";
+import { PickerField } from "../picker-field.tsx";
 
 const lifetimes = [
   { value: "", label: "Never expires" },
@@ -48,10 +47,6 @@ export function CreateKey(props: { orgId?: string; appId?: string; onClose: () =
       setRawKey(answer.rawKey);
     },
   });
-  const applications = useQuery(() => ({
-    ...resources.applications({ limit: 200, org: isAdmin() ? form.values.orgId : undefined }),
-    enabled: props.appId === undefined && (!isAdmin() || form.values.orgId !== ""),
-  }));
   return (
     <FormDialog
       title="New API key"
@@ -87,17 +82,14 @@ export function CreateKey(props: { orgId?: string; appId?: string; onClose: () =
       </Show>
       <div class="grid-fields">
         <Show when={props.appId === undefined}>
-          <SelectField
+          <PickerField
+            kind="applications"
             label="Application"
             hint="A bound key opens no other application."
+            none="All of the organization"
+            org={isAdmin() ? form.values.orgId : undefined}
+            disabled={isAdmin() && form.values.orgId === ""}
             {...form.field("appId")}
-            options={[
-              { value: "", label: "All of the organization" },
-              ...(applications.isPending ? [] : (applications.data?.items ?? [])).map((one) => ({
-                value: one.id,
-                label: one.subdomain,
-              })),
-            ]}
           />
         </Show>
         <SelectField label="Lifetime" {...form.field("expiresIn")} options={lifetimes} />

@@ -15,6 +15,7 @@ import { Card } from "../../ui/page.tsx";
 import { Badge } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago, now } from "../../ui/time.tsx";
+import { ScopePicker } from "../scope-picker.tsx";
 import { CreateKey } from "./create-key.tsx";
 
 const scopeWords: Record<ApiKey["scope"], string> = {
@@ -37,7 +38,12 @@ function askRevoke(key: ApiKey): void {
 /** `orgId` and `appId` narrow the list and are given to new keys. */
 export function KeysPanel(props: { orgId?: string; appId?: string; title: string; lead: string }): JSX.Element {
   const [creating, setCreating] = createSignal(false);
-  const state = createListState([], {
+  const free = [
+    ...(isAdmin() && props.orgId === undefined ? ["org"] : []),
+    ...(props.appId === undefined ? ["app"] : []),
+  ];
+  const state = createListState(free, {
+    sort: "-createdAt",
     prefix: "key-",
     fixed: () => ({ org: isAdmin() ? props.orgId : undefined, app: props.appId }),
   });
@@ -49,7 +55,9 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
       wide: true,
       cell: (key) => (
         <span class="cell-main">
-          <span class="cell-title break">{key.description || "No description"}</span>
+          <span class="cell-title">
+            <Clip text={key.description || "No description"} limit={48} />
+          </span>
           <code class="cell-sub">{key.prefix}…</code>
         </span>
       ),
@@ -59,18 +67,11 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
       title: "For",
       cell: (key) => (
         <Show when={key.appId} fallback={<Clip text={`all of ${key.orgName ?? "the organization"}`} />}>
-          <a href={`/dashboard/applications/${key.appId}`}>
-            <Clip text={key.appName ?? "one application"} />
-          </a>
+          <Clip text={key.appName ?? "one application"} href={`/dashboard/applications/${key.appId}`} />
         </Show>
       ),
     },
-    {
-      title: "Last used",
-      // The server has no index for "of one application, by last use".
-      ...(props.appId === undefined ? { sort: "lastUsed" } : {}),
-      cell: (key) => <Ago time={key.lastUsed} />,
-    },
+    { title: "Last used", sort: "lastUsed", cell: (key) => <Ago time={key.lastUsed} /> },
     { title: "Made", sort: "createdAt", cell: (key) => <Ago time={key.createdAt} /> },
     {
       title: "Expires",
@@ -106,6 +107,19 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
   );
   return (
     <Card title={props.title} lead={props.lead} flush actions={button()}>
+      <Show when={free.length > 0}>
+        <div class="toolbar">
+          <Show when={free.includes("org")}>
+            <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
+          </Show>
+          <ScopePicker
+            kind="applications"
+            value={state.value("app")}
+            onValue={(app) => state.set({ app })}
+            {...(props.orgId === undefined ? {} : { org: props.orgId })}
+          />
+        </div>
+      </Show>
       <DataTable
         label={props.title}
         columns={columns}
@@ -117,7 +131,9 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
             icon="key"
             title="No keys yet"
             text="A key lets a machine open a tunnel, or pass an API key policy, without anybody's account."
-          />
+          >
+            {button()}
+          </Empty>
         }
       />
       <Show when={creating()}>

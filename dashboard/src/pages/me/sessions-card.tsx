@@ -7,9 +7,14 @@ import { logOut } from "../../api/session.ts";
 import type { LoginSession } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
+import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";
+import { Select } from "../../ui/field.tsx";
+import { FilterSelect } from "../../ui/filter.tsx";
+import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
 import { Badge } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -43,13 +48,14 @@ function askEndAll(): void {
 }
 
 export function SessionsCard(): JSX.Element {
-  const query = useQuery(() => resources.loginSessions());
+  const state = createListState(["q", "state", "current"], { sort: "-createdAt", prefix: "session-" });
+  const query = useQuery(() => resources.loginSessions(state.query()));
   const columns: Column<LoginSession>[] = [
     {
       title: "Device",
       wide: true,
       cell: (session) => (
-        <span class="cell-main" title={session.userAgent}>
+        <span class="cell-main">
           <span class="row">
             <span class="cell-title">{deviceOf(session.userAgent)}</span>
             <Show when={session.current}>
@@ -57,17 +63,32 @@ export function SessionsCard(): JSX.Element {
             </Show>
           </span>
           <code class="cell-sub">{session.address}</code>
+          <span class="cell-sub">
+            <Clip text={session.userAgent || "no User-Agent"} limit={24} />
+          </span>
         </span>
       ),
     },
-    { title: "Last seen", cell: (session) => <Ago time={session.lastSeen} /> },
-    { title: "Logged in", cell: (session) => <Ago time={session.createdAt} /> },
-    { title: "Ends", cell: (session) => <Ago time={session.expiresAt} /> },
+    { title: "Last seen", sort: "lastSeen", cell: (session) => <Ago time={session.lastSeen} /> },
+    { title: "Logged in", sort: "createdAt", cell: (session) => <Ago time={session.createdAt} /> },
+    {
+      title: "Ends",
+      sort: "expiresAt",
+      cell: (session) => (
+        <Show when={session.endedAt} fallback={<Ago time={session.expiresAt} />}>
+          {(endedAt) => (
+            <span class="muted">
+              ended <Ago time={endedAt()} />
+            </span>
+          )}
+        </Show>
+      ),
+    },
     {
       title: "",
       shrink: true,
       cell: (session) => (
-        <Show when={!session.current}>
+        <Show when={!session.current && session.endedAt === null}>
           <span class="cell-actions">
             <Button small kind="danger" onClick={() => askEnd(session)}>
               End…
@@ -88,11 +109,46 @@ export function SessionsCard(): JSX.Element {
         </Button>
       }
     >
+      <div class="toolbar">
+        <Search
+          label="Search sessions"
+          placeholder="Address or browser, NOT …"
+          value={state.value("q")}
+          onSearch={(q) => state.set({ q }, { replace: true })}
+        />
+        <FilterSelect
+          label="Session"
+          value={state.value("current")}
+          onValue={(current) => state.set({ current })}
+          options={[
+            { value: "", label: "Any session" },
+            { value: "true", label: "Of this browser" },
+          ]}
+        />
+        <Select
+          label="State"
+          value={state.value("state")}
+          onValue={(value) => state.set({ state: value })}
+          options={[
+            { value: "", label: "Live" },
+            { value: "ended", label: "Ended" },
+            { value: "any", label: "Live and ended" },
+          ]}
+        />
+      </div>
       <DataTable
         label="Sessions"
         columns={columns}
         query={query}
-        empty={<Empty icon="user" title="No sessions" text="You are using a token, not a browser session." />}
+        state={state}
+        dim={(session) => session.endedAt !== null}
+        empty={
+          <Empty
+            icon="user"
+            title="No sessions"
+            text="You are using a token, not a browser session. Log in with your password and the session is listed here."
+          />
+        }
       />
     </Card>
   );

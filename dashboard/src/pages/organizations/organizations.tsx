@@ -30,9 +30,7 @@ const columns: Column<Organization>[] = [
     wide: true,
     cell: (one) => (
       <span class="cell-main">
-        <a href={`/dashboard/organizations/${one.id}`}>
-          <Clip text={one.name} />
-        </a>
+        <Clip text={one.name} href={`/dashboard/organizations/${one.id}`} />
       </span>
     ),
   },
@@ -47,12 +45,15 @@ const columns: Column<Organization>[] = [
   },
   { title: "Members", end: true, cell: (one) => count(one.accountCount) },
   { title: "Applications", end: true, cell: (one) => count(one.applicationCount) },
-  { title: "Created", sort: "createdAt", roomy: true, cell: (one) => <Ago time={one.createdAt} /> },
+  { title: "Created", sort: "createdAt", cell: (one) => <Ago time={one.createdAt} /> },
 ];
 
 export default function Organizations(): JSX.Element {
   const [creating, setCreating] = createSignal(false);
-  const state = createListState(["q"]);
+  const state = createListState(["q"], {
+    sort: "-createdAt",
+    searched: { by: ["name"], why: "Found by the beginning of the name, so the list is in its order." },
+  });
   const query = useQuery(() => resources.organizations(state.query()));
   const button = () => (
     <Button kind="primary" icon="plus" onClick={() => setCreating(true)}>
@@ -68,6 +69,7 @@ export default function Organizations(): JSX.Element {
       <div class="toolbar">
         <Search
           label="Search organizations"
+          placeholder="How the name begins, or NOT …"
           value={state.value("q")}
           onSearch={(q) => state.set({ q }, { replace: true })}
         />

@@ -13,7 +13,7 @@ import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page, Stat } from "../../ui/page.tsx";
 import { Spark } from "../../ui/spark.tsx";
-import { Bar } from "../../ui/table.tsx";
+import { Bar } from "../../ui/skeleton.tsx";
 import { TopTunnels } from "./top-tunnels.tsx";
 import { RecentRefusals } from "./refusals.tsx";
 

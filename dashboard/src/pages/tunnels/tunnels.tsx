@@ -8,7 +8,7 @@ import type { Tunnel } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
 import { Command } from "../../ui/copy.tsx";
-import { Select } from "../../ui/field.tsx";
+import { FilterSelect } from "../../ui/filter.tsx";
 import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
 import { formatBytes, formatDuration, formatCompact, plural } from "../../ui/format.ts";
 import { createHeldList, withRows } from "../../ui/held-list.ts";
@@ -21,14 +21,15 @@ import { Search } from "../../ui/search.tsx";
 import { Target, TunnelState } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { ScopePicker } from "../scope-picker.tsx";
 import { tunnelMenu } from "./tunnel-actions.ts";
 
-/** Which agent it is: whose, for admins of which organization, from where. */
+/** Which agent it is: from where, whose, for admins of which organization. */
 const whoServes = (tunnel: Tunnel): string =>
   [
+    `${tunnel.connected ? "" : "last "}from ${tunnel.address ?? "an unknown address"}`,
     tunnel.username,
     isAdmin() ? tunnel.orgName : null,
-    `${tunnel.connected ? "" : "last "}from ${tunnel.address ?? "an unknown address"}`,
   ]
     .filter((part) => part)
     .join(" · ");
@@ -36,7 +37,7 @@ const whoServes = (tunnel: Tunnel): string =>
 const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "");
 
 export default function Tunnels(): JSX.Element {
-  const state = createListState(["q", "state", "app", "org"]);
+  const state = createListState(["q", "state", "app", "org"], { sort: "-openedAt" });
   useLive();
   const query = useQuery(() => ({ ...resources.tunnels(state.query()), refetchInterval: pollWhileLost(3_000) }));
   // Rows change in place: only the time of the answer tells that there was one.
@@ -78,18 +79,14 @@ export default function Tunnels(): JSX.Element {
               </span>
             }
           >
-            <a href={`/dashboard/applications/${tunnel.appId}`}>
-              <Clip text={tunnel.subdomain} />
-            </a>
+            <Clip text={tunnel.subdomain} href={`/dashboard/applications/${tunnel.appId}`} />
           </Show>
           <span class="cell-sub">
             <Show
               when={tunnel.connected && tunnel.protocol === "http"}
               fallback={<Clip text={withoutScheme(tunnel.url)} />}
             >
-              <a href={tunnel.url} target="_blank" rel="noreferrer">
-                <Clip text={withoutScheme(tunnel.url)} />
-              </a>
+              <Clip text={withoutScheme(tunnel.url)} href={tunnel.url} away />
             </Show>
           </span>
         </span>
@@ -105,7 +102,7 @@ export default function Tunnels(): JSX.Element {
         <span class="cell-main">
           <Target target={tunnel.target} />
           <span class="cell-sub">
-            <Clip text={whoServes(shownAs(tunnel))} />
+            <Clip text={whoServes(shownAs(tunnel))} limit={48} />
           </span>
         </span>
       ),
@@ -147,7 +144,7 @@ export default function Tunnels(): JSX.Element {
         </span>
       ),
     },
-    { title: "Opened", sort: "openedAt", roomy: true, cell: (tunnel) => <Ago time={tunnel.openedAt} /> },
+    { title: "Opened", sort: "openedAt", cell: (tunnel) => <Ago time={tunnel.openedAt} /> },
     {
       title: "",
       shrink: true,
@@ -178,7 +175,7 @@ export default function Tunnels(): JSX.Element {
           value={state.value("q")}
           onSearch={(q) => state.set({ q }, { replace: true })}
         />
-        <Select
+        <FilterSelect
           label="State"
           value={state.value("state")}
           onValue={(value) => state.set({ state: value })}
@@ -188,6 +185,10 @@ export default function Tunnels(): JSX.Element {
             { value: "offline", label: "Offline" },
           ]}
         />
+        <Show when={isAdmin()}>
+          <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
+        </Show>
+        <ScopePicker kind="applications" value={state.value("app")} onValue={(app) => state.set({ app })} />
         <span class="grow" />
         <ShowNew waiting={held.waiting()} one="tunnel" onShow={held.catchUp} />
         <FollowSwitch follow={follow} />

@@ -3,17 +3,21 @@
 import { createSignal, Show, type JSX } from "solid-js";
 import { addWhitelist, removeWhitelist } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
+import { isAdmin } from "../../api/session.ts";
 import type { WhitelistEntry } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
+import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { TextField } from "../../ui/field.tsx";
+import { FilterSelect } from "../../ui/filter.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { plural } from "../../ui/format.ts";
-import { createListState } from "../../ui/list-state.ts";
+import { createListState, type ListState } from "../../ui/list-state.ts";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
 import { Badge } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -71,14 +75,12 @@ function Removal(props: { path: string; range: string }): JSX.Element {
 
 export function WhitelistCard(props: WhitelistProps): JSX.Element {
   const [adding, setAdding] = createSignal(false);
-  const state = createListState([], { prefix: "wl-" });
+  const system = () => isAdmin() && props.path === "/whitelist";
+  const state = createListState(system() ? ["q", "source"] : ["q"], { sort: "-createdAt", prefix: "wl-" });
   const query = useQuery(() => resources.whitelist(props.path, state.query()));
   const columns: Column<WhitelistEntry>[] = [
-    { title: "Address or range", cell: (entry) => <RangeCell entry={entry} /> },
-    {
-      title: "Description",
-      cell: (entry) => <span class="break">{entry.description || <span class="muted">none</span>}</span>,
-    },
+    { title: "Address or range", sort: "ipRange", cell: (entry) => <RangeCell entry={entry} /> },
+    { title: "Description", cell: (entry) => <DescriptionCell entry={entry} /> },
     { title: "Added", sort: "createdAt", cell: (entry) => <Ago time={entry.createdAt} never="at start" /> },
     {
       title: "",
@@ -106,6 +108,21 @@ export function WhitelistCard(props: WhitelistProps): JSX.Element {
   );
   return (
     <Card title={props.title} lead={props.lead} flush actions={addButton()}>
+      <div class="toolbar">
+        <WhitelistSearch state={state} />
+        <Show when={system()}>
+          <FilterSelect
+            label="Source"
+            value={state.value("source")}
+            onValue={(source) => state.set({ source })}
+            options={[
+              { value: "", label: "Any source" },
+              { value: "database", label: "Added here" },
+              { value: "env", label: "AGENT_WHITELIST" },
+            ]}
+          />
+        </Show>
+      </div>
       <DataTable
         label={props.title}
         columns={columns}
@@ -116,13 +133,35 @@ export function WhitelistCard(props: WhitelistProps): JSX.Element {
             icon="shield"
             title="This list is empty"
             text="It lets no agent in by itself. An agent passes when any list that applies to its credential contains its address."
-          />
+          >
+            {addButton()}
+          </Empty>
         }
       />
       <Show when={adding()}>
         <AddRange path={props.path} onClose={() => setAdding(false)} />
       </Show>
     </Card>
+  );
+}
+
+/** Finds entries by their words, or by an address that they contain. */
+export function WhitelistSearch(props: { state: ListState }): JSX.Element {
+  return (
+    <Search
+      label="Search entries"
+      placeholder="An address, a range, words, NOT …"
+      value={props.state.value("q")}
+      onSearch={(q) => props.state.set({ q }, { replace: true })}
+    />
+  );
+}
+
+export function DescriptionCell(props: { entry: WhitelistEntry }): JSX.Element {
+  return (
+    <Show when={props.entry.description} fallback={<span class="muted">none</span>}>
+      {(description) => <Clip text={description()} limit={48} />}
+    </Show>
   );
 }
 

@@ -1,0 +1,188 @@
+// Lists of a large installation: orders that are what they say, long values, pickers among many, nothing lost on a phone.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Page } from "playwright-core";
+import { eventually } from "../helpers/eventually.ts";
+import { fillDatabase } from "../helpers/fill-database.ts";
+import { startBrowser, type Browser, type Look, type Tab } from "./browser.ts";
+import { startStage, type Stage } from "./stage.ts";
+
+setDefaultTimeout(60_000);
+const longName = "an-organization-whose-name-goes-on-and-on-without-a-space-or-an-end-in-sight";
+let browser: Browser;
+let stage: Stage;
+beforeAll(async () => {
+  [browser, stage] = await Promise.all([
+    startBrowser(),
+    startStage({ AUDIT_RETENTION_DAYS: "36500" }, (path) =>
+      fillDatabase({ path }, { accounts: 200, applications: 160, auditRows: 500 }),
+    ),
+  ]);
+  await stage.call(await stage.admin(), "POST", "/admin/organizations", { name: longName });
+});
+afterAll(async () => {
+  await browser[Symbol.asyncDispose]();
+  await stage[Symbol.asyncDispose]();
+});
+
+async function adminTab(path: string, look?: Look): Promise<Tab> {
+  const tab = await browser.open(look);
+  await stage.enter(tab.context, await stage.admin());
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  return tab;
+}
+
+const firstCells = (page: Page) => page.locator("tbody tr td:first-child").allTextContents();
+const links = (page: Page) => page.locator("tbody tr td:first-child a").allTextContents();
+const sorted = (page: Page) =>
+  page.evaluate(`[...document.querySelectorAll("th[aria-sort]")].map((head) =>
+    head.textContent.trim() + " " + head.getAttribute("aria-sort"))`) as Promise<string[]>;
+
+test("a long value says how much was cut, and shows all by keyboard and touch", async () => {
+  await using tab = await adminTab(`organizations?q=${longName.slice(0, 5)}`);
+  const { page } = tab;
+  const more = page.getByRole("button", { name: `+${longName.length - 32} characters` });
+  await more.waitFor();
+  expect(await page.getByText(longName).count()).toBe(0);
+  await more.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: longName }).waitFor();
+  await tab.check();
+  await page.keyboard.press("Escape");
+  await more.waitFor();
+  await using phone = await adminTab(`organizations?q=${longName.slice(0, 5)}`, "phone");
+  await phone.page.getByRole("button", { name: "characters" }).tap();
+  await phone.page.getByRole("link", { name: longName }).waitFor();
+  await phone.page.getByRole("button", { name: "show less" }).tap();
+  await phone.check();
+});
+
+describe("orders", () => {
+  test("the arrow tells the order there is: the server's own, and a search's", async () => {
+    await using tab = await adminTab("accounts?active=true");
+    const { page } = tab;
+    await page.getByText("50 on this page").waitFor();
+    expect(await sorted(page)).toEqual(["Created descending"]);
+    await page.getByRole("button", { name: "Last used" }).click();
+    await eventually(async () => (await sorted(page)).join() === "Last used ascending", "a filter keeps the order");
+    await page.getByRole("searchbox").fill("user-1");
+    await page.getByText("Found by the beginning of the username").waitFor();
+    expect(await sorted(page)).toEqual(["Username ascending"]);
+    expect(await page.getByRole("button", { name: "Created" }).count()).toBe(0);
+    const names = await links(page);
+    expect(names).toEqual(names.toSorted());
+    await page.getByRole("button", { name: "Username" }).click();
+    await eventually(async () => {
+      const now = await links(page);
+      return (await sorted(page))[0] === "Username descending" && now.join() === now.toSorted().reverse().join();
+    }, "the other way round, too");
+    await page.getByRole("searchbox").fill("NOT user");
+    await page.locator("tbody").getByRole("link", { name: "admin" }).waitFor();
+    await page.getByRole("button", { name: "Created" }).click();
+    await eventually(async () => (await sorted(page)).join() === "Created ascending", "NOT needs no order of its own");
+    await tab.check();
+  });
+
+  test("the audit log reads forwards, too", async () => {
+    await using tab = await adminTab("audit");
+    const { page } = tab;
+    await page.getByText("50 on this page").waitFor();
+    const last = (await firstCells(page))[0];
+    await page.getByRole("button", { name: "Time" }).click();
+    await page.waitForURL("**sort=time*");
+    await eventually(async () => (await firstCells(page))[0] !== last, "the oldest stands first");
+    expect(await sorted(page)).toEqual(["Time ascending"]);
+    expect((await firstCells(page))[0]).toContain("2026");
+  });
+});
+
+test("a picker searches on the server, says how many more there are, and needs no mouse", async () => {
+  await using tab = await adminTab("audit");
+  const { page } = tab;
+  const box = page.getByRole("combobox", { name: "Application" });
+  await box.focus();
+  await page.keyboard.press("ArrowDown");
+  await page.getByText("More than 50 more: type how it begins.").waitFor();
+  const options = page.locator("[role=option]");
+  expect(await options.count()).toBe(51);
+  await tab.check();
+  await page.keyboard.press("Escape");
+  expect(await box.getAttribute("aria-expanded")).toBe("false");
+  await page.keyboard.type("name-157");
+  await page.getByRole("option", { name: "name-157" }).waitFor();
+  await eventually(async () => (await options.count()) === 1, "only what begins like that");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**app=app_157*");
+  expect(await box.inputValue()).toBe("name-157");
+  await page.keyboard.type("nothing begins so");
+  await page.getByText("None begins with “nothing begins so”.").waitFor();
+  await page.keyboard.press("Escape");
+  expect(await box.inputValue()).toBe("name-157");
+  await tab.check();
+});
+
+test("whitelists of all accounts are listed, and found by an address", async () => {
+  await using tab = await adminTab("whitelists");
+  const { page } = tab;
+  await page.getByRole("navigation", { name: "Level" }).getByRole("link", { name: "Accounts" }).click();
+  await page.getByText("50 on this page").waitFor();
+  await page.getByRole("searchbox").fill("10.0.0.157");
+  await eventually(async () => (await page.locator("tbody tr").count()) === 1, "the one that contains it");
+  await tab.check();
+  await page.getByRole("searchbox").fill("no such words");
+  await page.getByText("Nothing matches").waitFor();
+  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await page.getByRole("button", { name: "Address or range" }).click();
+  await page.waitForURL("**sort=ipRange*");
+  await page.getByRole("link", { name: "user-0", exact: true }).click();
+  await page.getByRole("heading", { name: "user-0", level: 1 }).waitFor();
+});
+
+test("on a phone nothing of a row is lost, and the order can be chosen", async () => {
+  await using tab = await adminTab("accounts", "phone");
+  const { page } = tab;
+  for (const [path, labels] of [
+    ["accounts", ["Username", "State", "Organization", "Last used", "Created"]],
+    [
+      "applications",
+      ["Application", "Subdomain", "Agents", "Visitors", "Organization", "Requests", "Traffic", "Created"],
+    ],
+    ["organizations", ["Name", "Visitor policy", "2FA", "Members", "Applications", "Created"]],
+    ["audit?actor=user-4", ["Time", "What happened", "Outcome", "Who", "Where", "From"]],
+  ] as const) {
+    await page.goto(`${stage.origin}/dashboard/${path}`);
+    const row = page.locator("tbody tr").first();
+    await row.waitFor();
+    for (const label of labels) {
+      expect({ path, label, seen: await row.locator(`td[data-label="${label}"]`).isVisible() }).toEqual({
+        path,
+        label,
+        seen: true,
+      });
+    }
+    await page.getByRole("combobox", { name: "Order" }).waitFor();
+  }
+  await tab.check();
+  await page.goto(`${stage.origin}/dashboard/accounts`);
+  await page.getByRole("combobox", { name: "Order" }).selectOption("Username, ascending");
+  await page.waitForURL("**sort=username*");
+  await page.locator("tbody").getByRole("link", { name: "admin" }).waitFor();
+});
+
+test("until the server has said who is logged in, the frame stands as a skeleton", async () => {
+  await using tab = await browser.open();
+  await stage.enter(tab.context, await stage.admin());
+  const asked = Promise.withResolvers<void>();
+  const { page } = tab;
+  await page.route("**/auth/me", async (route) => {
+    await asked.promise;
+    await route.continue();
+  });
+  await page.goto(`${stage.origin}/dashboard/accounts`);
+  await page.getByRole("status", { name: "Loading the page" }).waitFor();
+  const left = (await page.locator("main").boundingBox())?.x;
+  await tab.check();
+  asked.resolve();
+  await page.getByRole("heading", { name: "Accounts", level: 1 }).waitFor();
+  expect((await page.locator("main").boundingBox())?.x).toBe(left);
+});
