@@ -62,3 +62,23 @@ test("so many tunnels are told at once, whoever waits longest first", () => {
     [undefined, 0, 0],
   ]);
 });
+
+test("of requests that pass at once a hundred are told one by one, and how many more there were", () => {
+  const told: string[] = [];
+  const hub = createEventHub({
+    link: { shards: 1, send: () => {} },
+    ownerOf: () => ({ name: "shop", appId: "a1", orgId: "o1" }),
+    viewOf: () => null,
+    tunnelIds: () => [],
+    countConnected: () => new Map(),
+    count: () => 0,
+    newestAudit: async () => null,
+  });
+  hub.read({ orgId: "o1", readsAudit: false, tell: (text) => void told.push(text) }, null);
+  const requests = Array.from({ length: 150 }, (_, n) => ({ id: `r${n}`, tunnelId: "t1", startedAtMs: n }));
+  hub.onRequests(0, requests as CapturedRequest[]);
+  const data = told.map((text) => JSON.parse(text.split("data: ")[1]!) as unknown);
+  expect(data).toEqual([{ tunnelId: "t1", appId: "a1", count: 50 }, expect.any(Array)]);
+  expect((data[1] as CapturedRequest[]).map(({ id }) => id)).toEqual(requests.slice(50).map(({ id }) => id));
+  hub.close();
+});

@@ -143,6 +143,11 @@ export function createEventHub(options: EventHubOptions): EventHub {
         const owner = ownerOf(request.tunnelId);
         return owner === null ? [] : [{ orgId: owner.orgId, view: toRequestView(request) }];
       });
+      const skipped = Map.groupBy(requests.slice(0, -mostRequestsPerBatch), ({ tunnelId }) => tunnelId);
+      for (const [tunnelId, { length: count }] of skipped) {
+        const owner = ownerOf(tunnelId);
+        if (owner !== null) publish("request.skipped", owner.orgId, { tunnelId, appId: owner.appId, count });
+      }
       for (const [orgId, group] of Map.groupBy(known, (one) => one.orgId)) {
         publish(
           "request",

@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { eventually } from "../helpers/eventually.ts";
 import { startHostileAgent } from "../helpers/hostile-agent.ts";
 import { openTunnelProcess } from "../helpers/tunnel-agent.ts";
-import type { Tab } from "./browser.ts";
+import { forgiveFromNow } from "./browser.ts";
 import { isLive, startLiveStage, type LiveStage } from "./live-stage.ts";
 import { startRelay } from "./relay.ts";
 
@@ -16,14 +16,6 @@ beforeAll(async () => {
 });
 afterAll(async () => live[Symbol.asyncDispose]());
 
-/** Failures that a cut connection leaves on the console are no problem of the page. */
-function forgiveCuts({ problems }: Tab): void {
-  problems.push = (...all) =>
-    Array.prototype.push.apply(
-      problems,
-      all.filter((problem) => !problem.includes("net::ERR_")),
-    );
-}
 /** GET calls of the API, but for the stream itself. */
 function countFetches(page: Page): string[] {
   const fetches: string[] = [];
@@ -147,7 +139,7 @@ describe("the stream", () => {
   test("closes in a tab that is hidden for a while, and brings what was missed when it is seen again", async () => {
     await using _agent = await live.open("hidden");
     await using tab = await live.adminTab("requests");
-    forgiveCuts(tab);
+    forgiveFromNow(tab, "net::ERR_");
     const { page } = tab;
     await page.clock.install();
     await isLive(page);
@@ -180,7 +172,7 @@ describe("the stream", () => {
     await using _agent = await live.open("gappy");
     await using relay = startRelay(live.stage.port);
     await using tab = await live.adminTab("requests", { port: relay.port });
-    forgiveCuts(tab);
+    forgiveFromNow(tab, "net::ERR_");
     const { page } = tab;
     await isLive(page);
     await live.visit("gappy", "/before");
@@ -206,7 +198,7 @@ describe("the stream", () => {
     await using _agent = await live.open("aging");
     await using relay = startRelay(live.stage.port);
     await using tab = await live.adminTab("tunnels?q=aging", { port: relay.port, look: "phone" });
-    forgiveCuts(tab);
+    forgiveFromNow(tab, "net::ERR_");
     const { page } = tab;
     await isLive(page);
     await page.getByText("aging", { exact: true }).waitFor();

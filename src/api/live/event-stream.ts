@@ -123,7 +123,8 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
         detail: {
           summary: "What happens now, as server-sent events",
           description:
-            "`tunnel.opened`, `tunnel.closed`, `tunnel.cleared`, `refusal`, `request` (a list of requests) and, each " +
+            "`tunnel.opened`, `tunnel.closed`, `tunnel.cleared`, `refusal`, `request` (a list of requests), `request.skipped` (how many more of " +
+            "a tunnel passed at that moment: they are found in its list of requests only) and, each " +
             "second, `stats` (rates; when traffic was last stored; the newest audit entry, for those who may read the " +
             "log) and `tunnel.stats` (up to 200 tunnels that changed: state, proof, round trip, bytes, rates). " +
             "`Last-Event-ID` resumes within the last 1,000 events; where it can't, because more were missed or the " +

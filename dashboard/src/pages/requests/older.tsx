@@ -74,6 +74,7 @@ export function RequestsFoot(props: {
       <span>
         {formatCount(props.shown)} of {formatCount(listed())} shown
         {props.feed.dropped() > 0 ? ` · ${formatCount(props.feed.dropped())} older ones left the list` : ""}
+        {props.feed.skipped() > 0 ? ` · ${formatCount(props.feed.skipped())} passed too fast to be listed` : ""}
       </span>
       <Show when={props.older.more() && !isFull()} fallback={<span>{end()}</span>}>
         <Button small disabled={props.older.loading()} onClick={props.older.load}>

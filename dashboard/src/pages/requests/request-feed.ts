@@ -18,6 +18,8 @@ export interface RequestFeed {
   waiting: Accessor<number>;
   /** How many have left the list for newer ones. */
   dropped: Accessor<number>;
+  /** How many passed too fast to be told one by one. */
+  skipped: Accessor<number>;
   /** Times after which some may be missing: the stream broke off there, and could not go on from there. */
   gaps: Accessor<readonly string[]>;
   /** Shows what waits, although the reader is in the list. */
@@ -34,12 +36,13 @@ export interface RequestFeed {
  * the row under a pointer stays there.
  */
 export function createRequestFeed(
-  wanted: (request: CapturedRequest) => boolean,
+  wanted: (request: Pick<CapturedRequest, "tunnelId" | "appId">) => boolean,
   mayMove: Accessor<boolean>,
 ): RequestFeed {
   const [rows, setRows] = createSignal<CapturedRequest[]>([]);
   const [waiting, setWaiting] = createSignal(0);
   const [dropped, setDropped] = createSignal(0);
+  const [skipped, setSkipped] = createSignal(0);
   const [gaps, setGaps] = createSignal<readonly string[]>([]);
   let most = listedRequests;
   let buffer: CapturedRequest[] = [];
@@ -76,6 +79,10 @@ export function createRequestFeed(
       const until = heardUntil;
       if (until !== undefined) setGaps((all) => [until, ...all].slice(0, mostGaps));
     } else if (event.type !== "lost" && event.type !== "connected") heardUntil = undefined;
+    if (event.type === "request.skipped") {
+      const { count, ...of } = event.data as Pick<CapturedRequest, "tunnelId" | "appId"> & { count: number };
+      if (wanted(of)) setSkipped((all) => all + count);
+    }
     if (event.type !== "request") return;
     buffer.push(...unknown((event.data as CapturedRequest[]).filter(wanted)));
     if (buffer.length > most) {
@@ -88,6 +95,7 @@ export function createRequestFeed(
     rows,
     waiting,
     dropped,
+    skipped,
     gaps,
     catchUp,
     seed: (requests) => {
@@ -110,6 +118,7 @@ export function createRequestFeed(
       most = listedRequests;
       setWaiting(0);
       setDropped(0);
+      setSkipped(0);
       setGaps([]);
       setRows([]);
     },
