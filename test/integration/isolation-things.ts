@@ -178,6 +178,6 @@ export function plantThings(database: TestDatabase, api: TenantApi, orgId: strin
     bodyOf,
     snapshot,
     /** An address that no call had before. */
-    nextAddress: () => `10.9.${count >> 8}.${count & 255}`,
+    nextAddress: () => `10.9.${++count >> 8}.${count & 255}`,
   };
 }
