@@ -144,7 +144,7 @@ describe("security", () => {
     await row.getByText('javascript:/*"><img/src=x').waitFor();
     expect(await row.locator("img").count()).toBe(0);
     expect(await row.locator('a[href^="javascript"]').count()).toBe(0);
-    await row.getByRole("button", { name: `${target.length - 60} more characters` }).click();
+    await row.getByRole("button", { name: `+${target.length - 60} characters` }).click();
     await row.getByText("x".repeat(150)).waitFor();
     expect(await page.title()).not.toContain("pwned");
     await tab.check();

@@ -32,7 +32,16 @@ export function Clip(props: { text: string; limit?: number; href?: string; away?
       </Show>
       <Show when={isCut()}>
         {" "}
-        <button type="button" class="more" aria-expanded={open()} onClick={() => setOpen(!open())}>
+        <button
+          type="button"
+          class="more"
+          aria-expanded={open()}
+          onClick={(event) => {
+            // Of this value, not of the row that it stands in.
+            event.stopPropagation();
+            setOpen(!open());
+          }}
+        >
           {open() ? "show less" : `+${cut()} characters`}
         </button>
       </Show>

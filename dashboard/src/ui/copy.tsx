@@ -1,6 +1,6 @@
 // Copying, commands to paste, and long values.
 
-import { createSignal, Show, type JSX } from "solid-js";
+import { createSignal, type JSX } from "solid-js";
 import { IconButton } from "./button.tsx";
 import { toast } from "./toast.tsx";
 
@@ -47,18 +47,5 @@ export function Command(props: { text: string }): JSX.Element {
       <code>{props.text}</code>
       <CopyButton text={props.text} what="command" />
     </div>
-  );
-}
-
-/** A long value that is cut says how much, and shows all on request. */
-export function LongText(props: { text: string; limit: number }): JSX.Element {
-  const [all, setAll] = createSignal(false);
-  return (
-    <Show when={props.text.length > props.limit} fallback={props.text}>
-      {all() ? props.text : `${props.text.slice(0, props.limit)}…`}{" "}
-      <button type="button" class="more" onClick={() => setAll(!all())}>
-        {all() ? "show less" : `${props.text.length - props.limit} more characters`}
-      </button>
-    </Show>
   );
 }

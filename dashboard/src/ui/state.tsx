@@ -2,7 +2,7 @@
 
 import { Show, type JSX } from "solid-js";
 import type { Application, Tunnel } from "../api/types.ts";
-import { LongText } from "./copy.tsx";
+import { Clip } from "./clip.tsx";
 import type { Tone } from "./note.tsx";
 import { Ago } from "./time.tsx";
 
@@ -50,7 +50,7 @@ export function Target(props: { target: string | null }): JSX.Element {
     <Show when={props.target} fallback={<span class="muted">not told</span>}>
       {(target) => (
         <code class="break">
-          <LongText text={target()} limit={60} />
+          <Clip text={target()} limit={60} />
         </code>
       )}
     </Show>

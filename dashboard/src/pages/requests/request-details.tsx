@@ -4,7 +4,8 @@ import { For, Match, Show, Switch, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import type { CapturedRequest } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
-import { CopyButton, LongText } from "../../ui/copy.tsx";
+import { Clip } from "../../ui/clip.tsx";
+import { CopyButton } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { formatBytes, formatDuration } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
@@ -49,7 +50,7 @@ function Content(props: { request: CapturedRequest }): JSX.Element {
       <p class="row row-one-line">
         <span class="method">{request().method}</span>
         <code class="grow break">
-          <LongText text={request().path} limit={400} />
+          <Clip text={request().path} limit={400} />
         </code>
         <CopyButton text={request().path} what="path" />
       </p>
@@ -144,7 +145,7 @@ function HeaderList(props: { title: string; headers: [string, string][] }): JSX.
               <div>
                 <dt>{name}</dt>
                 <dd>
-                  <LongText text={value} limit={300} />
+                  <Clip text={value} limit={300} />
                 </dd>
               </div>
             )}

@@ -59,14 +59,19 @@ export function RequestTable(props: {
                     </button>
                   </td>
                   <td class="req-took align-end">{formatDuration(request.totalMs)}</td>
-                  <td class="align-end hide-phone">{formatBytes(request.bytesOut)}</td>
+                  <td class="req-size align-end">{formatBytes(request.bytesOut)}</td>
                   <td class="req-tunnel">
                     <Clip text={request.name} />
                   </td>
-                  <td class="hide-phone">
-                    <Show when={request.principal} fallback={<span class="mono muted">{request.address}</span>}>
-                      {(principal) => <Clip text={principal()} />}
+                  <td class="req-visitor">
+                    <Show when={request.principal}>
+                      {(principal) => (
+                        <>
+                          <Clip text={principal()} />{" "}
+                        </>
+                      )}
                     </Show>
+                    <span class="mono muted">{request.address}</span>
                   </td>
                 </tr>
               </>
