@@ -25,8 +25,11 @@ export interface Tab extends AsyncDisposable {
   shot(name: string): Promise<void>;
   /** Fails on any accessibility violation, sideways overflow, or problem so far. */
   check(): Promise<void>;
-  /** `check`, then the contrast in both schemes and every accent; leaves a picture of both schemes, and light. */
-  looks(name: string): Promise<void>;
+  /**
+   * `check`, then the contrast in both schemes and every accent; leaves a picture of both schemes, and light. With
+   * `inTurns` each call takes one accent, the next one of them: enough where there are many alike.
+   */
+  looks(name: string, inTurns?: boolean): Promise<void>;
 }
 
 /** Failures that the test provokes from now on, told with these words, are no problems of the page. */
@@ -71,6 +74,7 @@ export async function startBrowser(): Promise<Browser> {
       context.setDefaultTimeout(15_000);
       const page = await context.newPage();
       const problems: string[] = [];
+      let turn = 0;
       const watch = (one: Page) => {
         one.on("console", (message) => {
           const text = message.text();
@@ -82,7 +86,8 @@ export async function startBrowser(): Promise<Browser> {
       watch(page);
       context.on("page", watch);
       const shot = async (name: string): Promise<void> => {
-        await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+        const fullPage = (await page.locator("dialog[open]").count()) === 0;
+        await page.screenshot({ path: join(shots, `${name}.png`), fullPage });
       };
       const check = async (): Promise<void> => {
         expect(await violations(page)).toEqual([]);
@@ -95,8 +100,9 @@ export async function startBrowser(): Promise<Browser> {
         problems,
         check,
         shot: (name) => shot(`${name}-${look}`),
-        async looks(name) {
+        async looks(name, inTurns = false) {
           await check();
+          const tried = inTurns ? [accents[turn++ % accents.length]!] : accents;
           const become = async (colorScheme: "light" | "dark"): Promise<void> => {
             await page.emulateMedia({ colorScheme });
             // A picture taken at once has parts of both schemes.
@@ -105,7 +111,7 @@ export async function startBrowser(): Promise<Browser> {
           for (const colorScheme of ["light", "dark"] as const) {
             await become(colorScheme);
             await shot(`${name}-${colorScheme}`);
-            expect(await poorContrasts(page), `${name}, ${colorScheme}`).toEqual([]);
+            expect(await poorContrasts(page, tried), `${name}, ${colorScheme}`).toEqual([]);
           }
           await become("light");
         },
@@ -145,14 +151,16 @@ const settled = `(async () => {
 const accents = ["iris", "lagoon", "ember", "orchid"];
 
 /** What of the page is hard to read in some accent, in the scheme as it is; pages outside of the dashboard have one accent. */
-async function poorContrasts(page: Page): Promise<string[]> {
+async function poorContrasts(page: Page, tried: readonly string[]): Promise<string[]> {
   const script = `(async () => {
     const root = document.documentElement;
+    // What stands behind a dialog was looked at without it.
+    const what = document.querySelector("dialog[open]") ?? document;
     const before = root.dataset.accent;
     const found = [];
-    for (const accent of before === undefined ? [""] : ${JSON.stringify(accents)}) {
+    for (const accent of before === undefined ? [""] : ${JSON.stringify(tried)}) {
       if (accent !== "") root.dataset.accent = accent;
-      const { violations } = await axe.run(document, { runOnly: { type: "rule", values: ["color-contrast"] } });
+      const { violations } = await axe.run(what, { runOnly: { type: "rule", values: ["color-contrast"] } });
       found.push(...violations.flatMap((v) => v.nodes.map((n) => accent + ": " + n.html.slice(0, 160) + " " + n.failureSummary)));
     }
     if (before !== undefined) root.dataset.accent = before;

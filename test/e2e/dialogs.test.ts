@@ -100,7 +100,7 @@ describe("dialogs", () => {
     await using tab = await browser.open(look);
     const { page } = tab;
     const passes = async (name: string) => {
-      if (look === "light") return tab.looks(`dialog-${name}`);
+      if (look === "light") return tab.looks(`dialog-${name}`, true);
       await tab.shot(`dialog-${name}`);
       await tab.check();
     };
