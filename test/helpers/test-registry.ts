@@ -94,7 +94,7 @@ export async function openTestRegistry(
     register(credential, { address = "127.0.0.1", ...wish } = {}) {
       const bearer = typeof credential === "string" || credential === null ? credential : credential.token;
       const body = { agentId: defaultAgent, generation: 1, version: "1.0.0", connections: 1, ...wish };
-      return registry.register({ bearer, body, address, requestId: "req_1" });
+      return registry.register({ bearer, body, address, requestId: "req_1", isCounted: true });
     },
     async mustRegister(credential, wish) {
       const result = await self.register(credential, wish);

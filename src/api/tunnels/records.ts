@@ -7,6 +7,7 @@ import type { AppError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { DisconnectReason } from "../../link/messages.ts";
 import type { Audit, AuditEntry } from "../deps.ts";
+import { noteFailure } from "../limited.ts";
 import type { AgentBinding, Lease } from "./lease.ts";
 
 export interface RecordsDeps {
@@ -58,14 +59,14 @@ export class TunnelRecords {
     this.audit("tunnel.disconnected", lease, agent, { reason });
   }
 
-  /** A registration was refused. */
+  /** A registration was refused; of wrong credentials that a limiter counts each has its entry. */
   refused(
     refusal: AppError,
     credential: TunnelCredential | null,
-    from: { address: string; requestId: string; name: string | null },
+    from: { address: string; requestId: string; name: string | null; isCounted: boolean },
   ): void {
-    this.deps.audit.refused({
-      ...{ action: "tunnel.refused", success: false, reason: refusal.code, authType: credential?.kind ?? null },
+    noteFailure(this.deps.audit, from.isCounted && refusal.code === "bad_token", {
+      ...{ action: "tunnel.refused", reason: refusal.code, authType: credential?.kind ?? null },
       ...{ orgId: credential?.orgId ?? null, appId: credential?.appId ?? null, keyId: credential?.keyId ?? null },
       ...{ actorId: credential?.accountId ?? null, actorName: credential?.actorName ?? null },
       ...{ address: from.address, requestId: from.requestId, identity: from.name },

@@ -84,8 +84,8 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
     await this.records.flush();
   }
 
-  /** Registers an agent; refusals are audited and returned as errors. */
-  async register(request: RegisterRequest & { requestId: string }): Promise<Registered | AppError> {
+  /** Registers an agent; refusals are audited and returned as errors. `isCounted`: a limiter counts the wrong credential that this may be. */
+  async register(request: RegisterRequest & { requestId: string; isCounted: boolean }): Promise<Registered | AppError> {
     const { db, config, link, nowMs } = this.deps;
     const { leases, directory, claims, records } = this;
     const changesHeard = () => this.news.heard;

@@ -7,7 +7,7 @@ import { AppError } from "../../lib/errors.ts";
 import type { TunnelCredential } from "../../db/credentials.ts";
 import type { ApiDeps } from "../deps.ts";
 import { retryAfterSeconds } from "../errors.ts";
-import { blocked } from "../limited.ts";
+import { blocked, noteFailure } from "../limited.ts";
 import { factsOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, bodyErrors, closed, idParams, noBody, successSchema, text } from "../schemas.ts";
@@ -55,11 +55,14 @@ const registered = closed({
 
 /** POST /_tunnel/register and DELETE /_tunnel/{id}. Errors of the first say whether and when retrying can help. */
 export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
-  /** Judges a bearer through `attempt`, which audits what it refuses, unless too many wrong ones came from its address. */
+  /**
+   * Judges a bearer through `attempt` unless too many wrong ones came from its address. `attempt` audits what it refuses; `isCounted`
+   * says whether the limiter counts a wrong bearer.
+   */
   async function limited<T>(
     action: string,
     request: Request,
-    attempt: (bearer: string | null) => Promise<T | AppError>,
+    attempt: (bearer: string | null, isCounted: boolean) => Promise<T | AppError>,
   ): Promise<T | AppError> {
     const { address, network, requestId } = factsOf(request);
     const bearer = bearerOf(request.headers.get("authorization"));
@@ -68,7 +71,7 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     // The 256 random bits of a token of ours can't be guessed, so whoever shares an address with a guesser still gets in.
     if (retryAfterMs > 0 && (bearer === null || parseToken(bearer) === null))
       return blocked(deps.audit, { action, reason: "rate_limited", address, requestId }, retryAfterMs);
-    const result = await attempt(bearer);
+    const result = await attempt(bearer, retryAfterMs === 0 && network !== null);
     if (!(result instanceof AppError) || result.code !== "bad_token") return result;
     if (retryAfterMs > 0) return new AppError("rate_limited", undefined, { retryAfterMs });
     // Counted afterwards: many agents may come back from one address at once.
@@ -76,11 +79,16 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     return result;
   }
 
-  async function judgeRelease(bearer: string | null, request: Request): Promise<TunnelCredential | AppError> {
+  async function judgeRelease(
+    bearer: string | null,
+    isCounted: boolean,
+    request: Request,
+  ): Promise<TunnelCredential | AppError> {
     const { address, requestId } = factsOf(request);
     const result = await resolveCredential(deps.db.kysely, bearer, deps.nowMs());
-    if (result instanceof AppError)
-      deps.audit.refused({ action: "tunnel.release_refused", reason: result.code, address, requestId });
+    if (!(result instanceof AppError)) return result;
+    const entry = { action: "tunnel.release_refused", reason: result.code, address, requestId };
+    noteFailure(deps.audit, isCounted && result.code === "bad_token", entry);
     return result;
   }
 
@@ -89,8 +97,8 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
       "/register",
       async ({ body, request, set }) => {
         const { address, requestId } = factsOf(request);
-        const result = await limited("tunnel.refused", request, (bearer) =>
-          registry.register({ bearer, body, address, requestId }),
+        const result = await limited("tunnel.refused", request, (bearer, isCounted) =>
+          registry.register({ bearer, body, address, requestId, isCounted }),
         );
         if (!(result instanceof AppError)) return result;
         set.status = result.status;
@@ -113,7 +121,9 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     .delete(
       "/:id",
       async ({ params, request }) => {
-        const credential = await limited("tunnel.release_refused", request, (bearer) => judgeRelease(bearer, request));
+        const credential = await limited("tunnel.release_refused", request, (bearer, isCounted) =>
+          judgeRelease(bearer, isCounted, request),
+        );
         if (credential instanceof AppError) throw credential;
         if (!registry.release(params.id, credential.holderId)) throw new AppError("not_found");
         return { success: true as const };
