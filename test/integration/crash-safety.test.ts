@@ -53,7 +53,7 @@ test.concurrent.each(["sqlite", "postgres"] as const)(
       const isOld = (): boolean =>
         calls.length > 10 && (calls.find(afterRefusal)?.atMs ?? Infinity) < performance.now() - auditWindowMs;
       // In every third round some events are older than the window.
-      await eventually(() => (round % 3 === 2 ? isOld() : calls.length > 10), "the storm has begun");
+      await eventually(() => (round % 3 === 2 ? isOld() : calls.length > 10), "the storm has begun", 60_000);
       await Bun.sleep(Math.random() * 200);
       const killedAtMs = performance.now();
       server.signal("SIGKILL");
@@ -114,7 +114,12 @@ async function expectWhole(
   if (db.engine === "sqlite") {
     expect((await sql`pragma integrity_check`.execute(kysely)).rows).toEqual([{ integrity_check: "ok" }]);
     expect((await sql`pragma foreign_key_check`.execute(kysely)).rows).toEqual([]);
-  } else await eventually(async () => (await otherConnections(db)) === 0, "PostgreSQL has let go of the dead server");
+  } else
+    await eventually(
+      async () => (await otherConnections(db)) === 0,
+      "PostgreSQL has let go of the dead server",
+      60_000,
+    );
 
   for (const [table, action] of Object.entries(creations)) {
     const ids = new Set(
