@@ -1,6 +1,6 @@
 // The audit log: every filter that the API has, following on request, export, details of each change.
 
-import { createEffect, createSignal, on, Show, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
 import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
@@ -51,13 +51,8 @@ export default function Audit(): JSX.Element {
   createEffect(() => {
     if (follow.following()) useLive();
   });
-  createEffect(
-    on(
-      () => follow.following() && (liveStats()?.newestAudit ?? null),
-      (newest) => newest !== false && void query.refetch(),
-      { defer: true },
-    ),
-  );
+  const newest = createMemo(() => (follow.following() ? (liveStats()?.newestAudit ?? null) : undefined));
+  createEffect(on(newest, (id) => id !== undefined && void query.refetch(), { defer: true }));
   const held = createHeldList<AuditEvent>(
     () => (query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData ? undefined : query.data?.items),
     () => JSON.stringify(state.query()),
