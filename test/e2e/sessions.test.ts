@@ -106,7 +106,7 @@ const forms: [what: string, path: () => string, fill: (page: Page) => Promise<vo
     "a whitelist",
     () => `applications/${appId}/whitelist`,
     async (page) => {
-      await page.getByRole("button", { name: "Add a range" }).click();
+      await page.getByRole("button", { name: "Add a range" }).first().click();
       await page.getByLabel("Address or range").fill("203.0.113.9");
       await page.getByLabel("Description").fill("Office");
       await page.getByRole("button", { name: "Add", exact: true }).click();

@@ -53,7 +53,7 @@ describe("from an empty server to a protected application", () => {
     await tab.check();
 
     await page.getByRole("link", { name: "API keys" }).last().click();
-    await page.getByRole("button", { name: "New key" }).click();
+    await page.getByRole("button", { name: "New key" }).first().click();
     await page.getByLabel("Description").fill("CI");
     await tab.check();
     await page.getByRole("button", { name: "Create key" }).click();

@@ -163,7 +163,7 @@ describe("API keys", () => {
     await page.getByText("API key", { exact: true }).first().click();
     await save(page);
     await page.getByRole("link", { name: "API keys" }).last().click();
-    await page.getByRole("button", { name: "New key" }).click();
+    await page.getByRole("button", { name: "New key" }).first().click();
     await page.getByLabel("Description").fill("webhook sender");
     await page.getByText("Visit", { exact: true }).click();
     await page.getByRole("button", { name: "Create key" }).click();
