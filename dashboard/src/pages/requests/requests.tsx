@@ -20,6 +20,9 @@ import { RequestDetails } from "./request-details.tsx";
 import { createRequestFeed, rowsBelowGaps } from "./request-feed.ts";
 import { RequestTable } from "./request-table.tsx";
 
+/** So many tunnels can be chosen from a list. */
+const listedTunnels = 200;
+
 export default function Requests(): JSX.Element {
   const [params, setParams] = useSearchParams<{ app: string; tunnel: string; filter: string; id: string }>();
   const hintId = createUniqueId();
@@ -40,7 +43,8 @@ export default function Requests(): JSX.Element {
   }));
   // What passed between the last fetch and now, or was missed for good, only the server's memory can tell.
   listen(({ type }) => void ((type === "connected" || type === "gap") && refresh("requests")));
-  const tunnels = useQuery(() => resources.tunnels({ app: params.app, limit: 200 }));
+  const tunnels = useQuery(() => resources.tunnels({ app: params.app, limit: listedTunnels }));
+  const hasMoreTunnels = () => !tunnels.isPending && (tunnels.data?.nextCursor ?? null) !== null;
   const application = useQuery(() => ({ ...resources.application(params.app ?? ""), enabled: Boolean(params.app) }));
   createEffect((before: string | undefined) => {
     const scope = `${params.app ?? ""} ${params.tunnel ?? ""}`;
@@ -102,7 +106,7 @@ export default function Requests(): JSX.Element {
         <p class="field-hint" id={hintId}>
           <Show
             when={filterError()}
-            fallback={`Fields: ${filterFields.join(", ")}. NOT or - in front excludes. All terms must hold.`}
+            fallback={`Fields: ${filterFields.join(", ")}. NOT or - in front excludes. All terms must hold.${hasMoreTunnels() ? ` The list beside it has the first ${listedTunnels} tunnels only: tunnel: finds any.` : ""}`}
           >
             {(error) => <span class="field-error">{error()}</span>}
           </Show>
