@@ -73,8 +73,11 @@ export class ShardIngress implements IngressHost {
       const owner = shardOf(host.name, options.shards);
       if (owner === options.shard) this.visit(connection, head, host.name);
       else if (!options.lender.lend(connection, head, owner)) this.move(connection, owner);
-    } else if (host.kind === "base" && sessionShard(head.target) % options.shards === options.shard)
-      options.openSession(connection, head);
+      return;
+    }
+    const session = host.kind === "base" ? sessionShard(head.target) : -1;
+    // One of a shard that isn't there is refused by the shard that main gave it to.
+    if (session >= 0 && session % options.shards === options.shard) options.openSession(connection, head);
     else if (!options.lender.lend(connection, head, "main")) this.move(connection, "main");
   }
 
