@@ -8,13 +8,12 @@
 // refusals `throw new AppError(code)`. Nothing reads X-Forwarded-*: origin facts are `factsOf(request)`.
 
 import { Elysia, type AnyElysia } from "elysia";
-import type { AppError } from "../lib/errors.ts";
 import { createAdminAccountsRoutes, createOrgAccountsRoutes } from "./accounts/routes.ts";
 import { checkBodyHeaders, readJson } from "./body.ts";
 import { cookieName } from "./cookies.ts";
 import { checkCsrf } from "./csrf.ts";
 import type { ApiDeps } from "./deps.ts";
-import { retryAfterSeconds, toAppError } from "./errors.ts";
+import { agentActionOf, answerRefusal, toAppError } from "./errors.ts";
 import { createGuards, type Guards } from "./guards.ts";
 import { checkHost } from "./hosts.ts";
 import { securityHeaders } from "./headers.ts";
@@ -58,6 +57,12 @@ export function createApi(deps: ApiDeps, extra: readonly Feature[] = []) {
     .onError({ as: "global" }, ({ error, code, request, set }) => {
       const refusal = toAppError(error, code, request, deps.log);
       Object.assign(set.headers, ownHeaders);
+      const action = agentActionOf(request);
+      // The routes of agents return what they refused, and audited with all they knew; this was refused before.
+      if (action !== null) {
+        const { address, requestId } = factsOf(request);
+        deps.audit.refused({ action, reason: refusal.code, address, requestId });
+      }
       return answerRefusal(refusal, request, set);
     })
     .onRequest(({ request, set }) => {
@@ -79,16 +84,3 @@ export function createApi(deps: ApiDeps, extra: readonly Feature[] = []) {
 }
 
 export type Api = ReturnType<typeof createApi>;
-
-interface Settable {
-  status?: number | string;
-  headers: Record<string, string | number>;
-}
-
-function answerRefusal(refusal: AppError, request: Request, set: Settable) {
-  set.status = refusal.status;
-  const retryAfter = retryAfterSeconds(refusal);
-  if (retryAfter !== undefined) set.headers["retry-after"] = retryAfter;
-  if (refusal.status === 401) set.headers["www-authenticate"] = "Bearer";
-  return refusal.toBody(factsOf(request).requestId);
-}

@@ -3,7 +3,7 @@
 import { ValidationError } from "elysia";
 import { ValueErrorType, type ValueError } from "@sinclair/typebox/errors";
 import { StorageFailure } from "../db/engine.ts";
-import { AppError, errorCatalogue } from "../lib/errors.ts";
+import { AppError, errorCatalogue, type ErrorBody } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { factsOf, pathOf } from "./request.ts";
 
@@ -96,8 +96,32 @@ function responseMismatch(error: ValidationError): string {
   return `the answer does not match its schema at ${problem?.path ?? "?"}: ${problem?.message ?? "unknown"}`;
 }
 
+interface Settable {
+  status?: number | string;
+  headers: Record<string, string | number>;
+}
+
+/** Sets what a refusal needs besides its body, and gives the body. Agents are also told whether and when retrying can help. */
+export function answerRefusal(refusal: AppError, request: Request, set: Settable): ErrorBody {
+  set.status = refusal.status;
+  const retryAfter = retryAfterSeconds(refusal);
+  if (retryAfter !== undefined) set.headers["retry-after"] = retryAfter;
+  if (refusal.status === 401) set.headers["www-authenticate"] = "Bearer";
+  const { error } = refusal.toBody(factsOf(request).requestId);
+  if (agentActionOf(request) === null) return { error };
+  const { retryable, retryAfterMs } = refusal;
+  return { error: { ...error, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } };
+}
+
+/** What the audit log calls a refused call of an agent; null: it is no such call. */
+export function agentActionOf(request: Request): "tunnel.refused" | "tunnel.release_refused" | null {
+  const path = pathOf(request);
+  if (request.method === "POST" && path === "/_tunnel/register") return "tunnel.refused";
+  return request.method === "DELETE" && path.startsWith("/_tunnel/") ? "tunnel.release_refused" : null;
+}
+
 /** `Retry-After` in whole seconds, when the refusal knows it. */
-export function retryAfterSeconds(error: AppError): string | undefined {
+function retryAfterSeconds(error: AppError): string | undefined {
   if (error.retryAfterMs !== undefined) return String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
   return errorCatalogue[error.code].status === 503 ? "5" : undefined;
 }

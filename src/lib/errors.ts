@@ -76,7 +76,14 @@ export function notAllowed(address: string): string {
 
 /** The body of every error answer. `field` names the input a `validation` error is about. */
 export interface ErrorBody {
-  error: { code: ErrorCode; message: string; requestId?: string; field?: string; retryable?: boolean };
+  error: {
+    code: ErrorCode;
+    message: string;
+    requestId?: string;
+    field?: string;
+    retryable?: boolean;
+    retryAfterMs?: number;
+  };
 }
 
 /** A refusal that travels as an exception to the border that maps it. `message` is always safe to show. */

@@ -97,6 +97,42 @@ describeEngines("the agents' calls", (open) => {
   });
 
   describe("security", () => {
+    test("a call that is refused before it is judged says whether retrying helps, and is in the log once a minute", async () => {
+      await using fresh = await open();
+      await using one = await setUp(fresh);
+      const { token, id: accountId } = await addAccount(fresh, "ada");
+      const headers = { authorization: `Bearer ${token}` };
+      const send = (body: string, more: object = {}) =>
+        one.api.call("POST", "/_tunnel/register", { body, headers: { ...headers, ...more } });
+      const again = async () => [
+        await send("{"),
+        await send("{}", { "content-type": "text/plain" }),
+        await send("{}", { "content-length": "999999999" }),
+        await send("{}"),
+        await one.giveUp(token, "not%20an%20id"),
+        await one.giveUp(token, "tun_00000000000000000000000000"),
+      ];
+      const wanted: [status: number, code: string, action: string][] = [
+        [400, "bad_request", "tunnel.refused"],
+        [415, "unsupported_media_type", "tunnel.refused"],
+        [413, "payload_too_large", "tunnel.refused"],
+        [422, "validation", "tunnel.refused"],
+        [422, "validation", "tunnel.release_refused"],
+        [404, "not_found", "tunnel.release_refused"],
+      ];
+      for (let i = 0; i < 3; i++) {
+        expect(await again()).toMatchObject(
+          wanted.map(([status, code]) => ({ status, body: { error: { code, retryable: false, requestId: "req-1" } } })),
+        );
+      }
+      expect(one.api.audited).toMatchObject(
+        wanted.map(([, reason, action]) => ({
+          ...{ action, reason, success: false, address: "203.0.113.7", requestId: "req-1" },
+        })),
+      );
+      expect(one.api.audited.at(-1)).toMatchObject({ actorId: accountId, actorName: "ada", authType: "token" });
+    });
+
     test("wrong tokens count per address; a guesser is blocked, whoever has a token of ours is not", async () => {
       await using fresh = await open();
       await using one = await setUp(fresh);

@@ -6,7 +6,7 @@ import { resolveCredential } from "./credential.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { TunnelCredential } from "../../db/credentials.ts";
 import type { ApiDeps } from "../deps.ts";
-import { retryAfterSeconds } from "../errors.ts";
+import { answerRefusal } from "../errors.ts";
 import { blocked, noteFailure } from "../limited.ts";
 import { factsOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
@@ -53,7 +53,7 @@ const registered = closed({
   session: closed({ url: t.String(), path: t.String(), connections: t.Integer() }),
 });
 
-/** POST /_tunnel/register and DELETE /_tunnel/{id}. Errors of the first say whether and when retrying can help. */
+/** POST /_tunnel/register and DELETE /_tunnel/{id}. Refusals say whether and when retrying can help. */
 export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
   /**
    * Judges a bearer through `attempt` unless too many wrong ones came from its address. `attempt` audits what it refuses; `isCounted`
@@ -100,13 +100,7 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
         const result = await limited("tunnel.refused", request, (bearer, isCounted) =>
           registry.register({ bearer, body, address, requestId, isCounted }),
         );
-        if (!(result instanceof AppError)) return result;
-        set.status = result.status;
-        const retryAfter = retryAfterSeconds(result);
-        if (retryAfter !== undefined) set.headers["retry-after"] = retryAfter;
-        const { retryable, retryAfterMs } = result;
-        const { error } = result.toBody(requestId);
-        return { error: { ...error, retryable, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } } as never;
+        return result instanceof AppError ? (answerRefusal(result, request, set) as never) : result;
       },
       {
         body: registerBody,
@@ -120,12 +114,18 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     )
     .delete(
       "/:id",
-      async ({ params, request }) => {
+      async ({ params, request, set }) => {
         const credential = await limited("tunnel.release_refused", request, (bearer, isCounted) =>
           judgeRelease(bearer, isCounted, request),
         );
-        if (credential instanceof AppError) throw credential;
-        if (!registry.release(params.id, credential.holderId)) throw new AppError("not_found");
+        if (credential instanceof AppError) return answerRefusal(credential, request, set) as never;
+        if (!registry.release(params.id, credential.holderId)) {
+          const { kind: authType, accountId: actorId, keyId, orgId, actorName } = credential;
+          const { address, requestId } = factsOf(request);
+          const who = { authType, actorId, keyId, orgId, actorName, address, requestId };
+          deps.audit.refused({ action: "tunnel.release_refused", reason: "not_found", ...who });
+          return answerRefusal(new AppError("not_found"), request, set) as never;
+        }
         return { success: true as const };
       },
       {
