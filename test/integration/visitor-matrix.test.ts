@@ -3,10 +3,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { createToken, hashToken } from "../../src/auth/tokens.ts";
+import { AppError } from "../../src/lib/errors.ts";
 import type { NameEntry } from "../../src/link/messages.ts";
 import { judge } from "../../workers/policy/judge.ts";
 import { createPolicyState } from "../../workers/policy/state.ts";
 import type { Verdict } from "../../workers/policy/verdict.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { addKey, basic, right } from "../helpers/visitor-asks.ts";
 import { orgId, startVisitorServer, type VisitorServer } from "../helpers/visitor-server.ts";
 
@@ -107,20 +109,41 @@ describe("security", () => {
   test("ten wrong requests block the address at the shard, even when they repeat one guess", async () => {
     await using server = await startVisitorServer();
     await server.setPolicy("app", basic);
+    // The answer to a repeat comes behind the refusal: when it is here, and was heard.
+    let answered = 0;
+    const { answer } = server.auth;
+    server.auth.answer = (ask) => {
+      const given = answer(ask);
+      void given.finally(() => setImmediate(() => (answered += 1)));
+      return given;
+    };
     const run = await judgeOf(server);
     const guess = () => run("GET", "/", basicAuth("ada", "wrong-guess"), "127.0.0.1");
     const codes: string[] = [];
     for (let i = 0; i < 12; i++) {
       const verdict = await guess();
       codes.push(verdict.kind === "refuse" ? verdict.code : verdict.kind);
-      // The answer to a repeat comes behind the refusal.
-      await Bun.sleep(1);
+      await eventually(() => answered === Math.min(i + 1, 10), "the guess is counted");
     }
     expect(codes.slice(0, 10)).toEqual(Array(10).fill("unauthorized"));
     expect(codes.slice(10)).toEqual(["rate_limited", "rate_limited"]);
     expect(await run("GET", "/", basicAuth("ada", "visitor-secret"), "127.0.0.1")).toMatchObject({
       code: "rate_limited",
     });
+  });
+
+  test("a password that nobody has time to check is refused, is no failure, and is in the log", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    server.deps.passwords.verify = () => Promise.reject(new AppError("unavailable"));
+    const browser = server.browser("127.0.0.1");
+    for (let i = 0; i < 12; i++) {
+      const { status } = await browser.send("http://app.tunnel.localhost/__auth/basic", { form: { ...right } });
+      expect(status).toBe(503);
+    }
+    expect(server.audited.filter(({ action }) => action === "visitor.auth")).toMatchObject([
+      { success: false, authType: "basic", reason: "unavailable", address: "127.0.0.1", appId: "app_app" },
+    ]);
   });
 });
 

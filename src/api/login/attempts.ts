@@ -64,6 +64,10 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
         actorName: account.username,
       });
       return account;
+    } catch (error) {
+      if (error instanceof AppError && error.code === "unavailable")
+        audit.refused({ ...attempted, reason: "too many passwords wait to be checked" });
+      throw error;
     } finally {
       // Does nothing when the outcome is known; a full queue or a database that fails is nobody's wrong guess.
       attempt.abandon();

@@ -1,7 +1,6 @@
 // /auth: logging in in steps.
 
 import { t } from "elysia";
-import { AppError } from "../../lib/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { Guards } from "../guards.ts";
 import { newRoutes } from "../routes.ts";
@@ -65,21 +64,13 @@ function createLoginSteps(deps: ApiDeps) {
         detail: { summary: "Finish a login with a code of the authenticator, or a recovery code" },
       },
     )
-    .get(
-      "/totp/setup",
-      ({ headers }) => {
-        const token = headers["x-pending-token"];
-        if (token === undefined) throw new AppError("unauthorized");
-        return logins.enrolment(token);
-      },
-      {
-        headers: t.Object({
-          "x-pending-token": t.Optional(text(128, { description: "`pendingToken` of the login." })),
-        }),
-        response: answers({ 200: model.enrolmentAnswer }, "unauthorized"),
-        detail: { summary: "What to enrol an authenticator with, for a login that has to" },
-      },
-    )
+    .get("/totp/setup", ({ headers, request }) => logins.enrolment(headers["x-pending-token"] ?? "", request), {
+      headers: t.Object({
+        "x-pending-token": t.Optional(text(128, { description: "`pendingToken` of the login." })),
+      }),
+      response: answers({ 200: model.enrolmentAnswer }, "unauthorized"),
+      detail: { summary: "What to enrol an authenticator with, for a login that has to" },
+    })
     .post(
       "/totp/setup",
       async ({ body, request, set }) => {

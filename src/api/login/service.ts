@@ -30,13 +30,13 @@ export interface Logins {
   /** Finishes a login that waits for a code. Throws `unauthorized` for a token that is unknown, used or expired. */
   verifyTotp(pendingToken: string, code: string, request: Request): Promise<{ setCookie: string }>;
   /** What to enrol with; the same each time, changes nothing. */
-  enrolment(pendingToken: string): Promise<TotpEnrolment>;
+  enrolment(pendingToken: string, request: Request): Promise<TotpEnrolment>;
   /** Finishes a login that had to enrol first. */
   enrol(pendingToken: string, code: string, request: Request): Promise<{ setCookie: string; recoveryCodes: string[] }>;
 }
 
 export function createLogins(deps: ApiDeps): Logins {
-  const { db, sealer, nowMs } = deps;
+  const { db, sealer, audit, nowMs } = deps;
   const attempts = createPasswordAttempts(deps);
   const secondFactor = createSecondFactor(deps);
 
@@ -87,6 +87,20 @@ export function createLogins(deps: ApiDeps): Logins {
     return { row, account };
   }
 
+  /** Audits that a step had no half-done login behind it, however that was found out. */
+  async function audited<T>(request: Request, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      if (error instanceof AppError && error.code === "unauthorized") {
+        const { address, requestId } = factsOf(request);
+        const reason = "no such half-done login";
+        audit.refused({ action: "login.totp", authType: "totp", reason, address, requestId });
+      }
+      throw error;
+    }
+  }
+
   function seedOf(row: PendingLoginRow): string {
     if (row.totp_secret === null) throw new AppError("unauthorized");
     return sealer.open("totp-seed", sealedRow.enrolment(row.token_hash), row.totp_secret);
@@ -97,29 +111,32 @@ export function createLogins(deps: ApiDeps): Logins {
     async login(username, password, request) {
       return afterFirstFactor(await attempts.login(username, password, request), request);
     },
-    async verifyTotp(pendingToken, code, request) {
-      const { row, account } = await pending(pendingToken, "totp");
-      const session = await prepareSession(deps, account.id, request);
-      await secondFactor.check(account, code, "login", request, async (trx) => {
-        if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
-        await insertSession(trx, session.row);
-        await updateAccount(trx, account.id, { last_used_at: nowMs() });
-      });
-      return { setCookie: session.setCookie };
-    },
-    async enrolment(pendingToken) {
-      const { row, account } = await pending(pendingToken, "enrol");
-      return describeTotp(seedOf(row), deps.settings.domain, account.username);
-    },
-    async enrol(pendingToken, code, request) {
-      const { row, account } = await pending(pendingToken, "enrol");
-      const session = await prepareSession(deps, account.id, request);
-      const { recoveryCodes } = await secondFactor.enrol(account, seedOf(row), code, request, async (trx) => {
-        if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
-        await insertSession(trx, session.row);
-        await updateAccount(trx, account.id, { last_used_at: nowMs() });
-      });
-      return { setCookie: session.setCookie, recoveryCodes };
-    },
+    verifyTotp: (pendingToken, code, request) =>
+      audited(request, async () => {
+        const { row, account } = await pending(pendingToken, "totp");
+        const session = await prepareSession(deps, account.id, request);
+        await secondFactor.check(account, code, "login", request, async (trx) => {
+          if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
+          await insertSession(trx, session.row);
+          await updateAccount(trx, account.id, { last_used_at: nowMs() });
+        });
+        return { setCookie: session.setCookie };
+      }),
+    enrolment: (pendingToken, request) =>
+      audited(request, async () => {
+        const { row, account } = await pending(pendingToken, "enrol");
+        return describeTotp(seedOf(row), deps.settings.domain, account.username);
+      }),
+    enrol: (pendingToken, code, request) =>
+      audited(request, async () => {
+        const { row, account } = await pending(pendingToken, "enrol");
+        const session = await prepareSession(deps, account.id, request);
+        const { recoveryCodes } = await secondFactor.enrol(account, seedOf(row), code, request, async (trx) => {
+          if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
+          await insertSession(trx, session.row);
+          await updateAccount(trx, account.id, { last_used_at: nowMs() });
+        });
+        return { setCookie: session.setCookie, recoveryCodes };
+      }),
   };
 }

@@ -60,11 +60,13 @@ export function createSetup(deps: ApiDeps) {
     }
   }
 
-  async function draftOf(request: Request): Promise<Draft> {
+  async function draftOf(request: Request, step: string): Promise<Draft> {
     const name = cookieName("setup", deps.settings.scheme);
     const draft = await loadDraft(deps, readCookie(request.headers.get("cookie"), name));
-    if (draft === null) throw new AppError("unauthorized", "Set-up was not begun here, or has expired. Begin again.");
-    return draft;
+    if (draft !== null) return draft;
+    const { address, requestId } = factsOf(request);
+    audit.refused({ action: step, reason: "not begun here", address, requestId });
+    throw new AppError("unauthorized", "Set-up was not begun here, or has expired. Begin again.");
   }
 
   /** An admin that ADMIN_TOKEN made may be completed; any other account of that name is in the way. */
@@ -154,7 +156,7 @@ export function createSetup(deps: ApiDeps) {
     /** Proves the authenticator; answers the recovery codes. */
     async totp(code: string, request: Request): Promise<{ recoveryCodes: string[] }> {
       await mustBeOpen();
-      const draft = await draftOf(request);
+      const draft = await draftOf(request, "setup.totp");
       const step = await limited(request, "setup.totp", async () => {
         const matched = matchTotpStep(draft.seed, code, nowMs(), draft.provenStep);
         if (matched === null) throw new AppError("bad_code");
@@ -168,7 +170,7 @@ export function createSetup(deps: ApiDeps) {
     /** Creates the admin and logs it in. Throws `setup_done` for whoever comes second. */
     async complete(allowCurrentAddress: boolean, request: Request): Promise<{ setCookies: string[] }> {
       await mustBeOpen();
-      const draft = await draftOf(request);
+      const draft = await draftOf(request, "setup.completed");
       const { provenStep } = draft;
       if (provenStep === null) throw new AppError("totp_required");
       const { address, requestId } = factsOf(request);

@@ -3,6 +3,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { hashSecret } from "../../auth/secrets.ts";
 import type { NameOwner } from "../../db/policies.ts";
+import { AppError } from "../../lib/errors.ts";
 import type { LimiterSettings, Policy } from "../../policy/types.ts";
 import { noteFailure } from "../limited.ts";
 import { pushBlock, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
@@ -42,6 +43,7 @@ export async function checkBasic(
     isRight = await deps.passwords.verify(given.password.slice(0, 72), isPossible ? policy.basicPasswordHash : null);
   } catch (error) {
     limit.attempt.abandon();
+    if (error instanceof AppError) deps.audit.refused(entry(false, error.code));
     throw error;
   }
   if (isRight) {

@@ -118,6 +118,10 @@ describeEngines("login", (open) => {
     expect(busy.length).toBeGreaterThan(0);
     expect(busy[0]!.headers.get("retry-after")).toBe("2");
     expect(api.deps.limiter.failures({ scope: "login-name", subject: name })).toBe(0);
+    // Each came from an address of its own.
+    const refused = api.audited.filter(({ success, identity }) => success === false && identity === name);
+    const entry = { action: "login.password", reason: "too many passwords wait to be checked" };
+    expect(refused).toMatchObject(Array(busy.length).fill(entry));
   });
 
   describe("security", () => {

@@ -66,6 +66,27 @@ describeEngines("second factor", (open) => {
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     });
 
+    test("a step without a half-done login behind it is in the log, once a minute", async () => {
+      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      const dead = (await tryLogin(name, goodPassword)).body["pendingToken"] as string;
+      api.clock.nowMs += 6 * 60_000;
+      const before = api.audited.length;
+      for (const pendingToken of [dead, "made-up".repeat(7)]) {
+        const body = { pendingToken, code: codeNow(api) };
+        const header = { headers: { "x-pending-token": pendingToken } };
+        expect((await api.call("POST", "/auth/totp/verify", { body })).status).toBe(401);
+        expect((await api.call("POST", "/auth/totp/setup", { body })).status).toBe(401);
+        expect((await api.call("GET", "/auth/totp/setup", header)).status).toBe(401);
+      }
+      const elsewhere = { body: { pendingToken: dead, code: codeNow(api) }, address: "198.51.100.9" };
+      expect((await api.call("POST", "/auth/totp/verify", elsewhere)).status).toBe(401);
+      const refused = { action: "login.totp", success: false, reason: "no such half-done login" };
+      expect(api.audited.slice(before)).toMatchObject([
+        { ...refused, address: "203.0.113.7", requestId: "req-1" },
+        { ...refused, address: "198.51.100.9" },
+      ]);
+    });
+
     test("a used code is refused, also in another login", async () => {
       await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
       const code = codeNow(api);

@@ -84,11 +84,17 @@ describeEngines("setup", (open) => {
       const api = createTestApi(database);
       const { seed, cookies } = await begin(api, (await createSetupCode(api.deps))!);
       const body = { code: codeNow(api, seed) };
+      const before = api.audited.length;
       expect((await api.call("POST", "/setup/totp", { body })).status).toBe(401);
       expect(
         (await api.call("POST", "/setup/totp", { body, cookies: { "__Host-dl_setup": "x".repeat(43) } })).status,
       ).toBe(401);
       expect((await api.call("POST", "/setup/complete", { body: { allowCurrentAddress: false } })).status).toBe(401);
+      const refused = { success: false, reason: "not begun here", address: "203.0.113.7", requestId: "req-1" };
+      expect(api.audited.slice(before)).toMatchObject([
+        { ...refused, action: "setup.totp" },
+        { ...refused, action: "setup.completed" },
+      ]);
       // Not before the authenticator has proven itself.
       expect(codeOf(await api.call("POST", "/setup/complete", { cookies, body: { allowCurrentAddress: false } }))).toBe(
         "totp_required",
