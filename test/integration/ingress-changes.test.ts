@@ -146,7 +146,7 @@ describe.each(["sqlite", "postgres"])("%s", (engine) => {
       }
     });
 
-    test("a tightened policy ends upgraded connections of those who would not pass now, and of nobody else", async () => {
+    test("a tightened policy ends long answers and upgraded connections of those who would not pass now, and of nobody else", async () => {
       const entry = await allow();
       const appId = await api.createApplication(orgId, "tight", "custom");
       await api.must("PUT", `/admin/applications/${appId}`, { authMode: "disabled" });
@@ -154,11 +154,18 @@ describe.each(["sqlite", "postgres"])("%s", (engine) => {
       await using agent = await serve("tight", key.raw);
       expect(agent.of("refused")).toEqual([]);
       using stranger = await open("tight");
+      using reader = await RawClient.open({ port: server.port });
+      const answer = reader.response();
+      void answer.catch(() => {});
+      await reader.send("GET /sse/tight HTTP/1.1\r\nHost: tight.localhost\r\n\r\n");
+      await (await local.events("tight")).send("still open");
+      await reader.until("still open");
       // Before what is waited for: a key that comes and goes between two looks at the feed is no change.
       const guest = await api.createKey({ orgId, appId, scope: "visitor" });
       await api.setPolicy(appId, { ...ada, apiKeyEnabled: true });
       await api.must("PUT", `/admin/applications/${appId}`, { authMode: "custom" });
-      await endsSoon(stranger);
+      await Promise.all([endsSoon(stranger), endsSoon(reader)]);
+      await expect(answer).rejects.toThrow();
 
       using byKey = await open("tight", `X-API-Key: ${guest.raw}\r\n`);
       using byPassword = await open("tight", asAda);

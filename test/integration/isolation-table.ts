@@ -2,7 +2,8 @@
 
 /**
  * Columns of a row. `user`, `orgAdmin`: of the organization whose things are named. `other`: an admin of another
- * organization who names the same things. `system`: a system admin. The rest has no valid login.
+ * organization who names the same things. `system`: a system admin. `owingMember` (an admin of an organization that requires a second
+ * factor) and `owingAdmin` (a system admin) are logged in and have not enrolled one. The rest has no valid login.
  */
 export const columns = [
   "user",
@@ -14,30 +15,37 @@ export const columns = [
   "expired",
   "revoked",
   "halfDone",
+  "owingMember",
+  "owingAdmin",
 ] as const;
 export type Column = (typeof columns)[number];
 
 /** A status of success, or what the operation refuses with. */
-type Cell = number | "unauthorized" | "forbidden" | "not_found" | "conflict" | "bad_credentials" | "validation";
-type Row = readonly [Cell, Cell, Cell, Cell, Cell, Cell, Cell, Cell, Cell];
+type Cell =
+  number | "unauthorized" | "forbidden" | "not_found" | "conflict" | "bad_credentials" | "validation" | "totp_required";
+type Row = readonly Cell[] & { length: 11 };
 
 const no = "unauthorized";
 const out = "forbidden";
 const hidden = "not_found";
+const owes = "totp_required";
 
-const admin = (system: Cell): Row => [out, out, out, system, no, no, no, no, no];
+const admin = (system: Cell): Row => [out, out, out, system, no, no, no, no, no, out, owes];
 /** Of the caller's own organization, whoever that is: the answers differ, their status does not. */
-const own = (user: Cell, orgAdmin: Cell = user): Row => [user, orgAdmin, orgAdmin, out, no, no, no, no, no];
+const own = (user: Cell, orgAdmin: Cell = user): Row => [user, orgAdmin, orgAdmin, out, no, no, no, no, no, owes, out];
+/** The two steps of enrolling are for those who owe it as well. */
+const adminEnrolling = (system: Cell): Row => [...admin(system).slice(0, -1), system] as unknown as Row;
+const enrolling = (user: Cell): Row => [...own(user).slice(0, -2), user, out] as unknown as Row;
 /** About something named by id. */
-const member = (status: Cell): Row => [status, status, hidden, out, no, no, no, no, no];
-const orgAdmin = (status: Cell): Row => [out, status, hidden, out, no, no, no, no, no];
+const member = (status: Cell): Row => [status, status, hidden, out, no, no, no, no, no, owes, out];
+const orgAdmin = (status: Cell): Row => [out, status, hidden, out, no, no, no, no, no, owes, out];
 
 /** By `METHOD /path`, as the OpenAPI document spells it. */
 export const isolation: Record<string, Row> = {
   "GET /admin/me": admin(200),
   "PUT /admin/me/password": admin("bad_credentials"),
-  "POST /admin/me/totp/start": admin("bad_credentials"),
-  "POST /admin/me/totp/setup": admin(hidden),
+  "POST /admin/me/totp/start": adminEnrolling("bad_credentials"),
+  "POST /admin/me/totp/setup": adminEnrolling(hidden),
   "DELETE /admin/me/totp": admin("bad_credentials"),
 
   "GET /admin/accounts": admin(200),
@@ -117,8 +125,8 @@ export const isolation: Record<string, Row> = {
 
   "GET /org/me": own(200),
   "PUT /org/me/password": own("bad_credentials"),
-  "POST /org/me/totp/start": own("bad_credentials"),
-  "POST /org/me/totp/setup": own(hidden),
+  "POST /org/me/totp/start": enrolling("bad_credentials"),
+  "POST /org/me/totp/setup": enrolling(hidden),
   "DELETE /org/me/totp": own("bad_credentials"),
   "POST /org/me/token": own("bad_credentials"),
 

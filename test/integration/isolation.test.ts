@@ -52,6 +52,13 @@ describeEngines("isolation", (open) => {
     });
     const first = await api.call("POST", "/auth/login", { body: { username: half.username, password: goodPassword } });
     expect(first.body["needsTotp"]).toBe(true);
+    // Whoever gets in by a factor that is taken away later: a login alone leads to no session.
+    const owing = async (person: Parameters<typeof createPerson>[1]): Promise<CallOptions> => {
+      const { id, session } = await createPerson(api, { ...person, totp: true });
+      await database.db.kysely.updateTable("accounts").set({ totp_secret: null }).where("id", "=", id).execute();
+      return { session };
+    };
+    const strictOrgId = await createOrganization(api, "Strict", true);
     callers = {
       user: logged(await createPerson(api, { username: `${mark}-user`, orgId })),
       orgAdmin: logged(await createPerson(api, { username: `${mark}-boss`, orgId, isOrgAdmin: true })),
@@ -62,6 +69,8 @@ describeEngines("isolation", (open) => {
       expired: logged(expired),
       revoked: logged(revoked),
       halfDone: { session: first.body["pendingToken"] as string },
+      owingMember: await owing({ username: "owing-boss", orgId: strictOrgId, isOrgAdmin: true }),
+      owingAdmin: await owing({ username: "owing-root", isAdmin: true }),
     };
   });
   afterAll(async () => {

@@ -128,6 +128,8 @@ describeEngines("applications", (open) => {
       { maxAttempts: 0 },
       { maxAttempts: 101 },
       { windowDurationSeconds: 59 },
+      { windowDurationSeconds: 3_601 },
+      { blockDurationSeconds: 59 },
       { blockDurationSeconds: 86_401 },
     ]) {
       for (const of of [path, "/org/rate-limit"]) {

@@ -204,16 +204,21 @@ describeEngines("event stream", (open) => {
       }
     });
 
-    test("a stream ends when its reader is deactivated, moved or logged out", async () => {
+    test("a stream ends when its reader is deactivated, moved, demoted or logged out", async () => {
       await database.db.changes.start();
       let people = 0;
       const ends: [string, (person: Person) => Promise<unknown>][] = [
         ["deactivated", (person) => asAdmin("DELETE", `/admin/accounts/${person.id}`)],
         ["moved", (person) => asAdmin("PUT", `/admin/accounts/${person.id}/organization`, { orgId: otherOrgId })],
+        ["demoted", (person) => asAdmin("PUT", `/admin/accounts/${person.id}/org-admin`, { isOrgAdmin: false })],
         ["logged out", (person) => api.call("POST", "/auth/logout", { session: person.session, body: {} })],
       ];
       for (const [name, end] of ends) {
-        const person = await createPerson(api, { username: `reader${++people}`, orgId });
+        const person = await createPerson(api, {
+          username: `reader${++people}`,
+          orgId,
+          isOrgAdmin: name === "demoted",
+        });
         const response = await stream(person, "/org/events");
         expect({ name, status: response.status }).toEqual({ name, status: 200 });
         await end(person);
