@@ -2,6 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { isDashboardBuilt } from "./dashboard-age.ts";
 import { start, stop, unlessStopping } from "./demo-processes.ts";
 import { startSampleService } from "./demo-service.ts";
 
@@ -93,10 +94,7 @@ function hearServer(line: string): void {
 /** The dashboard is built once, and again when its sources have changed; without it everything else works. */
 async function ensureDashboard(): Promise<void> {
   const folder = join(root, "dashboard");
-  const built = Bun.file(join(folder, "dist/index.html"));
-  const sources = [...new Bun.Glob("src/**/*").scanSync({ cwd: folder })];
-  const isOld = (source: string) => Bun.file(join(folder, source)).lastModified > built.lastModified;
-  if ((await built.exists()) && !sources.some(isOld)) return;
+  if (isDashboardBuilt(folder)) return;
   console.log("building the dashboard …");
   const build = start(["--bun", "vite", "build", "--logLevel", "error"], { env, cwd: folder });
   if ((await unlessStopping(build.exited)) !== 0)
