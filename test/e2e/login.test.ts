@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { startBrowser, type Browser } from "./browser.ts";
+import { keepSecret, readSecret, startBrowser, type Browser } from "./browser.ts";
 import { codeOf, goodPassword, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
@@ -45,7 +45,7 @@ describe("log-in", () => {
     const seed = admin.seed ?? "";
     await using tab = await browser.open();
     const { page } = tab;
-    await page.goto(`${stage.origin}/dashboard/accounts?q=ad`);
+    await page.goto(`${stage.origin}/dashboard/audit?action=NOT+application`);
     await page.waitForURL("**/login?next=*");
     await tab.check();
     await tab.shot("login");
@@ -59,7 +59,7 @@ describe("log-in", () => {
     await tab.shot("login-totp");
     const code = codeOf(seed);
     await enterCode(page, code);
-    await page.waitForURL("**/dashboard/accounts?q=ad");
+    await page.waitForURL(`${stage.origin}/dashboard/audit?action=NOT+application`);
 
     await using other = await browser.open();
     await other.page.goto(`${stage.origin}/login`);
@@ -134,7 +134,7 @@ describe("log-in", () => {
       expect(await context.cookies()).toEqual([]);
       await tab.check();
       await tab.shot("login-enrol");
-      const seed = (await page.locator(".secret code").textContent()) ?? "";
+      const seed = await readSecret(page, "secret");
       const turnOn = page.getByRole("button", { name: "Turn on two-factor authentication" });
       await turnOn.click();
       await page.locator(".field-error").getByText("Enter the 6 digits").waitFor();
@@ -146,10 +146,11 @@ describe("log-in", () => {
       const code = codeOf(seed);
       await page.getByLabel("First code").fill(code);
       await turnOn.click();
-      await page.getByText("Keep these recovery codes").waitFor();
+      await page.getByText("Save the recovery codes now").waitFor();
+      await page.getByRole("button", { name: "Show", exact: true }).click();
       const [recovery = ""] = await page.locator(".codes li").allTextContents();
       await tab.check();
-      await page.getByRole("button", { name: "I have kept them" }).click();
+      await keepSecret(page);
       await page.getByRole("heading", { name: "Applications", level: 1 }).waitFor();
 
       await using other = await browser.open();
@@ -180,9 +181,9 @@ describe("log-in", () => {
       await page.getByRole("img", { name: "QR code" }).waitFor();
       await tab.check();
       await tab.shot("login-enrol");
-      await page.getByLabel("First code").fill(codeOf((await page.locator(".secret code").textContent()) ?? ""));
+      await page.getByLabel("First code").fill(codeOf(await readSecret(page, "secret")));
       await page.getByRole("button", { name: "Turn on two-factor authentication" }).click();
-      await page.getByRole("button", { name: "I have kept them" }).click();
+      await keepSecret(page);
       await overview(page);
       await tab.check();
     });

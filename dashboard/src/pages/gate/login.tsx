@@ -7,11 +7,7 @@ import { loadMe } from "../../api/session.ts";
 import { Gate } from "../../shell/gate.tsx";
 import { Note } from "../../ui/note.tsx";
 import { LoginFlow } from "./login-flow.tsx";
-
-/** Only a page of this dashboard: never another site, never an API path. */
-function safeNext(next: string | undefined): string {
-  return next !== undefined && /^\/dashboard\/[\w\-./?=&%]*$/.test(next) ? next : "/dashboard/overview";
-}
+import { safeNext } from "./safe-next.ts";
 
 /** Why a sign-in at a provider led back here. */
 const signInErrors: Record<string, string> = {
@@ -42,7 +38,7 @@ export default function Login(): JSX.Element {
   const [available] = createResource(providers);
   const [isIn, setIsIn] = createSignal(false);
   const enter = async () => {
-    if ((await loadMe()) !== null) navigate(safeNext(resume?.to ?? params.next), { replace: true });
+    if ((await loadMe()) !== null) navigate(safeNext(resume?.to ?? params.next, location.origin), { replace: true });
   };
   onMount(() => {
     document.title = "Log in · digit-link";
@@ -58,7 +54,7 @@ export default function Login(): JSX.Element {
           <p>{signInErrors[params.error ?? ""] ?? signInErrors["sign_in_failed"]}</p>
           <Show when={isIn()}>
             <p>
-              <a href={safeNext(params.next)}>You are still logged in: go on to the dashboard</a>
+              <a href={safeNext(params.next, location.origin)}>You are still logged in: go on to the dashboard</a>
             </p>
           </Show>
         </Note>
@@ -73,7 +69,7 @@ export default function Login(): JSX.Element {
                 {(provider) => (
                   <a
                     class="button button-default button-wide"
-                    href={`/auth/oauth/${provider.name}?to=${encodeURIComponent(safeNext(params.next))}`}
+                    href={`/auth/oauth/${provider.name}?to=${encodeURIComponent(safeNext(params.next, location.origin))}`}
                     rel="external"
                   >
                     Continue with {provider.label}
