@@ -115,6 +115,28 @@ describe("an application", () => {
     await eventually(async () => (await mode()) === "disabled", "it is public");
     await tab.check();
   });
+
+  test("security: an organization's policy that is not known yet is not taken for one that protects", async () => {
+    const id = await application("unsure");
+    await stage.call(admin, "PUT", `/admin/applications/${id}`, { authMode: "disabled" });
+    await using tab = await browser.open();
+    const { page } = tab;
+    await stage.enter(tab.context, boss);
+    const answered = Promise.withResolvers<void>();
+    await page.route("**/org/policy", async (route) => {
+      await answered.promise;
+      await route.continue();
+    });
+    await page.goto(`${stage.origin}/dashboard/applications/${id}/policy`);
+    const inherit = page.getByRole("radio", { name: /^As the organization/ });
+    await inherit.check();
+    await declines(page, press(page, "Save the policy"), inherit, "inherit");
+    const says = "Whether the organization has a policy is not known.";
+    await asks(page, press(page, "Save the policy"), says, "Make it public");
+    answered.resolve();
+    await page.getByText("The policy is in force.").waitFor();
+    await tab.check();
+  });
 });
 
 describe("an account", () => {

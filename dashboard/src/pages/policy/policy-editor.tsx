@@ -56,12 +56,16 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
     ask: ({ mode }) => {
       const { application } = props;
       if (application === undefined || mode === application.authMode || mode === "custom") return null;
-      if (mode === "inherit" && ofOrganization.data !== null) return null;
+      // While it is being read, or can't be, there may be none.
+      const inherited = ofOrganization.isSuccess ? ofOrganization.data : undefined;
+      if (mode === "inherit" && inherited) return null;
+      const why =
+        inherited === null
+          ? "The organization has no policy. "
+          : "Whether the organization has a policy is not known; this holds if it has none. ";
       return {
         title: `Open ${application.name} to the world?`,
-        consequence: `${
-          mode === "inherit" ? "The organization has no policy. " : ""
-        }Anybody who knows ${application.url} may call it: nobody is asked to log in, and no address is refused.`,
+        consequence: `${mode === "inherit" ? why : ""}Anybody who knows ${application.url} may call it: nobody is asked to log in, and no address is refused.`,
         action: "Make it public",
       };
     },
