@@ -125,13 +125,14 @@ describe("roles", () => {
     const { page } = tab;
     await page.getByText("There is no policy yet").waitFor();
     await page.getByText("API key", { exact: true }).first().click();
+    await page.getByText("visitors' sessions under the old policy end").waitFor();
     await page.getByRole("button", { name: "Save the policy" }).click();
     await page.getByText("The policy is in force.").waitFor();
     await tab.check();
     await page.getByRole("link", { name: "Settings" }).click();
     await page.getByLabel("Name", { exact: true }).fill("Acme Robotics");
     await page.getByRole("button", { name: "Save" }).click();
-    await page.getByText("Saved.").waitFor();
+    await page.getByText("Saved: it is called Acme Robotics now.").waitFor();
     await page.getByRole("complementary").getByText("Acme Robotics").waitFor();
     await page.goto(`${stage.origin}/dashboard/organizations/${orgId}`);
     await page.getByText("This is for system admins").waitFor();

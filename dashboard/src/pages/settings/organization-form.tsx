@@ -30,8 +30,10 @@ export function OrganizationForm(props: {
           }
         : null,
     submit: async ({ name, requireTotp }) => {
+      // Before saving: what was saved comes back as the settings, often before the answer.
+      const hadName = props.settings.name;
       await props.save({ name: name.trim(), requireTotp });
-      toast(name.trim() === props.settings.name ? "Saved." : `Saved: it is called ${name.trim()} now.`);
+      toast(name.trim() === hadName ? "Saved." : `Saved: it is called ${name.trim()} now.`);
     },
   });
   return (
