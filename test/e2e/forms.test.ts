@@ -131,7 +131,7 @@ describe("an application", () => {
     const inherit = page.getByRole("radio", { name: /^As the organization/ });
     await inherit.check();
     await declines(page, press(page, "Save the policy"), inherit, "inherit");
-    const says = "Whether the organization has a policy is not known.";
+    const says = "Whether the organization has a policy is not known";
     await asks(page, press(page, "Save the policy"), says, "Make it public");
     answered.resolve();
     await page.getByText("The policy is in force.").waitFor();
