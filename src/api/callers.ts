@@ -30,10 +30,12 @@ export interface Callers {
   admin(request: Request): Promise<Caller>;
   /** As `admin`, but one who has yet to enrol passes: for the routes that enrol. */
   adminEnrolling(request: Request): Promise<Caller>;
+  /** Anyone but a system admin, with or without an organization. Throws `unauthorized`, `forbidden`, `totp_required`. */
+  nonAdmin(request: Request): Promise<Caller>;
+  /** As `nonAdmin`, but one who has yet to enrol passes: for the routes that enrol. */
+  nonAdminEnrolling(request: Request): Promise<Caller>;
   /** A member of an organization. Throws `unauthorized`, `forbidden`, `totp_required`. */
   orgMember(request: Request): Promise<OrgCaller>;
-  /** As `orgMember`, but one who has yet to enrol passes: for the routes that enrol. */
-  orgMemberEnrolling(request: Request): Promise<OrgCaller>;
   /** An admin of the organization. */
   orgAdmin(request: Request): Promise<OrgCaller>;
 }
@@ -81,10 +83,22 @@ export function createCallers(deps: ApiDeps): Callers {
     return caller;
   }
 
-  async function orgMemberEnrolling(request: Request): Promise<OrgCaller> {
+  async function nonAdminEnrolling(request: Request): Promise<Caller> {
     const caller = await session(request);
-    const { orgId, isAdmin } = caller.account;
-    if (orgId === null || isAdmin) throw new AppError("forbidden");
+    if (caller.account.isAdmin) throw new AppError("forbidden");
+    return caller;
+  }
+
+  async function nonAdmin(request: Request): Promise<Caller> {
+    const caller = await nonAdminEnrolling(request);
+    checkSecondFactor(caller.account);
+    return caller;
+  }
+
+  async function orgMember(request: Request): Promise<OrgCaller> {
+    const caller = await nonAdmin(request);
+    const { orgId } = caller.account;
+    if (orgId === null) throw new AppError("forbidden");
     return { ...caller, orgId };
   }
 
@@ -96,21 +110,17 @@ export function createCallers(deps: ApiDeps): Callers {
       return caller;
     },
     adminEnrolling,
-    orgMemberEnrolling,
+    nonAdmin,
+    nonAdminEnrolling,
+    orgMember,
     async admin(request) {
       const caller = await adminEnrolling(request);
       // An API token is a factor of its own; a session of an admin must have had two.
       if (caller.sessionId !== null) checkSecondFactor(caller.account);
       return caller;
     },
-    async orgMember(request) {
-      const caller = await orgMemberEnrolling(request);
-      checkSecondFactor(caller.account);
-      return caller;
-    },
     async orgAdmin(request) {
-      const caller = await orgMemberEnrolling(request);
-      checkSecondFactor(caller.account);
+      const caller = await orgMember(request);
       if (!caller.account.isOrgAdmin) throw new AppError("forbidden");
       return caller;
     },

@@ -120,6 +120,26 @@ describe("roles", () => {
     await page.getByText("The new token is in force; the old one has stopped.").waitFor();
   });
 
+  test("an account without an organization changes its password and makes a token", async () => {
+    await using tab = await tabOf("loner", "me");
+    const { page } = tab;
+    const password = "another-quiet-river-17";
+    await page.getByLabel("Current password").fill(people.loner.password);
+    await page.getByLabel("New password", { exact: true }).fill(password);
+    await page.getByLabel("New password, once more").fill(password);
+    await page.getByRole("button", { name: "Change password" }).click();
+    await page.getByText("Your password was changed").waitFor();
+    people.loner = { ...people.loner, password, cookie: await stage.logIn({ ...people.loner, password }) };
+    await page.getByRole("link", { name: "API token" }).click();
+    await page.getByRole("button", { name: "Make a new token…" }).click();
+    await page.getByLabel("Current password").fill(password);
+    await page.getByRole("button", { name: "Make a new token", exact: true }).click();
+    expect(await readSecret(page, "API token")).toStartWith("dlt_");
+    await keepSecret(page);
+    await page.getByText("The new token is in force; the old one has stopped.").waitFor();
+    await tab.check();
+  });
+
   test("an organization admin sets the policy, renames the organization, and sees no other one", async () => {
     await using tab = await tabOf("orgAdmin", "policy");
     const { page } = tab;

@@ -125,11 +125,7 @@ const routes = (): Route[] => [
   [
     "/me/:tab?",
     "me/token",
-    {
-      all: ["My account", "This is for members of an organization"],
-      orgAdmin: ["My account", "New token"],
-      member: ["My account", "New token"],
-    },
+    { all: ["My account", "New token"], admin: ["My account", "This is for accounts that are not system admins"] },
   ],
   ["/me/:tab?", "me/appearance", { all: ["My account", "Orchid"] }],
 ];

@@ -94,12 +94,12 @@ export function createAdminSelfRoutes(deps: ApiDeps, guards: Guards) {
     .use(own);
 }
 
-/** /org/me. */
+/** /org/me: everything that an account does to itself needs no organization; only `GET` tells of one. */
 export function createOrgSelfRoutes(deps: ApiDeps, guards: Guards) {
-  const { orgMemberEnrolling, orgMember } = guards.callers;
+  const { nonAdminEnrolling, nonAdmin } = guards.callers;
   const self = createSelf(deps);
   const tag = "organization: own account";
-  const own = newRoutes("", tag, sessionSecurity)
+  const member = newRoutes("", tag, sessionSecurity)
     .use(guards.orgMember)
     .get(
       "",
@@ -111,7 +111,9 @@ export function createOrgSelfRoutes(deps: ApiDeps, guards: Guards) {
         response: answers({ 200: model.orgMeAnswer }, ...guardErrors),
         detail: { summary: "The member who calls, and the organization" },
       },
-    )
+    );
+  const token = newRoutes("", tag, sessionSecurity)
+    .use(createGuard(nonAdmin))
     .post(
       "/token",
       async ({ caller, body, request }) => ({
@@ -121,10 +123,15 @@ export function createOrgSelfRoutes(deps: ApiDeps, guards: Guards) {
       {
         body: model.tokenBody,
         response: answers({ 200: model.tokenAnswer }, ...proofErrors, "audit_unavailable"),
-        detail: { summary: "Make a new API token", description: "The old one ends, and the tunnels it opened close." },
+        detail: {
+          summary: "Make a new API token",
+          description:
+            "For every account but system admins, with or without an organization. The old one ends, and the tunnels it opened close.",
+        },
       },
     );
   return newRoutes("/org/me", tag)
-    .use(createSharedRoutes(self, tag, sessionSecurity, { enrolling: orgMemberEnrolling, enrolled: orgMember }))
-    .use(own);
+    .use(createSharedRoutes(self, tag, sessionSecurity, { enrolling: nonAdminEnrolling, enrolled: nonAdmin }))
+    .use(token)
+    .use(member);
 }

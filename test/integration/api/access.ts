@@ -4,10 +4,19 @@
  * - `public`: anybody.
  * - `session`: any active account with a live session (`Enrolling`: also one that owes a second factor).
  * - `admin`, `adminEnrolling`: system admins (`Enrolling`: also those who have yet to enrol).
- * - `member`, `memberEnrolling`: members of an organization. `orgAdmin`: its admins only.
+ * - `nonAdmin`, `nonAdminEnrolling`: everybody else, with or without an organization.
+ * - `member`: members of an organization. `orgAdmin`: its admins only.
  */
 export type Level =
-  "public" | "session" | "sessionEnrolling" | "admin" | "adminEnrolling" | "member" | "memberEnrolling" | "orgAdmin";
+  | "public"
+  | "session"
+  | "sessionEnrolling"
+  | "admin"
+  | "adminEnrolling"
+  | "nonAdmin"
+  | "nonAdminEnrolling"
+  | "member"
+  | "orgAdmin";
 
 /**
  * `METHOD /path` as the document spells it. A row with `foreign` has an id in its path: the test calls it with another
@@ -40,11 +49,11 @@ export const access: Record<string, Level | { level: Level; foreign: "account" }
   "POST /admin/me/totp/setup": "adminEnrolling",
   "DELETE /admin/me/totp": "admin",
   "GET /org/me": "member",
-  "PUT /org/me/password": "member",
-  "POST /org/me/totp/start": "memberEnrolling",
-  "POST /org/me/totp/setup": "memberEnrolling",
-  "DELETE /org/me/totp": "member",
-  "POST /org/me/token": "member",
+  "PUT /org/me/password": "nonAdmin",
+  "POST /org/me/totp/start": "nonAdminEnrolling",
+  "POST /org/me/totp/setup": "nonAdminEnrolling",
+  "DELETE /org/me/totp": "nonAdmin",
+  "POST /org/me/token": "nonAdmin",
 
   "GET /admin/accounts": "admin",
   "POST /admin/accounts": "admin",

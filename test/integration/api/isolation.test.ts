@@ -14,12 +14,14 @@ const levelOf = (name: string): Level => {
   return typeof row === "string" ? row : row.level;
 };
 
-type Caller = "user" | "orgAdmin" | "otherAdmin" | "admin" | "unenrolledMember" | "unenrolledAdmin" | "adminToken";
+type Caller =
+  "user" | "loner" | "orgAdmin" | "otherAdmin" | "admin" | "unenrolledMember" | "unenrolledAdmin" | "adminToken";
 
 /** 401: we don't know you. 403: we do. null: the guard lets it pass (whatever the operation then says). */
 const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null>> = {
   session: {
     user: null,
+    loner: null,
     orgAdmin: null,
     otherAdmin: null,
     admin: null,
@@ -29,6 +31,7 @@ const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null
   },
   sessionEnrolling: {
     user: null,
+    loner: null,
     orgAdmin: null,
     otherAdmin: null,
     admin: null,
@@ -38,6 +41,7 @@ const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null
   },
   admin: {
     user: 403,
+    loner: 403,
     orgAdmin: 403,
     otherAdmin: 403,
     admin: null,
@@ -47,6 +51,7 @@ const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null
   },
   adminEnrolling: {
     user: 403,
+    loner: 403,
     orgAdmin: 403,
     otherAdmin: 403,
     admin: null,
@@ -54,8 +59,9 @@ const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null
     unenrolledAdmin: null,
     adminToken: null,
   },
-  member: {
+  nonAdmin: {
     user: null,
+    loner: null,
     orgAdmin: null,
     otherAdmin: null,
     admin: 403,
@@ -63,8 +69,19 @@ const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null
     unenrolledAdmin: 403,
     adminToken: 401,
   },
-  memberEnrolling: {
+  member: {
     user: null,
+    loner: 403,
+    orgAdmin: null,
+    otherAdmin: null,
+    admin: 403,
+    unenrolledMember: 403,
+    unenrolledAdmin: 403,
+    adminToken: 401,
+  },
+  nonAdminEnrolling: {
+    user: null,
+    loner: null,
     orgAdmin: null,
     otherAdmin: null,
     admin: 403,
@@ -74,6 +91,7 @@ const expected: Record<Exclude<Level, "public">, Record<Caller, 401 | 403 | null
   },
   orgAdmin: {
     user: 403,
+    loner: 403,
     orgAdmin: null,
     otherAdmin: null,
     admin: 403,
@@ -186,6 +204,7 @@ describeEngines("isolation", (open) => {
         const admin = await person({ isAdmin: true, totp: true });
         const callers: Record<Caller, Credentials> = {
           user: { session: user.session },
+          loner: { session: (await person({})).session },
           orgAdmin: { session: (await person({ orgId, isOrgAdmin: true })).session },
           otherAdmin: { session: (await person({ orgId: otherOrgId, isOrgAdmin: true })).session },
           admin: { session: admin.session },

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
+import { hashToken } from "../../../src/auth/tokens.ts";
 import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
 
 const codeOf = (answer: { body: Record<string, unknown> }) =>
@@ -116,6 +117,39 @@ describeEngines("self", (open) => {
     const answer = await api.call("POST", "/org/me/token", { session, body: { currentPassword: goodPassword } });
     expect(answer.body["token"]).toMatch(/^dlt_/);
     expect(api.closed).toEqual([{ accountId: id, reason: "credential_revoked" }]);
+  });
+
+  test("an account without an organization manages its password, token and authenticator, and nothing else", async () => {
+    const { id, session: first } = await createPerson(api, { username: name });
+    const proof = { currentPassword: newPassword };
+    const body = { currentPassword: goodPassword, newPassword };
+    const changed = await api.call("PUT", "/org/me/password", { session: first, body });
+    expect([changed.status, await status(first)]).toEqual([200, 401]);
+    const session = changed.cookies["__Host-dl_session"]!;
+    const { token } = (await api.call("POST", "/org/me/token", { session, body: proof })).body;
+    const row = () =>
+      database.db.kysely.selectFrom("accounts").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+    expect((await row()).token_hash).toEqual(hashToken(token as string));
+    expect(api.closed).toEqual([{ accountId: id, reason: "credential_revoked" }]);
+
+    const start = await api.call("POST", "/org/me/totp/start", { session, body: proof });
+    const seed = start.body["secret"] as string;
+    const done = await api.call("POST", "/org/me/totp/setup", { session, body: { code: codeNow(api, seed) } });
+    expect(done.body["recoveryCodes"]).toHaveLength(10);
+    const enrolled = done.cookies["__Host-dl_session"]!;
+    const boss = await createPerson(api, { username: `${name}-boss`, isAdmin: true, totp: true });
+    const listed = await api.call("GET", `/admin/accounts?q=${name}`, { session: boss.session });
+    expect((listed.body["accounts"] as { id: string }[]).find((account) => account.id === id)).toMatchObject({
+      totpEnabled: true,
+      orgId: null,
+    });
+
+    for (const path of ["/org/me", "/org/accounts", "/admin/me"])
+      expect([path, codeOf(await api.call("GET", path, { session: enrolled }))]).toEqual([path, "forbidden"]);
+    api.clock.nowMs += 30_000;
+    const removal = { ...proof, code: codeNow(api, seed) };
+    expect((await api.call("DELETE", "/org/me/totp", { session: enrolled, body: removal })).status).toBe(200);
+    expect((await row()).totp_secret).toBeNull();
   });
 
   describe("security", () => {

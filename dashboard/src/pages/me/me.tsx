@@ -2,7 +2,7 @@
 
 import { useParams } from "@solidjs/router";
 import { Match, Show, Switch, type JSX } from "solid-js";
-import { me, portal } from "../../api/session.ts";
+import { isAdmin, me } from "../../api/session.ts";
 import { OnlyFor } from "../../shell/not-found.tsx";
 import { Card, Fact, Page, Tabs } from "../../ui/page.tsx";
 import { Moment } from "../../ui/time.tsx";
@@ -23,7 +23,7 @@ export default function MePage(): JSX.Element {
         tabs={[
           { href: "/dashboard/me", label: "Security" },
           { href: "/dashboard/me/sessions", label: "Sessions" },
-          ...(portal() === "org" ? [{ href: "/dashboard/me/token", label: "API token" }] : []),
+          ...(isAdmin() ? [] : [{ href: "/dashboard/me/token", label: "API token" }]),
           { href: "/dashboard/me/appearance", label: "Appearance" },
         ]}
       />
@@ -32,7 +32,7 @@ export default function MePage(): JSX.Element {
           <SessionsCard />
         </Match>
         <Match when={params.tab === "token"}>
-          <Show when={portal() === "org"} fallback={<OnlyFor who="members of an organization" />}>
+          <Show when={!isAdmin()} fallback={<OnlyFor who="accounts that are not system admins" />}>
             <TokenCard />
           </Show>
         </Match>

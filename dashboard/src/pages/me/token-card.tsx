@@ -1,4 +1,4 @@
-// The member's own API token.
+// The own API token: of everybody but system admins.
 
 import { createSignal, Show, type JSX } from "solid-js";
 import { newOwnToken } from "../../api/changes.ts";
