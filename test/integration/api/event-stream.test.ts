@@ -207,17 +207,24 @@ describeEngines("event stream", (open) => {
     test("a stream ends when its reader is deactivated, moved, demoted or logged out", async () => {
       await database.db.changes.start();
       let people = 0;
+      const demote = ({ id }: Person) =>
+        database.db.transaction(async (trx) => {
+          await trx.updateTable("accounts").set({ is_org_admin: 0 }).where("id", "=", id).execute();
+          await database.db.changes.record(trx, { kind: "account", refId: id, action: "updated" });
+        });
       const ends: [string, (person: Person) => Promise<unknown>][] = [
         ["deactivated", (person) => asAdmin("DELETE", `/admin/accounts/${person.id}`)],
         ["moved", (person) => asAdmin("PUT", `/admin/accounts/${person.id}/organization`, { orgId: otherOrgId })],
         ["demoted", (person) => asAdmin("PUT", `/admin/accounts/${person.id}/org-admin`, { isOrgAdmin: false })],
+        // The session goes on, so that it is the role alone which ends the stream.
+        ["demoted, logged in", demote],
         ["logged out", (person) => api.call("POST", "/auth/logout", { session: person.session, body: {} })],
       ];
       for (const [name, end] of ends) {
         const person = await createPerson(api, {
           username: `reader${++people}`,
           orgId,
-          isOrgAdmin: name === "demoted",
+          isOrgAdmin: name.startsWith("demoted"),
         });
         const response = await stream(person, "/org/events");
         expect({ name, status: response.status }).toEqual({ name, status: 200 });
