@@ -128,13 +128,14 @@ const forms: [what: string, path: () => string, fill: (page: Page) => Promise<vo
 test.each(forms)(
   "a session that ends in %s: all of it is kept, and sent after the log-in",
   async (_what, path, fill, done) => {
-    await using tab = await tabOf(await boss(`ole${forms.findIndex((form) => form[3] === done)}`), path());
+    const person = await boss(`ole${forms.findIndex((form) => form[3] === done)}`);
+    await using tab = await tabOf(person, path());
     const { page } = tab;
     await page
       .getByRole("button", { name: /^(Save|Add a range)/ })
       .first()
       .waitFor();
-    await tab.context.clearCookies();
+    await stage.call(person, "POST", "/auth/logout-all", {});
     // From here on the page is nobody's: whatever was typed comes after.
     await fill(page);
     await logInAgain(page);

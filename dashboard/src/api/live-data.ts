@@ -2,7 +2,7 @@
 
 import { createSignal } from "solid-js";
 import type { Page } from "./client.ts";
-import { listen, liveState, lostAtMs, pollEvery, observe, type LiveEvent } from "./live.ts";
+import { listen, liveState, lostAtMs, pollEvery, observe, soonWhileLive, type LiveEvent } from "./live.ts";
 import { queryClient, refresh } from "./query-client.ts";
 import type { LiveStats, Overview, Tunnel, TunnelStats } from "./types.ts";
 
@@ -114,7 +114,7 @@ function topOf(top: Overview["topTunnels"], byId: ReadonlyMap<string, TunnelStat
   return [...before, ...fresh].sort((a, b) => b.requests - a.requests).slice(0, mostTop);
 }
 
-/** Fetches at once, and once more at the end of `ms` when there was another reason meanwhile. */
+/** Fetches soon, and once more at the end of `ms` when there was another reason meanwhile. */
 function atMostEvery(ms: number, ...resources: string[]): () => void {
   let busy = false;
   let again = false;
@@ -124,7 +124,7 @@ function atMostEvery(ms: number, ...resources: string[]): () => void {
       return;
     }
     busy = true;
-    void refresh(...resources);
+    soonWhileLive(() => void refresh(...resources));
     setTimeout(() => {
       busy = false;
       if (!again) return;

@@ -26,6 +26,14 @@ export { lostAtMs };
 /** For `refetchInterval`: whoever is logged out is asked to log in when they do something, never by a timer. */
 export const pollEvery = (ms: number): number | false => (state() === "loggedOut" ? false : ms);
 
+/**
+ * Does `work` a moment later, if the stream still goes on: a log-out ends it, and what fetches by itself shall not be what
+ * asks to log in.
+ */
+export function soonWhileLive(work: () => void): void {
+  setTimeout(() => state() === "live" && work(), 300);
+}
+
 let lastEventId = "";
 let abort: AbortController | null = null;
 let retryTimer: ReturnType<typeof setTimeout> | undefined;

@@ -71,9 +71,7 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
           };
           const timer = setInterval(check, checkAgainMs);
           const unsubscribe = deps.db.changes.subscribe((changes) => {
-            const concerns = changes.some(
-              ({ kind, refId }) => kind === "session" || refId === account.id || refId === scope.orgId,
-            );
+            const concerns = changes.some(({ refId }) => refId === account.id || refId === scope.orgId);
             if (concerns) check();
           });
           open.set(account.id, (open.get(account.id) ?? 0) + 1);

@@ -17,6 +17,9 @@ import * as model from "./model.ts";
 import { createSecondFactor } from "./second-factor.ts";
 import { clearSessionCookie } from "./sessions.ts";
 
+/** Tells what was opened with a session, event streams above all, that one of the account's has ended. */
+const sessionsEnded = (accountId: string) => ({ kind: "session", refId: accountId, action: "deleted" }) as const;
+
 /** What a session may do that still owes a second factor: see who it is, and end. */
 export function createOwnSession(deps: ApiDeps, guards: Guards) {
   const { db, nowMs } = deps;
@@ -39,7 +42,13 @@ export function createOwnSession(deps: ApiDeps, guards: Guards) {
     .post(
       "/logout",
       async ({ caller, request, set }) => {
-        if (caller.sessionId !== null) await revokeSession(db.kysely, caller.account.id, caller.sessionId, nowMs());
+        const { account, sessionId } = caller;
+        if (sessionId !== null) {
+          await db.transaction(async (trx) => {
+            await revokeSession(trx, account.id, sessionId, nowMs());
+            await db.changes.record(trx, sessionsEnded(account.id));
+          });
+        }
         deps.audit.record({ ...changeBy(caller, request), action: "session.ended", success: true });
         set.headers["set-cookie"] = clearSessionCookie(deps);
         return { success: true as const };
@@ -56,6 +65,7 @@ export function createOwnSession(deps: ApiDeps, guards: Guards) {
         await db.transaction(async (trx) => {
           await revokeSessions(trx, caller.account.id, nowMs());
           await deps.audit.within(trx, { ...changeBy(caller, request), action: "session.all_ended", success: true });
+          await db.changes.record(trx, sessionsEnded(caller.account.id));
         });
         set.headers["set-cookie"] = clearSessionCookie(deps);
         return { success: true as const };
@@ -111,6 +121,7 @@ export function createOwnSessions(deps: ApiDeps, guards: Guards) {
             success: true,
             details: { session: params.id },
           });
+          await db.changes.record(trx, sessionsEnded(caller.account.id));
         });
         return { success: true as const };
       },

@@ -48,6 +48,7 @@ export function createRequestFeed(
   let buffer: CapturedRequest[] = [];
   /** When the newest began that was known as the stream broke off. */
   let heardUntil: string | undefined;
+  let isLost = false;
 
   const draw = () => {
     if (buffer.length === 0) return;
@@ -74,7 +75,8 @@ export function createRequestFeed(
   onCleanup(() => clearInterval(timer));
   listen((event) => {
     // By the time that the gap is told the newest may have been fetched already.
-    if (event.type === "lost") heardUntil ??= [...buffer, ...rows()].sort(newestFirst)[0]?.time;
+    if (event.type === "lost" && !isLost) heardUntil = [...buffer, ...rows()].sort(newestFirst)[0]?.time;
+    isLost = event.type === "lost";
     if (event.type === "gap") {
       const until = heardUntil;
       if (until !== undefined) setGaps((all) => [until, ...all].slice(0, mostGaps));
