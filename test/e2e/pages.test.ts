@@ -106,30 +106,48 @@ const pagesOfAdmin = (): [name: string, path: string][] => [
   ["whitelists", "whitelists"],
   ["whitelists-organizations", "whitelists/organizations"],
   ["whitelists-applications", "whitelists/applications"],
+  ["whitelists-accounts", "whitelists/accounts"],
   ["audit", "audit"],
   ["me", "me"],
   ["me-sessions", "me/sessions"],
   ["me-appearance", "me/appearance"],
 ];
-const pagesOfMember: [name: string, path: string][] = [
+const pagesOfMember = (): [name: string, path: string][] => [
   ["member-overview", "overview"],
+  ["member-tunnels", "tunnels"],
+  ["member-requests", "requests"],
+  ["member-applications", "applications"],
+  ["member-application", `applications/${ids["hooks"]}`],
+  ["member-application-policy", `applications/${ids["hooks"]}/policy`],
   ["member-limits", "limits"],
+  ["member-me", "me"],
   ["member-token", "me/token"],
 ];
-const pagesOfOrgAdmin: [name: string, path: string][] = [
+const pagesOfOrgAdmin = (): [name: string, path: string][] => [
   ["org-overview", "overview"],
+  ["org-tunnels", "tunnels"],
+  ["org-requests", "requests"],
+  ["org-applications", "applications"],
+  ["org-application", `applications/${ids["hooks"]}`],
+  ["org-application-policy", `applications/${ids["hooks"]}/policy`],
+  ["org-accounts", "accounts"],
+  ["org-account", `accounts/${ids["milo"]}`],
+  ["org-keys", "keys"],
   ["org-policy", "policy"],
   ["org-limits", "limits"],
   ["org-settings", "settings"],
   ["org-whitelists", "whitelists"],
+  ["org-whitelists-accounts", "whitelists/accounts"],
   ["org-audit", "audit"],
+  ["org-me", "me"],
+  ["org-token", "me/token"],
 ];
 
 /** What each of them may open. */
 const walks = [
   ["admin", pagesOfAdmin],
-  ["olga", () => pagesOfOrgAdmin],
-  ["member", () => pagesOfMember],
+  ["olga", pagesOfOrgAdmin],
+  ["member", pagesOfMember],
 ] as const;
 
 async function tabOf(who: string, look: "light" | "phone"): Promise<Tab> {
@@ -150,12 +168,12 @@ async function open(page: Page, path: string): Promise<void> {
 }
 
 describe("pages", () => {
-  test.each(walks)("of %s, in both schemes and every accent, and on a wide screen", async (who, pages) => {
+  test.each(walks)("of %s, in both schemes, the accents in turns, and on a wide screen", async (who, pages) => {
     await using tab = await tabOf(who, "light");
     const { page } = tab;
     for (const [name, path] of pages()) {
       await open(page, path);
-      await tab.looks(name);
+      await tab.looks(name, true);
       await page.setViewportSize({ width: 1920, height: 1080 });
       expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth"), path).toBeLessThanOrEqual(0);
       await tab.shot(`wide-${name}`);
