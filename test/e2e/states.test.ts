@@ -63,7 +63,11 @@ function forgive(tab: Tab, provoked: string): void {
 }
 
 const loading = (page: Page) =>
-  page.locator("[role=status][aria-label^=Loading]").or(page.getByText("Looking…")).first();
+  // Not the moment before the page's own script is there.
+  page
+    .locator("[role=status][aria-label^=Loading]:not([aria-label='Loading the page'])")
+    .or(page.getByText("Looking…"))
+    .first();
 
 describe("loading and failing", () => {
   const pages: [path: string, shown: string | RegExp][] = [
