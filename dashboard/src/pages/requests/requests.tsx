@@ -106,7 +106,7 @@ export default function Requests(): JSX.Element {
         <p class="field-hint" id={hintId}>
           <Show
             when={filterError()}
-            fallback={`Fields: ${filterFields.join(", ")}. NOT or - in front excludes. All terms must hold.${hasMoreTunnels() ? ` The list beside it has the first ${listedTunnels} tunnels only: tunnel: finds any.` : ""}`}
+            fallback={`Fields: ${filterFields.join(", ")}. NOT or - in front excludes. All terms must hold.${hasMoreTunnels() ? ` The list beside it has the first ${listedTunnels} tunnels only.` : ""}`}
           >
             {(error) => <span class="field-error">{error()}</span>}
           </Show>
