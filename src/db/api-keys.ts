@@ -1,9 +1,9 @@
 // Queries of API keys as people manage them; registration and visitors look them up by hash elsewhere.
 
-import { sql } from "kysely";
+import { sql, type Expression, type SqlBool } from "kysely";
 import type { Queryable, Trx } from "./database.ts";
 import type { Keyset } from "./keyset.ts";
-import { differs, readPage, type Choice, type FoundPage } from "./list-page.ts";
+import { differs, hasText, readPage, type Choice, type FoundPage } from "./list-page.ts";
 import type { ApiKeysTable } from "./tables.ts";
 
 export type ApiKeyRow = ApiKeysTable;
@@ -17,10 +17,21 @@ export interface ApiKeyListed extends Omit<ApiKeyRow, "key_hash"> {
 /** Public names of the columns that keys may be sorted by. */
 export const apiKeySorts = { createdAt: "k.created_at", lastUsed: "k.last_used_at" };
 
+export interface ApiKeyFilter {
+  org: Choice | null;
+  app: Choice | null;
+  /** Words, in lower case, that description or prefix must have and must not have. */
+  wanted: readonly string[];
+  unwanted: readonly string[];
+  /** Expired by `nowMs`, or not yet; null: either. */
+  expired: boolean | null;
+  nowMs: number;
+}
+
 /** One page. */
 export function listApiKeys(
   db: Queryable,
-  { org, app }: { org: Choice | null; app: Choice | null },
+  { org, app, wanted, unwanted, expired, nowMs }: ApiKeyFilter,
   column: string,
   page: Keyset,
 ): Promise<FoundPage<ApiKeyListed>> {
@@ -33,9 +44,18 @@ export function listApiKeys(
   const checked = [
     ...(org?.not ? [differs("k.org_id", org.value)] : []),
     ...(app?.not ? [differs("k.app_id", app.value)] : []),
+    ...wanted.map(found),
+    ...unwanted.map((word) => sql<SqlBool>`not ${found(word)}`),
+    ...(expired === null ? [] : [endsBy(nowMs, expired)]),
   ];
   return readPage(query, { column, idColumn: "k.id" }, page, checked);
 }
+
+const found = (word: string): Expression<SqlBool> => hasText(["k.description", "k.prefix"], word);
+
+/** As whoever presents the key is judged: at `expires_at` it is over. */
+const endsBy = (nowMs: number, expired: boolean): Expression<SqlBool> =>
+  expired ? sql<SqlBool>`k.expires_at <= ${nowMs}` : sql<SqlBool>`(k.expires_at is null or k.expires_at > ${nowMs})`;
 
 export async function findApiKeyListed(db: Queryable, id: string): Promise<ApiKeyListed | null> {
   return (await keysWithNames(db).where("k.id", "=", id).executeTakeFirst()) ?? null;

@@ -121,6 +121,47 @@ test("a picker searches on the server, says how many more there are, and needs n
   await tab.check();
 });
 
+test("API keys are found by their words and by whether they expired, which the address keeps", async () => {
+  const { organizations } = await stage.call<{ organizations: { id: string }[] }>(
+    await stage.admin(),
+    "GET",
+    `/admin/organizations?q=${longName}`,
+  );
+  for (const description of ["Deploy staging", "deploy production"]) {
+    const body = { orgId: organizations[0]?.id, description };
+    await stage.call(await stage.admin(), "POST", "/admin/api-keys", body);
+  }
+  await using tab = await adminTab("keys");
+  const { page } = tab;
+  await page.getByText("50 on this page").waitFor();
+  const rows = page.locator("tbody tr");
+  const found = (count: number) => eventually(async () => (await rows.count()) === count, `${count} are found`);
+  await page.keyboard.press("/");
+  await page.keyboard.type("deploy");
+  await found(2);
+  await page.getByRole("searchbox").fill("deploy NOT staging");
+  await found(1);
+  await page.getByText("deploy production").waitFor();
+  await page.getByRole("searchbox").fill("");
+  await page.getByRole("combobox", { name: "State" }).selectOption("Expired");
+  await page.waitForURL("**key-state=expired*");
+  const badges = rows.getByText("Expired", { exact: true });
+  await eventually(async () => (await badges.count()) === 50, "only those that expired");
+  await tab.looks("keys-expired", true);
+  await page.getByRole("button", { name: "NOT this state" }).click();
+  await page.getByText("deploy production").waitFor();
+  expect(await badges.count()).toBe(0);
+  await page.getByRole("searchbox").fill("deploy");
+  await found(2);
+  await page.reload();
+  await found(2);
+  expect(await page.getByRole("combobox", { name: "State" }).inputValue()).toBe("expired");
+  await page.getByRole("searchbox").fill("no such key");
+  await page.getByText("Nothing matches").waitFor();
+  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await page.getByText("50 on this page").waitFor();
+});
+
 test("whitelists of all accounts are listed, and found by an address", async () => {
   await using tab = await adminTab("whitelists");
   const { page } = tab;

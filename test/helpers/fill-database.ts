@@ -39,10 +39,11 @@ export async function fillDatabase(target: FillTarget, sizes: FillSizes): Promis
      select 'app_' || i, ${org}, 'name-' || i, 'Name ' || (i * 7919 % 100003), 'inherit', 1, ${start} + i * 1000 from n`,
   );
   await db.run(
-    `insert into api_keys (id, org_id, app_id, key_hash, prefix, description, scope, created_at, last_used_at)
+    `insert into api_keys (id, org_id, app_id, key_hash, prefix, description, scope, created_at, expires_at, last_used_at)
      ${rows(sizes.applications)}
      select 'key_' || i, ${org}, case when i % 2 = 0 then 'app_' || i end, 'hash-' || i, 'dlk_', 'key', 'both',
-       ${start} + i, ${start} + (i * 7919 % 100003) from n`,
+       ${start} + i, case i % 3 when 0 then ${start} + i when 1 then ${Date.UTC(2100, 0, 1)} end,
+       ${start} + (i * 7919 % 100003) from n`,
   );
   const address = `'10.' || (i / 65536 % 256) || '.' || (i / 256 % 256) || '.' || (i % 256)`;
   for (const [level, owner, orgId, appId, accountId] of [

@@ -2,7 +2,7 @@
 
 import { t } from "elysia";
 import type { ApiKeyListed } from "../../db/api-keys.ts";
-import { idFilter } from "../filters.ts";
+import { idFilter, wordFilter, wordsFilter } from "../filters.ts";
 import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 const scope = t.Union([t.Literal("tunnel"), t.Literal("visitor"), t.Literal("both")], {
@@ -50,6 +50,8 @@ export const orgListQuery = closed({
   ...pageQuery,
   sort: t.Optional(text(32, { description: "`createdAt` or `lastUsed`; `-` in front turns it round." })),
   app: idFilter,
+  q: wordsFilter("Words that all stand in description or prefix."),
+  state: wordFilter(["active", "expired"], "A revoked key is in no list: the audit log knows when it was."),
 });
 export const adminListQuery = closed({ ...orgListQuery.properties, org: idFilter });
 

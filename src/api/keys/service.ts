@@ -16,7 +16,7 @@ import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
-import { choiceOf } from "../filters.ts";
+import { choiceOf, isChosen, wordsOf } from "../filters.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { toKeyAnswer } from "./model.ts";
@@ -37,6 +37,8 @@ export interface KeysQuery {
   sort?: string;
   org?: string;
   app?: string;
+  q?: string;
+  state?: string;
 }
 
 export type Keys = ReturnType<typeof createKeys>;
@@ -48,7 +50,14 @@ export function createKeys(deps: ApiDeps) {
     async list(orgId: string | null, query: KeysQuery) {
       const sort = parseSort(query.sort, apiKeySorts, "-createdAt");
       const page = parsePage(query, sort);
-      const filter = { org: choiceOf(orgId ?? query.org), app: choiceOf(query.app) };
+      const state = choiceOf(query.state);
+      const filter = {
+        org: choiceOf(orgId ?? query.org),
+        app: choiceOf(query.app),
+        ...wordsOf(query.q),
+        expired: state === null ? null : isChosen(state, "expired"),
+        nowMs: nowMs(),
+      };
       const found = await listApiKeys(db.kysely, filter, sort.column, page);
       const { rows, nextCursor } = toPage(found, page, sort, (row) => ({
         value: sort.column === apiKeySorts.lastUsed ? row.last_used_at : row.created_at,

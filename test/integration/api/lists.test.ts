@@ -89,6 +89,57 @@ describeEngines("lists", (open) => {
     }
   });
 
+  test("API keys are found by words of description and prefix, and by whether they expired", async () => {
+    const make = async (description: string, expiresIn: number | null) => {
+      acme.api.clock.nowMs += 1_000;
+      const made = await acme.asAdmin("POST", "/admin/api-keys", { orgId: otherOrgId, description, expiresIn });
+      return made.body["key"] as { id: string; prefix: string };
+    };
+    const ended = await make("Deploy staging", 1);
+    await make("deploy production", 30);
+    await make("100% CI", 1);
+    await make("Backup, CI", null);
+    await acme.database.db.kysely
+      .updateTable("api_keys")
+      .set({ expires_at: acme.api.clock.nowMs })
+      .where("id", "=", ended.id)
+      .execute();
+    const cases: [filter: string, expected: string[]][] = [
+      ["", ["Deploy staging", "deploy production", "100% CI", "Backup, CI"]],
+      ["q=DEPLOY", ["Deploy staging", "deploy production"]],
+      ["q=production deploy", ["deploy production"]],
+      ["q=ci NOT backup", ["100% CI"]],
+      ["q=!deploy", ["100% CI", "Backup, CI"]],
+      ["q=100%25", ["100% CI"]],
+      [`q=${ended.prefix}`, ["Deploy staging"]],
+      ["q=dlk_ !deploy", ["100% CI", "Backup, CI"]],
+      // At the very moment that it names a key is refused.
+      ["state=expired", ["Deploy staging"]],
+      ["state=!expired", ["deploy production", "100% CI", "Backup, CI"]],
+      ["state=active&q=!production", ["100% CI", "Backup, CI"]],
+      ["state=!active&q=deploy", ["Deploy staging"]],
+      ["state=expired&q=backup", []],
+    ];
+    for (const [filter, expected] of cases) {
+      for (const sort of ["createdAt", "-createdAt"]) {
+        const found = await all(`/admin/api-keys?org=${otherOrgId}&sort=${sort}&${filter}`, "keys", "description", 1);
+        const inOrder = sort === "createdAt" ? expected : expected.toReversed();
+        expect({ filter, sort, found }).toEqual({ filter, sort, found: inOrder });
+      }
+      const own = await acme.as(acme.otherBoss)("GET", `/org/api-keys?sort=createdAt&${filter}`);
+      expect({ filter, own: (own.body["keys"] as Shown[]).map((key) => key["description"]) }).toEqual({
+        filter,
+        own: expected,
+      });
+    }
+    for (const wrong of ["state=revoked", "state=", "q="]) {
+      expect({ wrong, status: (await acme.asAdmin("GET", `/admin/api-keys?${wrong}`)).status }).toEqual({
+        wrong,
+        status: 422,
+      });
+    }
+  });
+
   describe("whitelists", () => {
     beforeAll(async () => {
       for (const [path, ipRange, description] of [

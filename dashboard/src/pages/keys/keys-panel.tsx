@@ -9,9 +9,11 @@ import { useQuery } from "../../api/use-query.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";
+import { FilterSelect } from "../../ui/filter.tsx";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
+import { Search } from "../../ui/search.tsx";
 import { Badge } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Ago, now } from "../../ui/time.tsx";
@@ -42,7 +44,7 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
     ...(isAdmin() && props.orgId === undefined ? ["org"] : []),
     ...(props.appId === undefined ? ["app"] : []),
   ];
-  const state = createListState(free, {
+  const state = createListState(["q", "state", ...free], {
     sort: "-createdAt",
     prefix: "key-",
     fixed: () => ({ org: isAdmin() ? props.orgId : undefined, app: props.appId }),
@@ -107,19 +109,35 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
   );
   return (
     <Card title={props.title} lead={props.lead} flush actions={button()}>
-      <Show when={free.length > 0}>
-        <div class="toolbar">
-          <Show when={free.includes("org")}>
-            <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
-          </Show>
+      <div class="toolbar">
+        <Search
+          label="Search keys"
+          placeholder="Description, how the key begins, NOT …"
+          value={state.value("q")}
+          onSearch={(q) => state.set({ q }, { replace: true })}
+        />
+        <FilterSelect
+          label="State"
+          value={state.value("state")}
+          onValue={(value) => state.set({ state: value })}
+          options={[
+            { value: "", label: "Any state" },
+            { value: "active", label: "Active" },
+            { value: "expired", label: "Expired" },
+          ]}
+        />
+        <Show when={free.includes("org")}>
+          <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
+        </Show>
+        <Show when={free.includes("app")}>
           <ScopePicker
             kind="applications"
             value={state.value("app")}
             onValue={(app) => state.set({ app })}
             {...(props.orgId === undefined ? {} : { org: props.orgId })}
           />
-        </div>
-      </Show>
+        </Show>
+      </div>
       <DataTable
         label={props.title}
         columns={columns}
