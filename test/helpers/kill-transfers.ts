@@ -22,11 +22,11 @@ export interface TransferOptions {
   run: string;
 }
 
-/** Runs transfers on `lanes` connections at a time, up and down in turn, until `stop`. */
+/** Runs transfers on `lanes` connections at a time, up and down in turn, until `stop` or dispose. */
 export function keepTransferring(
   options: TransferOptions,
   lanes: number,
-): { report: TransferReport; stop(): Promise<void> } {
+): { report: TransferReport; stop(): Promise<void> } & AsyncDisposable {
   const report: TransferReport = { started: 0, finished: 0, broken: 0, refused: 0, wrong: [] };
   let stopped = false;
   const lane = async (): Promise<void> => {
@@ -37,19 +37,20 @@ export function keepTransferring(
       else {
         const id = `${options.run}-${report.started++}`;
         const transfer = report.started % 2 === 0 ? upload : download;
+        const { refused } = report;
         await transfer(client, options, id, report).catch(() => report.broken++);
         client[Symbol.dispose]();
+        // So are requests while the agent is away; asked without a pause they would keep the machine from what is to come back.
+        if (report.refused > refused) await Bun.sleep(20);
       }
     }
   };
   const done = Promise.all(Array.from({ length: lanes }, lane));
-  return {
-    report,
-    async stop() {
-      stopped = true;
-      await done;
-    },
+  const stop = async (): Promise<void> => {
+    stopped = true;
+    await done;
   };
+  return { report, stop, [Symbol.asyncDispose]: stop };
 }
 
 /** `/size/N` of the local service of the tests, in one of its framings. */
