@@ -22,7 +22,7 @@ export interface AgentIdentity {
 /** How long a closing handshake may take. */
 const closeMs = 1_000;
 /** A tunnel that was up for so long starts the waiting times anew. */
-const stableMs = 5_000;
+const stableMs = 1_000;
 
 export class TunnelClient implements SessionOwner, ExchangeHost {
   /** Resolves when the tunnel is given up or stopped. */

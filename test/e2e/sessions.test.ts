@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
+import { openTunnelProcess } from "../helpers/tunnel-agent.ts";
 import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
 import { codeOf, goodPassword, startStage, type Person, type Stage } from "./stage.ts";
 
@@ -79,6 +80,34 @@ describe("a session that ends in the middle of a form", () => {
     await page.getByText("newcomer was created").waitFor();
     await page.getByText("Save the API token now").waitFor();
     await tab.check();
+  });
+
+  test("noticed by what the page fetches by itself: nothing stands over the form, and the way back is told", async () => {
+    const person = await boss("odin");
+    await using tab = await tabOf(person, "applications");
+    const { page } = tab;
+    await page.getByText("Live", { exact: true }).last().waitFor();
+    await page.getByRole("button", { name: "New application" }).first().click();
+    await page.getByLabel("Subdomain").fill("half-typed");
+    // The stream goes on; only what is asked from now on is refused.
+    await tab.context.clearCookies();
+    await using _agent = await openTunnelProcess({
+      origin: stage.origin,
+      token: person.token,
+      port: stage.port,
+      name: "news",
+    });
+    const bar = page.getByRole("status").filter({ hasText: "Your session ended" });
+    await bar.waitFor();
+    await tab.shot("session-ended");
+    expect(await dialogOf(page).count()).toBe(0);
+    expect(await page.getByLabel("Subdomain").inputValue()).toBe("half-typed");
+    await page.keyboard.press("Escape");
+    await tab.check();
+    await bar.getByRole("button", { name: "Log in again" }).click();
+    await logInAgain(page);
+    await bar.waitFor({ state: "detached" });
+    await page.getByText("Live", { exact: true }).last().waitFor();
   });
 
   test("who does not want to log in now keeps the form and reads why it was not sent", async () => {

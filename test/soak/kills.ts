@@ -27,7 +27,7 @@ async function runWith(options: SoakOptions, victims: "agent and server" | "loca
   let server = await startServerProcess({ shards: 2, env });
   let agent = await openTunnelProcess({ ...server, port: localPort, name: "kills" });
   const { port } = server;
-  const transfers = keepTransferring({ port, name: "kills", bytes: 4 * 1_048_576, run: victims.slice(0, 5) }, 8);
+  await using transfers = keepTransferring({ port, name: "kills", bytes: 4 * 1_048_576, run: victims.slice(0, 5) }, 8);
   const { report } = transfers;
   const wanted = scaled(options, isLocal ? 150 : 350, 30);
   let times = 0;

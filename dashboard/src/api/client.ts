@@ -31,8 +31,8 @@ export interface CallOptions {
   query?: Query;
   signal?: AbortSignal;
   headers?: Record<string, string>;
-  /** A 401 is an answer here (login, the first look at who is logged in), not an expired session. */
-  anonymous?: boolean;
+  /** A 401 is an answer here (login, what a page fetches again by itself): nobody is asked to log in. */
+  quiet?: boolean;
 }
 
 let askToLogIn: (() => Promise<boolean>) | null = null;
@@ -111,7 +111,7 @@ export async function call<T>(method: string, path: string, options: CallOptions
     const refusal = await readError(response);
     if (refusal.code === "totp_required") tellTotpRequired?.();
     // Wrong passwords and codes are 401 as well; only this code says that nobody is logged in.
-    const expired = refusal.code === "unauthorized" && options.anonymous !== true;
+    const expired = refusal.code === "unauthorized" && options.quiet !== true;
     if (!expired || askToLogIn === null || !(await askToLogIn())) throw refusal;
     response = await send();
     if (!response.ok) throw await readError(response);
@@ -124,8 +124,11 @@ export async function call<T>(method: string, path: string, options: CallOptions
   return value as T;
 }
 
-export const get = <T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> =>
-  call<T>("GET", path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) });
+/** How something is read: until `signal`, and whether anybody waits for it. */
+export type Reading = Pick<CallOptions, "signal" | "quiet">;
+
+export const get = <T>(path: string, query: Query = {}, reading: Reading = {}): Promise<T> =>
+  call<T>("GET", path, { query, ...reading });
 /** POST with a JSON body; the server takes nothing but JSON, so an empty call sends `{}`. */
 export const post = <T>(path: string, body: unknown = {}): Promise<T> => call<T>("POST", path, { body });
 export const put = <T>(path: string, body: unknown = {}): Promise<T> => call<T>("PUT", path, { body });
@@ -139,8 +142,8 @@ export interface Page<T> {
 }
 
 /** Fetches one page of a list whose items stand under `key`. */
-export async function list<T>(path: string, key: string, query?: Query, signal?: AbortSignal): Promise<Page<T>> {
-  const body = await get<Record<string, unknown>>(path, query, signal);
+export async function list<T>(path: string, key: string, query?: Query, reading?: Reading): Promise<Page<T>> {
+  const body = await get<Record<string, unknown>>(path, query, reading);
   const items = body[key];
   if (!Array.isArray(items)) throw new ApiError(200, "unreadable", `The server's answer has no list "${key}".`);
   return { items: items as T[], nextCursor: (body["nextCursor"] as string | null | undefined) ?? null };

@@ -2,7 +2,7 @@
 
 import { createSignal } from "solid-js";
 import type { Page } from "./client.ts";
-import { listen, liveState, lostAtMs, pollEvery, observe, soonWhileLive, type LiveEvent } from "./live.ts";
+import { listen, liveState, lostAtMs, pollEvery, observe, type LiveEvent } from "./live.ts";
 import { queryClient, refresh } from "./query-client.ts";
 import type { LiveStats, Overview, Tunnel, TunnelStats } from "./types.ts";
 
@@ -124,7 +124,7 @@ function atMostEvery(ms: number, ...resources: string[]): () => void {
       return;
     }
     busy = true;
-    soonWhileLive(() => void refresh(...resources));
+    void refresh(...resources);
     setTimeout(() => {
       busy = false;
       if (!again) return;

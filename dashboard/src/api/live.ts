@@ -23,16 +23,8 @@ export const liveState = state;
 /** Since when nothing is heard although somebody listens; null while all is well. */
 export { lostAtMs };
 
-/** For `refetchInterval`: whoever is logged out is asked to log in when they do something, never by a timer. */
+/** For `refetchInterval`: whoever is logged out is refused anyway. */
 export const pollEvery = (ms: number): number | false => (state() === "loggedOut" ? false : ms);
-
-/**
- * Does `work` a moment later, if the stream still goes on: a log-out ends it, and what fetches by itself shall not be what
- * asks to log in.
- */
-export function soonWhileLive(work: () => void): void {
-  setTimeout(() => state() === "live" && work(), 300);
-}
 
 let lastEventId = "";
 let abort: AbortController | null = null;

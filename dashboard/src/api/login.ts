@@ -17,7 +17,7 @@ export interface Provider {
 }
 
 // A 401 here means "wrong", never "session expired".
-const send = <T>(path: string, body: unknown): Promise<T> => call<T>("POST", path, { body, anonymous: true });
+const send = <T>(path: string, body: unknown): Promise<T> => call<T>("POST", path, { body, quiet: true });
 
 /** The first of the two steps. The server answers the same for any name: it reveals nothing. */
 export const checkAccount = (username: string): Promise<{ next: "password" }> =>
@@ -28,11 +28,11 @@ export const verifyTotp = (pendingToken: string, code: string): Promise<LoginAns
   send("/auth/totp/verify", { pendingToken, code });
 /** Starts enrolment of an account that must have TOTP before anything else. */
 export const startEnrolment = (pendingToken: string): Promise<TotpEnrolment> =>
-  call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken }, anonymous: true });
+  call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken }, quiet: true });
 export const finishEnrolment = (pendingToken: string, code: string): Promise<LoginAnswer> =>
   send("/auth/totp/setup", { pendingToken, code });
 
-export const setupStatus = (): Promise<{ needsSetup: boolean }> => call("GET", "/setup/status", { anonymous: true });
+export const setupStatus = (): Promise<{ needsSetup: boolean }> => call("GET", "/setup/status", { quiet: true });
 /** The steps of the wizard; a cookie ties them together. */
 export const setupInit = (body: { code: string; username: string; password: string }): Promise<TotpEnrolment> =>
   send("/setup/init", body);
@@ -43,7 +43,7 @@ export const setupComplete = (allowCurrentAddress: boolean): Promise<void> =>
 /** Sign-in providers that the server has; none when it does not say. */
 export async function providers(): Promise<Provider[]> {
   try {
-    const body = await call<{ providers: Provider[] }>("GET", "/auth/oauth", { anonymous: true });
+    const body = await call<{ providers: Provider[] }>("GET", "/auth/oauth", { quiet: true });
     return body.providers;
   } catch {
     // Logging in by password works without them.

@@ -17,6 +17,11 @@ export const queryClient = new QueryClient({
   },
 });
 
+/** Fetch again what is on screen and could not be fetched last time. */
+export async function refetchFailed(): Promise<void> {
+  await queryClient.refetchQueries({ type: "active", predicate: ({ state }) => state.status === "error" });
+}
+
 /** Fetch again whatever shows these resources (the part of the key after the portal's prefix). */
 export async function refresh(...resources: string[]): Promise<void> {
   await queryClient.invalidateQueries({ predicate: (query) => resources.includes(String(query.queryKey[0])) });

@@ -1,9 +1,15 @@
 // Reading: one query description per resource of the portal; keys start with the resource's name, see query-client.
 
-import { queryOptions } from "@tanstack/solid-query";
-import { get, list, type Page, type Query } from "./client.ts";
+import { queryOptions, type QueryFunctionContext } from "@tanstack/solid-query";
+import { get, list, type Page, type Query, type Reading } from "./client.ts";
 import { base } from "./session.ts";
 import type * as t from "./types.ts";
+
+/** What is on screen is fetched again by a timer, the stream or a focus: that nobody is logged in then asks for nothing. */
+const readingOf = ({ client, queryKey, signal }: QueryFunctionContext): Reading => ({
+  signal,
+  quiet: client.getQueryData(queryKey) !== undefined,
+});
 
 /**
  * A page of a list: `resource` names it in the cache, `path` is below the portal's prefix. While another page or filter
@@ -12,7 +18,7 @@ import type * as t from "./types.ts";
 function listOf<T>(resource: string, path: string, key: string, query: Query) {
   return queryOptions<Page<T>, Error, Page<T>, ListKey>({
     queryKey: [resource, base(), path, query],
-    queryFn: ({ signal }) => list<T>(base() + path, key, query, signal),
+    queryFn: (context) => list<T>(base() + path, key, query, readingOf(context)),
     placeholderData: keepOf(path),
   });
 }
@@ -29,8 +35,8 @@ type ListKey = [resource: string, base: string, path: string, query: Query];
 function oneOf<T>(resource: string, path: string, key: string, query: Query = {}) {
   return queryOptions({
     queryKey: [resource, base(), path, query],
-    queryFn: async ({ signal }) => {
-      const body = await get<Record<string, unknown>>(base() + path, query, signal);
+    queryFn: async (context) => {
+      const body = await get<Record<string, unknown>>(base() + path, query, readingOf(context));
       return (key === "" || body[key] === undefined ? body : body[key]) as T;
     },
   });
@@ -53,8 +59,8 @@ export const auditEvents = (query: Query) => listOf<t.AuditEvent>("audit", "/aud
 export const requests = (query: Query) =>
   queryOptions<RequestsPage, Error, RequestsPage, ListKey>({
     queryKey: ["requests", base(), "/requests", query],
-    queryFn: async ({ signal }) => {
-      const { requests: items, ...rest } = await get<t.RequestsAnswer>(`${base()}/requests`, query, signal);
+    queryFn: async (context) => {
+      const { requests: items, ...rest } = await get<t.RequestsAnswer>(`${base()}/requests`, query, readingOf(context));
       return { items, ...rest };
     },
     placeholderData: keepOf("/requests"),
@@ -84,6 +90,6 @@ export const orgSettings = () => oneOf<{ name: string; requireTotp: boolean }>("
 export const loginSessions = (query: Query) =>
   queryOptions<Page<t.LoginSession>, Error, Page<t.LoginSession>, ListKey>({
     queryKey: ["sessions", "/auth", "/sessions", query],
-    queryFn: ({ signal }) => list<t.LoginSession>("/auth/sessions", "sessions", query, signal),
+    queryFn: (context) => list<t.LoginSession>("/auth/sessions", "sessions", query, readingOf(context)),
     placeholderData: (previous) => previous,
   });

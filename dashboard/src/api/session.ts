@@ -2,6 +2,7 @@
 
 import { createSignal } from "solid-js";
 import { ApiError, call, onSessionExpired, onTotpRequired } from "./client.ts";
+import { refetchFailed } from "./query-client.ts";
 import type { Me } from "./types.ts";
 
 const [me, setMe] = createSignal<Me | null>(null);
@@ -33,8 +34,10 @@ export function settleExpired(loggedIn: boolean): void {
   const current = waiting;
   waiting = null;
   setExpired(false);
-  if (loggedIn) tabs.postMessage("in");
   current?.settle(loggedIn);
+  if (!loggedIn) return;
+  tabs.postMessage("in");
+  void refetchFailed();
 }
 
 /** The other tabs of this browser: they share the session, so each says when somebody logged `in` or `out`. */
@@ -42,7 +45,7 @@ const tabs = new BroadcastChannel("digit-link-session");
 tabs.onmessage = (event: MessageEvent<"in" | "out">) => {
   if (me() === null) return;
   if (event.data === "out") leave();
-  else void loadMe().then((now) => expired() && now !== null && settleExpired(true));
+  else void loadMe().then((now) => now !== null && (expired() ? settleExpired(true) : refetchFailed()));
 };
 
 /** Waits until somebody is logged in (asking for it if need be), for what the browser then loads by itself. */
@@ -65,7 +68,7 @@ export function loadMe(): Promise<Me | null> {
 
 async function askWho(): Promise<Me | null> {
   try {
-    const now = await call<Me>("GET", "/auth/me", { anonymous: true });
+    const now = await call<Me>("GET", "/auth/me", { quiet: true });
     const before = me()?.account.id;
     if (before !== undefined && before !== now.account.id) location.assign("/dashboard/overview");
     else setMe(now);
@@ -80,7 +83,7 @@ async function askWho(): Promise<Me | null> {
 /** Ends this session (or all of the account's) and forgets everything that was on screen. */
 export async function logOut(everywhere = false): Promise<void> {
   try {
-    await call<void>("POST", everywhere ? "/auth/logout-all" : "/auth/logout", { body: {}, anonymous: true });
+    await call<void>("POST", everywhere ? "/auth/logout-all" : "/auth/logout", { body: {}, quiet: true });
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 401)) throw error;
   }

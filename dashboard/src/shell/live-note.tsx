@@ -1,9 +1,9 @@
 // Whether what is on screen is kept up to date: the word in the frame, and the bar that says what is stale, since when, and why.
 
 import { createMemo, createSignal, onCleanup, Show, type JSX } from "solid-js";
-import { messageOf } from "../api/client.ts";
+import { ApiError, messageOf } from "../api/client.ts";
 import { connectNow, liveState, lostAtMs, type LiveState } from "../api/live.ts";
-import { queryClient } from "../api/query-client.ts";
+import { queryClient, refetchFailed } from "../api/query-client.ts";
 import { ensureSession } from "../api/session.ts";
 import { Button } from "../ui/button.tsx";
 import { Icon } from "../ui/icon.tsx";
@@ -19,6 +19,13 @@ const words: Record<LiveState, string> = {
   off: "",
 };
 
+const logInAgain = (): void =>
+  void attempt(async () => {
+    await ensureSession();
+    connectNow();
+    await refetchFailed();
+  });
+
 export function LiveNote(): JSX.Element {
   return (
     <Show when={liveState() !== "off"}>
@@ -26,7 +33,7 @@ export function LiveNote(): JSX.Element {
         <Dot tone={liveState() === "live" ? "good" : "warn"} />
         <span>{words[liveState()]}</span>
         <Show when={liveState() === "loggedOut"}>
-          <button type="button" class="more" onClick={() => void attempt(ensureSession)}>
+          <button type="button" class="more" onClick={logInAgain}>
             Log in again
           </button>
         </Show>
@@ -41,6 +48,8 @@ const noticedMs = 3_000;
 interface Stale {
   sinceMs: number;
   why: string;
+  /** The session is over: trying again without a log-in helps nothing. */
+  isLoggedOut: boolean;
 }
 
 /** Data on screen that could not be fetched again; null when there is none. */
@@ -51,7 +60,9 @@ function failedQueries(): Stale | null {
     .filter((query) => query.isActive() && query.state.status === "error" && query.state.data !== undefined);
   const [first] = failed;
   if (first === undefined) return null;
-  return { sinceMs: Math.min(...failed.map(({ state }) => state.dataUpdatedAt)), why: messageOf(first.state.error) };
+  const isLoggedOut = failed.some(({ state }) => state.error instanceof ApiError && state.error.status === 401);
+  const why = isLoggedOut ? "Your session ended. What you typed on this page is kept." : messageOf(first.state.error);
+  return { sinceMs: Math.min(...failed.map(({ state }) => state.dataUpdatedAt)), why, isLoggedOut };
 }
 
 /** Stands at the bottom, so that nothing moves when it comes and goes. */
@@ -61,17 +72,19 @@ export function NotUpToDate(): JSX.Element {
   const stale = createMemo((): Stale | null => {
     const lostMs = lostAtMs();
     const lost: Stale | null =
-      lostMs === null || now() - lostMs < noticedMs
+      // Whoever is logged out reads so beside, and is told here what could not be fetched since.
+      lostMs === null || liveState() === "loggedOut" || now() - lostMs < noticedMs
         ? null
         : {
             sinceMs: lostMs,
             why: "The connection for live updates is lost; lists are fetched every few seconds instead.",
+            isLoggedOut: false,
           };
     return failed() ?? lost;
   });
   const tryAgain = () => {
     connectNow();
-    void queryClient.refetchQueries({ type: "active", predicate: ({ state }) => state.status === "error" });
+    void refetchFailed();
   };
   return (
     <Show when={stale()}>
@@ -85,9 +98,18 @@ export function NotUpToDate(): JSX.Element {
             </strong>{" "}
             {what().why}
           </p>
-          <Button small icon="refresh" onClick={tryAgain}>
-            Try again
-          </Button>
+          <Show
+            when={what().isLoggedOut}
+            fallback={
+              <Button small icon="refresh" onClick={tryAgain}>
+                Try again
+              </Button>
+            }
+          >
+            <Button small onClick={logInAgain}>
+              Log in again
+            </Button>
+          </Show>
         </div>
       )}
     </Show>

@@ -3,7 +3,6 @@
 import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
 import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
-import { soonWhileLive } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
@@ -53,7 +52,7 @@ export default function Audit(): JSX.Element {
     if (follow.following()) useLive();
   });
   const newest = createMemo(() => (follow.following() ? (liveStats()?.newestAudit ?? null) : undefined));
-  createEffect(on(newest, (id) => id !== undefined && soonWhileLive(() => void query.refetch()), { defer: true }));
+  createEffect(on(newest, (id) => id !== undefined && void query.refetch(), { defer: true }));
   const held = createHeldList<AuditEvent>(
     () => (query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData ? undefined : query.data?.items),
     () => JSON.stringify(state.query()),

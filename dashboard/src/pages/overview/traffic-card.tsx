@@ -2,7 +2,6 @@
 
 import { createEffect, createSignal, type JSX } from "solid-js";
 import { liveStats, pollWhileLost } from "../../api/live-data.ts";
-import { soonWhileLive } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
 import type { TrafficPoint } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
@@ -32,8 +31,7 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
     const second = first === undefined ? undefined : traffic.data?.items[1];
     if (first === undefined || second === undefined || liveStats() === null) return;
     const stepMs = Date.parse(second.time) - Date.parse(first.time);
-    if (Date.now() - traffic.dataUpdatedAt >= stepMs && !traffic.isFetching)
-      soonWhileLive(() => void traffic.refetch());
+    if (Date.now() - traffic.dataUpdatedAt >= stepMs && !traffic.isFetching) void traffic.refetch();
   });
   const series = (points: TrafficPoint[]): Series[] =>
     shown() === "requests"
