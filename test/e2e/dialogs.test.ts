@@ -107,7 +107,7 @@ describe("dialogs", () => {
     await stage.enter(tab.context, await stage.admin());
     for (const [name, path, open] of dialogs()) {
       await page.goto(`${stage.origin}/dashboard/${path}`);
-      await page.locator("#content h1").waitFor();
+      await page.locator(".page-head h1").waitFor();
       await page.evaluate(watchPage);
       await open(page);
       await page.getByRole("dialog").waitFor();

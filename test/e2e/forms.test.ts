@@ -44,7 +44,7 @@ async function tabOf(person: Person, path: string): Promise<Tab> {
   const tab = await browser.open();
   await stage.enter(tab.context, person);
   await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  await tab.page.locator(".page-head h1").waitFor();
   return tab;
 }
 

@@ -24,7 +24,7 @@ async function adminTab(path: string): Promise<Tab> {
   const tab = await browser.open();
   await stage.enter(tab.context, await stage.admin());
   await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  await tab.page.locator(".page-head h1").waitFor();
   return tab;
 }
 

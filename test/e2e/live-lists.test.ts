@@ -75,6 +75,11 @@ describe("lists", () => {
     await page.getByRole("button", { name: "/newest" }).waitFor();
     expect(await page.getByText("/not-of-the-shop").count()).toBe(0);
     await tab.check();
+    // A choice that is not in the list of choices is shown as one all the same.
+    const chosen = page.getByRole("combobox", { name: "Tunnel" }).locator("option:checked");
+    await page.goto(`${live.stage.origin}/dashboard/requests?tunnel=gone`);
+    await page.getByText("Waiting for the first request").waitFor();
+    expect(await chosen.innerText()).toBe("One that is not listed");
   });
 
   test("the audit log follows on its first page only, and says why not on others", async () => {

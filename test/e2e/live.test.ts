@@ -160,6 +160,8 @@ describe("requests", () => {
     await page.getByText("Live", { exact: true }).last().waitFor();
     await visit("orders", "/orders", { authorization: "Bearer very-secret-token" });
     await page.getByRole("button", { name: "/orders" }).waitFor();
+    await visit("orders", `/long/${"path/".repeat(60)}`);
+    await page.getByRole("button", { name: "… +186 characters" }).waitFor();
     await visit("orders", "/broken");
     await page.getByRole("button", { name: "/broken" }).waitFor();
     await tab.check();

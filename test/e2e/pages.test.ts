@@ -161,7 +161,7 @@ async function tabOf(who: string, look: "light" | "phone"): Promise<Tab> {
 async function open(page: Page, path: string): Promise<void> {
   await page.goto(`${stage.origin}/dashboard/${path}`);
   // Until it is known who is logged in, the frame has a heading of its own.
-  await page.locator("#content h1").waitFor();
+  await page.locator(".page-head h1").waitFor();
   await page.locator("[role=status][aria-label^=Loading]").first().waitFor({ state: "detached" });
   await page.waitForLoadState("load");
   expect(await page.getByText("could not be loaded").count(), path).toBe(0);
@@ -251,7 +251,7 @@ test("the letters are our own", async () => {
   if (admin === undefined) throw new Error("no admin");
   await stage.enter(tab.context, admin);
   await tab.page.goto(`${stage.origin}/dashboard/requests`);
-  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  await tab.page.locator(".page-head h1").waitFor();
   const loaded = `document.fonts.ready.then(() =>
     [...document.fonts].filter((face) => face.status === "loaded").map((face) => face.family.replaceAll('"', "")))`;
   expect(new Set((await tab.page.evaluate(loaded)) as string[])).toEqual(new Set(["Geist", "Geist Mono"]));

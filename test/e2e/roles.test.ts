@@ -39,7 +39,7 @@ async function tabOf(who: keyof typeof people, path: string): Promise<Tab> {
   const tab = await browser.open();
   await stage.enter(tab.context, people[who]);
   await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  await tab.page.locator(".page-head h1").waitFor();
   return tab;
 }
 

@@ -30,7 +30,7 @@ async function tabOf(person: Person, port = stage.port): Promise<Tab> {
   const tab = await browser.open();
   await stage.enter(tab.context, person);
   await tab.page.goto(`http://localhost:${port}/dashboard/me/appearance`);
-  await tab.page.getByRole("heading", { level: 1 }).waitFor();
+  await tab.page.locator(".page-head h1").waitFor();
   return tab;
 }
 

@@ -41,7 +41,6 @@ export function FrameSkeleton(): JSX.Element {
         </div>
       </aside>
       <main class="content">
-        <h1 class="visually-hidden">digit-link</h1>
         <SkeletonPage />
       </main>
     </div>

@@ -42,6 +42,7 @@ export function Bar(props: { width: string }): JSX.Element {
 export function SkeletonPage(): JSX.Element {
   return (
     <div class="page" role="status" aria-label="Loading the page">
+      <h1 class="visually-hidden">Loading the page</h1>
       <div class="stack">
         <Bar width="12rem" />
         <Bar width="24rem" />

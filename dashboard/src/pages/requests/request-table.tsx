@@ -7,6 +7,11 @@ import { formatBytes, formatDuration } from "../../ui/format.ts";
 import { Moment } from "../../ui/time.tsx";
 import { statusTone } from "./request-details.tsx";
 
+export const requestColumns = ["Time", "Status", "Method", "Path", "Duration", "Size", "Tunnel", "Visitor"];
+
+/** Characters of a path in its row; the request opened shows all of it. */
+const shownPath = 120;
+
 /** Newest first, as given; a click anywhere in a row opens it. Above rows that are `belowGap` some may be missing. */
 export function RequestTable(props: {
   rows: CapturedRequest[];
@@ -18,18 +23,13 @@ export function RequestTable(props: {
       <table class="table table-cards requests" aria-label="Requests, newest first">
         <thead>
           <tr>
-            <th scope="col">Time</th>
-            <th scope="col">Status</th>
-            <th scope="col">Method</th>
-            <th scope="col">Path</th>
-            <th scope="col" class="align-end">
-              Duration
-            </th>
-            <th scope="col" class="align-end">
-              Size
-            </th>
-            <th scope="col">Tunnel</th>
-            <th scope="col">Visitor</th>
+            <For each={requestColumns}>
+              {(title) => (
+                <th scope="col" class={title === "Duration" || title === "Size" ? "align-end" : undefined}>
+                  {title}
+                </th>
+              )}
+            </For>
           </tr>
         </thead>
         <tbody>
@@ -38,7 +38,7 @@ export function RequestTable(props: {
               <>
                 <Show when={props.belowGap.has(request.id)}>
                   <tr class="gap-row">
-                    <td colspan={8}>
+                    <td colspan={requestColumns.length}>
                       Some requests may be missing here: the connection was lost for longer than the server remembers.
                     </td>
                   </tr>
@@ -54,8 +54,11 @@ export function RequestTable(props: {
                   </td>
                   <td class="method">{request.method}</td>
                   <td class="req-path">
-                    <button type="button" class="req-open" title={request.path}>
-                      {request.path}
+                    <button type="button" class="req-open">
+                      {request.path.slice(0, shownPath)}
+                      <Show when={request.path.length > shownPath}>
+                        … <span class="muted">+{request.path.length - shownPath} characters</span>
+                      </Show>
                     </button>
                   </td>
                   <td class="req-took align-end">{formatDuration(request.totalMs)}</td>

@@ -15,10 +15,11 @@ import { Empty, Note, Problem } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
 import { createReading } from "../../ui/reading.ts";
 import { Search } from "../../ui/search.tsx";
+import { SkeletonTable } from "../../ui/skeleton.tsx";
 import { createOlder, pageSize, RequestsFoot } from "./older.tsx";
 import { RequestDetails } from "./request-details.tsx";
 import { createRequestFeed, rowsBelowGaps } from "./request-feed.ts";
-import { RequestTable } from "./request-table.tsx";
+import { requestColumns, RequestTable } from "./request-table.tsx";
 
 /** So many tunnels can be chosen from a list. */
 const listedTunnels = 200;
@@ -44,6 +45,18 @@ export default function Requests(): JSX.Element {
   // What passed between the last fetch and now, or was missed for good, only the server's memory can tell.
   listen(({ type }) => void ((type === "connected" || type === "gap") && refresh("requests")));
   const tunnels = useQuery(() => resources.tunnels({ app: params.app, limit: listedTunnels }));
+  const choices = () => {
+    const listed = tunnels.isPending ? [] : (tunnels.data?.items ?? []);
+    const options = [
+      { value: "", label: "All tunnels" },
+      ...listed.map(({ id, subdomain }) => ({ value: id, label: subdomain })),
+    ];
+    const { tunnel } = params;
+    if (tunnel === undefined || tunnel === "" || listed.some(({ id }) => id === tunnel)) return options;
+    // Gone, or beyond the list: what it was called its requests tell.
+    const label = feed.rows().find(({ tunnelId }) => tunnelId === tunnel)?.name ?? "One that is not listed";
+    return [...options, { value: tunnel, label }];
+  };
   const hasMoreTunnels = () => !tunnels.isPending && (tunnels.data?.nextCursor ?? null) !== null;
   const application = useQuery(() => ({ ...resources.application(params.app ?? ""), enabled: Boolean(params.app) }));
   createEffect((before: string | undefined) => {
@@ -92,13 +105,7 @@ export default function Requests(): JSX.Element {
             label="Tunnel"
             value={params.tunnel ?? ""}
             onValue={(tunnel) => setParams({ tunnel, id: "" })}
-            options={[
-              { value: "", label: "All tunnels" },
-              ...(tunnels.isPending ? [] : (tunnels.data?.items ?? [])).map((tunnel) => ({
-                value: tunnel.id,
-                label: tunnel.subdomain,
-              })),
-            ]}
+            options={choices()}
           />
           <ShowNew waiting={feed.waiting()} one="request" onShow={feed.catchUp} />
           <FollowSwitch follow={follow} />
@@ -126,10 +133,13 @@ export default function Requests(): JSX.Element {
           <Match when={remembered.isError && feed.rows().length === 0}>
             <Problem error={remembered.error} onRetry={() => void remembered.refetch()} />
           </Match>
+          <Match when={feed.rows().length === 0 && remembered.isPending}>
+            <SkeletonTable label="requests" columns={requestColumns} />
+          </Match>
           <Match when={feed.rows().length === 0}>
             <Empty
               icon="requests"
-              title={remembered.isPending ? "Looking…" : "Waiting for the first request"}
+              title="Waiting for the first request"
               text="Call a tunnel's URL and the request appears here at once."
             />
           </Match>
