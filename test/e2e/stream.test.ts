@@ -185,21 +185,21 @@ describe("the stream", () => {
     forgiveFromNow(tab, "net::ERR_");
     const { page } = tab;
     await isLive(page);
-    await live.visit("gappy", "/before");
-    await page.getByRole("button", { name: "/before" }).waitFor();
+    await live.visit("gappy", "/before-gap");
+    await page.getByRole("button", { name: "/before-gap" }).waitFor();
     relay.pause();
     await page.getByText("Connection lost, trying again").waitFor();
-    await live.visit("gappy", "/during");
+    await live.visit("gappy", "/during-gap");
     // As after a restart of the server: it knows nothing of what was heard before.
     await page.route("**/admin/events", (route) =>
       route.continue({ headers: { ...route.request().headers(), "last-event-id": "earlier-7" } }),
     );
     relay.resume();
-    await page.getByRole("button", { name: "/during" }).waitFor({ timeout: 30_000 });
+    await page.getByRole("button", { name: "/during-gap" }).waitFor({ timeout: 30_000 });
     await page.getByText("Some requests may be missing here").waitFor();
     const rows = await page.locator("tbody tr").allInnerTexts();
-    const told = rows.map((row) => /\/during|missing here|\/before/.exec(row)?.[0]).slice(0, 3);
-    expect(told).toEqual(["/during", "missing here", "/before"]);
+    const told = rows.map((row) => /\/during-gap|missing here|\/before-gap/.exec(row)?.[0]).slice(0, 3);
+    expect(told).toEqual(["/during-gap", "missing here", "/before-gap"]);
     await tab.shot("requests-gap");
     await tab.check();
   });
