@@ -121,6 +121,14 @@ describe("security", () => {
       }).toString();
       await route.fulfill({ status: 302, headers: { location: back.href } });
     });
+    // What a redirect leads to can't be answered in somebody's place: a page in between makes it an address of its own.
+    await tab.context.route(`${stage.origin}/auth/oauth/${name.toLowerCase()}?*`, async (route) => {
+      const sent = await route.fetch({ maxRedirects: 0 });
+      const { location = "", ...headers } = sent.headers();
+      expect(sent.status()).toBe(303);
+      const body = `<meta http-equiv="refresh" content="0;url=${Bun.escapeHTML(location)}">`;
+      await route.fulfill({ status: 200, headers: { ...headers, "content-type": "text/html" }, body });
+    });
     await page.goto(`${stage.origin}/login`);
     await page.getByRole("link", { name: `Continue with ${name}` }).click();
     await page.getByText("Signing in at the provider did not work").waitFor();
