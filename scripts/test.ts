@@ -47,8 +47,11 @@ const steps: Step[] = [
     ),
     isTests: true,
   },
-  { name: "integration tests", command: [...tests("./test/integration"), ...several], isTests: true },
-  { name: "contract tests", command: tests("./test/contract"), isTests: true },
+  {
+    name: "integration and contract tests",
+    command: [...tests("./test/integration", "./test/contract"), ...several],
+    isTests: true,
+  },
   ...(isFast ? [] : [{ name: "browser tests", command: [...tests("./test/e2e"), ...inPairs], isTests: true }]),
 ];
 

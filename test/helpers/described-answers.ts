@@ -65,11 +65,19 @@ export function readDescription(text: string): Description {
   };
 }
 
-/** `api.handle` that checks each answer. The document is asked for once, with the first of them. */
+// On globalThis because each test file may get its own copy of this module.
+const holder = globalThis as { digitLinkTestDescriptions?: Map<string, Promise<Description>> };
+
+/**
+ * `api.handle` that checks each answer. The document is asked for with the first of them, once per process for the same routes: to
+ * write it and to compile its schemas costs more than most tests, which have an API of their own each.
+ */
 export function handleDescribed(api: {
+  readonly routes: readonly { method: string; path: string }[];
   handle(request: Request): Promise<Response>;
 }): (request: Request) => Promise<Response> {
-  let description: Promise<Description> | undefined;
+  const descriptions = (holder.digitLinkTestDescriptions ??= new Map<string, Promise<Description>>());
+  const routes = api.routes.map(({ method, path }) => `${method} ${path}`).join("\n");
   const read = async (): Promise<Description> => {
     const headers = { "x-digit-link-address": "127.0.0.1", "x-digit-link-host": "127.0.0.1" };
     const response = await api.handle(new Request("http://localhost/swagger/json", { headers }));
@@ -77,7 +85,8 @@ export function handleDescribed(api: {
   };
   return async (request) => {
     const response = await api.handle(request);
-    description ??= read();
+    const description = descriptions.get(routes) ?? read();
+    descriptions.set(routes, description);
     const contentType = response.headers.get("content-type");
     const isText = contentType === null || contentType.startsWith("application/json");
     const text = isText ? await response.clone().text() : null;
