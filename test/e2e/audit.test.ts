@@ -83,7 +83,7 @@ describe("audit log", () => {
     await tab.check();
   });
 
-  test("an application and a time narrow as well, and both stay in the address", async () => {
+  test("an application (or all but that one) and a time narrow as well, and stay in the address", async () => {
     await using tab = await tabOf(await stage.admin(), "audit");
     const { page } = tab;
     await pick(page, "Application", "sho", "shop");
@@ -98,6 +98,13 @@ describe("audit log", () => {
     await page.getByText("Nothing matches").waitFor();
     await page.goBack();
     await eventually(async () => (await actions(page)).join() === "application.created", "back to what was there");
+    await page.getByRole("button", { name: "NOT this application" }).click();
+    await page.waitForURL("**app=%21app_*");
+    await page.getByRole("button", { name: "organization.created" }).first().waitFor();
+    await page.reload();
+    await page.getByRole("button", { name: "NOT this application", pressed: true }).waitFor();
+    await page.getByRole("button", { name: "organization.created" }).first().waitFor();
+    expect(await actions(page)).not.toContain("application.created");
     await tab.check();
   });
 

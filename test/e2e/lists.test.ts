@@ -1,9 +1,10 @@
 // Lists of a large installation: orders that are what they say, long values, pickers among many, nothing lost on a phone.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { eventually } from "../helpers/eventually.ts";
 import { fillDatabase } from "../helpers/fill-database.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Look, type Tab } from "./browser.ts";
 import { startStage, type Stage } from "./stage.ts";
 
@@ -168,8 +169,15 @@ test("whitelists of all accounts are listed, and found by an address", async () 
   await page.getByRole("navigation", { name: "Level" }).getByRole("link", { name: "Accounts" }).click();
   await page.getByText("50 on this page").waitFor();
   await page.getByRole("searchbox").fill("10.0.0.157");
-  await eventually(async () => (await page.locator("tbody tr").count()) === 1, "the one that contains it");
+  const found = () =>
+    eventually(async () => (await page.locator("tbody tr").count()) === 1, "the one that contains it");
+  await found();
   await tab.check();
+  // The address keeps what was typed.
+  await page.waitForURL("**/whitelists/accounts?q=10.0.0.157");
+  await page.reload();
+  await found();
+  expect(await page.getByRole("searchbox").inputValue()).toBe("10.0.0.157");
   await page.getByRole("searchbox").fill("no such words");
   await page.getByText("Nothing matches").waitFor();
   await page.getByRole("button", { name: "Clear the filters" }).click();
@@ -179,10 +187,30 @@ test("whitelists of all accounts are listed, and found by an address", async () 
   await page.getByRole("heading", { name: "user-0", level: 1 }).waitFor();
 });
 
+/** What stands in a row on a phone: the names of its cells ("" for one that needs none), and those that are not wholly on screen. */
+async function cellsOf(row: Locator): Promise<{ names: string[]; lost: string[] }> {
+  const cells = await row.locator("td").evaluateAll((all) =>
+    all.map((cell) => {
+      const { left, right, width, height } = cell.getBoundingClientRect();
+      const name = cell.getAttribute("data-label") ?? "";
+      const seen = cell.checkVisibility() && width > 0 && height > 0 && left >= 0 && right <= 390;
+      const empty = name === "" && cell.textContent === "" && cell.childElementCount === 0;
+      return { name, lost: seen || empty ? [] : [`${name || cell.className} at ${left} to ${right}`] };
+    }),
+  );
+  return { names: cells.map(({ name }) => name), lost: cells.flatMap(({ lost }) => lost) };
+}
+
 test("on a phone nothing of a row is lost, and the order can be chosen", async () => {
+  const service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
+  const { token } = await stage.person({ username: "runner" });
+  await using agent = await openTunnel({ origin: stage.origin, token, port: service.port ?? 0, name: "walked" });
+  await fetch(`http://walked.localhost:${stage.port}/a/rather/long/path/that/does/not/fit?${"x".repeat(80)}`);
   await using tab = await adminTab("accounts", "phone");
   const { page } = tab;
-  for (const [path, labels] of [
+  // They name themselves, and there are none where there is nothing to do.
+  const buttons = "";
+  for (const [path, names] of [
     ["accounts", ["Username", "State", "Organization", "Last used", "Created"]],
     [
       "applications",
@@ -190,21 +218,27 @@ test("on a phone nothing of a row is lost, and the order can be chosen", async (
     ],
     ["organizations", ["Name", "Visitor policy", "2FA", "Members", "Applications", "Created"]],
     ["audit?actor=user-4", ["Time", "What happened", "Outcome", "Who", "Where", "From"]],
+    ["tunnels", ["Tunnel", "State", "Leads to", "Round trip", "Requests", "Out / in", "Opened", buttons]],
+    ["keys", ["Key", "May", "For", "Last used", "Made", "Expires", buttons]],
+    ["me/sessions", ["Device", "Last seen", "Logged in", "Ends", buttons]],
+    ["whitelists", ["Address or range", "Description", "Added", buttons]],
+    ["whitelists/organizations", ["Belongs to", "Address or range", "Description", "Added"]],
   ] as const) {
     await page.goto(`${stage.origin}/dashboard/${path}`);
     // Not one of the skeleton.
     const row = page.locator("tr:has(td[data-label])").first();
     await row.waitFor();
-    for (const label of labels) {
-      expect({ path, label, seen: await row.locator(`td[data-label="${label}"]`).isVisible() }).toEqual({
-        path,
-        label,
-        seen: true,
-      });
-    }
+    expect({ path, ...(await cellsOf(row)) }).toEqual({ path, names: [...names], lost: [] });
     await page.getByRole("combobox", { name: "Order" }).waitFor();
   }
+  // What was asked, when and how it went says by itself what it is; the newest stand first.
+  await page.goto(`${stage.origin}/dashboard/requests`);
+  const request = page.getByRole("row").filter({ hasText: "/a/rather/long" });
+  await request.waitFor();
+  expect(await cellsOf(request)).toEqual({ names: Array(8).fill(""), lost: [] });
   await tab.check();
+  await agent.stop(0);
+  await service.stop(true);
   await page.goto(`${stage.origin}/dashboard/accounts`);
   await page.getByRole("combobox", { name: "Order" }).selectOption("Username, ascending");
   await page.waitForURL("**sort=username*");

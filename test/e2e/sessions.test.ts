@@ -245,14 +245,34 @@ describe("ending sessions", () => {
     await using tab = await tabOf(person, "me/sessions");
     const { page } = tab;
     await stage.logIn(person);
+    // Both were begun by this process; the address keeps what was typed and chosen.
+    await page.getByRole("searchbox").fill("NOT bun");
+    await page.getByText("Nothing matches").waitFor();
+    await page.waitForURL("**/me/sessions?session-q=NOT*");
     await page.reload();
+    await page.getByText("Nothing matches").waitFor();
+    expect(await page.getByRole("searchbox").inputValue()).toBe("NOT bun");
+    await page.getByRole("searchbox").fill("bun");
+    await page.getByText("This one").waitFor();
+    await page.getByRole("combobox", { name: "Session" }).selectOption("Of this browser");
+    await page.getByRole("button", { name: "End…" }).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "NOT this session" }).click();
+    await page.getByText("This one").waitFor({ state: "detached" });
+    await page.waitForURL("**session-current=%21true*");
+    await page.reload();
+    await page.getByRole("button", { name: "NOT this session", pressed: true }).waitFor();
+    await page.getByRole("button", { name: "End…" }).waitFor();
+    expect(await page.locator("tbody tr").count()).toBe(1);
     await page.getByRole("button", { name: "End…" }).first().click();
+    await page.getByRole("dialog").getByText("is logged out at once").waitFor();
+    await tab.looks("dialog-session-end", true);
     await page.getByRole("button", { name: "End session" }).click();
     await page.getByText("The session was ended.").waitFor();
-    await page.getByRole("button", { name: "End…" }).waitFor({ state: "detached" });
-    await tab.check();
-    await page.reload();
+    await page.getByText("Nothing matches").waitFor();
+    await page.getByRole("button", { name: "Clear the filters" }).click();
     await page.getByText("This one").waitFor();
+    expect(await page.getByRole("button", { name: "End…" }).count()).toBe(0);
+    await tab.check();
   });
 
   test("turning the second factor off ends the session and asks to log in again, over the page", async () => {
@@ -270,7 +290,7 @@ describe("ending sessions", () => {
     const dialog = page.getByRole("dialog", { name: "Turn off two-factor authentication?" });
     await dialog.getByLabel("Current password").fill(goodPassword);
     await dialog.getByLabel("Code from your authenticator").fill(codeOf(seed, 1));
-    await tab.check();
+    await tab.looks("dialog-me-totp-off", true);
     await dialog.getByRole("button", { name: "Turn off" }).click();
     await logInAgain(page);
     await page.getByRole("button", { name: "Turn on…" }).waitFor();
