@@ -131,11 +131,29 @@ describe("first boot", () => {
     expect(await page.locator("[data-secret]").textContent()).toMatch(/^•{20}$/);
     const abandoned = await readSecret(page, "secret");
 
-    // A reload in the middle: the code is still there, nothing was created, and the wizard goes through from its beginning.
+    // A reload in the middle: the code is still there, nothing was created, and the wizard says that it is at its beginning.
+    const beginAgain = async () => {
+      await page.getByText("After a reload you begin here again").waitFor();
+      expect(await page.getByLabel("One-time code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
+      await fillPassword(page);
+      await page.getByRole("button", { name: "Continue" }).click();
+    };
     await page.reload();
-    expect(await page.getByLabel("One-time code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
-    await fillPassword(page);
-    await page.getByRole("button", { name: "Continue" }).click();
+    await beginAgain();
+    // Even with the recovery codes on screen.
+    await page.getByLabel("First code").fill(codeOf(await readSecret(page, "secret")));
+    await page.getByRole("button", { name: "Turn on" }).click();
+    await page.getByText("Save the recovery codes now").waitFor();
+    await page.reload();
+    await beginAgain();
+    // What was begun and has expired, or in another browser, leads back to where it can be begun, and says so.
+    await page.getByLabel("First code").fill("123456");
+    await tab.context.clearCookies();
+    await page.getByRole("button", { name: "Turn on" }).click();
+    await page.getByText("has expired. Begin again.").waitFor();
+    await tab.check();
+    await tab.shot("setup-begin-again");
+    await beginAgain();
     await page.getByRole("img", { name: "QR code" }).waitFor();
     await tab.check();
     await tab.shot("setup-totp");
@@ -157,9 +175,16 @@ describe("first boot", () => {
     expect(await page.getByRole("checkbox", { name: "Allow agents from my current address" }).isChecked()).toBe(true);
     await tab.check();
     await tab.shot("setup-finish");
+    await using late = await browser.open();
+    await late.page.goto(setupUrl.href);
+    await fillPassword(late.page);
     await page.getByRole("button", { name: "Finish" }).click();
     await page.getByRole("heading", { name: "The server is yours" }).waitFor();
     await tab.check();
+    // Whoever comes second is told so, and can log in.
+    await late.page.getByRole("button", { name: "Continue" }).click();
+    await late.page.getByRole("heading", { name: "This server is set up" }).waitFor();
+    await late.page.getByRole("link", { name: "Log in" }).waitFor();
     await tab.shot("setup-done");
 
     await page.getByRole("button", { name: "Make its token" }).click();

@@ -2,6 +2,7 @@
 
 import { useNavigate } from "@solidjs/router";
 import { createResource, createSignal, For, Match, onMount, Show, Switch, type JSX } from "solid-js";
+import { ApiError } from "../../api/client.ts";
 import { setupComplete, setupInit, setupStatus, setupTotp } from "../../api/login.ts";
 import { loadMe } from "../../api/session.ts";
 import type { TotpEnrolment } from "../../api/types.ts";
@@ -10,7 +11,7 @@ import { LinkButton } from "../../ui/button.tsx";
 import { CheckBox } from "../../ui/choice.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
-import { Problem } from "../../ui/note.tsx";
+import { Problem, ProblemNote } from "../../ui/note.tsx";
 import { checkNewPassword, NewPassword } from "../password-fields.tsx";
 import { TotpEnrolForm } from "./enrol-step.tsx";
 import { FirstAgent } from "./first-agent.tsx";
@@ -34,6 +35,19 @@ export default function Setup(): JSX.Element {
   );
   const [step, setStep] = createSignal<Step>("credentials");
   const [enrolment, setEnrolment] = createSignal<TotpEnrolment | null>(null);
+  const [lapsed, setLapsed] = createSignal<unknown>(null);
+  /** Where there is nothing left to go on with, the wizard is at its beginning again, and says why. */
+  const orBegin = async <T,>(sent: Promise<T>): Promise<T> => {
+    try {
+      return await sent;
+    } catch (error) {
+      const code = error instanceof ApiError ? error.code : "";
+      if (code === "setup_done") await refetch();
+      if (code === "unauthorized") setLapsed(error);
+      if (code === "setup_done" || code === "unauthorized") setStep("credentials");
+      throw error;
+    }
+  };
   onMount(() => {
     document.title = "Set up · digit-link";
   });
@@ -47,14 +61,15 @@ export default function Setup(): JSX.Element {
       ...checkNewPassword(values.password, values.repeated, "password"),
     }),
     submit: async ({ code, username, password }) => {
-      setEnrolment(await setupInit({ code: code.trim(), username: username.trim(), password }));
+      setEnrolment(await orBegin(setupInit({ code: code.trim(), username: username.trim(), password })));
+      setLapsed(null);
       setStep("totp");
     },
   });
   const finish = createForm({
     initial: { allowCurrentAddress: true },
     submit: async ({ allowCurrentAddress }) => {
-      await setupComplete(allowCurrentAddress);
+      await orBegin(setupComplete(allowCurrentAddress));
       // From here on somebody is logged in.
       await loadMe();
       setStep("done");
@@ -95,6 +110,11 @@ export default function Setup(): JSX.Element {
               <Switch>
                 <Match when={step() === "credentials"}>
                   <h1>Set up this server</h1>
+                  <Show when={lapsed()}>{(error) => <ProblemNote error={error()} />}</Show>
+                  <p>
+                    Nothing is created before the last step. After a reload you begin here again, with a new entry in
+                    your authenticator.
+                  </p>
                   <Form form={credentials} action="Continue" wide>
                     <TextField
                       label="One-time code"
@@ -120,7 +140,7 @@ export default function Setup(): JSX.Element {
                       <p>System administrators always log in with a second factor.</p>
                       <TotpEnrolForm
                         enrolment={value()}
-                        verify={async (code) => (await setupTotp(code)).recoveryCodes}
+                        verify={async (code) => (await orBegin(setupTotp(code))).recoveryCodes}
                         onDone={() => setStep("finish")}
                       />
                     </>
