@@ -4,7 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { startBrowser } from "./browser.ts";
 import { builtDashboard } from "./built-dashboard.ts";
+import { startStage } from "./stage.ts";
 
 interface Chunk {
   file: string;
@@ -42,6 +44,20 @@ describe("bundle", () => {
 
   test.each(pages)("the first page %s needs at most 120 KB of compressed script", (page) => {
     expect(gzipBytes(filesOf(page, filesOf(entry)))).toBeLessThan(firstPageLimitBytes);
+  });
+
+  test("all the script that a browser has loaded when the overview stands, chart and all, is at most 120 KB compressed", async () => {
+    await using stage = await startStage();
+    await using browser = await startBrowser();
+    await using tab = await browser.open();
+    await stage.enter(tab.context, await stage.admin());
+    await tab.page.goto(`${stage.origin}/dashboard/overview`);
+    await tab.page.getByRole("figure", { name: "Traffic of the last hour" }).waitFor();
+    const loaded = `performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname)`;
+    const paths = await tab.page.evaluate<string[]>(loaded);
+    const scripts = new Set(paths.filter((path) => path.endsWith(".js")).map((path) => path.slice(1)));
+    expect(scripts.has(manifest["src/pages/overview/traffic-card.tsx"]?.file ?? "")).toBe(true);
+    expect(gzipBytes(scripts)).toBeLessThan(firstPageLimitBytes);
   });
 
   test("security: the page has nothing inline and asks nobody else for anything", () => {
