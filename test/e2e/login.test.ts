@@ -95,6 +95,68 @@ describe("log-in", () => {
     await tab.check();
   });
 
+  test("the addresses outside of the dashboard lead on, logged in or not, by a link, after a reload, and back", async () => {
+    const person = await stage.person({ username: "walker" });
+    await using tab = await browser.open();
+    const { page } = tab;
+    /** As a link would: within the same document. */
+    const follow = (path: string) =>
+      page.evaluate(`(() => {
+        const link = Object.assign(document.createElement("a"), { href: "${path}" });
+        document.querySelector("main").append(link);
+        link.click();
+        link.remove();
+      })()`);
+    const at = async (path: string, heading: string) => {
+      await page.waitForURL(stage.origin + path);
+      await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
+    };
+    const logIn = ["/login", "Log in"] as const;
+    const setUp = ["/setup", "This server is set up"] as const;
+    const asked = ["/login?next=%2Fdashboard", "Log in"] as const;
+    const home = ["/dashboard/overview", "Hello, walker"] as const;
+
+    // What only leads on leaves nothing in the history: going back never meets it again.
+    const walk = async (
+      start: readonly [string, string],
+      ways: [path: string, leadsTo: readonly [string, string]][],
+    ) => {
+      await page.goto(stage.origin + start[0]);
+      for (const [path, leadsTo] of ways) {
+        await at(...start);
+        await follow(path);
+        await at(...leadsTo);
+        await page.reload();
+        await at(...leadsTo);
+        if (leadsTo[0] !== start[0]) await page.goBack();
+      }
+      await at(...start);
+    };
+    await walk(setUp, [
+      ["/", logIn],
+      ["/login", logIn],
+      ["/setup", setUp],
+      ["/dashboard", asked],
+    ]);
+    await page.getByRole("link", { name: "Log in" }).click();
+    await at(...logIn);
+
+    await stage.enter(tab.context, person);
+    await walk(
+      ["/dashboard/me", "My account"],
+      [
+        ["/", home],
+        ["/login", home],
+        ["/setup", setUp],
+        ["/dashboard", home],
+      ],
+    );
+    // Whoever is logged in comes from there to the dashboard.
+    await page.goto(stage.origin + setUp[0]);
+    await page.getByRole("link", { name: "Log in" }).click();
+    await at(...home);
+  });
+
   describe("security", () => {
     test("the session is where no script can read it: neither in a storage of the browser nor in a cookie for scripts", async () => {
       await stage.person({ username: "reader" });
