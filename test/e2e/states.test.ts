@@ -10,15 +10,21 @@ import { startStage, type Person, type Stage } from "./stage.ts";
 setDefaultTimeout(240_000);
 let browser: Browser;
 let stage: Stage;
+let orgId: string;
 let appId: string;
+let accountId: string;
+let admin: Person;
 let olga: Person;
 beforeAll(async () => {
   [browser, stage] = await Promise.all([startBrowser(), startStage()]);
-  const admin = await stage.admin();
+  admin = await stage.admin();
   const create = <T>(path: string, body: unknown) => stage.call<T>(admin, "POST", path, body);
   const { organization } = await create<{ organization: { id: string } }>("/admin/organizations", { name: "Acme" });
-  const shop = { orgId: organization.id, subdomain: "shop", name: "Shop" };
+  orgId = organization.id;
+  const shop = { orgId, subdomain: "shop", name: "Shop" };
   appId = (await create<{ application: { id: string } }>("/admin/applications", shop)).application.id;
+  const milo = { username: "milo", orgId };
+  accountId = (await create<{ account: { id: string } }>("/admin/accounts", milo)).account.id;
   const fresh = await create<{ organization: { id: string } }>("/admin/organizations", { name: "Fresh" });
   olga = await stage.person({ username: "olga", orgId: fresh.organization.id, isOrgAdmin: true });
 });
@@ -38,21 +44,23 @@ async function tabOf(person: Person, port = stage.port): Promise<Tab> {
 /** What the server answers when something in it broke. */
 const broken = { error: { code: "internal", message: "Something went wrong here. Try again.", requestId: "req-4711" } };
 
-/** Stands between page and API: holds every answer, breaks it, or lets it through. */
+/** Stands between page and API: holds every answer (or only those to `calls`), breaks it, or lets it through. */
 async function interpose(page: Page) {
   let mode: "hold" | "break" | "pass" = "hold";
+  let meant = /./;
   const held: (() => Promise<void>)[] = [];
   const answer = async (route: Route) => {
     if (mode === "break") await route.fulfill({ status: 500, json: broken });
     else await route.continue();
   };
   await page.route(/\/(admin|org)\/(?!me|events)|\/auth\/sessions/, async (route) => {
-    if (route.request().resourceType() !== "fetch") return route.continue();
+    if (route.request().resourceType() !== "fetch" || !meant.test(route.request().url())) return route.continue();
     if (mode === "hold") held.push(() => answer(route));
     else await answer(route);
   });
-  return async (next: typeof mode) => {
+  return async (next: typeof mode, calls = /./) => {
     mode = next;
+    meant = calls;
     if (next !== "hold") await Promise.all(held.splice(0).map((one) => one()));
   };
 }
@@ -66,6 +74,27 @@ function forgive(tab: Tab, provoked: string): void {
 const loading = (page: Page) =>
   // Not the moment before the page's own script is there.
   page.locator("[role=status][aria-label^=Loading]:not([aria-label='Loading the page'])").first();
+
+/** What failed says with which request, and that one may try again. */
+async function hasFailed(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Try again" }).first().waitFor();
+  await page.getByText("req-4711").first().waitFor();
+}
+
+/** Presses every button: each goes by itself where the stream has the list fetched again, and comes back when that still broke. */
+async function tryAgainUntil(page: Page, shown: string | RegExp): Promise<void> {
+  const again = page.getByRole("button", { name: "Try again" }).first();
+  const rows = page.locator("main").getByText(shown).first();
+  await eventually(
+    async () => {
+      await again.or(rows).first().waitFor();
+      if (await again.isVisible()) await again.click({ timeout: 1_000 }).catch(() => {});
+      return (await rows.isVisible()) && !(await again.isVisible());
+    },
+    `${shown} is there`,
+    15_000,
+  );
+}
 
 describe("loading and failing", () => {
   const pages: [path: string, shown: string | RegExp][] = [
@@ -82,7 +111,7 @@ describe("loading and failing", () => {
   ];
 
   test("each list shows its shape while it loads and a way to try again when that fails, and then its rows", async () => {
-    await using tab = await tabOf(await stage.admin());
+    await using tab = await tabOf(admin);
     const { page } = tab;
     const become = await interpose(page);
     // What happens on the server has lists fetched again at any moment, which is broken as well.
@@ -101,30 +130,75 @@ describe("loading and failing", () => {
       await tab.check();
       await tab.shot(`loading-${path.replace(/\W/g, "-").replace(appId, "id")}`);
       await become("break");
-      const again = page.getByRole("button", { name: "Try again" });
-      await again.first().waitFor();
-      await page.getByText("req-4711").first().waitFor();
+      await hasFailed(page);
       await tab.check();
       await tab.shot(`failed-${path.replace(/\W/g, "-").replace(appId, "id")}`);
       await become("pass");
-      const rows = page.locator("main").getByText(shown).first();
-      // The button goes by itself where the stream has the list fetched again, and comes back when that still broke.
-      const tryAgain = () => again.first().click({ timeout: 1_000 });
-      await eventually(
-        () =>
-          tryAgain().then(
-            () => rows.isVisible(),
-            () => rows.isVisible(),
-          ),
-        `${path} is there`,
-        15_000,
-      );
+      await tryAgainUntil(page, shown);
       expect(tab.problems, path).toEqual([]);
     }
   });
 
+  /** Pages of one thing: what stands there in the end, and its tabs by what each of them asks the server for. */
+  const pagesOfOne = (): [
+    who: Person,
+    path: string,
+    shown: string,
+    tabs: [name: string, calls: RegExp, shown: string][],
+  ][] => [
+    [
+      admin,
+      `organizations/${orgId}/settings`,
+      "Delete this organization",
+      [
+        ["Applications", /\/applications\?/, "shop"],
+        ["Members", /\/accounts\?/, "milo"],
+        ["Traffic", /\/traffic/, "Show as a table"],
+        ["Visitor policy", /\/policy/, "There is no policy yet"],
+        ["Limits", /limits?$/, "MAX_TUNNELS_PER_ORGANIZATION"],
+        ["API keys", /\/api-keys/, "No keys yet"],
+        ["Agent whitelist", /\/whitelist/, "This list is empty"],
+      ],
+    ],
+    [
+      admin,
+      `applications/${appId}/settings`,
+      "Delete this application",
+      [
+        ["API keys", /\/api-keys/, "No keys yet"],
+        ["Agent whitelist", /\/whitelist/, "This list is empty"],
+        ["Limiter", /\/rate-limit/, "inherited from the server's settings"],
+      ],
+    ],
+    [admin, `accounts/${accountId}`, "Place and role", []],
+    [olga, "limits", "MAX_TUNNELS_PER_ORGANIZATION", []],
+    [olga, "settings", "Require two-factor", []],
+  ];
+
+  test("so does each page of one thing, and each tab of it by itself", async () => {
+    for (const [who, path, shown, tabs] of pagesOfOne()) {
+      await using tab = await tabOf(who);
+      const { page } = tab;
+      const become = await interpose(page);
+      forgiveFromNow(tab, "a status of 500");
+      const walk = async (open: () => Promise<unknown>, calls: RegExp, mark: string) => {
+        await become("hold", calls);
+        await open();
+        await loading(page).waitFor();
+        await become("break", calls);
+        await hasFailed(page);
+        await become("pass");
+        await tryAgainUntil(page, mark);
+      };
+      await walk(() => page.goto(`${stage.origin}/dashboard/${path}`), /./, shown);
+      const links = page.getByRole("main").getByRole("navigation");
+      for (const [name, calls, mark] of tabs)
+        await walk(() => links.getByRole("link", { name, exact: true }).click(), calls, mark);
+    }
+  });
+
   test("both states pass in every look", async () => {
-    await using tab = await tabOf(await stage.admin());
+    await using tab = await tabOf(admin);
     const { page } = tab;
     const become = await interpose(page);
     await page.goto(`${stage.origin}/dashboard/accounts`);
@@ -160,7 +234,7 @@ describe("nothing there yet", () => {
 describe("the server is away", () => {
   test("a list, a page that was never opened and a form say so, keep what is there, and go on when it is back", async () => {
     await using relay = startRelay(stage.port);
-    await using tab = await tabOf(await stage.admin(), relay.port);
+    await using tab = await tabOf(admin, relay.port);
     const { page } = tab;
     await page.getByRole("link", { name: "Accounts", exact: true }).click();
     await page.getByRole("link", { name: "olga" }).waitFor();

@@ -189,6 +189,10 @@ describe("the stream", () => {
     await page.getByRole("button", { name: "/before-gap" }).waitFor();
     relay.pause();
     await page.getByText("Connection lost, trying again").waitFor();
+    // Nothing of the page is older than the moment at which it stopped to be live.
+    const bar = page.getByRole("status").filter({ hasText: /Not live since .*(?:ago|now)/ });
+    await bar.getByText("The connection for live updates is lost").waitFor();
+    await tab.shot("not-live");
     await live.visit("gappy", "/during-gap");
     // As after a restart of the server: it knows nothing of what was heard before.
     await page.route("**/admin/events", (route) =>
@@ -196,6 +200,7 @@ describe("the stream", () => {
     );
     relay.resume();
     await page.getByRole("button", { name: "/during-gap" }).waitFor({ timeout: 30_000 });
+    await bar.waitFor({ state: "detached" });
     await page.getByText("Some requests may be missing here").waitFor();
     const rows = await page.locator("tbody tr").allInnerTexts();
     const told = rows.map((row) => /\/during-gap|missing here|\/before-gap/.exec(row)?.[0]).slice(0, 3);
