@@ -188,7 +188,8 @@ export class ShardIngress implements IngressHost {
       appId: entry.appId,
       orgId: entry.orgId,
       address: visitor.address,
-      principal: pass.user ?? pass.email,
+      // A provider's subject is often a number that nobody knows.
+      principal: pass.email ?? pass.user,
       repeatable: !hasBody && isSafe(head),
       startedAt,
       judgedAt,

@@ -84,7 +84,7 @@ async function comeAs(page: Page, who: string): Promise<void> {
 }
 
 describe("single sign-on", () => {
-  test("made and tested in the editor; a domain and a claim decide; who is refused reads the rule, and may come as somebody else", async () => {
+  test("made and tested in the editor; a domain and a claim decide; who is refused reads the rule, and may come as somebody else; without the policy anybody may", async () => {
     await using tab = await adminTab(`organizations/${orgId}/policy`);
     const { page } = tab;
     await page.getByText("There is no policy yet").waitFor();
@@ -152,7 +152,28 @@ describe("single sign-on", () => {
     await page.getByRole("dialog").getByText(request).waitFor();
     await page.getByRole("dialog").getByText("claim_mismatch").first().waitFor();
     await page.getByRole("dialog").getByText("cyd@example.com").first().waitFor();
+
+    // Who came stands beside the address in the list of requests.
+    await page.goto(`${stage.origin}/dashboard/requests`);
+    const visit = page.getByRole("row").filter({ hasText: "ada@example.com" }).filter({ hasText: "/guide" });
+    await visit.getByRole("cell", { name: "ada@example.com 127.0.0.1" }).waitFor();
     expect(tab.problems).toEqual([]);
+
+    // Without the policy the application is public: the question says so, its page says so, and strangers get in.
+    await page.goto(`${stage.origin}/dashboard/organizations/${orgId}/policy`);
+    await page.getByRole("button", { name: "Remove the stored policy…" }).click();
+    await page.getByRole("dialog").getByText("becomes public: anybody may visit it").waitFor();
+    await page.getByRole("button", { name: "Remove the policy", exact: true }).click();
+    await page.getByText("The policy was removed.").waitFor();
+    await page.getByText("There is no policy yet").waitFor();
+    expect(await page.getByRole("button", { name: "Remove the stored policy…" }).count()).toBe(0);
+    await tab.check();
+    await page.goto(`${stage.origin}/dashboard/applications/${apps["handbook"]}`);
+    await page.getByText("Open to the world").waitFor();
+    await tab.check();
+    await eventually(async () => (await fetch(urlOf("handbook", "/guide"))).ok, "the application is public");
+    await visitor.page.goto(urlOf("handbook", "/guide"));
+    await visitor.page.getByText("/guide for somebody").waitFor();
   });
 });
 
