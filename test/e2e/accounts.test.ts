@@ -22,6 +22,16 @@ async function adminTab(path: string): Promise<Tab> {
   return tab;
 }
 
+/** The status of the admin's log-in with the password and a recovery code. */
+async function recover(code: string): Promise<number> {
+  const headers = { "content-type": "application/json", origin: stage.origin };
+  const post = (path: string, body: object) =>
+    fetch(stage.origin + path, { method: "POST", headers, body: JSON.stringify(body) });
+  const begun = await post("/auth/login", { username: "admin", password: goodPassword });
+  const { pendingToken } = (await begun.json()) as { pendingToken: string };
+  return (await post("/auth/totp/verify", { pendingToken, code })).status;
+}
+
 describe("accounts", () => {
   test("create: the token is shown once, masked; rename to a taken name is refused at the field; delete asks for the name", async () => {
     await using tab = await adminTab("accounts");
@@ -143,11 +153,31 @@ describe("own account", () => {
     await dialog.getByLabel("First code").fill(codeOf(seed));
     await dialog.getByRole("button", { name: "Turn on" }).click();
     await dialog.getByText("Save the recovery codes now").waitFor();
+    const readCodes = async () => {
+      await dialog.getByRole("button", { name: "Show", exact: true }).click();
+      return dialog.locator(".codes li").allTextContents();
+    };
+    const [oldCode = ""] = await readCodes();
     await keepSecret(page);
     admin.seed = seed;
     // A new second factor ends every session and starts a new one here.
     await page.getByText("Two-factor authentication").first().waitFor();
     admin.cookie = (await tab.context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
+
+    await page.getByRole("button", { name: "New recovery codes…" }).click();
+    await dialog.getByLabel("Code from your authenticator").fill("000000");
+    await dialog.getByRole("button", { name: "Make new codes" }).click();
+    await dialog.locator(".field-error").getByText("The code is wrong").waitFor();
+    await dialog.getByLabel("Code from your authenticator").fill(codeOf(seed, 1));
+    await dialog.getByRole("button", { name: "Make new codes" }).click();
+    await dialog.getByText("Save the recovery codes now").waitFor();
+    await tab.looks("dialog-me-codes-made", true);
+    const codes = await readCodes();
+    expect(new Set([...codes, oldCode]).size).toBe(11);
+    await keepSecret(page);
+    await page.getByText("The new codes are in force; the old ones have stopped.").waitFor();
+    expect(await page.textContent("body")).not.toContain(codes[0]!);
+    expect([await recover(oldCode), await recover(codes[0]!)]).toEqual([401, 200]);
 
     // The refused password still stands in its form.
     await page.getByRole("link", { name: "Sessions" }).click();

@@ -115,6 +115,25 @@ describe("tunnels", () => {
     expect(await row("fourth").count()).toBe(0);
     await page.getByRole("heading", { name: "Tunnels" }).hover();
     await row("fourth").waitFor();
+
+    // A row that somebody else has cleared meanwhile stays, as what it is, until the reader hides it.
+    await page.getByRole("switch", { name: "Follow" }).uncheck();
+    const admin = await stage.admin();
+    const { tunnels } = await stage.call<{ tunnels: { id: string }[] }>(admin, "GET", "/admin/tunnels?q=first");
+    await stage.call(admin, "DELETE", `/admin/tunnels/${tunnels[0]?.id}`);
+    const clear = () => stage.call(admin, "POST", `/admin/tunnels/${tunnels[0]?.id}/clear`);
+    await eventually(() => clear().then(Boolean, () => false), "its agent has left");
+    await row("first").getByText("Offline").waitFor();
+    await page.getByRole("button", { name: "Actions for first" }).click();
+    await page.getByRole("menuitem", { name: "Hide this row" }).waitFor();
+    await eventually(async () => {
+      const items = await page.getByRole("menuitem").allInnerTexts();
+      return items.join() === "Hide this row";
+    }, "there is nothing left to clear");
+    await page.getByRole("menuitem", { name: "Hide this row" }).click();
+    await row("first").waitFor({ state: "detached" });
+    expect(await page.locator("tbody tr").count()).toBe(3);
+    await tab.check();
   });
 
   test("disconnecting says what happens, asks once and reports", async () => {
