@@ -15,12 +15,16 @@ interface Cluster {
 // On globalThis because each test file may get its own copy of this module.
 const holder = globalThis as { digitLinkTestCluster?: Promise<Cluster> };
 
-/** Creates an empty database and returns its URL. The cluster starts at the first call and dies with this process. */
-export async function freshPostgresUrl(): Promise<string> {
+/**
+ * Creates an empty database, or a copy of the one at `like` (to which nobody is connected), and returns its URL. The cluster starts at
+ * the first call and dies with this process.
+ */
+export async function freshPostgresUrl(like?: string): Promise<string> {
   holder.digitLinkTestCluster ??= startCluster();
   const cluster = await holder.digitLinkTestCluster;
   const name = `test_${++cluster.databases}`;
-  await cluster.admin.unsafe(`create database ${name}`);
+  const template = like === undefined ? "" : ` template ${new URL(like).pathname.slice(1)}`;
+  await cluster.admin.unsafe(`create database ${name}${template}`);
   return urlOf(cluster.port, name);
 }
 
@@ -59,6 +63,9 @@ async function startCluster(): Promise<Cluster> {
     "full_page_writes=off",
     "-c",
     "max_connections=200",
+    // Hundreds of databases that live for seconds: visiting them would be most of what it does.
+    "-c",
+    "autovacuum=off",
   ];
   const watchdog = Bun.spawn([...asUser, "sh", "-c", script, "sh", ...server, ...fast], {
     cwd: folder,
