@@ -45,6 +45,89 @@ describe("lists", () => {
     expect(await page.getByRole("switch", { name: "Follow" }).isChecked()).toBe(false);
   });
 
+  test("applications stand still under the reader, and tell what is gone", async () => {
+    const made = (subdomain: string) =>
+      live.stage
+        .call<{ application: { id: string } }>(live.boss, "POST", "/org/applications", { subdomain, name: subdomain })
+        .then(({ application }) => application.id);
+    const kept = await made("kept");
+    const doomed = await made("doomed");
+    await using tab = await live.adminTab("applications");
+    const { page } = tab;
+    await isLive(page);
+    const rows = page.locator("tbody tr");
+    const names = async () => (await rows.locator("td:first-child a").allTextContents()).join(" ");
+    await eventually(async () => (await names()) === "doomed kept Web Shop", "all are listed");
+    await rows.first().hover();
+    const newcomer = await made("newcomer");
+    await live.stage.call(live.boss, "PUT", `/org/applications/${kept}`, { name: "renamed" });
+    await live.stage.call(live.boss, "DELETE", `/org/applications/${doomed}`);
+    await using _agent = await live.open("anything");
+    await page.getByRole("button", { name: "Show 1 new application" }).waitFor();
+    await page.getByText("No longer on this page").first().waitFor();
+    expect(await names()).toBe("doomed renamed Web Shop");
+    await tab.looks("applications-held", true);
+    await page.getByRole("heading", { name: "Applications" }).hover();
+    await eventually(async () => (await names()) === "newcomer renamed Web Shop", "it moved on when nobody was in it");
+
+    await page.getByRole("switch", { name: "Follow" }).uncheck();
+    await live.stage.call(live.boss, "DELETE", `/org/applications/${newcomer}`);
+    await using _other = await live.open("another");
+    await page.getByText("No longer on this page").first().waitFor();
+    expect(await names()).toBe("newcomer renamed Web Shop");
+    await page.getByRole("switch", { name: "Follow" }).check();
+    await eventually(async () => (await names()) === "renamed Web Shop", "it follows again");
+  });
+
+  test("what a picker offers stands still while it is open", async () => {
+    await using tab = await live.adminTab("tunnels");
+    const { page } = tab;
+    await isLive(page);
+    const picker = page.getByRole("combobox", { name: "Application" });
+    await picker.click();
+    await page.getByRole("option", { name: "shop" }).waitFor();
+    const { application } = await live.stage.call<{ application: { id: string } }>(
+      ...([live.boss, "POST", "/org/applications", { subdomain: "another-app", name: "Another" }] as const),
+    );
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    await using _agent = await live.open("for-the-picker");
+    await page.getByText("for-the-picker", { exact: true }).waitFor();
+    expect(asked).toContain("/admin/tunnels");
+    expect(asked).not.toContain("/admin/applications");
+    await page.keyboard.press("Escape");
+    await picker.click();
+    await page.getByRole("option", { name: "another-app" }).waitFor();
+    await live.stage.call(live.boss, "DELETE", `/org/applications/${application.id}`);
+  });
+
+  test("a list that is fetched again as one comes back moves no row under the pointer, but by the reader's own act", async () => {
+    const admin = await live.stage.admin();
+    const allow = (ipRange: string) => live.stage.call(admin, "POST", "/admin/whitelist", { ipRange });
+    await allow("192.0.2.1");
+    await using tab = await live.adminTab("whitelists");
+    const { page } = tab;
+    await page.clock.install();
+    await page.reload();
+    const rows = page.locator("tbody tr");
+    const first = () => rows.first().locator("code").textContent();
+    await page.getByText("192.0.2.1").waitFor();
+    const before = await first();
+    await page.getByRole("button", { name: "Remove 192.0.2.1" }).hover();
+    await allow("192.0.2.2");
+    await page.clock.fastForward(6_000);
+    await page.evaluate(`window.dispatchEvent(new Event("visibilitychange"))`);
+    await page.getByRole("button", { name: "Show 1 new row" }).waitFor();
+    expect(await first()).toBe(before);
+    expect(await page.getByText("192.0.2.2").count()).toBe(0);
+    await tab.looks("whitelist-held", true);
+    await page.getByRole("button", { name: "Remove 192.0.2.1" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+    await page.getByText("192.0.2.2").waitFor();
+    expect(await rows.filter({ hasText: "192.0.2.1" }).count()).toBe(0);
+    await tab.check();
+  });
+
   test("requests of an application, page by page back to the oldest that is kept, which is said", async () => {
     await using _agent = await live.open("shop", live.boss.token);
     await using _other = await live.open("elsewhere");

@@ -1,14 +1,15 @@
 // Writing: every change a portal can make, each followed by fetching again what it touches.
 
 import { del, post, put } from "./client.ts";
-import { refresh } from "./query-client.ts";
+import { refresh, refreshChanged } from "./query-client.ts";
 import { base } from "./session.ts";
 import type * as t from "./types.ts";
 
 /** Runs a change, then refreshes; a failed refresh shows at the list itself, never as a failed change. */
 async function then<T>(change: Promise<T>, ...resources: string[]): Promise<T> {
   const answer = await change;
-  void refresh(...resources, "stats", "audit");
+  void refreshChanged(...resources);
+  void refresh("stats", "audit");
   return answer;
 }
 
@@ -93,8 +94,12 @@ export const removeWhitelist = (path: string, id: string) =>
 
 export const disconnectTunnel = (id: string) => then(del<void>(`${base()}/tunnels/${id}`), "tunnels", "applications");
 export const clearTunnel = (id: string) => then(post<void>(`${base()}/tunnels/${id}/clear`), "tunnels");
-export const checkTunnel = (id: string) =>
-  then(post<{ local?: t.LocalStatus }>(`${base()}/tunnels/${id}/check`), "tunnels");
+/** Changes nothing but what is known: the list stays as it is. */
+export async function checkTunnel(id: string): Promise<{ local?: t.LocalStatus }> {
+  const answer = await post<{ local?: t.LocalStatus }>(`${base()}/tunnels/${id}/check`);
+  void refresh("tunnels", "audit");
+  return answer;
+}
 
 /** `currentPassword` is left out only by an account that has none. */
 export interface Proof {

@@ -1,6 +1,7 @@
 // The cache of answers: when something is asked again, and how changed data reaches what is on screen.
 
 import { QueryClient } from "@tanstack/solid-query";
+import { createSignal } from "solid-js";
 import { ApiError } from "./client.ts";
 
 export const queryClient = new QueryClient({
@@ -22,7 +23,22 @@ export async function refetchFailed(): Promise<void> {
   await queryClient.refetchQueries({ type: "active", predicate: ({ state }) => state.status === "error" });
 }
 
-/** Fetch again whatever shows these resources (the part of the key after the portal's prefix). */
+/** For `meta`: the answer is chosen from, and is fetched again only by whoever asked for it. */
+export const still = { isStill: true };
+
+/** Fetch again whatever shows these resources (the first part of the key). */
 export async function refresh(...resources: string[]): Promise<void> {
-  await queryClient.invalidateQueries({ predicate: (query) => resources.includes(String(query.queryKey[0])) });
+  await queryClient.invalidateQueries({
+    predicate: ({ queryKey, meta }) => resources.includes(String(queryKey[0])) && meta !== still,
+  });
+}
+
+const [changes, setChanges] = createSignal<Readonly<Record<string, number>>>({});
+/** How often the reader has changed this resource: what comes of that is shown at once, even in a list that stands still. */
+export const changesOf = (resource: string): number => changes()[resource] ?? 0;
+
+/** After a change that the reader made. */
+export async function refreshChanged(...resources: string[]): Promise<void> {
+  setChanges((before) => ({ ...before, ...Object.fromEntries(resources.map((one) => [one, (before[one] ?? 0) + 1])) }));
+  await refresh(...resources);
 }

@@ -3,6 +3,7 @@
 import { keepPreviousData } from "@tanstack/solid-query";
 import { createSignal, onCleanup, type JSX } from "solid-js";
 import { messageOf, type Page, type Query } from "../api/client.ts";
+import { still } from "../api/query-client.ts";
 import * as resources from "../api/resources.ts";
 import type { Account, Application, Organization } from "../api/types.ts";
 import { useQuery } from "../api/use-query.ts";
@@ -81,6 +82,9 @@ export function Picker(props: {
     ...kind.list({ limit: asked, q: typed(), org: props.org }),
     placeholderData: keepPreviousData,
     enabled: opened(),
+    meta: still,
+    staleTime: 0,
+    refetchOnWindowFocus: false,
   }));
   const items = () => (found.isPending ? [] : ((found.data?.items ?? []) as unknown[]).slice(0, shown));
   const listed = () => items().map(kind.option);
@@ -112,7 +116,10 @@ export function Picker(props: {
         setPicked({ value, label });
         props.onValue(value, label);
       }}
-      onOpen={() => setOpened(true)}
+      onOpen={() => {
+        if (opened()) void found.refetch();
+        else setOpened(true);
+      }}
       takesTyped={props.takesTyped ?? false}
       {...(props.id === undefined ? {} : { id: props.id })}
       {...(props.label === undefined ? {} : { label: props.label })}

@@ -1,13 +1,14 @@
 // A live list that does not move under the reader: values change in place, rows come and go only while it may move.
 
 import { createEffect, createMemo, createSignal, on, untrack, type Accessor } from "solid-js";
-import type { ListQuery } from "./table.tsx";
 
 export interface HeldList<T> {
   rows: Accessor<T[]>;
   /** Rows that the server has and the reader does not see yet. */
   waiting: Accessor<number>;
-  /** Rows that are shown and gone on the server. */
+  /** All that the server listed wait, so there may be more of them than are known. */
+  allWait: Accessor<boolean>;
+  /** Rows that are shown and not listed any more. One that may only have been pushed to the next page is not gone. */
   isGone: (id: string) => boolean;
   /** When the server last listed a row, by this browser's clock. */
   lastListedMs: (id: string) => number;
@@ -17,15 +18,25 @@ export interface HeldList<T> {
   hide: (id: string) => void;
 }
 
-/**
- * `latest` is what the server has now (undefined until known); `key` starts afresh when it changes (filter, page).
- * `mayMove` is a Follow's.
- */
-export function createHeldList<T extends { id: string }>(
-  latest: Accessor<readonly T[] | undefined>,
-  key: Accessor<string>,
-  mayMove: Accessor<boolean>,
-): HeldList<T> {
+interface Held<T> {
+  /** What the server has now; undefined until known. */
+  latest: Accessor<readonly T[] | undefined>;
+  /** Once both the list and its rows may be others: after the reader's filter, page or change. */
+  key?: Accessor<string>;
+  /** An answer is under way: what is there yet is not what `key` asks for. */
+  isAsking?: Accessor<boolean>;
+  /** The list has a next page. */
+  hasMore?: Accessor<boolean>;
+  mayMove: Accessor<boolean>;
+}
+
+export function createHeldList<T extends { id: string }>({
+  latest,
+  key = () => "",
+  isAsking = () => false,
+  hasMore = () => false,
+  mayMove,
+}: Held<T>): HeldList<T> {
   const [hidden, setHidden] = createSignal<ReadonlySet<string>>(new Set());
   const [order, setOrder] = createSignal<string[] | null>(null);
   const known = new Map<string, T>();
@@ -40,7 +51,7 @@ export function createHeldList<T extends { id: string }>(
   };
   /** Another list was asked for: the rows of the one before stay until it is there. */
   let isOther = true;
-  createEffect(on(key, () => (isOther = true)));
+  createEffect(on(createMemo(key), () => (isOther = true)));
   createEffect(() => {
     // What the reader sees is no reason to look again: only new data and the leave to move are.
     const listed = latest();
@@ -48,50 +59,35 @@ export function createHeldList<T extends { id: string }>(
     if (listed === undefined) return;
     for (const { id } of listed) listedMs.set(id, Date.now());
     if (may || isOther || untrack(order)?.length === 0) untrack(catchUp);
-    isOther = false;
+    if (!untrack(isAsking)) isOther = false;
   });
   const byId = createMemo(() => new Map((latest() ?? []).map((row) => [row.id, row])));
-  const rows = createMemo(() => {
-    const ids = order() ?? (latest() ?? []).map(({ id }) => id);
-    return ids.flatMap((id) => {
+  const shownIds = createMemo(() => order() ?? [...byId().keys()]);
+  const rows = createMemo(() =>
+    shownIds().flatMap((id) => {
       const row = byId().get(id) ?? known.get(id);
       if (row === undefined || hidden().has(id)) return [];
       known.set(id, row);
       return [row];
-    });
+    }),
+  );
+  const gone = createMemo((): ReadonlySet<string> => {
+    if (latest() === undefined) return new Set();
+    const ids = shownIds();
+    const end = hasMore() ? ids.findLastIndex((id) => byId().has(id)) : ids.length;
+    return new Set(ids.slice(0, end).filter((id) => !byId().has(id)));
   });
-  const waiting = () => {
-    const shown = new Set(order() ?? byId().keys());
+  const waiting = createMemo(() => {
+    const shown = new Set(shownIds());
     return [...byId().keys()].filter((id) => !shown.has(id)).length;
-  };
+  });
   return {
     rows,
     waiting,
-    isGone: (id) => latest() !== undefined && !byId().has(id),
+    allWait: () => waiting() > 0 && waiting() === byId().size,
+    isGone: (id) => gone().has(id),
     lastListedMs: (id) => listedMs.get(id) ?? Date.now(),
     catchUp,
     hide: (id) => setHidden((all) => new Set([...all, id])),
-  };
-}
-
-/** The query as a table shows it, with the rows that are held. */
-export function withRows<T>(query: ListQuery<T>, rows: Accessor<T[]>): ListQuery<T> {
-  return {
-    get isPending() {
-      return query.isPending;
-    },
-    get isError() {
-      return query.isError;
-    },
-    get isPlaceholderData() {
-      return query.isPlaceholderData;
-    },
-    get error() {
-      return query.error;
-    },
-    get data() {
-      return query.data === undefined ? undefined : { ...query.data, items: rows() };
-    },
-    refetch: () => query.refetch(),
   };
 }

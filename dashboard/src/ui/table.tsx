@@ -1,12 +1,13 @@
 // A list from the server: skeleton, rows, sort, pages, empty and failed states, all in one place.
 
 import { For, Match, Show, Switch, type JSX } from "solid-js";
-import type { Page } from "../api/client.ts";
 import { Button } from "./button.tsx";
 import { Icon } from "./icon.tsx";
+import type { List } from "./list.ts";
 import type { ListState } from "./list-state.ts";
 import { Empty, Problem } from "./note.tsx";
 import { OrderSelect } from "./order-select.tsx";
+import { Pager } from "./pager.tsx";
 import { SkeletonTable } from "./skeleton.tsx";
 
 export interface Column<T> {
@@ -22,25 +23,18 @@ export interface Column<T> {
   shrink?: boolean;
 }
 
-export interface ListQuery<T> {
-  isPending: boolean;
-  isError: boolean;
-  isPlaceholderData: boolean;
-  error: unknown;
-  data: Page<T> | undefined;
-  refetch: () => unknown;
-}
-
 interface TableProps<T> {
   /** What the table holds, for screen readers. */
   label: string;
   columns: Column<T>[];
-  query: ListQuery<T>;
+  query: List<T>;
   state?: ListState;
   /** Nothing there yet, and no filter set: why, and what to do next. */
   empty: JSX.Element;
   dim?: (row: T) => boolean;
 }
+
+const gone = "No longer on this page of the list";
 
 /** A table over one page of a list. */
 export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.Element {
@@ -77,40 +71,51 @@ export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.E
         </Show>
       </Match>
       <Match when={true}>
-        <Show when={orderNote()}>{(why) => <p class="table-note">{why()}</p>}</Show>
-        <Show when={props.state}>{(state) => <OrderSelect columns={props.columns} state={state()} />}</Show>
-        <div class="table-wrap">
-          <table class="table table-cards" aria-label={props.label} aria-busy={props.query.isPlaceholderData}>
-            <thead>
-              <tr>
-                <For each={props.columns}>{(column) => <HeadCell column={column} state={props.state} />}</For>
-              </tr>
-            </thead>
-            <tbody classList={{ "table-stale": props.query.isPlaceholderData }}>
-              <For each={rows()}>
-                {(row) => (
-                  <tr classList={{ "row-off": props.dim?.(row) ?? false }}>
-                    <For each={props.columns}>
-                      {(column) => (
-                        <td
-                          data-label={column.title === "" ? undefined : column.title}
-                          classList={{
-                            "align-end": column.end ?? false,
-                            wide: column.wide ?? false,
-                            shrink: column.shrink ?? false,
-                          }}
-                        >
-                          {column.cell(row)}
-                        </td>
-                      )}
-                    </For>
-                  </tr>
-                )}
-              </For>
-            </tbody>
-          </table>
+        <div ref={props.query.watch}>
+          <Show when={orderNote()}>{(why) => <p class="table-note">{why()}</p>}</Show>
+          <Show when={props.state}>{(state) => <OrderSelect columns={props.columns} state={state()} />}</Show>
+          <div class="table-wrap">
+            <table class="table table-cards" aria-label={props.label} aria-busy={props.query.isPlaceholderData}>
+              <thead>
+                <tr>
+                  <For each={props.columns}>{(column) => <HeadCell column={column} state={props.state} />}</For>
+                </tr>
+              </thead>
+              <tbody classList={{ "table-stale": props.query.isPlaceholderData }}>
+                <For each={rows()}>
+                  {(row) => (
+                    <tr
+                      classList={{
+                        "row-off": props.query.isGone(row.id) || (props.dim?.(row) ?? false),
+                        "row-gone": props.query.isGone(row.id),
+                      }}
+                      title={props.query.isGone(row.id) ? gone : undefined}
+                    >
+                      <For each={props.columns}>
+                        {(column, index) => (
+                          <td
+                            data-label={column.title === "" ? undefined : column.title}
+                            classList={{
+                              "align-end": column.end ?? false,
+                              wide: column.wide ?? false,
+                              shrink: column.shrink ?? false,
+                            }}
+                          >
+                            {column.cell(row)}
+                            <Show when={index() === 0 && props.query.isGone(row.id)}>
+                              <span class="visually-hidden">{gone}</span>
+                            </Show>
+                          </td>
+                        )}
+                      </For>
+                    </tr>
+                  )}
+                </For>
+              </tbody>
+            </table>
+          </div>
+          <Pager query={props.query} state={props.state} count={rows().length} />
         </div>
-        <Pager query={props.query} state={props.state} count={rows().length} />
       </Match>
     </Switch>
   );
@@ -162,33 +167,6 @@ function NoRows(props: { state: ListState | undefined }): JSX.Element {
       >
         <Button onClick={() => props.state?.clear()}>Clear the filters</Button>
       </Empty>
-    </Show>
-  );
-}
-
-/** "51 shown" and the way to the next page. Keyset paging: back is the browser's back, or the first page. */
-function Pager<T>(props: { query: ListQuery<T>; state: ListState | undefined; count: number }): JSX.Element {
-  const next = () => props.query.data?.nextCursor ?? null;
-  return (
-    <Show when={props.state && (next() !== null || props.state.cursor() !== "")}>
-      <div class="table-foot">
-        <span class="num">
-          {props.count} on this page{next() === null ? ", the last one" : ""}
-        </span>
-        <span class="row">
-          <Show when={props.state?.cursor()}>
-            <Button small onClick={() => history.back()}>
-              Back
-            </Button>
-            <Button small onClick={() => props.state?.toPage(null)}>
-              First page
-            </Button>
-          </Show>
-          <Button small disabled={next() === null} onClick={() => props.state?.toPage(next())}>
-            Next page
-          </Button>
-        </span>
-      </div>
     </Show>
   );
 }

@@ -4,9 +4,9 @@ import { Show, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Account } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
 import { FilterSelect } from "../../ui/filter.tsx";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -48,7 +48,7 @@ export function AccountsTable(props: { orgId?: string; actions?: JSX.Element; cr
     searched: { by: ["username"], why: "Found by the beginning of the username, so the list is in its order." },
     fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }),
   });
-  const query = useQuery(() => resources.accounts(state.query()));
+  const query = useList(() => resources.accounts(state.query()), state);
   const columns: Column<Account>[] = [
     {
       title: "Username",

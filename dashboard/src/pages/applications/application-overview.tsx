@@ -39,6 +39,10 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
       <Load query={tunnels}>
         {(page) => (
           <>
+            <For each={page().items}>
+              {(tunnel) => <LiveTunnel tunnel={tunnel} access={access()} open={isPublic(application())} />}
+            </For>
+            {/* Below what is shown already: it comes when an agent goes, and moves no button then. */}
             <Show when={!page().items.some(({ connected }) => connected)}>
               <Card>
                 <Empty
@@ -52,9 +56,6 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
                 </Empty>
               </Card>
             </Show>
-            <For each={page().items}>
-              {(tunnel) => <LiveTunnel tunnel={tunnel} access={access()} open={isPublic(application())} />}
-            </For>
           </>
         )}
       </Load>

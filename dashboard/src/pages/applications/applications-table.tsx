@@ -5,9 +5,10 @@ import { useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
+import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
 import { formatBytes, formatCompact, formatCount } from "../../ui/format.ts";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -27,7 +28,8 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
     },
     fixed: () => (props.orgId === undefined ? {} : { org: props.orgId }),
   });
-  const query = useQuery(() => resources.applications(state.query()));
+  const follow = createFollow();
+  const query = useList(() => resources.applications(state.query()), state, { follow });
   useLive();
   const columns: Column<Application>[] = [
     {
@@ -84,6 +86,8 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
           <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
         </Show>
         <span class="grow" />
+        <ShowNew waiting={query.waiting()} one="application" onShow={query.catchUp} />
+        <FollowSwitch follow={follow} />
         {props.actions}
       </div>
       <Card flush>

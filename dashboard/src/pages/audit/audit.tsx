@@ -6,17 +6,15 @@ import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { FilterSelect } from "../../ui/filter.tsx";
 import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
-import { createHeldList, withRows } from "../../ui/held-list.ts";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Menu } from "../../ui/menu.tsx";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
-import { createReading } from "../../ui/reading.ts";
 import { Search } from "../../ui/search.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
 import { Moment, now } from "../../ui/time.tsx";
@@ -36,7 +34,6 @@ export default function Audit(): JSX.Element {
     return Date.parse(state.value("to")) <= now() ? "Nothing new is before “Until”" : null;
   };
   const follow = createFollow(false, standsStill);
-  const { reading, watch } = createReading();
   const [opened, setOpened] = createSignal<AuditEvent | null>(null);
   const asked = () => {
     const { from, to, ...rest } = state.query();
@@ -44,20 +41,19 @@ export default function Audit(): JSX.Element {
       typeof local === "string" && local !== "" ? new Date(local).toISOString() : undefined;
     return { ...rest, from: instant(from), to: instant(to) };
   };
-  const query = useQuery(() => ({
-    ...resources.auditEvents(asked()),
-    refetchInterval: follow.following() ? pollWhileLost(2_000) : false,
-  }));
+  const query = useList(
+    () => ({
+      ...resources.auditEvents(asked()),
+      refetchInterval: follow.following() ? pollWhileLost(2_000) : false,
+    }),
+    state,
+    { follow },
+  );
   createEffect(() => {
     if (follow.following()) useLive();
   });
   const newest = createMemo(() => (follow.following() ? (liveStats()?.newestAudit ?? null) : undefined));
   createEffect(on(newest, (id) => id !== undefined && void query.refetch(), { defer: true }));
-  const held = createHeldList<AuditEvent>(
-    () => (query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData ? undefined : query.data?.items),
-    () => JSON.stringify(state.query()),
-    () => follow.following() && !reading(),
-  );
   const download = (format: "csv" | "jsonl") => {
     const { cursor: _cursor, sort: _sort, ...rest } = asked() as Record<string, string>;
     // The browser loads the file itself: an expired session would leave the reader on a page of JSON.
@@ -165,32 +161,25 @@ export default function Audit(): JSX.Element {
         <TimeFilter label="From" value={state.value("from")} onValue={(from) => state.set({ from })} />
         <TimeFilter label="Until" value={state.value("to")} onValue={(to) => state.set({ to })} />
         <span class="grow" />
-        <ShowNew
-          waiting={held.waiting()}
-          more={held.waiting() > 0 && held.waiting() === query.data?.items.length}
-          one="event"
-          onShow={held.catchUp}
-        />
+        <ShowNew waiting={query.waiting()} more={query.allWait()} one="event" onShow={query.catchUp} />
         <FollowSwitch follow={follow} />
       </div>
       <Card flush>
-        <div ref={watch}>
-          <DataTable
-            label="Audit events"
-            columns={columns}
-            query={withRows(query, held.rows)}
-            state={state}
-            empty={
-              <Empty
-                icon="audit"
-                title="Nothing recorded yet"
-                text="Logins, refusals and changes appear here as they happen: follow the log and watch."
-              >
-                <Button onClick={() => follow.setFollowing(true)}>Follow</Button>
-              </Empty>
-            }
-          />
-        </div>
+        <DataTable
+          label="Audit events"
+          columns={columns}
+          query={query}
+          state={state}
+          empty={
+            <Empty
+              icon="audit"
+              title="Nothing recorded yet"
+              text="Logins, refusals and changes appear here as they happen: follow the log and watch."
+            >
+              <Button onClick={() => follow.setFollowing(true)}>Follow</Button>
+            </Empty>
+          }
+        />
       </Card>
       <Show when={opened()}>{(event) => <EventDetails event={event()} onClose={() => setOpened(null)} />}</Show>
     </Page>

@@ -5,11 +5,11 @@ import { deleteKey } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin } from "../../api/session.ts";
 import type { ApiKey } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { FilterSelect } from "../../ui/filter.tsx";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -49,7 +49,7 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
     prefix: "key-",
     fixed: () => ({ org: isAdmin() ? props.orgId : undefined, app: props.appId }),
   });
-  const query = useQuery(() => resources.apiKeys(state.query()));
+  const query = useList(() => resources.apiKeys(state.query()), state);
   const expired = (key: ApiKey) => key.expiresAt !== null && Date.parse(key.expiresAt) < now();
   const columns: Column<ApiKey>[] = [
     {

@@ -5,12 +5,12 @@ import { endSession } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { logOut } from "../../api/session.ts";
 import type { LoginSession } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";
 import { Select } from "../../ui/field.tsx";
 import { FilterSelect } from "../../ui/filter.tsx";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -49,7 +49,7 @@ function askEndAll(): void {
 
 export function SessionsCard(): JSX.Element {
   const state = createListState(["q", "state", "current"], { sort: "-createdAt", prefix: "session-" });
-  const query = useQuery(() => resources.loginSessions(state.query()));
+  const query = useList(() => resources.loginSessions(state.query()), state);
   const columns: Column<LoginSession>[] = [
     {
       title: "Device",

@@ -5,13 +5,13 @@ import { createSignal, Show, type JSX } from "solid-js";
 import { createOrganization } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import type { Organization } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { Button } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { formatCount } from "../../ui/format.ts";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
@@ -54,7 +54,7 @@ export default function Organizations(): JSX.Element {
     sort: "-createdAt",
     searched: { by: ["name"], why: "Found by the beginning of the name, so the list is in its order." },
   });
-  const query = useQuery(() => resources.organizations(state.query()));
+  const query = useList(() => resources.organizations(state.query()), state);
   const button = () => (
     <Button kind="primary" icon="plus" onClick={() => setCreating(true)}>
       New organization

@@ -35,11 +35,7 @@ export function RecentRefusals(props: { follow: Follow }): JSX.Element {
     return [...new Map(all.map((one) => [one.id, one])).values()].sort((a, b) => (a.time < b.time ? 1 : -1));
   });
   const { reading, watch } = createReading();
-  const held = createHeldList(
-    latest,
-    () => "",
-    () => props.follow.following() && !reading(),
-  );
+  const held = createHeldList({ latest, mayMove: () => props.follow.following() && !reading() });
   const rows = () => held.rows().slice(0, shownAtOnce);
   return (
     <Card

@@ -16,11 +16,7 @@ export function TopTunnels(props: { follow: Follow }): JSX.Element {
   const overview = useQuery(() => ({ ...resources.overview(), refetchInterval: pollWhileLost(10_000) }));
   const latest = () => (overview.dataUpdatedAt === 0 || overview.isPending ? undefined : overview.data?.topTunnels);
   const { reading, watch } = createReading();
-  const held = createHeldList(
-    latest,
-    () => "",
-    () => props.follow.following() && !reading(),
-  );
+  const held = createHeldList({ latest, mayMove: () => props.follow.following() && !reading() });
   const most = () => Math.max(1, ...held.rows().map(({ requests }) => requests));
   return (
     <Card

@@ -5,18 +5,16 @@ import { pollWhileLost, rateOf, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin, serverUrl } from "../../api/session.ts";
 import type { Tunnel } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
 import { Command } from "../../ui/copy.tsx";
 import { FilterSelect } from "../../ui/filter.tsx";
 import { createFollow, FollowSwitch, ShowNew } from "../../ui/follow.tsx";
 import { formatBytes, formatDuration, formatCompact, plural } from "../../ui/format.ts";
-import { createHeldList, withRows } from "../../ui/held-list.ts";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { RowMenu } from "../../ui/menu.tsx";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page } from "../../ui/page.tsx";
-import { createReading } from "../../ui/reading.ts";
 import { Search } from "../../ui/search.tsx";
 import { Target, TunnelState } from "../../ui/state.tsx";
 import { DataTable, type Column } from "../../ui/table.tsx";
@@ -36,31 +34,25 @@ const whoServes = (tunnel: Tunnel): string =>
 
 const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "");
 
+/** Counts go on after the server has sorted by them. */
+function arranged(tunnels: readonly Tunnel[], sort: string): readonly Tunnel[] {
+  if (!sort.endsWith("requests")) return tunnels;
+  return [...tunnels].sort((a, b) => (a.requests - b.requests) * (sort.startsWith("-") ? -1 : 1));
+}
+
 export default function Tunnels(): JSX.Element {
   const state = createListState(["q", "state", "app", "org"], { sort: "-openedAt" });
   useLive();
-  const query = useQuery(() => ({ ...resources.tunnels(state.query()), refetchInterval: pollWhileLost(3_000) }));
-  // Rows change in place: only the time of the answer tells that there was one.
-  const latest = () => {
-    if (query.dataUpdatedAt === 0 || query.isPending || query.isPlaceholderData) return undefined;
-    const items = query.data?.items ?? [];
-    // Counts go on after the server has sorted by them.
-    if (!state.sort().endsWith("requests")) return items;
-    const sign = state.sort().startsWith("-") ? -1 : 1;
-    return [...items].sort((a, b) => (a.requests - b.requests) * sign);
-  };
   const follow = createFollow();
-  const { reading, watch } = createReading();
-  const held = createHeldList<Tunnel>(
-    latest,
-    () => JSON.stringify(state.query()),
-    () => follow.following() && !reading(),
-  );
+  const query = useList(() => ({ ...resources.tunnels(state.query()), refetchInterval: pollWhileLost(3_000) }), state, {
+    follow,
+    arrange: (tunnels) => arranged(tunnels, state.sort()),
+  });
 
   /** What the server no longer lists is offline, whatever its last row said. */
   const shownAs = (tunnel: Tunnel): Tunnel => {
-    if (!held.isGone(tunnel.id)) return tunnel;
-    const lastSeenAt = tunnel.lastSeenAt ?? new Date(held.lastListedMs(tunnel.id)).toISOString();
+    if (!query.isGone(tunnel.id)) return tunnel;
+    const lastSeenAt = tunnel.lastSeenAt ?? new Date(query.lastListedMs(tunnel.id)).toISOString();
     return { ...tunnel, connected: false, lastSeenAt };
   };
 
@@ -92,10 +84,7 @@ export default function Tunnels(): JSX.Element {
         </span>
       ),
     },
-    {
-      title: "State",
-      cell: (tunnel) => <TunnelState tunnel={shownAs(tunnel)} />,
-    },
+    { title: "State", cell: (tunnel) => <TunnelState tunnel={shownAs(tunnel)} /> },
     {
       title: "Leads to",
       cell: (tunnel) => (
@@ -154,8 +143,8 @@ export default function Tunnels(): JSX.Element {
             label={`Actions for ${tunnel.subdomain}`}
             items={tunnelMenu(shownAs(tunnel), {
               mayManage: canManage(),
-              onServer: !held.isGone(tunnel.id),
-              onHide: () => held.hide(tunnel.id),
+              onServer: !query.isGone(tunnel.id),
+              onHide: () => query.hide(tunnel.id),
             })}
           />
         </span>
@@ -190,24 +179,22 @@ export default function Tunnels(): JSX.Element {
         </Show>
         <ScopePicker kind="applications" value={state.value("app")} onValue={(app) => state.set({ app })} />
         <span class="grow" />
-        <ShowNew waiting={held.waiting()} one="tunnel" onShow={held.catchUp} />
+        <ShowNew waiting={query.waiting()} one="tunnel" onShow={query.catchUp} />
         <FollowSwitch follow={follow} />
       </div>
       <Card flush>
-        <div ref={watch}>
-          <DataTable
-            label="Tunnels"
-            columns={columns}
-            query={withRows(query, held.rows)}
-            state={state}
-            dim={(tunnel) => !shownAs(tunnel).connected}
-            empty={
-              <Empty icon="tunnel" title="No tunnels yet" text="A tunnel shows up here the moment an agent opens it.">
-                <Command text={`digit-link http 3000 --server ${serverUrl()}`} />
-              </Empty>
-            }
-          />
-        </div>
+        <DataTable
+          label="Tunnels"
+          columns={columns}
+          query={query}
+          state={state}
+          dim={(tunnel) => !shownAs(tunnel).connected}
+          empty={
+            <Empty icon="tunnel" title="No tunnels yet" text="A tunnel shows up here the moment an agent opens it.">
+              <Command text={`digit-link http 3000 --server ${serverUrl()}`} />
+            </Empty>
+          }
+        />
       </Card>
     </Page>
   );

@@ -14,6 +14,7 @@ import { FilterSelect } from "../../ui/filter.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
 import { plural } from "../../ui/format.ts";
+import { useList } from "../../ui/list.ts";
 import { createListState, type ListState } from "../../ui/list-state.ts";
 import { Empty, Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
@@ -77,7 +78,7 @@ export function WhitelistCard(props: WhitelistProps): JSX.Element {
   const [adding, setAdding] = createSignal(false);
   const system = () => isAdmin() && props.path === "/whitelist";
   const state = createListState(system() ? ["q", "source"] : ["q"], { sort: "-createdAt", prefix: "wl-" });
-  const query = useQuery(() => resources.whitelist(props.path, state.query()));
+  const query = useList(() => resources.whitelist(props.path, state.query()), state);
   const columns: Column<WhitelistEntry>[] = [
     { title: "Address or range", sort: "ipRange", cell: (entry) => <RangeCell entry={entry} /> },
     { title: "Description", cell: (entry) => <DescriptionCell entry={entry} /> },

@@ -5,10 +5,10 @@ import { Show, type JSX } from "solid-js";
 import * as resources from "../../api/resources.ts";
 import { canManage, isAdmin } from "../../api/session.ts";
 import type { WhitelistEntry } from "../../api/types.ts";
-import { useQuery } from "../../api/use-query.ts";
 import { OnlyFor } from "../../shell/not-found.tsx";
 import { LinkButton } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
+import { useList } from "../../ui/list.ts";
 import { createListState } from "../../ui/list-state.ts";
 import { Empty } from "../../ui/note.tsx";
 import { Card, Page, Tabs } from "../../ui/page.tsx";
@@ -90,7 +90,7 @@ export default function Whitelists(): JSX.Element {
 function LevelTable(props: { level: Level }): JSX.Element {
   const { title, lead, path, owner } = levels[props.level];
   const state = createListState(isAdmin() ? ["q", "org"] : ["q"], { sort: "-createdAt" });
-  const query = useQuery(() => resources.whitelist(path(), state.query()));
+  const query = useList(() => resources.whitelist(path(), state.query()), state);
   const columns: Column<WhitelistEntry>[] = [
     {
       title: "Belongs to",

@@ -1,0 +1,44 @@
+// Below a list: how much of it is shown, what waits to be shown, and the way to the next page.
+
+import { Show, type JSX } from "solid-js";
+import { Button } from "./button.tsx";
+import { plural } from "./format.ts";
+import type { ListState } from "./list-state.ts";
+import type { List } from "./list.ts";
+
+/** "51 shown" and the way to the next page. Keyset paging: back is the browser's back, or the first page. */
+export function Pager<T>(props: { query: List<T>; state: ListState | undefined; count: number }): JSX.Element {
+  const next = () => props.query.data?.nextCursor ?? null;
+  const isPaged = () => props.state !== undefined && (next() !== null || props.state.cursor() !== "");
+  /** A page with a Follow has a place for them in its toolbar. */
+  const waiting = () => (props.query.follow === undefined ? props.query.waiting() : 0);
+  return (
+    <Show when={isPaged() || waiting() > 0}>
+      <div class="table-foot">
+        <span class="num">
+          {props.count} on this page{isPaged() && next() === null ? ", the last one" : ""}
+        </span>
+        <span class="row">
+          <Show when={waiting() > 0}>
+            <Button small icon="up" onClick={props.query.catchUp}>
+              {`Show ${plural(waiting(), "new row")}`}
+            </Button>
+          </Show>
+          <Show when={props.state?.cursor()}>
+            <Button small onClick={() => history.back()}>
+              Back
+            </Button>
+            <Button small onClick={() => props.state?.toPage(null)}>
+              First page
+            </Button>
+          </Show>
+          <Show when={isPaged()}>
+            <Button small disabled={next() === null} onClick={() => props.state?.toPage(next())}>
+              Next page
+            </Button>
+          </Show>
+        </span>
+      </div>
+    </Show>
+  );
+}
