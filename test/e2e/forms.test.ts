@@ -15,13 +15,16 @@ let boss: Person & { token: string };
 let orgId: string;
 let otherOrgId: string;
 let service: Bun.Server<undefined>;
+/** Answers `/slow` never. */
+const answer = ({ url }: { url: string }) =>
+  url.endsWith("/slow") ? new Promise<never>(() => {}) : new Response("ok");
 beforeAll(async () => {
   [browser, stage] = await Promise.all([startBrowser(), startStage({ MAX_TUNNELS_PER_ORGANIZATION: "25" })]);
   admin = await stage.admin();
   orgId = await organization("Acme");
   otherOrgId = await organization("Globex");
   boss = await stage.person({ username: "olga", orgId, isOrgAdmin: true });
-  service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("ok") });
+  service = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
 });
 afterAll(async () => {
   await browser[Symbol.asyncDispose]();
@@ -245,6 +248,14 @@ describe("limits", () => {
       name: "one",
     });
     await tunnels.getByText("1 open now").waitFor();
+    const requests = page.getByRole("row").filter({ hasText: "MAX_CONNECTIONS_PER_TUNNEL" });
+    await requests.getByText("0 on the fullest").waitFor();
+    const visit = new AbortController();
+    const slow = fetch(`http://one.localhost:${stage.port}/slow`, { signal: visit.signal }).catch(() => null);
+    await requests.getByText("1 on the fullest").waitFor();
+    visit.abort();
+    await slow;
+    await requests.getByText("0 on the fullest").waitFor();
     await page.getByText("inherited from the server's settings").waitFor();
     expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
     expect(await page.getByLabel("Failures").isDisabled()).toBe(true);

@@ -117,10 +117,11 @@ describe("a tunnel", () => {
 });
 
 describe("the stream", () => {
-  test("is all there is: tunnels, overview and audit ask for nothing beside it while it is connected", async () => {
+  test("is all there is: tunnels, overview, audit and limits ask for nothing beside it while it is connected", async () => {
     await using _agent = await live.open("quiet");
-    for (const path of ["tunnels?q=quiet", "overview", "audit"]) {
-      await using tab = await live.adminTab(path);
+    await using _own = await live.open("shop", live.boss.token);
+    for (const path of ["tunnels?q=quiet", "overview", "audit", "limits"]) {
+      await using tab = await (path === "limits" ? live.tabOf(live.boss, path) : live.adminTab(path));
       const { page } = tab;
       // The page begins with this clock: timers that run already would not follow it.
       await page.clock.install();

@@ -115,7 +115,7 @@ function topOf(top: Overview["topTunnels"], byId: ReadonlyMap<string, TunnelStat
 }
 
 /** Fetches soon, and once more at the end of `ms` when there was another reason meanwhile. */
-function atMostEvery(ms: number, ...resources: string[]): () => void {
+export function atMostEvery(ms: number, ...resources: string[]): () => void {
   let busy = false;
   let again = false;
   const run = (): void => {

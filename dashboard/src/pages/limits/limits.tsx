@@ -1,11 +1,11 @@
 // The limits of an organization: its own limiter, and what the server's settings allow it beside what is in use now.
 
 import { For, Show, type JSX } from "solid-js";
-import { listen, pollEvery } from "../../api/live.ts";
-import { refresh } from "../../api/query-client.ts";
+import { atMostEvery, pollWhileLost } from "../../api/live-data.ts";
+import { listen } from "../../api/live.ts";
 import * as resources from "../../api/resources.ts";
 import { canManage } from "../../api/session.ts";
-import type { Limit } from "../../api/types.ts";
+import type { Limit, TunnelStats } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { formatCount } from "../../ui/format.ts";
 import { Load } from "../../ui/load.tsx";
@@ -41,10 +41,33 @@ const words: Record<Limit["name"], { what: string; used: string }> = {
   requestsPerSession: { what: "Requests in flight of one session", used: "" },
 };
 
+const fetchesMs = 3_000;
+const fetchLimits = atMostEvery(fetchesMs, "limits");
+/** Events after which more or less may be in use. */
+const tells: ReadonlySet<string> = new Set(["connected", "gap", "tunnel.opened", "tunnel.closed", "tunnel.cleared"]);
+
+/** Notes what of connected tunnels counts against a limit, and whether that is other than before. */
+function note(counted: Map<string, string>, tunnels: readonly TunnelStats[]): boolean {
+  let isOther = false;
+  for (const { id, connected, sessions, agents, streams } of tunnels) {
+    const now = [sessions, agents.length, streams].join(" ");
+    if (counted.get(id) === (connected ? now : undefined)) continue;
+    isOther = true;
+    if (connected) counted.set(id, now);
+    else counted.delete(id);
+  }
+  return isOther;
+}
+
 function AllowedCard(props: { owner: string }): JSX.Element {
-  const query = useQuery(() => ({ ...resources.limits(props.owner), refetchInterval: pollEvery(3_000) }));
-  listen((event) => {
-    if (event.type === "tunnel.opened" || event.type === "tunnel.closed") void refresh("limits");
+  const query = useQuery(() => ({ ...resources.limits(props.owner), refetchInterval: pollWhileLost(fetchesMs) }));
+  const counted = new Map<string, string>();
+  listen(({ type, data }) => {
+    if (tells.has(type)) {
+      // Of what has gone for good nothing more is told.
+      counted.clear();
+      fetchLimits();
+    } else if (type === "tunnel.stats" && note(counted, (data as { tunnels: TunnelStats[] }).tunnels)) fetchLimits();
   });
   return (
     <Card
