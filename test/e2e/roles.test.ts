@@ -89,6 +89,11 @@ describe("roles", () => {
       const nav = tab.page.getByRole("navigation", { name: "Main" });
       await nav.getByRole("link").first().waitFor();
       expect(await nav.getByRole("link").allTextContents()).toEqual(linksOf[who]);
+      if (who === "loner") return;
+      // No page leads to one that is not among them.
+      await tab.page.getByRole("heading", { name: "Recent refusals" }).waitFor();
+      const toAudit = await tab.page.getByRole("main").getByRole("link", { name: "All in the audit log" }).count();
+      expect(toAudit).toBe(linksOf[who].includes("Audit log") ? 1 : 0);
     },
   );
 

@@ -216,6 +216,7 @@ describe("nothing there yet", () => {
     await using tab = await tabOf(olga);
     const { page } = tab;
     for (const [path, title, next] of [
+      ["overview", "Open the first one with the command above", "Visitor policy"],
       ["tunnels", "No tunnels yet", "digit-link http 3000"],
       ["requests", "Waiting for the first request", "Call a tunnel's URL"],
       ["applications", "No applications yet", "New application"],

@@ -52,6 +52,7 @@ function Live(): JSX.Element {
     </Show>
   );
   const activeTunnels = () => liveStats()?.activeTunnels ?? known().activeTunnels;
+  const isFirst = () => known().totalTunnels === 0 && activeTunnels() === 0;
 
   return (
     <Page
@@ -90,7 +91,7 @@ function Live(): JSX.Element {
           }
         />
       </dl>
-      <Show when={known().totalTunnels === 0 && activeTunnels() === 0}>
+      <Show when={isFirst()}>
         <Card
           title="Open your first tunnel"
           lead="Run this beside something that listens on port 3000. The agent's address must be on a whitelist."
@@ -102,7 +103,7 @@ function Live(): JSX.Element {
         <TrafficCard />
       </Suspense>
       <div class="grid-2">
-        <TopTunnels follow={follow} />
+        <TopTunnels follow={follow} isFirst={isFirst()} />
         <RecentRefusals follow={follow} />
       </div>
     </Page>

@@ -4,11 +4,14 @@ import { createMemo, createSignal, For, Show, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
 import { pollWhileLost } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
+import { canManage, isAdmin } from "../../api/session.ts";
 import type { Refusal } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
+import { LinkButton } from "../../ui/button.tsx";
 import { ShowNew, type Follow } from "../../ui/follow.tsx";
 import { createHeldList } from "../../ui/held-list.ts";
 import { Load } from "../../ui/load.tsx";
+import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { createReading } from "../../ui/reading.ts";
 import { Badge } from "../../ui/state.tsx";
@@ -43,14 +46,16 @@ export function RecentRefusals(props: { follow: Follow }): JSX.Element {
       lead="Who was turned away, and by which rule."
       actions={
         <ShowNew waiting={held.waiting()} more={held.waiting() >= mostHeard} one="refusal" onShow={held.catchUp}>
-          <a href="/dashboard/audit?outcome=failure">All in the audit log</a>
+          <Show when={canManage()}>
+            <a href="/dashboard/audit?outcome=failure">All in the audit log</a>
+          </Show>
         </ShowNew>
       }
       flush
     >
       <Load query={overview}>
         {() => (
-          <Show when={rows().length > 0} fallback={<p class="lines-empty">Nobody was refused lately.</p>}>
+          <Show when={rows().length > 0} fallback={<NoRefusals />}>
             <ul class="lines" ref={watch}>
               <For each={rows()}>
                 {(refusal) => (
@@ -76,5 +81,20 @@ export function RecentRefusals(props: { follow: Follow }): JSX.Element {
         )}
       </Load>
     </Card>
+  );
+}
+
+function NoRefusals(): JSX.Element {
+  return (
+    <Empty
+      icon="shield"
+      title="Nobody was refused lately"
+      text="Whoever is turned away shows up here at once. Whitelists say where agents may connect from, visitor policies who may call."
+    >
+      <LinkButton href="/dashboard/whitelists">Agent whitelists</LinkButton>
+      <LinkButton href={isAdmin() ? "/dashboard/applications" : "/dashboard/policy"}>
+        {isAdmin() ? "Applications and their policies" : "Visitor policy"}
+      </LinkButton>
+    </Empty>
   );
 }

@@ -3,16 +3,20 @@
 import { createEffect, For, Show, type JSX } from "solid-js";
 import { pollWhileLost } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
+import { serverUrl } from "../../api/session.ts";
 import { useQuery } from "../../api/use-query.ts";
 import { Clip } from "../../ui/clip.tsx";
+import { Command } from "../../ui/copy.tsx";
 import { formatBytes, formatCompact } from "../../ui/format.ts";
 import { ShowNew, type Follow } from "../../ui/follow.tsx";
 import { createHeldList } from "../../ui/held-list.ts";
 import { Load } from "../../ui/load.tsx";
+import { Empty } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
 import { createReading } from "../../ui/reading.ts";
 
-export function TopTunnels(props: { follow: Follow }): JSX.Element {
+/** `isFirst`: nobody ever opened one, and the page says above how to. */
+export function TopTunnels(props: { follow: Follow; isFirst: boolean }): JSX.Element {
   const overview = useQuery(() => ({ ...resources.overview(), refetchInterval: pollWhileLost(10_000) }));
   const latest = () => (overview.dataUpdatedAt === 0 || overview.isPending ? undefined : overview.data?.topTunnels);
   const { reading, watch } = createReading();
@@ -31,7 +35,7 @@ export function TopTunnels(props: { follow: Follow }): JSX.Element {
     >
       <Load query={overview}>
         {() => (
-          <Show when={held.rows().length > 0} fallback={<p class="lines-empty">No tunnel is connected.</p>}>
+          <Show when={held.rows().length > 0} fallback={<NoTunnels isFirst={props.isFirst} />}>
             <ol class="bars" ref={watch}>
               <For each={held.rows()}>
                 {(tunnel) => (
@@ -50,6 +54,29 @@ export function TopTunnels(props: { follow: Follow }): JSX.Element {
         )}
       </Load>
     </Card>
+  );
+}
+
+function NoTunnels(props: { isFirst: boolean }): JSX.Element {
+  return (
+    <Show
+      when={props.isFirst}
+      fallback={
+        <Empty
+          icon="tunnel"
+          title="No tunnel is connected"
+          text="Start an agent beside a service that listens on port 3000, and its tunnel shows up here:"
+        >
+          <Command text={`digit-link http 3000 --server ${serverUrl()}`} />
+        </Empty>
+      }
+    >
+      <Empty
+        icon="tunnel"
+        title="No tunnel is connected"
+        text="Open the first one with the command above, and it shows up here."
+      />
+    </Show>
   );
 }
 
