@@ -51,7 +51,14 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
         </code>
       ),
     },
-    { title: "Agents", cell: (application) => <Connected application={application} /> },
+    {
+      title: "Agents",
+      cell: (application) => (
+        <Show when={!query.isGone(application.id)} fallback={<span class="muted">–</span>}>
+          <Connected application={application} />
+        </Show>
+      ),
+    },
     { title: "Visitors", cell: (application) => <AccessBadge application={application} /> },
     ...(isAdmin() && props.orgId === undefined
       ? [

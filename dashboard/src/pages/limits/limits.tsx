@@ -77,7 +77,7 @@ function AllowedCard(props: { owner: string }): JSX.Element {
       <Load query={query} lines={7}>
         {(limits) => (
           <div class="table-wrap">
-            <table class="table table-cards" aria-label="Limits in force">
+            <table class="table table-cards table-pairs" aria-label="Limits in force">
               <thead>
                 <tr>
                   <th scope="col">Limit</th>
