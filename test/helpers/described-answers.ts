@@ -30,6 +30,14 @@ export function readDescription(text: string): Description {
   const ajv = new Ajv({ strictTypes: false, allErrors: true });
   ajv.addFormat("date-time", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   const validators = new Map<object, ValidateFunction>();
+  // Every operation describes the same refusals: one is compiled for all of them.
+  const compiled = new Map<string, ValidateFunction>();
+  const compile = (schema: object): ValidateFunction => {
+    const text = JSON.stringify(schema);
+    const validate = compiled.get(text) ?? ajv.compile(schema);
+    compiled.set(text, validate);
+    return validate;
+  };
   // Fixed paths before those with parameters, as the router has it.
   const paths = Object.keys(document.paths)
     .map((path) => ({ path, pattern: new RegExp(`^${path.replace(/\{\w+\}/g, "[^/]+")}$`) }))
@@ -51,7 +59,7 @@ export function readDescription(text: string): Description {
     const media = type === null ? undefined : described.content[type];
     if (media === undefined) return `an answer of type ${type} is not described`;
     if (type !== "application/json" || text === null || media.schema === undefined) return null;
-    const validate = validators.get(media.schema) ?? ajv.compile(media.schema);
+    const validate = validators.get(media.schema) ?? compile(media.schema);
     validators.set(media.schema, validate);
     return validate(JSON.parse(text)) ? null : `${ajv.errorsText(validate.errors)} in ${text.slice(0, 500)}`;
   }
