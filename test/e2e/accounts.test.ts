@@ -47,7 +47,7 @@ describe("accounts", () => {
     await page.getByLabel("E-mail").fill("Runner@example.com");
     await page.getByRole("button", { name: "Create account" }).click();
     const secret = page.locator("[data-secret]");
-    expect(await secret.textContent()).toStartWith("dlt_••••");
+    expect(await secret.textContent()).toBe(`dlt_${"•".repeat(20)}`);
     await page.getByRole("button", { name: "Show the API token" }).click();
     expect(await secret.textContent()).toMatch(/^dlt_[A-Za-z0-9_-]{40,}$/);
     await tab.check();

@@ -8,10 +8,11 @@ import { guardUnsaved } from "./guard.ts";
 import { Note } from "./note.tsx";
 import { toast } from "./toast.tsx";
 
-/** The kind of a token stays to be read; how the rest is grouped as well. */
+/** The kind of a token stays to be read, and how recovery codes are grouped; a token's own "-" is part of the secret. */
 function maskOf(line: string): string {
   const kind = /^dl[tk]_/.exec(line)?.[0] ?? "";
-  return kind + line.slice(kind.length, kind.length + 20).replaceAll(/[^\s-]/g, "•");
+  const hidden = kind === "" ? /[^\s-]/g : /./g;
+  return kind + line.slice(kind.length, kind.length + 20).replaceAll(hidden, "•");
 }
 
 /** One secret. `what` completes "Show the …". */
