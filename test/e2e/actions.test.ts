@@ -193,7 +193,7 @@ describe("an organization", () => {
     await page.getByRole("checkbox", { name: /Require two-factor/ }).check();
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("dialog").getByText("you are one of them and begin at once").waitFor();
-    await tab.check();
+    await tab.looks("dialog-org-require-totp", true);
     await page.getByRole("button", { name: "Require it" }).click();
     await page.getByText("Two-factor authentication is required").waitFor();
     await page.getByText("Saved: it is called Initech Ltd now.").waitFor();

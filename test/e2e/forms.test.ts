@@ -51,11 +51,18 @@ async function tabOf(person: Person, path: string): Promise<Tab> {
   return tab;
 }
 
-/** The form asks, saying this, and sends when it is agreed to. */
-async function asks(page: Page, send: () => Promise<void>, says: string | RegExp, action: string): Promise<void> {
+/** The form asks, saying this, and sends when it is agreed to; `look` sees the question. */
+async function asks(
+  page: Page,
+  send: () => Promise<void>,
+  says: string | RegExp,
+  action: string,
+  look?: () => Promise<void>,
+): Promise<void> {
   const dialog = page.getByRole("dialog");
   await send();
   await dialog.getByText(says).waitFor();
+  await look?.();
   await dialog.getByRole("button", { name: action, exact: true }).click();
   await dialog.waitFor({ state: "detached" });
 }
@@ -114,7 +121,8 @@ describe("an application", () => {
     await press(page, "Save the policy")();
     await eventually(async () => (await mode()) === "custom", "it has its own policy");
     await page.getByRole("radio", { name: /^Public/ }).check();
-    await asks(page, press(page, "Save the policy"), "nobody is asked to log in", "Make it public");
+    const look = () => tab.looks("dialog-org-public", true);
+    await asks(page, press(page, "Save the policy"), "nobody is asked to log in", "Make it public", look);
     await eventually(async () => (await mode()) === "disabled", "it is public");
     await tab.check();
   });
@@ -221,15 +229,17 @@ describe("limits", () => {
     await page.getByText("inherited from the organization").waitFor();
     await page.locator(".effective-row").getByText("4 failures").waitFor();
     await page.getByRole("checkbox", { name: "Block addresses that fail too often" }).uncheck();
-    await asks(page, press(page, "Save"), "no longer blocked", "Switch it off");
+    const look = (name: string) => () => tab.looks(`dialog-org-limiter-${name}`, true);
+    await asks(page, press(page, "Save"), "no longer blocked", "Switch it off", look("off"));
     await page.locator(".effective-row").getByText("off: nobody is blocked").waitFor();
     await page.locator(".effective-row").filter({ hasText: "Without it" }).getByText("the organization").waitFor();
     await tab.check();
-    await asks(page, press(page, "Back to what is inherited…"), "from the organization: 4 failures", "Remove it");
+    const reset = press(page, "Back to what is inherited…");
+    await asks(page, reset, "from the organization: 4 failures", "Remove it", look("reset"));
     await page.getByText("inherited from the organization").waitFor();
     expect(await page.getByLabel("Failures").inputValue()).toBe("4");
     await page.goto(`${stage.origin}/dashboard/limits`);
-    await asks(page, press(page, "Back to what is inherited…"), "from the server's settings: 10 failures", "Remove it");
+    await asks(page, reset, "from the server's settings: 10 failures", "Remove it");
     await page.getByText("inherited from the server's settings").waitFor();
     await tab.check();
   });

@@ -117,10 +117,11 @@ describe("roles", () => {
     await page.getByLabel("Current password").fill("wrong password 1");
     await page.getByRole("button", { name: "Make a new token", exact: true }).click();
     await page.locator(".field-error").waitFor();
+    await tab.looks("dialog-me-token", true);
     await page.getByLabel("Current password").fill(people.member.password);
     await page.getByRole("button", { name: "Make a new token", exact: true }).click();
     await page.getByText("Save the API token now").waitFor();
-    await tab.check();
+    await tab.looks("dialog-me-token-made", true);
     await keepSecret(page);
     await page.getByText("The new token is in force; the old one has stopped.").waitFor();
   });
@@ -161,6 +162,42 @@ describe("roles", () => {
     await page.getByRole("complementary").getByText("Acme Robotics").waitFor();
     await page.goto(`${stage.origin}/dashboard/organizations/${orgId}`);
     await page.getByText("This is for system admins").waitFor();
+  });
+
+  test("an organization admin is asked before an account changes, and sees a new token and a new key once", async () => {
+    const mara = { username: "mara", orgId };
+    const made = await stage.call<{ account: { id: string } }>(people.admin, "POST", "/admin/accounts", mara);
+    await using tab = await tabOf("orgAdmin", `accounts/${made.account.id}`);
+    const { page } = tab;
+    const press = (name: string) => page.getByRole("button", { name, exact: true }).first().click();
+    const agree = async (says: string, action: string, name: string) => {
+      await page.getByRole("dialog").getByText(says).waitFor();
+      await tab.looks(`dialog-org-account-${name}`, true);
+      await press(action);
+    };
+    await page.getByLabel("New password").fill("another-quiet-river-43");
+    await press("Set password");
+    await agree("can log in here from now on", "Set the password", "password");
+    await page.getByText("The password of mara was set.").waitFor();
+    await page.getByRole("checkbox", { name: /Organization admin/ }).check();
+    await press("Save");
+    await agree("everything of the organization", "Make it an admin", "admin");
+    await page.getByText("The role of mara was changed.").waitFor();
+    await press("New token…");
+    await press("Make a new token");
+    await page.getByText("Save the API token now").waitFor();
+    await tab.looks("dialog-org-account-token-made", true);
+    await keepSecret(page);
+    await page.getByText("The new token of mara is in force").waitFor();
+    await page.getByRole("link", { name: "API keys" }).click();
+    await press("New key");
+    await page.getByLabel("Description").fill("CI");
+    await press("Create key");
+    await page.getByText("Save the API key now").waitFor();
+    await tab.looks("dialog-org-key-made", true);
+    await keepSecret(page);
+    await page.getByRole("row").filter({ hasText: "CI" }).waitFor();
+    expect(await page.locator("[data-secret]").count()).toBe(0);
   });
 
   test("security: what a page hides, the server refuses as well", async () => {
