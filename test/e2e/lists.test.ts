@@ -163,6 +163,32 @@ test("API keys are found by their words and by whether they expired, which the a
   await page.getByText("50 on this page").waitFor();
 });
 
+test("in a list that stands still what is gone is crossed out, and not what was pushed to the next page", async () => {
+  const admin = await stage.admin();
+  const create = async (username: string): Promise<string> =>
+    (await stage.call<{ account: { id: string } }>(admin, "POST", "/admin/accounts", { username })).account.id;
+  const doomed = await create("doomed");
+  await using tab = await adminTab("accounts");
+  const { page } = tab;
+  await page.clock.install();
+  await page.reload();
+  await page.getByText("50 on this page").waitFor();
+  const before = await links(page);
+  await page.locator("tbody tr").first().hover();
+  for (const name of ["new-one", "new-two"]) await create(name);
+  await stage.call(admin, "DELETE", `/admin/accounts/${doomed}/hard`);
+  // Old enough to be fetched again when one comes back.
+  await page.clock.fastForward(6_000);
+  await page.evaluate(`window.dispatchEvent(new Event("visibilitychange"))`);
+  await page.getByRole("button", { name: "Show 2 new rows" }).waitFor();
+  expect(await links(page)).toEqual(before);
+  const crossedOut = page.getByRole("row").filter({ hasText: "No longer on this page" });
+  expect(await crossedOut.getByRole("link").allTextContents()).toEqual(["doomed"]);
+  await page.getByRole("button", { name: "Show 2 new rows" }).click();
+  await eventually(async () => (await links(page))[0] === "new-two", "what waited is there");
+  expect(await crossedOut.count()).toBe(0);
+});
+
 test("whitelists of all accounts are listed, and found by an address", async () => {
   await using tab = await adminTab("whitelists");
   const { page } = tab;
