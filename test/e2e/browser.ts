@@ -4,12 +4,12 @@ import { expect } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type BrowserContext, type Page } from "playwright-core";
+import { chromium, type BrowserContext, type CDPSession, type Page } from "playwright-core";
 
 const shots = join(import.meta.dir, "shots");
 const axeSource = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
 
-export type Look = "light" | "dark" | "phone";
+export type Look = "light" | "dark" | "phone" | "wide";
 
 export interface Browser extends AsyncDisposable {
   /** A context of its own (cookies, storage) with one page. */
@@ -26,11 +26,16 @@ export interface Tab extends AsyncDisposable {
   /** Fails on any accessibility violation, sideways overflow, or problem so far. */
   check(): Promise<void>;
   /**
-   * `check`, then the contrast in both schemes and every accent; leaves a picture of both schemes, and light. With
-   * `inTurns` each call takes one accent, the next one of them: enough where there are many alike.
+   * `check` in both schemes, the contrast in every accent; leaves a picture of both schemes, and light. With `inTurns`
+   * each call takes one accent, the next one of them: enough where there are many alike.
    */
   looks(name: string, inTurns?: boolean): Promise<void>;
+  /** Another window around the page as it is: a desk's, light; a phone's, which has fingers; or a big screen's. */
+  become(look: "light" | "phone" | "wide"): Promise<void>;
 }
+
+const desk = { width: 1360, height: 900 };
+const sizes = { light: desk, dark: desk, phone: { width: 390, height: 844 }, wide: { width: 1920, height: 1080 } };
 
 /** Failures that the test provokes from now on, told with these words, are no problems of the page. */
 export function forgiveFromNow({ problems }: Tab, provoked: string): void {
@@ -65,10 +70,11 @@ export async function startBrowser(): Promise<Browser> {
   });
   mkdirSync(shots, { recursive: true });
   return {
-    async open(look = "light") {
+    async open(first = "light") {
+      let look = first;
       const phone = look === "phone";
       const context = await browser.newContext({
-        viewport: phone ? { width: 390, height: 844 } : { width: 1360, height: 900 },
+        viewport: sizes[look],
         colorScheme: look === "dark" ? "dark" : "light",
         reducedMotion: "reduce",
         isMobile: phone,
@@ -78,6 +84,7 @@ export async function startBrowser(): Promise<Browser> {
       const page = await context.newPage();
       const problems: string[] = [];
       let turn = 0;
+      let debug: CDPSession | undefined;
       const watch = (one: Page) => {
         one.on("console", (message) => {
           const text = message.text();
@@ -89,11 +96,12 @@ export async function startBrowser(): Promise<Browser> {
       watch(page);
       context.on("page", watch);
       const shot = async (name: string): Promise<void> => {
+        await page.evaluate(settled);
         const fullPage = (await page.locator("dialog[open]").count()) === 0;
         await page.screenshot({ path: join(shots, `${name}.png`), fullPage });
       };
-      const check = async (): Promise<void> => {
-        expect(await violations(page)).toEqual([]);
+      const check = async (tried: readonly string[] = [""], part?: string): Promise<void> => {
+        expect(await violations(page, tried, part)).toEqual([]);
         expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
         expect(problems).toEqual([]);
       };
@@ -101,22 +109,26 @@ export async function startBrowser(): Promise<Browser> {
         page,
         context,
         problems,
-        check,
+        check: () => check(),
         shot: (name) => shot(`${name}-${look}`),
         async looks(name, inTurns = false) {
-          await check();
           const tried = inTurns ? [accents[turn++ % accents.length]!] : accents;
-          const become = async (colorScheme: "light" | "dark"): Promise<void> => {
-            await page.emulateMedia({ colorScheme });
-            // A picture taken at once has parts of both schemes.
-            await page.evaluate(settled);
-          };
           for (const colorScheme of ["light", "dark"] as const) {
-            await become(colorScheme);
+            await page.emulateMedia({ colorScheme });
             await shot(`${name}-${colorScheme}`);
-            expect(await poorContrasts(page, tried), `${name}, ${colorScheme}`).toEqual([]);
+            // What stands behind a dialog was looked at without it.
+            await check(tried, colorScheme === "dark" ? "dialog[open]" : undefined);
           }
-          await become("light");
+          await page.emulateMedia({ colorScheme: "light" });
+        },
+        async become(next) {
+          look = next;
+          await page.setViewportSize(sizes[look]);
+          debug ??= await context.newCDPSession(page);
+          const mobile = look === "phone";
+          await debug.send("Emulation.setTouchEmulationEnabled", { enabled: mobile });
+          const metrics = { ...sizes[look], deviceScaleFactor: 1, mobile };
+          if (mobile) await debug.send("Emulation.setDeviceMetricsOverride", metrics);
         },
         async [Symbol.asyncDispose]() {
           await context.close();
@@ -153,25 +165,6 @@ const settled = `(async () => {
 
 const accents = ["iris", "lagoon", "ember", "orchid"];
 
-/** What of the page is hard to read in some accent, in the scheme as it is; pages outside of the dashboard have one accent. */
-async function poorContrasts(page: Page, tried: readonly string[]): Promise<string[]> {
-  const script = `(async () => {
-    const root = document.documentElement;
-    // What stands behind a dialog was looked at without it.
-    const what = document.querySelector("dialog[open]") ?? document;
-    const before = root.dataset.accent;
-    const found = [];
-    for (const accent of before === undefined ? [""] : ${JSON.stringify(tried)}) {
-      if (accent !== "") root.dataset.accent = accent;
-      const { violations } = await axe.run(what, { runOnly: { type: "rule", values: ["color-contrast"] } });
-      found.push(...violations.flatMap((v) => v.nodes.map((n) => accent + ": " + n.html.slice(0, 160) + " " + n.failureSummary)));
-    }
-    if (before !== undefined) root.dataset.accent = before;
-    return found;
-  })()`;
-  return (await page.evaluate(script)) as string[];
-}
-
 /** Chooses one of many in a combobox, as somebody who types would. */
 export async function pick(page: Page, field: string, typed: string, option = typed): Promise<void> {
   const box = page.getByRole("combobox", { name: field, exact: true });
@@ -180,14 +173,28 @@ export async function pick(page: Page, field: string, typed: string, option = ty
   await page.getByRole("option").filter({ hasText: option }).first().click();
 }
 
-/** What axe finds against WCAG 2.2 AA and good practice on the page as it is now. */
-async function violations(page: Page): Promise<string[]> {
-  // Injected by the debugger, which the page's CSP does not concern.
+/**
+ * What axe finds against WCAG 2.2 AA and good practice on the page as it is now: all of it in the first accent tried,
+ * in the others what a colour decides; pages outside of the dashboard have one accent. `part` is looked at alone where it is.
+ */
+async function violations(page: Page, tried: readonly string[], part = "none"): Promise<string[]> {
+  // By the debugger, which the page's CSP does not concern; once for each document.
+  if (await page.evaluate("!globalThis.axe"))
+    await page.evaluate(`(() => { const module = undefined; ${axeSource} })()`);
   const script = `(async () => {
-    if (!globalThis.axe) { const module = undefined; ${axeSource} }
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-    const { violations } = await axe.run(document, { runOnly: tags });
-    return violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html.slice(0, 160) + " " + n.failureSummary));
+    const root = document.documentElement;
+    const before = root.dataset.accent;
+    const what = document.querySelector("${part}") ?? document;
+    const found = [];
+    for (const [index, accent] of (before === undefined ? [""] : ${JSON.stringify(tried)}).entries()) {
+      if (accent !== "") root.dataset.accent = accent;
+      const runOnly = index === 0 ? tags : { type: "rule", values: ["color-contrast", "link-in-text-block"] };
+      const { violations } = await axe.run(what, { runOnly, resultTypes: ["violations"], preload: false });
+      found.push(...violations.flatMap((v) => v.nodes.map((n) => accent + " " + v.id + ": " + n.html.slice(0, 160) + " " + n.failureSummary)));
+    }
+    if (before !== undefined) root.dataset.accent = before;
+    return found;
   })()`;
   return (await page.evaluate(script)) as string[];
 }

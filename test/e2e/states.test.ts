@@ -227,7 +227,7 @@ describe("nothing there yet", () => {
       await page.goto(`${stage.origin}/dashboard/${path}`);
       await page.getByText(title).first().waitFor();
       await page.locator("main").getByText(next).first().waitFor();
-      await tab.looks(`empty-${path}`);
+      await tab.looks(`empty-${path}`, true);
     }
   });
 });
