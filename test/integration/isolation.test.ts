@@ -11,6 +11,9 @@ import { createTenantApi, type TenantApi } from "../helpers/tenants.ts";
 import { mark, plantThings, type PlantedThings, type Things } from "./isolation-things.ts";
 import { columns, isolation, type Column } from "./isolation-table.ts";
 
+/** Documents that were found to be valid: both engines have the same. */
+const valid = new Set<string>();
+
 describeEngines("isolation", (open) => {
   let database: TestDatabase;
   let api: TenantApi;
@@ -121,9 +124,10 @@ describeEngines("isolation", (open) => {
   });
 
   test("the document of the whole API is valid OpenAPI 3", async () => {
-    const document = JSON.parse((await api.call("GET", "/swagger/json")).text) as Parameters<
-      typeof SwaggerParser.validate
-    >[0] & { paths: Record<string, Record<string, { security?: object[]; responses: object; tags?: string[] }>> };
+    const { text } = await api.call("GET", "/swagger/json");
+    const document = JSON.parse(text) as Parameters<typeof SwaggerParser.validate>[0] & {
+      paths: Record<string, Record<string, { security?: object[]; responses: object; tags?: string[] }>>;
+    };
     for (const { name, method, path } of operations) {
       const operation = document.paths[path]![method]!;
       const statuses = Object.keys(operation.responses);
@@ -136,7 +140,8 @@ describeEngines("isolation", (open) => {
         expect({ name, statuses }).toMatchObject({ statuses: expect.arrayContaining([status]) });
       expect({ name, ok: statuses.some((status) => status.startsWith("2")) }).toEqual({ name, ok: true });
     }
-    await SwaggerParser.validate(document);
+    if (!valid.has(text)) await SwaggerParser.validate(document);
+    valid.add(text);
   });
 
   describe("security", () => {
