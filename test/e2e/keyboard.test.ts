@@ -75,7 +75,7 @@ describe("keyboard", () => {
     await page.getByRole("link", { name: "Acme" }).waitFor();
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    await page.waitForFunction('document.activeElement.id === "content"');
+    await page.locator("#content:focus").waitFor();
     await page.keyboard.press("Tab");
     expect(await page.evaluate("document.activeElement.textContent.trim()")).toBe("New organization");
     await page.keyboard.press("Enter");
