@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentEvent } from "../../cli/agent/types.ts";
+import { eventually } from "../helpers/eventually.ts";
 import type { AgentScript } from "../helpers/scripted-agent.ts";
 
 const program = join(import.meta.dir, "../../cli/main.ts");
@@ -50,13 +51,13 @@ const environment = (script: AgentScript, extra: Record<string, string> = {}): R
 
 function start(argv: string[], script: AgentScript, extra: Record<string, string> = {}) {
   const command = [process.execPath, "--preload", preload, program, ...argv];
-  const child = Bun.spawn(command, {
-    env: environment(script, extra),
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  return { child, problems: child.stderr.text() };
+  const child = Bun.spawn(command, { env: environment(script, extra), stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  const read = async (): Promise<string> => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) said += text;
+    return said;
+  };
+  return { child, problems: read(), said: () => said };
 }
 
 async function finish(argv: string[], script: AgentScript, extra: Record<string, string> = {}) {
@@ -226,7 +227,8 @@ describe("ending", () => {
   test("one of several is refused: the others go on, unless --wait wants all of them", async () => {
     const end = { reason: "refused", code: "name_taken", message: "…" } as const;
     const argv = ["--forward", "web:3000", "--forward", "myapp:3000", "--quiet"];
-    const { child, problems } = start(argv, play([ready, refused]));
+    const { child, problems, said } = start(argv, play([ready, refused]));
+    await eventually(() => said().endsWith("\n"), "it says who was refused");
     expect(await Promise.race([child.exited, Bun.sleep(600).then(() => "still up")])).toBe("still up");
     child.kill("SIGTERM");
     expect(await problems).toBe("digit-link: myapp -> localhost:3000: This name belongs to somebody else.\n");
