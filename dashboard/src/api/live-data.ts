@@ -2,7 +2,7 @@
 
 import { createSignal } from "solid-js";
 import type { Page } from "./client.ts";
-import { listen, liveState, lostAtMs, pollEvery, observe, type LiveEvent } from "./live.ts";
+import { listen, liveState, lostAtMs, observe, type LiveEvent } from "./live.ts";
 import { queryClient, refresh } from "./query-client.ts";
 import type { LiveStats, Overview, Tunnel, TunnelStats } from "./types.ts";
 
@@ -33,8 +33,9 @@ export function useLive(): void {
   listen(() => {});
 }
 
-/** For `refetchInterval`: lists are asked for again and again only while the stream is lost. */
-export const pollWhileLost = (ms: number): number | false => (lostAtMs() === null ? false : pollEvery(ms));
+/** For `refetchInterval`: lists are asked for again and again only while the stream is lost, by whoever is logged in. */
+export const pollWhileLost = (ms: number): number | false =>
+  lostAtMs() === null || liveState() === "loggedOut" ? false : ms;
 
 const fetchLists = atMostEvery(betweenFetchesMs, "tunnels", "applications", "overview", "stats");
 const fetchTraffic = atMostEvery(betweenFetchesMs, "traffic", "stats", "applications");

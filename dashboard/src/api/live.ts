@@ -23,9 +23,6 @@ export const liveState = state;
 /** Since when nothing is heard although somebody listens; null while all is well. */
 export { lostAtMs };
 
-/** For `refetchInterval`: whoever is logged out is refused anyway. */
-export const pollEvery = (ms: number): number | false => (state() === "loggedOut" ? false : ms);
-
 let lastEventId = "";
 let abort: AbortController | null = null;
 let retryTimer: ReturnType<typeof setTimeout> | undefined;

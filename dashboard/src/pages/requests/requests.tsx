@@ -3,6 +3,7 @@
 import { useSearchParams } from "@solidjs/router";
 import { createEffect, createMemo, createUniqueId, Match, Show, Switch, untrack, type JSX } from "solid-js";
 import { listen } from "../../api/live.ts";
+import { pollWhileLost } from "../../api/live-data.ts";
 import { refresh } from "../../api/query-client.ts";
 import { filterFields, parseRequestFilter } from "../../api/request-filter.ts";
 import * as resources from "../../api/resources.ts";
@@ -41,6 +42,7 @@ export default function Requests(): JSX.Element {
     ...resources.requests({ app: params.app, tunnel: params.tunnel, limit: pageSize }),
     staleTime: 0,
     refetchOnWindowFocus: false,
+    refetchInterval: pollWhileLost(10_000),
   }));
   // What passed between the last fetch and now, or was missed for good, only the server's memory can tell.
   listen(({ type }) => void ((type === "connected" || type === "gap") && refresh("requests")));
