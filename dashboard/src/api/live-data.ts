@@ -128,9 +128,10 @@ export function atMostEvery(ms: number, ...resources: string[]): () => void {
     void refresh(...resources);
     setTimeout(() => {
       busy = false;
-      if (!again) return;
+      const isDue = again;
       again = false;
-      run();
+      // Once the stream is back everything is fetched anyway.
+      if (isDue && lostAtMs() === null) run();
     }, ms);
   };
   return run;
