@@ -34,7 +34,7 @@ import {
   writeU32,
 } from "../src/protocol/frames.ts";
 import { maxHeadBytes } from "../src/http1/parsing.ts";
-import { type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
+import { flushInTurns, type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
 import { Liveness } from "../src/protocol/liveness.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
 import type { SessionEvents, SessionSocket } from "./session-socket.ts";
@@ -186,10 +186,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     // Not only when all has left: the socket would run dry before streams have more.
     if (this.socket.backlogBytes > congestedBytes / 2) return;
     this.congested = false;
-    for (const stream of this.streams.values()) {
-      if (this.congested) return;
-      if (stream.hasQueued) stream.flushRequest();
-    }
+    flushInTurns(this, this.streams, (stream) => stream.flushRequest());
   }
 
   /** The WebSocket is closed. */

@@ -122,6 +122,10 @@ export class LocalExchange implements AgentStream {
     this.flush();
   }
 
+  get hasQueued(): boolean {
+    return this.outgoing.waits;
+  }
+
   flush(): void {
     if (this.over || !this.outgoing.waits || !this.outgoing.flush()) return;
     if (!this.isClientGone) this.client.resumeReading();

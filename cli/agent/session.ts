@@ -29,7 +29,7 @@ import {
   subprotocol,
   WINDOW,
 } from "../../src/protocol/frames.ts";
-import { type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
+import { flushInTurns, type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
 import { freeLarge } from "../../src/lib/large-reads.ts";
 import { Liveness } from "../../src/protocol/liveness.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
@@ -44,6 +44,8 @@ export interface AgentStream {
   /** Over at once; `code` of RESET, `reason` for the agent's user. */
   onReset(code: number, reason: string): void;
   onWindow(bytes: number): void;
+  /** Something of the answer waits to be sent. */
+  readonly hasQueued: boolean;
   /** The session can take bytes again. */
   flush(): void;
 }
@@ -270,10 +272,7 @@ export class AgentSession implements FrameSink, FlowSession {
       if (this.over) return;
       if (this.ws.bufferedAmount >= congestedBytes / 2) return this.awaitDrain();
       this.congested = false;
-      for (const stream of this.streams.values()) {
-        if (this.congested) return;
-        stream.flush();
-      }
+      flushInTurns(this, this.streams, (stream) => stream.flush());
     }, 1);
   }
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { runs } from "../../test/helpers/http1-inputs.ts";
-import { type FlowSession, Incoming, Outgoing, WindowBudget } from "./flow.ts";
+import { flushInTurns, type FlowSession, Incoming, Outgoing, WindowBudget } from "./flow.ts";
 import {
   DATA,
   END,
@@ -197,6 +197,38 @@ test("any mix of sizes, backlogs and congestion: in order, complete, never more 
     }),
     { numRuns: runs(300) },
   );
+});
+
+describe("turns", () => {
+  const streamsOf = (...names: string[]) =>
+    new Map(names.map((name, id) => [id, { name, hasQueued: true }] as [number, { name: string; hasQueued: boolean }]));
+
+  test("streams that never run dry don't keep a small one from its turn", () => {
+    const session = { congested: false };
+    const streams = streamsOf("large", "larger", "small");
+    const served: string[] = [];
+    for (let drained = 0; drained < 4; drained++) {
+      session.congested = false;
+      flushInTurns(session, streams, (stream) => {
+        served.push(stream.name);
+        if (stream.name === "small") stream.hasQueued = false;
+        session.congested = true;
+      });
+    }
+    expect(served).toEqual(["large", "larger", "small", "large"]);
+  });
+
+  test("each has one turn while the session takes all of it; who has nothing has none, and one may go meanwhile", () => {
+    const streams = streamsOf("first", "idle", "last");
+    streams.get(1)!.hasQueued = false;
+    const served: string[] = [];
+    flushInTurns({ congested: false }, streams, ({ name }) => {
+      served.push(name);
+      if (name === "first") streams.delete(0);
+    });
+    expect(served).toEqual(["first", "last"]);
+    expect([...streams.values()].map(({ name }) => name)).toEqual(["idle", "last"]);
+  });
 });
 
 describe("security", () => {

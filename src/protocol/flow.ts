@@ -104,6 +104,25 @@ export class Outgoing {
   }
 }
 
+/**
+ * The socket takes more again: `flush` for each stream that has something queued, until the session is congested. Whoever had
+ * its turn stands last the next time, so that many large bodies never keep a small one from its turn.
+ */
+export function flushInTurns<S extends { readonly hasQueued: boolean }>(
+  session: Pick<FlowSession, "congested">,
+  streams: Map<number, S>,
+  flush: (stream: S) => void,
+): void {
+  let left = streams.size;
+  for (const [id, stream] of streams) {
+    if (session.congested || left-- === 0) return;
+    if (!stream.hasQueued) continue;
+    streams.delete(id);
+    streams.set(id, stream);
+    flush(stream);
+  }
+}
+
 /** The receiving half of a stream: what the peer was granted, and when it gets more. */
 export class Incoming {
   private owed = 0;
