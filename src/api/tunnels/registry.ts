@@ -5,6 +5,7 @@ import type { Database } from "../../db/database.ts";
 import { closeOrphanedTunnels, listLeases } from "../../db/leases.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
+import { createTurns } from "../../lib/turns.ts";
 import type { DisconnectReason, LocalStatus, ShardEvent, TunnelCounters } from "../../link/messages.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
 import type { Audit, LiveTunnels, TunnelSelector } from "../deps.ts";
@@ -36,6 +37,7 @@ export interface RegistryDeps {
 }
 
 export class TunnelRegistry implements LiveTunnels, ShardNews {
+  private readonly turn = createTurns();
   private readonly leases = new LeaseTable();
   private readonly directory: NameDirectory;
   private readonly records: TunnelRecords;
@@ -86,6 +88,8 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
 
   /** Registers an agent; refusals are audited and returned as errors. `isCounted`: a limiter counts the wrong credential that this may be. */
   async register(request: RegisterRequest & { requestId: string; isCounted: boolean }): Promise<Registered | AppError> {
+    // After a restart all agents come back at once: visitors' connections are accepted in between.
+    await this.turn();
     const { db, config, link, nowMs } = this.deps;
     const { leases, directory, claims, records } = this;
     const changesHeard = () => this.news.heard;
