@@ -1,3 +1,5 @@
+// Work in turns: one by one, in order, with room for others in between.
+
 import { expect, test } from "bun:test";
 import { createTurns } from "./turns.ts";
 
