@@ -7,7 +7,7 @@ test("a shard that lived is replaced at once, one that keeps dying more and more
   const policy = new RestartPolicy();
   expect(policy.afterDeath(true, 60_000)).toBe(0);
   const delays = Array.from({ length: 8 }, () => policy.afterDeath(true, 500));
-  expect(delays).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+  expect(delays).toEqual([100, 200, 400, 800, 1600, 2000, 2000, 2000]);
   expect(policy.afterDeath(true, 60_000)).toBe(0);
 });
 

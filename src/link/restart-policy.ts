@@ -3,6 +3,8 @@
 /** A shard that lived this long before it died is replaced at once. */
 const healthyMs = 10_000;
 const firstDelayMs = 100;
+/** However often a shard dies young, its agents are back within seconds. */
+const mostDelayMs = 2_000;
 /** This many starts in a row that never became ready are not bad luck. */
 const maxFailedStarts = 5;
 
@@ -12,8 +14,8 @@ export class RestartPolicy {
   #failedStarts = 0;
   #youngDeaths = 0;
 
-  constructor(mostDelayMs = 5_000) {
-    this.#mostDelayMs = mostDelayMs;
+  constructor(boundMs = mostDelayMs) {
+    this.#mostDelayMs = boundMs;
   }
 
   /** The shard's incarnation died. Milliseconds until the next start, or null: it can't be started. */
