@@ -128,6 +128,7 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
       ["q=name-99", tunnels],
       ["state=offline", tunnels],
       ["state=!connected&q=!name-5 name", tunnels],
+      ["from=203.0.113.0/24", tunnels],
       ["org=org_3", tunnels],
       ["org=!org_3", tunnels],
       [`app=${lastApp}`, [""]],
@@ -137,6 +138,7 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
       ["", tunnels],
       ["q=name-99", tunnels],
       ["state=offline", tunnels],
+      ["from=!203.0.113.0/24", tunnels],
       [`app=${lastOwnApp}`, [""]],
     ],
     "/admin/requests": [
