@@ -138,7 +138,7 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
       ["", tunnels],
       ["q=name-99", tunnels],
       ["state=offline", tunnels],
-      ["from=!203.0.113.0/24", tunnels],
+      ["from=203.0.113.0/24", tunnels],
       [`app=${lastOwnApp}`, [""]],
     ],
     "/admin/requests": [
