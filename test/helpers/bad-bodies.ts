@@ -25,7 +25,7 @@ export interface BadBody {
 export const planted = "planted";
 
 /** Fits the schema of a value, as far as a schema tells. */
-export function sampleOf({ type, enum: options, minLength = 1, maxLength = 40, minimum = 1 }: Schema): unknown {
+function sampleOf({ type, enum: options, minLength = 1, maxLength = 40, minimum = 1 }: Schema): unknown {
   if (options !== undefined) return options[0];
   if (type === "string") return planted.repeat(minLength).slice(0, Math.max(minLength, Math.min(maxLength, 12)));
   if (type === "integer" || type === "number") return minimum;

@@ -44,7 +44,7 @@ const kills: Record<string, () => Promise<void>> = {
     await server.exited;
     server = await startServerProcess({ shards: 2, env: { HOLD_MS: "300" }, again: server });
     await agent.until("tunnel.ready", starts + 1);
-    // It came back by itself. Before the next kill there is a new one: a session that is lost within seconds makes an agent wait
+    // It came back by itself. Before the next kill there is a new one: a session that is lost within a second makes an agent wait
     // twice as long each time.
     await kills["the agent"]!();
   },

@@ -34,7 +34,7 @@ interface ListOptions {
 }
 
 /** Whether a filter leaves out what it names. */
-export const isNot = (value: string): boolean => /^(?:[!-]|NOT(?:\s|$))/.test(value);
+const isNot = (value: string): boolean => /^(?:[!-]|NOT(?:\s|$))/.test(value);
 
 export function createListState(filters: readonly string[], options: ListOptions = {}): ListState {
   const [params, setParams] = useSearchParams<Record<string, string>>();
