@@ -136,6 +136,54 @@ describe("an application", () => {
     await tab.check();
   });
 
+  test("whose own policy is given up and removed: visitors meet the organization's at once, and nothing of its own is left", async () => {
+    const { organization } = await create<{ organization: { id: string } }>("/admin/organizations", {
+      name: "Umbrella",
+    });
+    const umbrella = `/admin/organizations/${organization.id}`;
+    await stage.call(admin, "PUT", `${umbrella}/policy`, { authType: "api_key" });
+    const labs = { orgId: organization.id, subdomain: "labs", name: "Labs" };
+    const { application } = await create<{ application: { id: string } }>("/admin/applications", labs);
+    const path = `/admin/applications/${application.id}`;
+    const own = { authType: "basic", basicUsername: "guest", basicPassword: "come on in 77" };
+    await stage.call(admin, "PUT", `${path}/policy`, own);
+    await stage.call(admin, "PUT", path, { authMode: "custom" });
+    const ofLabs = { orgId: organization.id, appId: application.id };
+    const agentKey = await create<{ rawKey: string }>("/admin/api-keys", { ...ofLabs, description: "agent" });
+    const visit = { ...ofLabs, description: "visitor", scope: "visitor" };
+    const { rawKey: visitorKey } = await create<{ rawKey: string }>("/admin/api-keys", visit);
+    await using _agent = await open(agentKey.rawKey, "labs");
+    const status = async (headers: Record<string, string>) =>
+      (await fetch(`http://labs.localhost:${stage.port}/`, { headers, redirect: "manual" })).status;
+    const guest = { authorization: `Basic ${btoa("guest:come on in 77")}` };
+    const withKey = { "x-api-key": visitorKey };
+    expect([await status(guest), await status(withKey)]).toEqual([200, 401]);
+
+    await using tab = await adminTab(`applications/${application.id}/policy`);
+    const { page } = tab;
+    await page.getByRole("radio", { name: /^As the organization/ }).check();
+    await page.getByRole("button", { name: "Save the policy" }).click();
+    await page.getByText("The policy is in force.").waitFor();
+    // What the page says is in force is so for visitors: nothing is waited for.
+    expect([await status(guest), await status(withKey)]).toEqual([401, 200]);
+    const logIn = page.locator(".effective-row").filter({ hasText: "Log-in" });
+    await logIn.getByText("organization").waitFor();
+    // Keys have no session that could last.
+    await logIn.getByText("API key", { exact: true }).waitFor();
+
+    await page.getByRole("button", { name: "Remove the stored policy…" }).click();
+    await page.getByRole("dialog").getByText("It is not in force now").waitFor();
+    await page.getByRole("button", { name: "Remove the policy", exact: true }).click();
+    await page.getByText("The policy was removed.").waitFor();
+    expect([await status(guest), await status(withKey)]).toEqual([401, 200]);
+    await page.getByRole("button", { name: "Remove the stored policy…" }).waitFor({ state: "detached" });
+    await page.getByText("Own policy").click();
+    expect(await page.getByLabel("Username for visitors").inputValue()).toBe("");
+    await page.getByText("Leave it empty to keep the stored one.").waitFor({ state: "detached" });
+    await tab.check();
+    await tab.shot("application-policy-removed");
+  });
+
   test("that is deleted takes its tunnel, its keys and its name with it", async () => {
     const id = await application("short-lived");
     const { rawKey } = await create<{ rawKey: string }>("/admin/api-keys", { orgId, appId: id, description: "agent" });
@@ -199,5 +247,25 @@ describe("an organization", () => {
     await page.getByText("Saved: it is called Initech Ltd now.").waitFor();
     await page.getByRole("button", { name: "Turn on…" }).waitFor();
     await tab.check();
+  });
+});
+
+describe("the agents' whitelist", () => {
+  test("removing a range says how many tunnels are served from there", async () => {
+    const { token } = await stage.person({ username: "runner" });
+    await using agent = await openTunnel({ origin: stage.origin, token, port: service.port ?? 0, name: "two" });
+    await create("/admin/whitelist", { ipRange: "127.0.0.1/32", description: "Here" });
+    await create("/admin/whitelist", { ipRange: "203.0.113.0/24", description: "Elsewhere" });
+    await using tab = await adminTab("whitelists");
+    const { page } = tab;
+    await page.getByRole("button", { name: "Remove 127.0.0.1" }).click();
+    await page.getByRole("dialog").getByText("1 tunnel is served now").waitFor();
+    await tab.check();
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Remove 203.0.113.0/24" }).click();
+    await page.getByRole("dialog").getByText("No tunnel is served from there now.").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
+    await page.getByText("203.0.113.0/24 was removed.").waitFor();
+    expect(agent.all("tunnel.ready")).toHaveLength(1);
   });
 });

@@ -106,7 +106,7 @@ describe("an application", () => {
     await tab.check();
   });
 
-  test("opening it to the world is asked about, by following an organization without a policy as well", async () => {
+  test("opening it to the world is asked about, by following an organization without a policy as well; not where it is open already", async () => {
     const id = await application("inner");
     await stage.call(admin, "PUT", `/admin/applications/${id}/policy`, { authType: "api_key" });
     await stage.call(admin, "PUT", `/admin/applications/${id}`, { authMode: "custom" });
@@ -114,22 +114,45 @@ describe("an application", () => {
       (await shown<{ application: { authMode: string } }>(`/admin/applications/${id}`)).application.authMode;
     await using tab = await tabOf(boss, `applications/${id}/policy`);
     const { page } = tab;
-    await page.getByText("As the organization").click();
-    await asks(page, press(page, "Save the policy"), "The organization has no policy.", "Make it public");
+    const save = press(page, "Save the policy");
+    const asOrganization = page.getByRole("radio", { name: /^As the organization/ });
+    const isPublic = page.getByRole("radio", { name: /^Public/ });
+    /** Saves without being asked. */
+    const becomes = async (next: string) => {
+      await save();
+      await eventually(async () => (await mode()) === next, `its mode is ${next}`);
+      expect(await page.getByRole("dialog").count()).toBe(0);
+      // The choice is what is stored, which the next one is compared with.
+      await page.getByText(/^This (opens|leaves) it/).waitFor({ state: "detached" });
+    };
+    await asOrganization.check();
+    await page.getByText("This opens it to the world").waitFor();
+    await asks(page, save, "The organization has no policy. Until now its own policy", "Make it public");
     await eventually(async () => (await mode()) === "inherit", "it follows the organization");
+    await isPublic.check();
+    await page.getByText("stays so even when it gets one").waitFor();
+    await tab.check();
+    await tab.shot("application-stays-public");
+    await becomes("disabled");
+    await asOrganization.check();
+    await page.getByText("Anybody may visit until it gets one.").waitFor();
+    await becomes("inherit");
     await page.getByText("Own policy").click();
-    await press(page, "Save the policy")();
-    await eventually(async () => (await mode()) === "custom", "it has its own policy");
-    await page.getByRole("radio", { name: /^Public/ }).check();
+    await becomes("custom");
+    await isPublic.check();
     const look = () => tab.looks("dialog-org-public", true);
-    await asks(page, press(page, "Save the policy"), "nobody is asked to log in", "Make it public", look);
+    await asks(page, save, "Until now its own policy decides who gets in (API key).", "Make it public", look);
     await eventually(async () => (await mode()) === "disabled", "it is public");
+    await page.getByText("inner is public now.").waitFor();
+    // Said again and again, it stands there once.
+    expect(await page.getByText("The policy is in force.").count()).toBeLessThanOrEqual(1);
     await tab.check();
   });
 
   test("security: an organization's policy that is not known yet is not taken for one that protects", async () => {
     const id = await application("unsure");
-    await stage.call(admin, "PUT", `/admin/applications/${id}`, { authMode: "disabled" });
+    await stage.call(admin, "PUT", `/admin/applications/${id}/policy`, { authType: "api_key" });
+    await stage.call(admin, "PUT", `/admin/applications/${id}`, { authMode: "custom" });
     await using tab = await browser.open();
     const { page } = tab;
     await stage.enter(tab.context, boss);
@@ -270,23 +293,5 @@ describe("limits", () => {
     expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
     expect(await page.getByLabel("Failures").isDisabled()).toBe(true);
     await tab.check();
-  });
-});
-
-describe("the agents' whitelist", () => {
-  test("removing a range says how many tunnels are served from there", async () => {
-    const { token } = await stage.person({ username: "runner" });
-    await using agent = await openTunnel({ origin: stage.origin, token, port: service.port ?? 0, name: "two" });
-    await create("/admin/whitelist", { ipRange: "127.0.0.1/32", description: "Here" });
-    await create("/admin/whitelist", { ipRange: "203.0.113.0/24", description: "Elsewhere" });
-    await using tab = await tabOf(admin, "whitelists");
-    const { page } = tab;
-    await page.getByRole("button", { name: "Remove 127.0.0.1" }).click();
-    await page.getByRole("dialog").getByText("1 tunnel is served now").waitFor();
-    await tab.check();
-    await page.keyboard.press("Escape");
-    await asks(page, press(page, "Remove 203.0.113.0/24"), "No tunnel is served from there now.", "Remove");
-    await page.getByText("203.0.113.0/24 was removed.").waitFor();
-    expect(agent.all("tunnel.ready")).toHaveLength(1);
   });
 });

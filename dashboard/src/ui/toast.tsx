@@ -15,16 +15,19 @@ let nextId = 1;
 
 const dismiss = (id: number) => setToasts((all) => all.filter((one) => one.id !== id));
 
+/** The last few; what is said again stands once. */
+const show = (next: Toast) => setToasts((all) => [...all.filter(({ text }) => text !== next.text).slice(-3), next]);
+
 /** Reports something that worked; leaves by itself. */
 export function toast(text: string): void {
   const id = nextId++;
-  setToasts((all) => [...all.slice(-3), { id, text, tone: "good" }]);
+  show({ id, text, tone: "good" });
   setTimeout(() => dismiss(id), 6_000);
 }
 
 /** Reports a failure; stays until it is closed. */
 function toastProblem(error: unknown): void {
-  setToasts((all) => [...all.slice(-3), { id: nextId++, text: messageOf(error), tone: "bad" }]);
+  show({ id: nextId++, text: messageOf(error), tone: "bad" });
 }
 
 /** Runs a small action that has no form of its own, and reports either way. */

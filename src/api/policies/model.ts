@@ -60,7 +60,11 @@ export const effectiveSchema = closed({
   /** True when anybody on the internet gets in: show it loudly. */
   isPublic: t.Boolean({ description: "Anybody on the internet gets in." }),
   reason: t.Nullable(t.String({ description: "Why it is open or denies everybody." })),
-  authentication: closed({ authType: t.Nullable(t.String()), sessionHours: t.Nullable(t.Integer()), source }),
+  authentication: closed({
+    authType: t.Nullable(t.String()),
+    sessionHours: t.Nullable(t.Integer({ description: "Null where visitors get no session: API keys, or no log-in." })),
+    source,
+  }),
   addresses: closed({ allowIps: t.Array(t.String()), denyIps: t.Array(t.String()), source }),
   apiKeys: closed({ enabled: t.Boolean(), source }),
   limiter: closed({

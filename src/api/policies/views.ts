@@ -38,7 +38,7 @@ export function effectiveView(effective: EffectivePolicy): EffectiveView {
     reason: effective.kind === "protected" ? null : effective.reason,
     authentication: {
       authType: policy?.authType ?? null,
-      sessionHours: policy?.sessionHours ?? null,
+      sessionHours: policy === null || policy.authType === "api_key" ? null : policy.sessionHours,
       source: sources.authentication,
     },
     addresses: { allowIps: policy?.allowIps ?? [], denyIps: policy?.denyIps ?? [], source: sources.addresses },

@@ -13,9 +13,11 @@ import { createForm, Form, type FormState } from "../../ui/form.tsx";
 import { Load } from "../../ui/load.tsx";
 import { Note } from "../../ui/note.tsx";
 import { Card } from "../../ui/page.tsx";
+import { policyWord } from "../../ui/state.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { CustomFields } from "./custom-fields.tsx";
 import { EffectiveCard } from "./effective-card.tsx";
+import { resolveOpening } from "./opening.ts";
 import { checkPolicy, toInput, toValues, type PolicyValues } from "./policy-form.ts";
 
 interface EditorProps {
@@ -53,21 +55,10 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
   const form: FormState<PolicyValues> = createForm({
     initial: toValues(stored(), props.application?.authMode ?? "custom"),
     check: (values) => checkPolicy(values, stored()),
-    ask: ({ mode }) => {
-      const { application } = props;
-      if (application === undefined || mode === application.authMode || mode === "custom") return null;
-      // While it is being read, or can't be, there may be none.
-      const inherited = ofOrganization.isSuccess ? ofOrganization.data : undefined;
-      if (mode === "inherit" && inherited) return null;
-      const why =
-        inherited === null
-          ? "The organization has no policy. "
-          : "Whether the organization has a policy is not known; this holds if it has none. ";
-      return {
-        title: `Open ${application.name} to the world?`,
-        consequence: `${mode === "inherit" ? why : ""}Anybody who knows ${application.url} may call it: nobody is asked to log in, and no address is refused.`,
-        action: "Make it public",
-      };
+    ask: () => {
+      const what = opening();
+      const title = `Open ${props.application?.name} to the world?`;
+      return what?.asks ? { title, consequence: what.says, action: "Make it public" } : null;
     },
     submit: async (values) => {
       // The policy first: switching to "custom" without one would lock everybody out for a moment.
@@ -76,9 +67,15 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
         await updateApplication(props.application.id, { authMode: values.mode });
       }
       form.reset({ ...values, basicPassword: "", oidcClientSecret: "" });
-      toast("The policy is in force.");
+      toast(values.mode === "disabled" ? `${props.application?.name} is public now.` : "The policy is in force.");
     },
   });
+  const opening = () => {
+    const { application } = props;
+    // While it is being read, or can't be, there may be none.
+    const inherited = ofOrganization.isSuccess ? ofOrganization.data : undefined;
+    return application && resolveOpening(application, form.values.mode, inherited, policyWord(application.authType));
+  };
   const askRemove = () =>
     confirm({
       title: "Remove this policy?",
@@ -126,10 +123,12 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
             disabled={!props.mayChange}
           />
         </Show>
-        <Show when={form.values.mode === "disabled"}>
-          <Note tone="warn" title="Open to the world">
-            <p>Anybody who knows the address may call this application. Nothing is asked and nothing is checked.</p>
-          </Note>
+        <Show when={opening()}>
+          {(what) => (
+            <Note tone="warn" title={what().title}>
+              <p>{what().says}</p>
+            </Note>
+          )}
         </Show>
         <Show when={!props.application && stored() === null}>
           <Note tone="warn" title="There is no policy yet">
