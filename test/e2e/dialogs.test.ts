@@ -38,6 +38,8 @@ beforeAll(async () => {
   const gone = await openTunnel({ origin: stage.origin, token: rawKey, port, name: "gone" });
   await gone.stop(0);
   await fetch(`http://adhoc.localhost:${stage.port}/seen`);
+  // To open an application is asked about where something protects it.
+  await stage.call(admin, "PUT", `/admin/organizations/${orgId}/policy`, { authType: "api_key" });
 });
 afterAll(async () => {
   await agent.stop(0);
