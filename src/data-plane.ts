@@ -1,9 +1,8 @@
 // The data path put together: shared memory, shards, router and public listener.
 
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TLSOptions } from "bun";
 import type { Config } from "./config/config.ts";
 import { shardSettings } from "./config/shard-settings.ts";
 import { ConnectionCounts, createCountsMemory } from "./handover/counts.ts";
@@ -12,11 +11,11 @@ import { createLedgerMemory, Ledger } from "./handover/ledger.ts";
 import { ClientPool } from "./http1/client-pool.ts";
 import { Connections } from "./ingress/connections.ts";
 import { createCidrList } from "./lib/cidr.ts";
-import { AppError } from "./lib/errors.ts";
 import type { Logger } from "./lib/log.ts";
 import type { ShardLink, ShardListener } from "./link/shard-link.ts";
 import { startShards, type Supervisor } from "./link/supervisor.ts";
 import { shardWorkerUrl } from "./link/worker-url.ts";
+import { readTls, watchTls } from "./router/certificate.ts";
 import { explainListen } from "./router/listen-refusal.ts";
 import { listenPublic, type PublicListener } from "./router/listener.ts";
 import { Router } from "./router/router.ts";
@@ -146,41 +145,6 @@ export function createLateLink(shards: number): LateLink {
     sendConnection: (shard, connection) => link?.sendConnection(shard, connection) ?? false,
     check: async (shard, tunnelId) => (await link?.check(shard, tunnelId)) ?? null,
     requests: async (shard, query) => (await link?.requests(shard, query)) ?? [],
-  };
-}
-
-function readTls(config: Config): TLSOptions | null {
-  if (config.tlsCert === null || config.tlsKey === null) return null;
-  try {
-    return { cert: readFileSync(config.tlsCert, "utf8"), key: readFileSync(config.tlsKey, "utf8") };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new AppError("validation", `TLS_CERT and TLS_KEY must be readable files: ${why}.`);
-  }
-}
-
-/** New certificate files are taken up by themselves; a pair that does not work is reported and the old one stays. */
-function watchTls(config: Config, listener: PublicListener, log: Logger): () => void {
-  if (config.tlsCert === null) return () => {};
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const watcher = watch(config.tlsCert, { persistent: false }, () => {
-    // The key is written around the same time: wait for both.
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      try {
-        const tls = readTls(config);
-        if (tls !== null) listener.reloadTls(tls);
-        log.info("new TLS certificate in use");
-      } catch (error) {
-        log.error("the new TLS certificate can't be used; the old one stays", {
-          error: error instanceof Error ? error.message : String(error),
-        });
-      }
-    }, 500);
-  });
-  return () => {
-    clearTimeout(timer);
-    watcher.close();
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Socket, TCPSocketListener, TLSOptions } from "bun";
 import type { ConnectionCounts } from "../handover/counts.ts";
-import { canMove, descriptorOf, duplicate, widenBacklog } from "../handover/descriptor.ts";
+import { canMove, closeDescriptor, descriptorOf, duplicate, widenBacklog } from "../handover/descriptor.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { networkAddress } from "../ingress/address.ts";
 import type { SocketOwner } from "../ingress/visitor-socket.ts";
@@ -29,7 +29,7 @@ export interface ListenerOptions {
 }
 
 export interface PublicListener {
-  /** New certificates: connections that stand keep the old ones (RFC 8446 has no other way). */
+  /** New certificates: connections that stand keep the old ones (RFC 8446 has no other way). Throws when they do not work; the old ones stay then. */
   reloadTls(tls: TLSOptions): void;
   /** Takes no new connections; those that stand go on. */
   stop(): void;
@@ -44,7 +44,13 @@ export function listenPublic(options: ListenerOptions): PublicListener {
   return {
     reloadTls(tls) {
       const old = listener;
-      listener = open(options, tls, duplicate(descriptorOf(old)));
+      const fd = duplicate(descriptorOf(old));
+      try {
+        listener = open(options, tls, fd);
+      } catch (error) {
+        closeDescriptor(fd);
+        throw error;
+      }
       old.stop(false);
     },
     stop: () => listener.stop(false),

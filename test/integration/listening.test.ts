@@ -1,11 +1,9 @@
-// The public port in its other forms: TLS of our own, shards' own ports, an inherited listener; and limits of connections.
+// The public port in its other forms: shards' own ports, an inherited listener; and limits of connections.
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectTls } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createHash } from "node:crypto";
 import { subprotocol } from "../../src/protocol/frames.ts";
 import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -13,95 +11,9 @@ import { freePorts } from "../helpers/free-ports.ts";
 import { program } from "../helpers/program.ts";
 import { startTestServer, testEnv } from "../helpers/server.ts";
 import { readLines } from "../helpers/server-process.ts";
-import { testTls } from "../helpers/test-tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "digit-link-listening-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-const body = Buffer.alloc(8 * 1024 * 1024, "digit-link ");
-const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-
-function startLocal() {
-  return Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    async fetch(request, server) {
-      if (server.upgrade(request, { data: undefined })) return;
-      if (request.method === "POST") return new Response(digest(await request.bytes()));
-      const seen = { proto: request.headers.get("x-forwarded-proto"), host: request.headers.get("host") };
-      return new URL(request.url).pathname === "/body" ? new Response(body) : Response.json(seen);
-    },
-    websocket: { message: (socket, message) => void socket.send(message) },
-  });
-}
-
-describe("TLS of our own", () => {
-  const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
-  const write = (): void => {
-    writeFileSync(files.cert, testTls.cert);
-    writeFileSync(files.key, testTls.key);
-  };
-
-  test("visitors, uploads, downloads and WebSockets pass, and say that they came by https", async () => {
-    write();
-    await using server = await startTestServer({
-      TLS_CERT: files.cert,
-      TLS_KEY: files.key,
-      SCHEME: "https",
-      SHARDS: "2",
-    });
-    using local = startLocal();
-    const previous = process.env["NODE_EXTRA_CA_CERTS"];
-    // The agent checks the server's certificate; this one is nobody's but the test's.
-    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
-    try {
-      await using _agent = await startTestAgent({
-        server,
-        subdomain: "secure",
-        localPort: local.port ?? 0,
-        origin: `https://localhost:${server.port}`,
-      });
-      const tls = { ca: testTls.cert };
-      const url = `https://secure.localhost:${server.port}`;
-      const seen = await fetch(`${url}/seen`, { tls });
-      expect(await seen.json()).toEqual({ proto: "https", host: `secure.localhost:${server.port}` });
-      expect(digest(await (await fetch(`${url}/body`, { tls })).bytes())).toBe(digest(body));
-      expect(await (await fetch(url, { method: "POST", body, tls })).text()).toBe(digest(body));
-      const health = await fetch(`https://localhost:${server.port}/health`, { tls });
-      expect(health.headers.get("strict-transport-security")).toContain("max-age=");
-      const socket = new WebSocket(`wss://secure.localhost:${server.port}/echo`, { tls } as never);
-      const echoed = Promise.withResolvers<unknown>();
-      socket.onopen = () => socket.send("through TLS");
-      socket.onmessage = (event) => echoed.resolve(event.data);
-      expect(await echoed.promise).toBe("through TLS");
-      socket.close();
-    } finally {
-      delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
-      if (previous !== undefined) process.env["NODE_EXTRA_CA_CERTS"] = previous;
-    }
-  }, 30_000);
-
-  test("a new certificate is taken up; connections that stand go on", async () => {
-    write();
-    await using server = await startTestServer({ TLS_CERT: files.cert, TLS_KEY: files.key, SCHEME: "https" });
-    const old = connectTls({ port: server.port, host: "127.0.0.1", servername: "localhost", ca: testTls.cert });
-    const answers: string[] = [];
-    old.on("data", (chunk: Buffer) => answers.push(chunk.toString("latin1")));
-    old.write("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await eventually(() => answers.join("").includes('"ok"'), "an answer by the old certificate");
-    write();
-    await eventually(
-      () => server.logs.some((line) => line.includes("new TLS certificate in use")),
-      "the certificate is taken up",
-    );
-    answers.length = 0;
-    old.write("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await eventually(() => answers.join("").includes('"ok"'), "the old connection goes on");
-    old.destroy();
-    const fresh = await fetch(`https://localhost:${server.port}/live`, { tls: { ca: testTls.cert } });
-    expect(fresh.status).toBe(200);
-  });
-});
 
 describe("SHARD_PORTS", () => {
   test("an agent's session may come straight to its shard, and nothing else may", async () => {
@@ -134,7 +46,7 @@ describe("SHARD_PORTS", () => {
 describe("PORT=0", () => {
   test("a free port is taken, and every URL says which", async () => {
     await using server = await startTestServer();
-    using local = startLocal();
+    using local = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("any") });
     await using agent = await startTestAgent({ server, subdomain: "any", localPort: local.port ?? 0 });
     expect(server.port).toBeGreaterThan(0);
     const ready = agent.events.find(({ event }) => event === "tunnel.ready");
