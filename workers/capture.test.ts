@@ -62,7 +62,7 @@ describe("the ring", () => {
     const entry = begin(ring, 1, request("/a"));
     ring.close();
     const answer = Buffer.from("HTTP/1.1 200 OK\r\n\r\n");
-    entry.head(answer, 0, answer.length, 110, 0);
+    entry.head(answer, 0, answer.length, 200, 110, 0);
     begin(ring, 1, request("/late"));
     expect(ring.newest(10)).toEqual([]);
     expect(budget.take(40 * 1024)).toBe(true);
@@ -72,8 +72,10 @@ describe("the ring", () => {
 test("an entry shows the request line, both heads' fields and where the time went", () => {
   const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), 1, request("/p/q?x=1", "Accept: */*"));
   entry.openedAt = 103;
+  expect(entry.toRequest(true)).toMatchObject({ running: true, status: 0 });
   const answer = Buffer.from("HTTP/1.1 201 Created\r\nServer: it\r\n\r\n");
-  entry.head(answer, 0, answer.length, 110, 4_000);
+  entry.head(answer, 0, answer.length, 201, 110, 4_000);
+  expect(entry.toRequest(true)).toMatchObject({ running: true, status: 201 });
   Object.assign(entry, { status: 201, endedAt: 120, bytesIn: 1, bytesOut: 2 });
   expect(entry.toRequest(true)).toMatchObject({
     ...{ id: requestIdOf(1), method: "GET", path: "/p/q?x=1", status: 201, bytesIn: 1, bytesOut: 2 },
@@ -82,7 +84,7 @@ test("an entry shows the request line, both heads' fields and where the time wen
       ["Accept", "*/*"],
     ],
     responseHeaders: [["Server", "it"]],
-    ...{ totalMs: 20, policyMs: 1, queueMs: 2, tunnelMs: 3, localMs: 4, error: null },
+    ...{ running: false, totalMs: 20, policyMs: 1, queueMs: 2, tunnelMs: 3, localMs: 4, error: null },
   });
 });
 
@@ -90,7 +92,7 @@ describe("security", () => {
   const shown = (...lines: string[]) => {
     const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), 1, request("/p?code=c0de", ...lines));
     const answer = Buffer.from("HTTP/1.1 302 Found\r\nLocation: https://app.test/cb?code=c0de#c0de\r\n\r\n");
-    entry.head(answer, 0, answer.length, 110, 0);
+    entry.head(answer, 0, answer.length, 200, 110, 0);
     return entry;
   };
 

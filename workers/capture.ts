@@ -75,8 +75,30 @@ export class CaptureEntry {
     return this.meta.repeatable;
   }
 
+  get running(): boolean {
+    return this.endedAt === 0;
+  }
+
+  /** Until now, while it runs. */
+  get totalMs(): number {
+    return round((this.endedAt || performance.now()) - this.meta.startedAt);
+  }
+
+  get name(): string {
+    return this.meta.name;
+  }
+
+  get address(): string {
+    return this.meta.address;
+  }
+
+  get principal(): string | null {
+    return this.meta.principal;
+  }
+
   /** The response head arrived. */
-  head(bytes: Buffer, start: number, end: number, now: number, localMicros: number): void {
+  head(bytes: Buffer, start: number, end: number, status: number, now: number, localMicros: number): void {
+    this.status = status;
     this.headAt = now;
     this.localMs = localMicros / 1_000;
     this.responseAt = this.ring.store(bytes, start, end);
@@ -88,32 +110,30 @@ export class CaptureEntry {
     return this.ring.load(this.requestAt, this.requestBytes);
   }
 
+  /** Method and path as they may be shown; empty when the head is no longer kept. */
+  line(logQuery: boolean): { method: string; path: string } {
+    const request = this.requestHead();
+    if (request === null || head.parseRequest(request, 0, request.length) <= 0) return { method: "", path: "" };
+    return { method: head.method, path: logQuery ? head.target : head.target.split("?", 1)[0]! };
+  }
+
   /** What the dashboard shows. `logQuery`: with the query string. */
   toRequest(logQuery: boolean): CapturedRequest {
     const { meta } = this;
     const end = this.endedAt || performance.now();
     const opened = this.openedAt || end;
     const headAt = this.headAt || opened;
-    const request = this.requestHead();
     const response = this.ring.load(this.responseAt, this.responseBytes);
-    const line = { method: "", path: "" };
-    let requestHeaders: [string, string][] = [];
-    if (request !== null && head.parseRequest(request, 0, request.length) > 0) {
-      line.method = head.method;
-      line.path = logQuery ? head.target : head.target.split("?", 1)[0]!;
-      requestHeaders = headers(logQuery);
-    }
+    const line = this.line(logQuery);
+    // Its head is the one that was read last.
+    const requestHeaders = line.method === "" ? [] : headers(logQuery);
     const responseHeaders =
       response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers(logQuery) : [];
-    const { id, startedAtMs } = this;
+    const { id, startedAtMs, running, status, bytesIn, bytesOut, totalMs } = this;
     const { tunnelId, name, appId, orgId, address, principal } = meta;
     return {
       ...{ id, tunnelId, name, appId, orgId, address, principal, ...line, requestHeaders, responseHeaders },
-      startedAtMs,
-      status: this.status,
-      bytesIn: this.bytesIn,
-      bytesOut: this.bytesOut,
-      totalMs: round(end - meta.startedAt),
+      ...{ startedAtMs, running, status, bytesIn, bytesOut, totalMs },
       policyMs: round(meta.judgedAt - meta.startedAt),
       queueMs: round(opened - meta.judgedAt),
       tunnelMs: round(Math.max(0, headAt - opened - this.localMs)),
@@ -121,11 +141,6 @@ export class CaptureEntry {
       error: this.error,
     };
   }
-}
-
-/** The order of captured requests: by time, then id. */
-export function isNewer(a: Pick<CaptureEntry, "startedAtMs" | "id">, b: Pick<CaptureEntry, "startedAtMs" | "id">) {
-  return a.startedAtMs === b.startedAtMs ? a.id > b.id : a.startedAtMs > b.startedAtMs;
 }
 
 /** A ring of entries and the arena that holds their heads. */

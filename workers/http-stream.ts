@@ -137,7 +137,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     this.status = head.status;
     this.state = "body";
     tunnel.health.hasAnswered();
-    capture.head(bytes, start, end, now, localMicros);
+    capture.head(bytes, start, end, head.status, now, localMicros);
     dropReserved(head);
     const timingBytes = this.options.serverTiming ? this.writeTiming(now, localMicros) : 0;
     this.response.begin(head, !tunnel.draining, timingLine, timingBytes);
@@ -239,7 +239,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     this.state = "raw";
     this.webSocket = new WebSocketLeave();
     this.requestEnded = false;
-    capture.head(head.bytes as Buffer, head.start, head.end, performance.now(), 0);
+    capture.head(head.bytes as Buffer, head.start, head.end, 101, performance.now(), 0);
     this.response.interim(head, true);
     connection.goRaw();
   }

@@ -10,7 +10,8 @@ import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
 import type { Answer, Ask, LocalStatus, ShardSettings } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import { AgentPort, listenForAgents } from "./agent-port.ts";
-import { CaptureBudget, isNewer, type CaptureEntry } from "./capture.ts";
+import { CaptureBudget } from "./capture.ts";
+import { searchCaptures } from "./capture-search.ts";
 import { Drain } from "./drain.ts";
 import type { HttpStream } from "./http-stream.ts";
 import { judgeAgain } from "./policy/again.ts";
@@ -118,7 +119,7 @@ export class Shard implements TunnelHost {
       case "check":
         return this.check(order.id, order.tunnelId);
       case "requests":
-        return this.requests(order);
+        return void this.requests(order);
       case "watch":
         this.watched = order.on;
         return;
@@ -196,20 +197,12 @@ export class Shard implements TunnelHost {
     if (tunnel === undefined || !tunnel.health.check(answer)) answer(null);
   }
 
-  private requests(order: Extract<ShardOrder, { type: "requests" }>): void {
-    const { tunnelIds, requestId, before, limit } = order;
-    const isWanted = (entry: CaptureEntry): boolean =>
-      (requestId === null || entry.id === requestId) && (before === null || isNewer(before, entry));
-    const wanted = [...this.tunnels.all()]
-      .filter(({ ticket }) => tunnelIds === null || tunnelIds.includes(ticket.tunnelId))
-      .flatMap(({ captures }) => captures.newest().filter(isWanted))
-      .sort((a, b) => (isNewer(a, b) ? -1 : 1))
-      .slice(0, limit);
-    this.side.send({
-      type: "requests",
-      id: order.id,
-      requests: wanted.map((entry) => entry.toRequest(this.settings.logQuery)),
-    });
+  private async requests(order: Extract<ShardOrder, { type: "requests" }>): Promise<void> {
+    const { logQuery } = this.settings;
+    const rings = order.tunnelIds.values().map((id) => this.tunnels.byTunnelId(id)?.captures.newest() ?? []);
+    const found = await searchCaptures(rings, order, (entry) => entry.line(logQuery));
+    const requests = found.map((entry) => entry.toRequest(logQuery));
+    this.side.send({ type: "requests", id: order.id, requests });
   }
 
   private listen(tunnel: Tunnel, session: Session, port: number): void {

@@ -2,6 +2,7 @@
 
 import type { MovedConnection } from "../handover/moved-connection.ts";
 import type { CompiledPolicy } from "../policy/types.ts";
+import type { RequestsQuery } from "./requests-query.ts";
 
 /** Who opened a tunnel; ids only, so that a change of any of them can close it. */
 export interface Principal {
@@ -132,8 +133,11 @@ export interface CapturedRequest {
   appId: string | null;
   orgId: string | null;
   startedAtMs: number;
+  /** It has not ended: sizes and times are what is known so far. */
+  running: boolean;
   method: string;
   path: string;
+  /** 0: there was no answer, or there is none yet. */
   status: number;
   bytesIn: number;
   bytesOut: number;
@@ -149,15 +153,6 @@ export interface CapturedRequest {
   responseHeaders: [string, string][];
   /** Why it ended early, when it did. */
   error: string | null;
-}
-
-/** Which captured requests: newest first, by time and then id. */
-export interface RequestsQuery {
-  tunnelIds: string[] | null;
-  requestId: string | null;
-  /** Only what comes after this one in that order. */
-  before: { startedAtMs: number; id: string } | null;
-  limit: number;
 }
 
 export type ShardEvent =

@@ -1,15 +1,8 @@
 // How the rest of the main thread talks to the shards: the interface that the supervisor implements.
 
 import type { MovedConnection } from "../handover/moved-connection.ts";
-import type {
-  Ask,
-  CapturedRequest,
-  LocalStatus,
-  RequestsQuery,
-  ShardEvent,
-  ToShard,
-  TunnelCounters,
-} from "./messages.ts";
+import type { Ask, CapturedRequest, LocalStatus, ShardEvent, ToShard, TunnelCounters } from "./messages.ts";
+import type { RequestsQuery } from "./requests-query.ts";
 
 /** The main thread's side of all shards. Sending to a dead shard is silently dropped: `onReplaced` follows. */
 export interface ShardLink {
@@ -19,7 +12,7 @@ export interface ShardLink {
   sendConnection(shard: number, connection: MovedConnection): boolean;
   /** Asks the agents of a tunnel whether the local service answers now; null when the tunnel has no session. 10 s at most. */
   check(shard: number, tunnelId: string): Promise<LocalStatus | null>;
-  /** Captured requests, newest first; empty when the shard was replaced meanwhile. */
+  /** Captured requests, sorted as asked; empty when the shard was replaced meanwhile. */
   requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[]>;
 }
 

@@ -8,6 +8,7 @@ import type { TunnelSource } from "../../src/api/live/directory.ts";
 import type { LiveTunnel } from "../../src/api/tunnels/registry.ts";
 import type { CapturedRequest, LocalStatus, ToShard } from "../../src/link/messages.ts";
 import { newId } from "../../src/lib/ids.ts";
+import { meets } from "../../workers/capture-search.ts";
 import { createTestApi, type TestApi } from "./api.ts";
 import type { TestDatabase } from "./databases.ts";
 
@@ -82,9 +83,11 @@ export function createTenantApi(
         link: {
           shards: options.shards ?? 2,
           send: (shard, message) => void sent.push({ shard, message }),
-          // A shard that answers with everything: what it is asked for is the API's own business to enforce.
-          requests: async (_shard, { requestId }) =>
-            requests.filter((request) => requestId === null || request.id === requestId),
+          // A shard that answers for every tunnel, and more than a page: what it is asked for is the API's own business to enforce.
+          requests: async (_shard, { requestId, terms }) =>
+            requests.filter(
+              (request) => (requestId === null || request.id === requestId) && meets(terms, request, () => request),
+            ),
         },
       });
       return tenants.features;
@@ -141,6 +144,7 @@ export function capturedRequest(tunnel: LiveTunnel, change: Partial<CapturedRequ
     appId: tunnel.appId,
     orgId: tunnel.orgId,
     startedAtMs: Date.UTC(2030, 0, 1),
+    running: false,
     method: "GET",
     path: "/hello",
     status: 200,

@@ -130,7 +130,10 @@ describe("supervision", () => {
     await using server = await startLineServer(1);
     expect(await server.supervisor.check(0, "t")).toEqual({ state: "up", provenAtMs: 0, connectMs: 1 });
     const silent = server.supervisor.check(0, "silent");
-    const rows = server.supervisor.requests(0, { tunnelIds: null, requestId: null, before: null, limit: 10 });
+    const rows = server.supervisor.requests(0, {
+      ...{ tunnelIds: [], requestId: null, terms: [], order: "time", descending: true, after: null },
+      limit: 10,
+    });
     const client = await connectLines(server.port, "move 0\ncrash\n");
     await client.closed;
     expect(await silent).toBeNull();

@@ -13,6 +13,7 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
   const accounts = ["username", "createdAt", "lastUsed"];
   const applications = ["subdomain", "name", "createdAt"];
   const tunnels = ["openedAt", "subdomain", "requests"];
+  const requests = ["", "time", "status", "duration", "size"];
   const byTime = ["", "time"];
   const plain: Offers = [["", [""]]];
   const words = ["", "q=10.0.3.4", "q=2001:db8::5", "q=!10.0 nothing", "q=nothing"];
@@ -142,17 +143,19 @@ export function listTargets({ auditRows, applications: apps }: { auditRows: numb
       [`app=${lastOwnApp}`, [""]],
     ],
     "/admin/requests": [
-      ["", [""]],
-      ["org=org_3", [""]],
-      ["app=app_3", [""]],
-      ["tunnel=tun_3", [""]],
-      ["org=!org_3&to=2026-01-02T00:00:00Z", [""]],
+      ["", requests],
+      ["org=org_3", requests],
+      ["app=app_3&status=5xx", requests],
+      ["tunnel=tun_3&method=!GET", requests],
+      ["q=path:/a !user:b ms:>10 word", requests],
+      ["org=!org_3&to=2026-01-02T00:00:00Z", requests],
     ],
     "/org/requests": [
-      ["", [""]],
-      ["app=app_0", [""]],
-      ["tunnel=tun_0", [""]],
-      ["tunnel=!tun_0&to=2026-01-02T00:00:00Z", [""]],
+      ["", requests],
+      ["app=app_0&status=!cut", requests],
+      ["tunnel=tun_0&method=POST", requests],
+      ["q=path:/a !user:b ms:>10 word", requests],
+      ["tunnel=!tun_0&to=2026-01-02T00:00:00Z", requests],
     ],
     "/auth/sessions": ["", "q=!firefox 127.0.0.1", "state=ended", "state=any&current=!true"].map((one) => [
       one,

@@ -2,7 +2,8 @@
 
 import { t } from "elysia";
 import { idFilter } from "../filters.ts";
-import { closed, dateTime, idSchema, listOf, pageQuery, timeSchema } from "../schemas.ts";
+import { closed, dateTime, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
+import { searchNote, statusPattern } from "./request-filter.ts";
 
 export const statsAnswer = closed({
   activeTunnels: t.Integer(),
@@ -74,7 +75,8 @@ const requestSchema = closed({
   time: timeSchema,
   method: t.String(),
   path: t.String({ description: "Without the query unless LOG_QUERY is on." }),
-  status: t.Integer({ description: "0: the visitor got no answer." }),
+  status: t.Integer({ description: "0: the visitor got no answer, or none yet." }),
+  running: t.Boolean({ description: "It has not ended: sizes and times are what is known so far." }),
   bytesIn: t.Integer(),
   bytesOut: t.Integer(),
   address: t.String(),
@@ -95,6 +97,19 @@ export const requestsAnswer = closed({
 export const requestAnswer = closed({ request: requestSchema });
 export const orgRequestsQuery = closed({
   ...pageQuery,
+  sort: t.Optional(
+    text(32, { description: "`time`, `status`, `duration` or `size` (to the visitor); `-` in front turns it round." }),
+  ),
+  q: t.Optional(text(200, { minLength: 1, description: searchNote })),
+  status: t.Optional(
+    text(8, {
+      pattern: `^!?(${statusPattern})$`,
+      description: "`2xx`, `404`, `running` or `cut` (ended early); with `!` in front: everything but that.",
+    }),
+  ),
+  method: t.Optional(
+    text(33, { pattern: "^!?[A-Za-z-]+$", description: "A method; with `!` in front: everything but that." }),
+  ),
   app: idFilter,
   tunnel: idFilter,
   to: t.Optional(dateTime("Only what began at this time or before.")),

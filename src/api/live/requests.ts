@@ -2,26 +2,34 @@
 
 import { AppError } from "../../lib/errors.ts";
 import type { CapturedRequest } from "../../link/messages.ts";
+import { comparePlaces, orderValue, type RequestOrder, type RequestsQuery } from "../../link/requests-query.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
-import type { Keyset } from "../../db/keyset.ts";
 import { toRequestView } from "../../observe/request-view.ts";
 import { choiceOf, isChosen } from "../filters.ts";
-import { parsePage, timeOf, toPage } from "../paging.ts";
+import { parsePage, parseSort, timeOf, toPage } from "../paging.ts";
 import type { TunnelDirectory, TunnelSource } from "./directory.ts";
+import { parseSearch, termOf } from "./request-filter.ts";
 
-const newestFirst = { name: "-time", descending: true };
+const sorts: Record<RequestOrder, RequestOrder> = {
+  time: "time",
+  status: "status",
+  duration: "duration",
+  size: "size",
+};
 
-export interface RequestsQuery {
+export interface RequestsListQuery {
   limit?: number;
   cursor?: string;
+  sort?: string;
+  q?: string;
+  status?: string;
+  method?: string;
   app?: string;
   tunnel?: string;
   org?: string;
   /** Only what began at this time or before. */
   to?: string;
 }
-
-type Place = Pick<CapturedRequest, "startedAtMs" | "id">;
 
 export type Requests = ReturnType<typeof createRequests>;
 
@@ -34,13 +42,11 @@ export function createRequests(
   /** Asks every shard that has one of these tunnels. */
   async function ask(
     tunnelIds: readonly string[],
-    query: { requestId?: string; before?: Place | null; limit: number },
+    query: Omit<RequestsQuery, "tunnelIds">,
   ): Promise<CapturedRequest[]> {
     const byShard = Map.groupBy(tunnelIds, (id) => source.shardOfTunnel(id));
     const answers = await Promise.all(
-      [...byShard].map(([shard, ids]) =>
-        shard === null ? [] : link.requests(shard, { requestId: null, before: null, ...query, tunnelIds: ids }),
-      ),
+      [...byShard].map(([shard, ids]) => (shard === null ? [] : link.requests(shard, { ...query, tunnelIds: ids }))),
     );
     // What a shard answers is narrowed once more: nothing of another tunnel may ever pass.
     const asked = new Set(tunnelIds);
@@ -48,46 +54,42 @@ export function createRequests(
   }
 
   return {
-    async list(orgId: string | null, query: RequestsQuery) {
-      const page = parsePage(query, newestFirst);
+    async list(orgId: string | null, query: RequestsListQuery) {
+      const sort = parseSort(query.sort, sorts, "-time");
+      const page = parsePage(query, sort);
+      const order = sort.column as RequestOrder;
+      const { descending } = sort;
+      const after = page.after === null ? null : { value: Number(page.after.value), id: page.after.id };
       const [org, app, tunnel] = [query.org, query.app, query.tunnel].map(choiceOf);
+      const to = timeOf(query.to, "to");
+      const terms = [
+        ...(to === null ? [] : [{ field: "time" as const, min: 0, max: to, not: false }]),
+        ...termOf("status", query.status),
+        ...termOf("method", query.method),
+        ...parseSearch(query.q),
+      ];
       const tunnelIds = directory
         .within(orgId)
         .filter((one) => isChosen(org, one.orgId) && isChosen(app, one.appId) && isChosen(tunnel, one.id))
         .map(({ id }) => id);
-      const before = startOf(page.after, timeOf(query.to, "to"));
-      const found = await ask(tunnelIds, { before, limit: page.limit + 1 });
+      const limit = page.limit + 1;
+      const found = await ask(tunnelIds, { requestId: null, terms, order, descending, after, limit });
+      const placeOf = (one: CapturedRequest) => ({ value: orderValue(order, one), id: one.id });
+      const compare = comparePlaces(descending);
       const sorted = found
-        .filter((one) => before === null || compare(one, before) > 0)
-        .sort(compare)
-        .slice(0, page.limit + 1);
-      const { rows, nextCursor } = toPage({ rows: sorted, end: null }, page, newestFirst, (one) => ({
-        value: one.startedAtMs,
-        id: one.id,
-      }));
+        .filter((one) => after === null || compare(placeOf(one), after) > 0)
+        .sort((a, b) => compare(placeOf(a), placeOf(b)))
+        .slice(0, limit);
+      const { rows, nextCursor } = toPage({ rows: sorted, end: null }, page, sort, placeOf);
       return { requests: rows.map(toRequestView), nextCursor, ...options };
     },
     /** One request, while it is remembered. Throws `not_found`. */
     async get(orgId: string | null, requestId: string) {
       const tunnelIds = directory.within(orgId).map(({ id }) => id);
-      const [request] = await ask(tunnelIds, { requestId, limit: 1 });
+      const anyOrder = { order: "time", descending: true, after: null } as const;
+      const [request] = await ask(tunnelIds, { ...anyOrder, requestId, terms: [], limit: 1 });
       if (request === undefined || request.id !== requestId) throw new AppError("not_found");
       return toRequestView(request);
     },
   };
-}
-
-/** Where a page begins: after the last row of the one before, or with what began at `toMs`, whichever is older. */
-function startOf(after: Keyset["after"], toMs: number | null): Place | null {
-  const places = [
-    ...(after === null ? [] : [{ startedAtMs: Number(after.value), id: after.id }]),
-    ...(toMs === null ? [] : [{ startedAtMs: toMs + 1, id: "" }]),
-  ];
-  return places.sort(compare).at(-1) ?? null;
-}
-
-/** Newest first. */
-function compare(a: Place, b: Place): number {
-  if (a.startedAtMs !== b.startedAtMs) return b.startedAtMs - a.startedAtMs;
-  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }

@@ -108,8 +108,9 @@ export function createNumberRoutes(portal: Portal, { numbers, requests, applicat
       query: isAdmin ? model.adminRequestsQuery : model.orgRequestsQuery,
       response: answers({ 200: model.requestsAnswer }, ...readErrors),
       detail: {
-        summary: "The last requests through the tunnels, newest first",
-        description: "From the memory of the threads that serve them: gone with them. No bodies.",
+        summary: "The last requests through the tunnels, newest first unless sorted otherwise",
+        description:
+          "From the memory of the threads that serve them, all of it searched: gone with them. No bodies. What still runs changes its place as it grows.",
       },
     })
     .get("/requests/:id", async ({ scope, params }) => ({ request: await requests.get(scope.orgId, params.id) }), {

@@ -157,6 +157,55 @@ describeEngines("live", (open) => {
     expect((await asBoss("GET", "/org/requests?to=yesterday")).status).toBe(422);
   });
 
+  test("requests are sorted and filtered over all that is kept, page by page; what is no filter is refused with its rule", async () => {
+    const kept = [
+      { id: "req_a", path: "/api/orders", status: 200, totalMs: 5.25, bytesOut: 300 },
+      { id: "req_b", path: "/health", status: 503, totalMs: 900, bytesOut: 20, method: "POST" },
+      { id: "req_c", path: "/api/orders", status: 404, totalMs: 40, bytesOut: 20, principal: "alice@example.com" },
+      { id: "req_d", path: "/socket", status: 101, totalMs: 60_000, bytesOut: 7, running: true },
+      { id: "req_e", path: "/lost", status: 0, totalMs: 1, bytesOut: 0, error: "the agent left" },
+    ];
+    for (const [i, one] of kept.entries()) api.requests.push(capturedRequest(ours, { startedAtMs: 1_000 + i, ...one }));
+    const ids = async (query: string) => {
+      let found = "";
+      for (let cursor = ""; ;) {
+        const { body } = await asBoss("GET", `/org/requests?limit=2&${query}${cursor}`);
+        found += (body["requests"] as Shown[]).map(({ id }) => id.slice(-1)).join("");
+        if (typeof body["nextCursor"] !== "string") return found;
+        cursor = `&cursor=${body["nextCursor"]}`;
+      }
+    };
+    expect(await ids("")).toBe("edcba");
+    expect(await ids("sort=time")).toBe("abcde");
+    expect(await ids("sort=-duration")).toBe("dbcae");
+    expect(await ids("sort=size")).toBe("edbca");
+    expect(await ids("sort=-status")).toBe("bcade");
+    expect(await ids("status=!2xx")).toBe("edcb");
+    expect(await ids("status=running")).toBe("d");
+    expect(await ids("status=!cut")).toBe("dcba");
+    expect(await ids("status=404")).toBe("c");
+    expect(await ids("method=post&sort=size")).toBe("b");
+    expect(await ids(`q=${encodeURIComponent("NOT path:/health !status:cut ms:<1000")}`)).toBe("ca");
+    expect(await ids("q=alice")).toBe("c");
+    expect(await ids("q=nothing")).toBe("");
+    for (const [query, field, rule] of [
+      ["q=colour:red", "q", '"colour" is not a field. Fields: status, '],
+      ["q=ms:soon", "q", '"soon" is not a number, 5xx, >=100 or 200..299.'],
+      ["status=6xx", "status", ""],
+      ["method=G%20ET", "method", ""],
+      ["sort=path", "sort", "time, status, duration, size"],
+    ]) {
+      for (const [as, path] of [
+        [asBoss, "/org/requests"],
+        [asAdmin, "/admin/requests"],
+      ] as const) {
+        const answer = await as("GET", `${path}?${query}`);
+        expect({ query, status: answer.status, field: errorOf(answer).field }).toEqual({ query, status: 422, field });
+        expect((answer.body["error"] as { message: string }).message).toContain(rule!);
+      }
+    }
+  });
+
   test("traffic is summed per name, organization and server, and pruned days stay in the totals", async () => {
     const { log } = api.deps;
     const clock = { nowMs: api.clock.nowMs };
