@@ -7,9 +7,9 @@ import type { VisitorConnection } from "../src/ingress/connection.ts";
 import { type ErrorCode, errorCatalogue, notAllowed } from "../src/lib/errors.ts";
 import type { ShardSettings, Ticket } from "../src/link/messages.ts";
 import { subprotocol } from "../src/protocol/frames.ts";
-import { acceptKey } from "../src/protocol/websocket.ts";
+import { acceptKey } from "../src/protocol/websocket-frames.ts";
 import { Session } from "./session.ts";
-import { SessionSocket } from "./session-socket.ts";
+import { SessionSocket } from "../src/protocol/session-socket.ts";
 import type { Tunnel } from "./tunnel.ts";
 import type { Tunnels } from "./tunnels.ts";
 
@@ -75,7 +75,7 @@ export class SessionDoor {
     const { tunnelId, agentId, generation, url } = ticket;
     const { pingIntervalMs, deadAfterMs, maxStreamsPerSession: maxStreams } = settings;
     connection.pipe((raw, rest) => {
-      const socket = new SessionSocket(raw);
+      const socket = new SessionSocket(raw, "none");
       socket.write(switchingProtocols(accept));
       const session = new Session(socket, tunnel, {
         tunnelId,

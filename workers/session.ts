@@ -37,7 +37,7 @@ import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { flushInTurns, type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
 import { Liveness } from "../src/protocol/liveness.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
-import type { SessionEvents, SessionSocket } from "./session-socket.ts";
+import type { SessionEvents, SessionSocket } from "../src/protocol/session-socket.ts";
 import type { StreamFlow } from "./stream-flow.ts";
 
 /** What a session belongs to. */
@@ -172,7 +172,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
   }
 
   /** A WebSocket message, `bytes[start..end)`. A peer that breaks the protocol loses this session only. */
-  received(bytes: Buffer, start: number, end: number): void {
+  received(bytes: Buffer, start: number, end: number): boolean {
     this.liveness.heard();
     try {
       readFrames(bytes, this, start, end);
@@ -180,6 +180,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(closeCode.protocol, error.message);
     }
+    return false;
   }
 
   drained(): void {

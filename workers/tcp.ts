@@ -1,7 +1,7 @@
 // TCP tunnels: the public port of one tunnel, and a stream per connection.
 
 import type { Socket, TCPSocketListener } from "bun";
-import { SendQueue } from "../src/http1/send-queue.ts";
+import { SendQueue } from "../src/lib/send-queue.ts";
 import { freeLarge, Reads } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
 import { keepAliveMs } from "../src/ingress/connections.ts";

@@ -32,20 +32,18 @@ export function refusalOf({ status, retryAfter, body }: RefusedAnswer): Refusal 
 }
 
 /**
- * What came instead of a 101: the data of the `handshake` event, in which Bun's WebSocket shows the answer (its types don't know of it). Null
- * when nothing can be told from it. Only who says so plainly ends an agent: an answer without `retryable` is not taken for permanent.
+ * What came instead of a 101. Null when nothing can be told from it. Only who says so plainly ends an agent: an answer without `retryable` is
+ * not taken for permanent.
  */
-export function refusedUpgrade(handshake: unknown): Refusal | null {
-  if (!isObject(handshake)) return null;
-  const { statusCode: status, body: bytes } = handshake;
-  if (typeof status !== "number" || status < 400 || !(bytes instanceof Uint8Array)) return null;
+export function refusedUpgrade(answer: { status: number; retryAfter: string | null; body: Buffer }): Refusal | null {
+  if (answer.status < 400) return null;
   let body: unknown;
   try {
-    body = JSON.parse(new TextDecoder().decode(bytes));
+    body = JSON.parse(answer.body.toString());
   } catch {
     return null;
   }
-  const refusal = refusalOf({ status, retryAfter: null, body });
+  const refusal = refusalOf({ ...answer, body });
   const isPlain = isObject(body) && isObject(body["error"]) && typeof body["error"]["retryable"] === "boolean";
   return refusal === null || isPlain ? refusal : { ...refusal, retryable: true };
 }

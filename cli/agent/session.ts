@@ -4,13 +4,13 @@ import {
   CHECK,
   CHECKED,
   type Checked,
+  closeCode,
   DATA,
   END,
   FIN,
   type FrameSink,
   GO_AWAY,
   type GoAway,
-  maxMessageBytes,
   MORE,
   MORE_HEAD,
   NOTICE,
@@ -26,15 +26,15 @@ import {
   type Registered,
   RESET,
   resetCode,
-  subprotocol,
   WINDOW,
 } from "../../src/protocol/frames.ts";
 import { flushInTurns, type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
-import { freeLarge } from "../../src/lib/large-reads.ts";
 import { Liveness } from "../../src/protocol/liveness.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
+import type { SessionEvents, SessionSocket } from "../../src/protocol/session-socket.ts";
 import { proxyFor } from "./proxy-env.ts";
-import { type Refusal, refusedUpgrade } from "./refusal.ts";
+import type { Refusal } from "./refusal.ts";
+import { type DialEvents, SessionDial } from "./session-dial.ts";
 
 /** One stream as the session sees it. */
 export interface AgentStream {
@@ -74,22 +74,24 @@ export interface OpenFrame {
   requestWindow: number;
 }
 
-const congestedBytes = 1024 * 1024;
+/** Above this much unsent, streams keep their bytes until the socket drains. */
+const congestedBytes = 256 * 1024;
 const openTimeoutMs = 15_000;
 const maxStreams = 10_000;
 /** How many of the server's intervals pass before an agent pings: the server, which has thousands of sessions, asks many in one go. */
 const patience = 1.25;
 
-export class AgentSession implements FrameSink, FlowSession {
-  readonly outbox = new Outbox((bytes, start, end) => this.send(bytes.subarray(start, end)));
+export class AgentSession implements FrameSink, FlowSession, SessionEvents, DialEvents {
+  readonly outbox = new Outbox((bytes, start, end) => this.send(bytes, start, end));
   readonly budget = new WindowBudget();
   readonly streams = new Map<number, AgentStream>();
   congested = false;
   isReady = false;
-  private readonly ws: WebSocket;
+  private readonly dial: SessionDial;
+  /** Null before the server has agreed. */
+  private socket: SessionSocket | null = null;
   private leaving = false;
   private over = false;
-  private refusal: Refusal | null = null;
   private lastId = 0;
   /** The message at hand held an OPEN frame. */
   private hasOpened = false;
@@ -103,17 +105,7 @@ export class AgentSession implements FrameSink, FlowSession {
     url: URL,
   ) {
     const proxy = proxyFor(url, process.env);
-    this.ws = new WebSocket(url.href, {
-      protocols: [subprotocol],
-      perMessageDeflate: false,
-      ...(proxy === false ? {} : { proxy }),
-    });
-    this.ws.binaryType = "nodebuffer";
-    this.ws.onmessage = (event) => this.received(event.data as unknown as Buffer | string);
-    this.ws.onclose = (event) => this.end(event.code, event.reason);
-    this.ws.addEventListener("handshake", (event) => (this.refusal = refusedUpgrade((event as MessageEvent).data)));
-    // `close` follows and says what is known.
-    this.ws.onerror = () => {};
+    this.dial = new SessionDial(url, proxy === false ? null : proxy, this);
     this.timer = setInterval(() => this.tick(performance.now()), 1_000);
   }
 
@@ -127,7 +119,7 @@ export class AgentSession implements FrameSink, FlowSession {
   leave(deadlineMs: number): void {
     if (this.leaving || this.over) return;
     this.leaving = true;
-    if (this.ws.readyState !== WebSocket.OPEN) return this.close(1000, "stopped");
+    if (this.socket === null) return this.close(1000, "stopped");
     this.outbox.session(GO_AWAY, { reason: "the agent stops", deadlineMs, retryable: false } satisfies GoAway);
     this.outbox.flush();
     if (this.streams.size === 0) this.close(1000, "stopped");
@@ -135,10 +127,9 @@ export class AgentSession implements FrameSink, FlowSession {
 
   close(code: number, reason: string): void {
     if (this.over) return;
+    if (this.socket === null) return this.giveUp(code, reason);
     this.outbox.flush();
-    this.ws.close(code, reason);
-    // A dead peer never completes the closing handshake.
-    setTimeout(() => this.ws.terminate(), 1_000).unref();
+    this.socket.close(code, reason);
   }
 
   frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
@@ -237,46 +228,60 @@ export class AgentSession implements FrameSink, FlowSession {
     }
   }
 
-  private received(message: Buffer | string): void {
+  // Events of the dial and of the socket.
+
+  opened(socket: SessionSocket): void {
+    this.socket = socket;
     this.liveness.heard();
+    socket.start(this);
+  }
+
+  failed(reason: string, refusal: Refusal | null): void {
+    this.end(1006, reason, refusal);
+  }
+
+  received(bytes: Buffer, start: number, end: number): boolean {
+    this.liveness.heard();
+    this.hasOpened = false;
     try {
-      if (typeof message === "string") throw new ProtocolError("messages are binary");
-      if (message.length > maxMessageBytes) throw new ProtocolError("a message is too large");
-      this.hasOpened = false;
-      readFrames(message, this);
-      // A request that may have to be sent once more is still looked at.
-      if (!this.hasOpened) freeLarge(message);
+      readFrames(bytes, this, start, end);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.close(4001, error.message);
+      this.close(closeCode.protocol, error.message);
     }
+    // A request that may have to be sent once more is still looked at.
+    return this.hasOpened;
+  }
+
+  drained(): void {
+    if (this.socket === null || this.socket.backlogBytes > congestedBytes / 2) return;
+    this.congested = false;
+    flushInTurns(this, this.streams, (stream) => stream.flush());
+  }
+
+  closed(code: number, reason: string): void {
+    this.end(code, reason, null);
   }
 
   private tick(now: number): void {
-    if (this.ws.readyState === WebSocket.CONNECTING) {
-      if (this.liveness.silentMs(now) > openTimeoutMs) this.ws.terminate();
-    } else if (!this.liveness.tick(now)) this.ws.terminate();
+    if (this.socket !== null) {
+      if (!this.liveness.tick(now)) this.socket.end(1006, "the server went silent");
+    } else if (this.liveness.silentMs(now) > openTimeoutMs)
+      this.giveUp(1006, "the server did not open a session in time");
   }
 
-  private send(message: Buffer): void {
-    if (this.over || this.ws.readyState !== WebSocket.OPEN) return;
-    this.ws.send(message);
-    if (this.congested || this.ws.bufferedAmount < congestedBytes) return;
-    this.congested = true;
-    this.awaitDrain();
+  private giveUp(code: number, reason: string): void {
+    this.dial.abort();
+    this.end(code, reason, null);
   }
 
-  /** Bun's client WebSocket says nothing when it drains: look again soon. */
-  private awaitDrain(): void {
-    setTimeout(() => {
-      if (this.over) return;
-      if (this.ws.bufferedAmount >= congestedBytes / 2) return this.awaitDrain();
-      this.congested = false;
-      flushInTurns(this, this.streams, (stream) => stream.flush());
-    }, 1);
+  private send(bytes: Buffer, start: number, end: number): void {
+    if (this.socket === null) return;
+    this.socket.sendBinary(bytes, start, end);
+    if (this.socket.backlogBytes >= congestedBytes) this.congested = true;
   }
 
-  private end(code: number, reason: string): void {
+  private end(code: number, reason: string, refusal: Refusal | null): void {
     if (this.over) return;
     this.over = true;
     clearInterval(this.timer);
@@ -285,7 +290,7 @@ export class AgentSession implements FrameSink, FlowSession {
     this.streams.clear();
     const why = this.leaving ? "there was no more time to finish" : "the connection to the server was lost";
     for (const stream of lost) stream.onReset(resetCode.cancel, why);
-    this.owner.closed(this, code, reason, this.refusal);
+    this.owner.closed(this, code, reason, refusal);
   }
 }
 

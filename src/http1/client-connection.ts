@@ -5,7 +5,7 @@ import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
 import { Head } from "./head.ts";
 import { INCOMPLETE, REFUSED } from "./parsing.ts";
-import { SendQueue } from "./send-queue.ts";
+import { SendQueue } from "../lib/send-queue.ts";
 
 /** Why an exchange failed: before a connection stood, after, or because the answer is TLS. */
 export type ClientFailure = "unreachable" | "broken" | "tls";

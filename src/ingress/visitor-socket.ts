@@ -4,7 +4,7 @@ import type { Socket } from "bun";
 import { hasHungUp } from "../handover/descriptor.ts";
 import { Reads } from "../lib/large-reads.ts";
 import { Lookout, type Waiting } from "../handover/lookout.ts";
-import { SendQueue } from "../http1/send-queue.ts";
+import { SendQueue } from "../lib/send-queue.ts";
 import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
 
 /** What is known of a connection before its first request. */

@@ -1,8 +1,9 @@
-// The server's half of WebSocket: what a client may send, in whatever pieces, and what it may not.
+// WebSocket frames: what a peer may send, in whatever pieces, and what it may not.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { acceptKey, closeFrame, pongFrame, WebSocketError, WebSocketReader, writeBinaryHeader } from "./websocket.ts";
+import { WebSocketError, WebSocketReader } from "./websocket.ts";
+import { acceptKey, applyMask, closeFrame, pongFrame, writeBinaryHeader } from "./websocket-frames.ts";
 
 const maxBytes = 200_000;
 
@@ -30,7 +31,7 @@ function clientFrame({ opcode, payload, fin = true, masked = true, reserved = 0,
 }
 
 /** Reads chunks (copied: the reader changes them) and notes what comes out. */
-function read(chunks: readonly Buffer[]): string[] {
+function read(chunks: readonly Buffer[], isMasked = true): string[] {
   const heard: string[] = [];
   const sink = {
     message: (bytes: Buffer, start: number, end: number) =>
@@ -38,7 +39,7 @@ function read(chunks: readonly Buffer[]): string[] {
     ping: (payload: Buffer) => void heard.push(`ping ${payload.toString("hex")}`),
     closing: (code: number, reason: string) => void heard.push(`closing ${code} ${reason}`),
   };
-  const reader = new WebSocketReader(sink, maxBytes);
+  const reader = new WebSocketReader(sink, maxBytes, isMasked);
   try {
     // At an odd offset, so that words are not aligned by chance.
     for (const chunk of chunks) reader.read(Buffer.concat([Buffer.alloc(3), chunk]).subarray(3));
@@ -145,6 +146,11 @@ describe("security", () => {
     test(`${name} is refused with ${code}`, () => expect(read(chunks).at(-1)).toBe(`error ${code}`));
   }
 
+  test("a masked frame of a server is refused with 1002", () => {
+    expect(read([binary(payload, { masked: false })], false)).toEqual([message(payload)]);
+    expect(read([binary(payload)], false)).toEqual(["error 1002"]);
+  });
+
   test("a length of 2^63 is refused from its header alone", () => {
     const header = Buffer.from([0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4]);
     expect(read([header])).toEqual(["error 1009"]);
@@ -165,19 +171,31 @@ describe("writing", () => {
   for (const size of [0, 125, 126, 65_535, 65_536, 200_000]) {
     test(`a header for ${size} bytes ends where the payload begins`, () => {
       const bytes = Buffer.alloc(16 + size, 0xee);
-      const start = writeBinaryHeader(bytes, 16, size);
+      const start = writeBinaryHeader(bytes, 16, size, null);
       expect(bytes[start]).toBe(0x82);
       const short = bytes[start + 1]!;
       const length =
         short < 126 ? short : short === 126 ? bytes.readUInt16BE(start + 2) : Number(bytes.readBigUInt64BE(start + 2));
       expect({ length, header: 16 - start }).toEqual({ length: size, header: size < 126 ? 2 : size < 65_536 ? 4 : 10 });
     });
+
+    test(`a client's frame of ${Math.min(size, maxBytes)} bytes is what its server reads, whatever the mask`, () => {
+      for (const mask of [0, 1, -1, 0x12345678, -0x12345678]) {
+        const bytes = crypto.getRandomValues(Buffer.alloc(16 + Math.min(size, 60_000)));
+        const payload = Buffer.from(bytes.subarray(16));
+        const start = writeBinaryHeader(bytes, 16, payload.length, mask);
+        applyMask(bytes, 16, bytes.length, mask);
+        expect(read([bytes.subarray(start)])).toEqual([message(payload)]);
+      }
+    });
   }
 
   test("control frames hold at most 125 bytes, and a reason is cut, not refused", () => {
-    expect(pongFrame(Buffer.from("hi"))).toEqual(Buffer.from([0x8a, 2, 0x68, 0x69]));
-    expect(closeFrame(4001, "no").toString("hex")).toBe("88040fa16e6f");
-    expect(closeFrame(4001, "x".repeat(500))[1]).toBe(125);
+    expect(pongFrame(Buffer.from("hi"), null)).toEqual(Buffer.from([0x8a, 2, 0x68, 0x69]));
+    expect(closeFrame(4001, "no", null).toString("hex")).toBe("88040fa16e6f");
+    expect(closeFrame(4001, "x".repeat(500), null)[1]).toBe(125);
+    expect(read([closeFrame(4001, "no", 0x12345678)])).toEqual(["closing 4001 no"]);
+    expect(pongFrame(Buffer.from("hi"), 0).toString("hex")).toBe("8a82000000006869");
   });
 
   test("the accept key of RFC 6455 1.3, and none for a key that isn't one", () => {

@@ -1,4 +1,6 @@
-// The server's half of the WebSocket protocol (RFC 6455), as small as sessions need it: binary messages, unmasked in place.
+// Reading the WebSocket protocol (RFC 6455), as small as sessions need it: binary messages, unmasked in place.
+
+import { applyMask, maxControlBytes, opcode } from "./websocket-frames.ts";
 
 /** What a peer did wrong; `code` is the close code that says so. */
 export class WebSocketError extends Error {
@@ -20,12 +22,10 @@ export interface WebSocketSink {
   closing(code: number, reason: string): void;
 }
 
-const opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
-/** Of a client's frame: 2 bytes, up to 8 of length, 4 of mask. */
+/** 2 bytes, up to 8 of length, 4 of a client's mask. */
 const maxHeaderBytes = 14;
-const maxControlBytes = 125;
 
-/** Reads the frames of one client, in whatever pieces they come. Chunks are changed (unmasked) in place. */
+/** Reads the frames of one peer, in whatever pieces they come. Chunks are changed (unmasked) in place. */
 export class WebSocketReader {
   /** A header that came in pieces. */
   private readonly saved = Buffer.allocUnsafe(maxHeaderBytes);
@@ -46,6 +46,8 @@ export class WebSocketReader {
   constructor(
     private readonly sink: WebSocketSink,
     private readonly maxMessageBytes: number,
+    /** Whether the peer is a client: its frames must be masked, and a server's must not (RFC 6455 5.1). */
+    private readonly isMasked: boolean,
   ) {}
 
   /** Reads a chunk. Throws WebSocketError; nothing may be read after that. */
@@ -88,9 +90,10 @@ export class WebSocketReader {
     const first = bytes[at]!;
     const second = bytes[at + 1]!;
     if ((first & 0x70) !== 0) throw new WebSocketError(1002, "a reserved bit is set");
-    if ((second & 0x80) === 0) throw new WebSocketError(1002, "a frame of a client is not masked");
+    if (((second & 0x80) !== 0) !== this.isMasked)
+      throw new WebSocketError(1002, `a frame of a ${this.isMasked ? "client is not" : "server is"} masked`);
     const short = second & 0x7f;
-    const length = 6 + (short === 126 ? 2 : short === 127 ? 8 : 0);
+    const length = (this.isMasked ? 6 : 2) + (short === 126 ? 2 : short === 127 ? 8 : 0);
     if (end - at < length) return 0;
     let payload = short;
     if (short === 126) payload = bytes.readUInt16BE(at + 2);
@@ -99,7 +102,7 @@ export class WebSocketReader {
       throw new WebSocketError(1002, "a length is not in its shortest form");
     this.begin(first, payload);
     // Little endian, as the words are that it is applied to.
-    this.mask = bytes.readInt32LE(at + length - 4);
+    this.mask = this.isMasked ? bytes.readInt32LE(at + length - 4) : 0;
     return length;
   }
 
@@ -131,7 +134,7 @@ export class WebSocketReader {
       this.partial === null &&
       (this.fin || this.opcode >= 8)
     ) {
-      unmask(chunk, start, end, this.mask);
+      applyMask(chunk, start, end, this.mask);
       return this.frameEnd(chunk, start, end);
     }
     if (this.opcode >= 8) {
@@ -140,14 +143,14 @@ export class WebSocketReader {
       if (this.remaining > 0) return;
       const { control } = this;
       this.control = null;
-      unmask(control, 0, control.length, this.mask);
+      applyMask(control, 0, control.length, this.mask);
       return this.frameEnd(control, 0, control.length);
     }
     const frameStart = this.filled - (this.frameBytes - this.remaining - (end - start));
     this.partial = withRoom(this.partial, this.filled, frameStart + this.frameBytes);
     this.filled += chunk.copy(this.partial, this.filled, start, end);
     if (this.remaining > 0) return;
-    unmask(this.partial, frameStart, this.filled, this.mask);
+    applyMask(this.partial, frameStart, this.filled, this.mask);
     this.frameEnd(this.partial, 0, this.filled);
   }
 
@@ -179,75 +182,10 @@ export class WebSocketReader {
   }
 }
 
-/** Writes the header of an unmasked binary frame so that it ends at `at`; returns where it starts. */
-export function writeBinaryHeader(bytes: Buffer, at: number, payloadBytes: number): number {
-  if (payloadBytes < 126) {
-    bytes[at - 2] = 0x82;
-    bytes[at - 1] = payloadBytes;
-    return at - 2;
-  }
-  if (payloadBytes < 65_536) {
-    bytes[at - 4] = 0x82;
-    bytes[at - 3] = 126;
-    bytes.writeUInt16BE(payloadBytes, at - 2);
-    return at - 4;
-  }
-  bytes[at - 10] = 0x82;
-  bytes[at - 9] = 127;
-  bytes.writeUInt32BE(0, at - 8);
-  bytes.writeUInt32BE(payloadBytes, at - 4);
-  return at - 10;
-}
-
-/** The answer to a ping. */
-export function pongFrame(payload: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([0x80 | opcode.pong, payload.length]), payload]);
-}
-
-/** A close frame; `reason` is cut to 123 bytes. */
-export function closeFrame(code: number, reason: string): Buffer {
-  const frame = Buffer.alloc(maxControlBytes + 2);
-  const bytes = 2 + frame.write(reason, 4, maxControlBytes - 2, "utf8");
-  frame[0] = 0x80 | opcode.close;
-  frame[1] = bytes;
-  frame.writeUInt16BE(code, 2);
-  return frame.subarray(0, 2 + bytes);
-}
-
-/** `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 4.2.2); null when the key is not 16 bytes in base64. */
-export function acceptKey(key: string): string | null {
-  if (!/^[A-Za-z0-9+/]{22}==$/.test(key)) return null;
-  return new Bun.CryptoHasher("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-}
-
 /** A buffer of at least `needed` bytes that begins with the first `filled` of `old`. */
 function withRoom(old: Buffer | null, filled: number, needed: number): Buffer {
   if (old !== null && old.length >= needed) return old;
   const room = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(2 * filled, needed + 65_536)));
   old?.copy(room, 0, 0, filled);
   return room;
-}
-
-/** Takes the mask (four bytes, little endian) off `bytes[start..end)`, which begin a frame's payload. */
-function unmask(bytes: Buffer, start: number, end: number, mask: number): void {
-  let at = start;
-  let turn = 0;
-  // Words must be aligned; few bytes are not worth it.
-  const aligned = end - start < 32 ? end : start + ((4 - ((bytes.byteOffset + start) & 3)) & 3);
-  for (; at < aligned; at++, turn++) bytes[at] = bytes[at]! ^ (mask >>> (8 * (turn & 3)));
-  if (at === end) return;
-  const shift = 8 * (turn & 3);
-  const word = shift === 0 ? mask : (mask >>> shift) | (mask << (32 - shift));
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >>> 2);
-  let i = 0;
-  // Four at a time take two thirds of the time of one at a time.
-  for (const most = words.length - 3; i < most; i += 4) {
-    words[i] = words[i]! ^ word;
-    words[i + 1] = words[i + 1]! ^ word;
-    words[i + 2] = words[i + 2]! ^ word;
-    words[i + 3] = words[i + 3]! ^ word;
-  }
-  for (; i < words.length; i++) words[i] = words[i]! ^ word;
-  at += words.length * 4;
-  for (turn = 0; at < end; at++, turn++) bytes[at] = bytes[at]! ^ (word >>> (8 * turn));
 }

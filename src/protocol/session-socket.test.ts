@@ -1,0 +1,116 @@
+// The socket under a session: two ends that talk, and what a peer that doesn't read may leave with us.
+
+import { describe, expect, test } from "bun:test";
+import type { Socket } from "bun";
+import { connect } from "node:net";
+import { eventually } from "../../test/helpers/eventually.ts";
+import { type Masking, type SessionEvents, SessionSocket } from "./session-socket.ts";
+
+const headroom = 16;
+
+/** Notes what a socket hears; keeps no view. */
+function listen(heard: string[]): SessionEvents {
+  return {
+    received: (bytes, start, end) => (heard.push(bytes.toString("latin1", start, end)), false),
+    drained() {},
+    closed: (code, reason) => void heard.push(`closed ${code} ${reason}`),
+  };
+}
+
+const handlers = {
+  data: (socket: Socket<SessionSocket>, chunk: Buffer) => socket.data.received(chunk),
+  drain: (socket: Socket<SessionSocket>) => socket.data.drain(),
+  end: (socket: Socket<SessionSocket>) => socket.data.ended(),
+  close: (socket: Socket<SessionSocket>) => socket.data.closed(),
+  error: (socket: Socket<SessionSocket>) => void socket.terminate(),
+};
+
+/** A server's end and a client's on one connection; `wire` is what the client's end writes. */
+async function pair(masking: Masking) {
+  const [atServer, atClient]: [string[], string[]] = [[], []];
+  const wire: Buffer[] = [];
+  const opened = Promise.withResolvers<SessionSocket>();
+  const listener = Bun.listen<SessionSocket>({
+    ...{ hostname: "127.0.0.1", port: 0, allowHalfOpen: true },
+    socket: {
+      ...handlers,
+      open(socket) {
+        socket.data = new SessionSocket(socket, "none");
+        socket.data.start(listen(atServer));
+        opened.resolve(socket.data);
+      },
+      data(socket, chunk) {
+        wire.push(Buffer.from(chunk));
+        socket.data.received(chunk);
+      },
+    },
+  });
+  const socket = await Bun.connect<SessionSocket>({
+    ...{ hostname: "127.0.0.1", port: listener.port, allowHalfOpen: true },
+    data: undefined as unknown as SessionSocket,
+    socket: handlers,
+  });
+  const client = new SessionSocket(socket, masking);
+  socket.data = client;
+  client.start(listen(atClient));
+  const server = await opened.promise;
+  return { server, client, atServer, atClient, wire, [Symbol.dispose]: () => listener.stop(true) };
+}
+
+function send(socket: SessionSocket, text: string): void {
+  const bytes = Buffer.alloc(headroom + text.length);
+  bytes.write(text, headroom, "latin1");
+  socket.sendBinary(bytes, headroom, bytes.length);
+}
+
+for (const masking of ["zero", "random"] as const) {
+  test(`both ends hear each other, masked ${masking === "zero" ? "with zeros" : "at random"}; the client waits for the server's close`, async () => {
+    using ends = await pair(masking);
+    const texts = ["", "short", "x".repeat(126), "long ".repeat(30_000)];
+    for (const text of texts) {
+      send(ends.client, text);
+      send(ends.server, text);
+    }
+    await eventually(() => ends.atServer.length === 4 && ends.atClient.length === 4, "all of it arrived");
+    expect([ends.atServer, ends.atClient]).toEqual([texts, texts]);
+    expect(Buffer.concat(ends.wire).includes("long long")).toBe(masking === "zero");
+    ends.client.close(4000, "enough");
+    expect(ends.atClient.length).toBe(4);
+    await eventually(() => ends.atClient.length === 5, "the client's end is closed");
+    expect([ends.atServer.at(-1), ends.atClient.at(-1)]).toEqual(["closed 4000 enough", "closed 4000 enough"]);
+  });
+}
+
+test("the client hears why the server closes", async () => {
+  using ends = await pair("zero");
+  ends.server.close(4003, "revoked");
+  await eventually(() => ends.atClient.length === 1, "it heard");
+  expect(ends.atClient).toEqual(["closed 4003 revoked"]);
+});
+
+describe("security", () => {
+  test("WebSocket pings of an agent that doesn't read are not answered ahead", async () => {
+    let session: SessionSocket | null = null;
+    let received = 0;
+    using listener = Bun.listen<SessionSocket>({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        ...handlers,
+        open: (socket) => void (socket.data = session = new SessionSocket(socket, "none")),
+        data(socket, chunk) {
+          received += chunk.length;
+          handlers.data(socket, chunk);
+        },
+      },
+    });
+    const ping = Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)]);
+    const pings = Buffer.concat(Array.from({ length: 200_000 }, () => ping));
+    const agent = connect(listener.port, "127.0.0.1");
+    agent.pause();
+    agent.write(pings);
+    await eventually(() => received === pings.length, "all of them were read");
+    expect(session!.backlogBytes).toBeLessThan(64 * 1024);
+    agent.destroy();
+  });
+});
