@@ -262,15 +262,18 @@ describe("security", () => {
 describe("one file on SQLite", () => {
   test("a writer in another process is waited for without blocking this one", async () => {
     await using fresh = await openTestSqlite();
-    const script = `import { Database } from "bun:sqlite"; const d = new Database(process.argv[1]); d.run("begin immediate"); console.log("locked"); await Bun.sleep(400); d.run("commit");`;
-    const child = Bun.spawn([process.execPath, "-e", script, fresh.options.path], { stdout: "pipe" });
+    const script = `import { Database } from "bun:sqlite"; const d = new Database(process.argv[1]); d.run("begin immediate"); console.log("locked"); await Bun.stdin.text(); d.run("commit");`;
+    const child = Bun.spawn([process.execPath, "-e", script, fresh.options.path], { stdin: "pipe", stdout: "pipe" });
     const reader = child.stdout.getReader();
     await reader.read();
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 10);
-    await fresh.db.kysely.insertInto("organizations").values(organization("a")).execute();
-    clearInterval(timer);
-    expect(ticks).toBeGreaterThan(3);
+    let done = false;
+    const insert = fresh.db.kysely.insertInto("organizations").values(organization("a")).execute();
+    void insert.finally(() => (done = true));
+    // A wait that blocks this process would leave no turn for these, and end in a failure, as the other one is told here.
+    for (let ticks = 0; ticks < 5; ticks++) await Bun.sleep(10);
+    expect(done).toBe(false);
+    await child.stdin.end();
+    await insert;
     await child.exited;
   });
 });
