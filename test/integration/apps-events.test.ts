@@ -3,8 +3,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { EventSource } from "eventsource";
 import { eventually } from "../helpers/eventually.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { openTunnel, type TunnelAgent } from "../helpers/tunnel-agent.ts";
+import { visit } from "../helpers/visit.ts";
 
 interface Client {
   lastEventId: string | null;
@@ -40,7 +42,8 @@ afterAll(async () => {
   await app?.stop(true);
 });
 
-function events(request: Request): Response {
+function events(request: Request): Response | Promise<Response> {
+  if (request.url.endsWith("/never")) return new Promise(() => {});
   const body = new ReadableStream<string>({
     start(controller) {
       controller.enqueue("retry: 20\n\n");
@@ -67,8 +70,12 @@ test("each event arrives before the next is sent; a broken stream is taken up wh
   }
   clients[0]!.send("event: special\ndata: a\ndata: b\n\n");
   await eventually(() => got.at(-1) === "special a\nb", "a named event of two lines has arrived");
-  // Far longer than every deadline of this server.
-  await Bun.sleep(1_500);
+  // Silent until such deadlines have ended others: an idle connection and a request that nobody answers.
+  using idle = await RawClient.open(server);
+  await Promise.all([
+    idle.ended,
+    visit(server.port, "events", "/never").then(({ status }) => expect(status).toBe(504)),
+  ]);
   clients[0]!.send("id: 21\ndata: after the silence\n\n");
   await eventually(() => got.at(-1) === "21=after the silence", "the silent stream lives");
   expect(clients).toHaveLength(1);

@@ -139,16 +139,20 @@ describe("TCP tunnels", () => {
       });
       await using _agent = await openTunnel({ ...server, port: echo.port, protocol: "tcp" });
       const [old, fresh] = [await talk(tcpPort!), await talk(tcpPort!)];
-      await Bun.sleep(2_500);
-      fresh.socket.write("again");
-      await eventually(() => fresh.received() === "helloagain", "the fresh one is answered");
-      await Bun.sleep(1_500);
+      // A word every now and then until the other one has been silent for long enough, and has been ended.
+      let words = 0;
+      const say = async (): Promise<void> => {
+        fresh.socket.write("!");
+        words++;
+        await eventually(() => fresh.received() === `hello${"!".repeat(words)}`, "the fresh one is answered");
+      };
+      // The server looks once a second how long it has been.
+      for (const since = performance.now(); performance.now() - since < 4_500; await Bun.sleep(100)) await say();
       const started = performance.now();
       const left = leave(server);
       expect(await old.ended).toBe("end");
       expect(performance.now() - started).toBeLessThan(1_000);
-      fresh.socket.write("!");
-      await eventually(() => fresh.received() === "helloagain!", "the fresh one goes on");
+      await say();
       expect(await left).toBeGreaterThan(2_500);
     },
   );
@@ -158,7 +162,8 @@ describe.each([{}, { HANDOVER: "pipe" }])("slow visitors %p", (env) => {
   // Not beside the others: what they wait for is short, and this takes the machine.
   test("answers that have left their service reach their visitors whole", async () => {
     await using server = await startServerProcess({ shards: 1, env });
-    await using _agent = await openTunnel({ ...server, port: bodies.port, name: "slow" });
+    await using agent = await openTunnel({ ...server, port: bodies.port, name: "slow" });
+    const asked = bodies.requests.length;
     // Of these sizes the kernel takes some whole, some are still in the tunnel, and some wait in the server, their streams over.
     const sizes = Array.from({ length: 40 }, (_, i) => (i + 1) * 128 * 1024);
     const answers: Promise<{ sha1: string }>[] = [];
@@ -172,9 +177,11 @@ describe.each([{}, { HANDOVER: "pipe" }])("slow visitors %p", (env) => {
     }
     const all = Promise.all(answers);
     all.catch(() => {});
-    await Bun.sleep(1_000);
+    await eventually(() => bodies.requests.length >= asked + sizes.length, "all are asked for");
+    // What can move without them has moved by then; nobody tells.
+    await Bun.sleep(500);
     const left = leave(server);
-    await Bun.sleep(700);
+    await agent.until("tunnel.lost");
     for (const client of clients) client.resume();
     expect((await all).map(({ sha1 }) => sha1)).toEqual(sizes.map((bytes) => patternSha1(bytes)));
     expect(await left).toBeLessThan(10_000);

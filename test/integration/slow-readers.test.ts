@@ -53,11 +53,8 @@ test.concurrent.each(ways)("$way", async ({ env, bytesPerSecond, watchMs }) => {
     ...(isSecure ? { tls: { ca: testTls.cert } } : {}),
   });
   const startedAt = performance.now();
-  await eventually(
-    () => reader.over !== null || performance.now() - startedAt > watchMs,
-    "it reads for a while",
-    watchMs + 10_000,
-  );
+  // On a busy machine it gets to read less in that time.
+  const hasReadOn = (): boolean => performance.now() - startedAt > watchMs && reader.received > 1_000_000;
+  await eventually(() => reader.over !== null || hasReadOn(), "it reads for a while", watchMs + 20_000);
   expect({ over: reader.over, ms: performance.now() - startedAt }).toMatchObject({ over: null });
-  expect(reader.received).toBeGreaterThan(1_000_000);
 });
