@@ -13,19 +13,35 @@ function setUp() {
 
 test("pings once in each interval of silence, and gives up after the longer one", () => {
   const { messages, liveness, start } = setUp();
-  const at = (seconds: number): [boolean, number] => [liveness.tick(start + seconds * 1_000), messages.length];
-  expect([9, 11, 12, 20, 22].map(at)).toEqual([
+  let second = 0;
+  /** Ticks once a second until then. */
+  const at = (seconds: number): [boolean, number] => {
+    let alive = true;
+    while (second < seconds) alive = liveness.tick(start + ++second * 1_000);
+    return [alive, messages.length];
+  };
+  expect([9, 10, 11, 19, 20, 24].map(at)).toEqual([
     [true, 0],
     [true, 1],
     [true, 1],
     [true, 1],
     [true, 2],
+    [true, 2],
   ]);
   expect(at(26)).toEqual([false, 2]);
   expect(messages.map((message) => [message[0], message.readDoubleBE(headerBytes) - start])).toEqual([
-    [PING, 11_000],
-    [PING, 22_000],
+    [PING, 10_000],
+    [PING, 20_000],
   ]);
+});
+
+test("time in which this end itself stood still is no silence of the other's", () => {
+  const { liveness, start } = setUp();
+  const at = (seconds: number): boolean => liveness.tick(start + seconds * 1_000);
+  for (let second = 1; second <= 9; second++) expect(at(second)).toBe(true);
+  expect(at(60)).toBe(true);
+  for (let second = 61; second <= 75; second++) expect(at(second)).toBe(true);
+  expect(at(77)).toBe(false);
 });
 
 test("whatever is heard begins the silence anew", () => {

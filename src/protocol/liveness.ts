@@ -10,6 +10,7 @@ const stamp = Buffer.alloc(8);
 /** One end's view of the other. Times are those of `performance.now()`. */
 export class Liveness {
   private heardAt = performance.now();
+  private tickedAt = this.heardAt;
   private pingedAt = 0;
   private answeredAt = Number.NEGATIVE_INFINITY;
 
@@ -31,6 +32,10 @@ export class Liveness {
 
   /** Called about once a second: pings (the payload is `now`) when it is time to. False: the other end is dead. */
   tick(now: number): boolean {
+    // This end stood still (a paused machine, a process that was stopped) and heard nobody: no silence of the other's.
+    const stoodMs = now - this.tickedAt;
+    this.tickedAt = now;
+    if (stoodMs > Math.max(2_000, this.deadAfterMs / 5)) this.heardAt = Math.min(now, this.heardAt + stoodMs);
     const silentMs = this.silentMs(now);
     if (silentMs >= this.deadAfterMs) return false;
     if (silentMs < this.pingAfterMs || now - this.pingedAt < this.pingAfterMs) return true;

@@ -93,4 +93,23 @@ describe("security", () => {
       expect(performance.now() - started).toBeWithin(3_500, 8_000);
     },
   );
+
+  test.concurrent("a machine that was paused for longer than a session may be silent has lost none", async () => {
+    await using service = startTaggedService("paused");
+    const env = { PING_INTERVAL_MS: "1000", DEAD_AFTER_MS: "2500" };
+    await using server = await startServerProcess({ shards: 1, env });
+    await using agent = await openTunnelProcess({ ...server, port: service.port, name: "paused" });
+    await agent.until("session");
+    for (const one of [server, agent]) one.signal("SIGSTOP");
+    await Bun.sleep(4_000);
+    for (const one of [server, agent]) one.signal("SIGCONT");
+    const { counts, stop } = keepVisiting(server.port, "paused");
+    await eventually(
+      () => (counts["200"] ?? 0) > 300,
+      "it is asked for longer than each end takes to look for silence",
+    );
+    expect(Object.keys(await stop())).toEqual(["200"]);
+    expect(agent.all("tunnel.lost")).toEqual([]);
+    expect(agent.all("session")).toHaveLength(1);
+  });
 });
