@@ -45,12 +45,13 @@ async function runAll(): Promise<number> {
     if (!wanted.includes(name)) continue;
     console.log(`\n${name}: ${about}`);
     const started = performance.now();
-    const { facts, error } = await runOne(name);
+    const { facts, error, said } = await runOne(name);
     const seconds = Math.round((performance.now() - started) / 1_000);
     results.push({ name, seconds, facts, error });
     for (const { what, got, want, ok } of facts)
       console.log(`  ${ok ? "ok  " : "FAIL"} ${what.padEnd(44)} ${got.padEnd(16)} ${want ?? ""}`);
     if (error !== null) console.log(`  FAIL it broke off: ${error}`);
+    else if (facts.some(({ ok }) => !ok)) console.log(said.trimEnd().replaceAll(/^/gm, "  | "));
     console.log(`  ${seconds} s`);
   }
   const failed = results.filter(({ facts, error }) => error !== null || facts.some(({ ok }) => !ok));
@@ -61,13 +62,13 @@ async function runAll(): Promise<number> {
 }
 
 /** Each scenario has a process of its own, so that none measures what another left behind. */
-async function runOne(name: string): Promise<{ facts: Fact[]; error: string | null }> {
+async function runOne(name: string): Promise<{ facts: Fact[]; error: string | null; said: string }> {
   const child = Bun.spawn(
     [process.execPath, import.meta.path, "--one", name, "--scale", values.scale, "--minutes", values.minutes],
     { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
   );
   const [code, out, err] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()]);
   const last = out.trim().split("\n").at(-1) ?? "";
-  if (code === 0 && last.startsWith("[")) return { facts: JSON.parse(last) as Fact[], error: null };
-  return { facts: [], error: err.trim().split("\n").slice(-12).join("\n") || `exit code ${code}` };
+  if (code === 0 && last.startsWith("[")) return { facts: JSON.parse(last) as Fact[], error: null, said: err };
+  return { facts: [], error: err.trim().split("\n").slice(-12).join("\n") || `exit code ${code}`, said: err };
 }
