@@ -21,7 +21,7 @@ export function mainHelp(style: Style): string[] {
     title("Serve something"),
     row("digit-link 3000", "http://localhost:3000"),
     row("digit-link http 3000 -n myapp", "the same, as myapp.YOUR-DOMAIN"),
-    row("digit-link -f web:3000 -f api:4000", "several at once"),
+    row("digit-link -f web:3000 -f shop:4000", "several at once"),
     row("digit-link tcp 5432", "any TCP service"),
     row("digit-link login", "save your server and token first"),
     "",

@@ -65,7 +65,7 @@ export function parseForward(text: string): { name: string; target: LocalTarget 
   const colon = text.indexOf(":");
   if (colon < 1 || colon === text.length - 1) {
     throw new UsageError(
-      `--forward ${quoted(text)} is incomplete; write name:port or name:host:port, like --forward api:4000.`,
+      `--forward ${quoted(text)} is incomplete; write name:port or name:host:port, like --forward shop:4000.`,
     );
   }
   return { name: parseName(text.slice(0, colon)), target: parseTarget(text.slice(colon + 1)) };

@@ -8,6 +8,7 @@ import { registerBody } from "../src/api/tunnels/routes.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { settings } from "../src/config/settings.ts";
 import { errorCatalogue } from "../src/lib/errors.ts";
+import { isReservedName } from "../src/lib/names.ts";
 
 const root = join(import.meta.dir, "..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -53,6 +54,15 @@ function variablesIn(text: string): string[] {
 }
 
 describe("pages", () => {
+  test("names of tunnels in examples are no reserved ones", () => {
+    const wrong = [...pages, ...files("cli/**/*.ts")]
+      .filter((file) => !file.endsWith(".test.ts"))
+      .flatMap((file) => [...read(file).matchAll(/(?:-n|--subdomain|-f|--forward) ([a-z][a-z0-9-]*)(?![\w-]| *=)/g)])
+      .map(([example, name = ""]) => [example, isReservedName(name)])
+      .filter(([, isReserved]) => isReserved);
+    expect(wrong).toEqual([]);
+  });
+
   test("links lead to files and headings that exist", () => {
     const broken = pages.flatMap((page) =>
       linksOf(page).filter((link) => {

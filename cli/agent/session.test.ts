@@ -34,6 +34,8 @@ test("the server asks first: the agent pings when it has heard nothing for a qua
     (session as unknown as { tick(now: number): void }).tick(start + seconds * 1_000);
     return said.mock.calls.filter(([type]) => type === PING).length;
   };
-  expect([9, 10, 11, 12, 13, 14].map(pingsAfter)).toEqual([0, 0, 0, 0, 1, 1]);
+  // Once a second, as its timer does it.
+  const pings = Array.from({ length: 14 }, (_, i) => pingsAfter(i + 1));
+  expect(pings.slice(8)).toEqual([0, 0, 0, 0, 1, 1]);
   session.close(1000, "done");
 });

@@ -13,7 +13,7 @@ export const http: Command = {
     ["digit-link 3000", "http://localhost:3000, under a name the server picks"],
     ["digit-link http 3000 -n myapp", "the same, as myapp.YOUR-DOMAIN"],
     ["digit-link http https://localhost:8443 --insecure-local", "a local service with its own certificate"],
-    ["digit-link -f web:3000 -f api:4000", "two tunnels at once"],
+    ["digit-link -f web:3000 -f shop:4000", "two tunnels at once"],
     ["digit-link http 5173 --host-header rewrite", "a dev server that refuses unknown hosts"],
     ["digit-link http 3000 --json --wait 30", "for scripts"],
   ],
