@@ -21,7 +21,17 @@ function reportWith(rows: BenchReport["rows"]): BenchReport {
     startedAt: "2026-01-01T00:00:00.000Z",
     durationMs: 1,
     machine: { cpu: "", cores: 2, memoryBytes: 1, kernel: "", bun: "", loadBefore: 0, loadAfter: 0 },
-    options: { seconds: 1, rounds: 1, rows: [], parties: [], bulkBytes: 1, idleSessions: 1, out: null, quick: true },
+    options: {
+      seconds: 1,
+      rounds: 1,
+      rows: [],
+      parties: [],
+      bulkBytes: 1,
+      idleSessions: 1,
+      out: null,
+      quick: true,
+      awake: false,
+    },
     parties: [
       party("nginx", "yardstick"),
       party("digit-link", "ours"),

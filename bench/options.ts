@@ -18,6 +18,8 @@ export interface BenchOptions {
   /** One more place for the JSON, besides bench/results/. */
   out: string | null;
   quick: boolean;
+  /** Keeps every processor awake with a loop of idle priority. */
+  awake: boolean;
 }
 
 export const usage = `bun run bench [options]
@@ -29,6 +31,7 @@ export const usage = `bun run bench [options]
   --rounds N       times the load goes round the parties  (default 5, --quick 1)
   --bulk-mib N     size of a bulk transfer                (default 1024, --quick 64)
   --sessions N     idle sessions to open                  (default 5000, --quick 200)
+  --awake          keep every processor awake with a loop of idle priority (see README.md)
   --out FILE       write the JSON there as well
   --quick          a short look: the numbers are not worth quoting
   --help`;
@@ -48,6 +51,7 @@ export function parseOptions(argv: string[]): BenchOptions | null {
       sessions: { type: "string" },
       out: { type: "string" },
       quick: { type: "boolean", default: false },
+      awake: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -62,6 +66,7 @@ export function parseOptions(argv: string[]): BenchOptions | null {
     parties: list(values.parties),
     out: values.out ?? null,
     quick,
+    awake: values.awake,
   };
 }
 

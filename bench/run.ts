@@ -13,7 +13,7 @@ import type { PartyContext } from "./parties/party.ts";
 import { startPoolFront } from "./pool-front.ts";
 import { freePort, waitForAnswer } from "./ports.ts";
 import { ensurePrograms } from "./prerequisites.ts";
-import { createProcessGroup } from "./process-group.ts";
+import { createProcessGroup, type ProcessGroup } from "./process-group.ts";
 import type { BenchReport, MemoryFigures } from "./report.ts";
 import { type Contestant, runRow } from "./rotate.ts";
 import { allRows, idleRowId, isWanted, loginsRowId, policyRowId } from "./rows.ts";
@@ -42,6 +42,7 @@ export async function runBench(
       String(servicePort),
     ]);
     await waitForAnswer({ address: "127.0.0.1", port: servicePort, hostHeaders: ["localhost"] }, [service]);
+    if (options.awake) for (const [core] of cpus().entries()) keepAwake(core, processes);
 
     const context = { servicePort, processes };
     const { contestants, parties } = await startParties(context, options, say, signal);
@@ -87,6 +88,12 @@ export async function runBench(
     await processes.stopAll();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** A loop that runs when nothing else wants to: the processor never sleeps, and the kernel sees that it has work beside the waker's. */
+function keepAwake(core: number, processes: ProcessGroup): void {
+  const loop = ["chrt", "-i", "0", "taskset", "-c", String(core), "sh", "-c", "while :; do :; done"];
+  processes.start(`awake-${core}`, loop);
 }
 
 /** A misspelt name would otherwise measure nothing and say nothing. */
