@@ -21,7 +21,8 @@ import {
 } from "../../src/protocol/frames.ts";
 import { Incoming, Outgoing } from "../../src/protocol/flow.ts";
 import { requestLine } from "./host-header.ts";
-import type { AgentSession, AgentStream, OpenFrame } from "./session.ts";
+import type { AgentSession } from "./session.ts";
+import type { AgentStream, OpenFrame } from "./session-owner.ts";
 import type { AgentEvent } from "./types.ts";
 
 /** What one exchange came to. */

@@ -3,7 +3,6 @@
 import {
   CHECK,
   CHECKED,
-  type Checked,
   closeCode,
   DATA,
   END,
@@ -35,44 +34,7 @@ import type { SessionEvents, SessionSocket } from "../../src/protocol/session-so
 import { proxyFor } from "./proxy-env.ts";
 import type { Refusal } from "./refusal.ts";
 import { type DialEvents, SessionDial } from "./session-dial.ts";
-
-/** One stream as the session sees it. */
-export interface AgentStream {
-  readonly over: boolean;
-  onData(bytes: Buffer, start: number, end: number): void;
-  onEnd(trailers: Buffer | null): void;
-  /** Over at once; `code` of RESET, `reason` for the agent's user. */
-  onReset(code: number, reason: string): void;
-  onWindow(bytes: number): void;
-  /** Something of the answer waits to be sent. */
-  readonly hasQueued: boolean;
-  /** The session can take bytes again. */
-  flush(): void;
-}
-
-/** What a session belongs to. */
-export interface SessionOwner {
-  /** The server is ready for streams on this session. */
-  ready(session: AgentSession, registered: Registered): void;
-  /** Makes the stream of an OPEN frame; it ends by `session.remove`. */
-  open(session: AgentSession, id: number, open: OpenFrame): AgentStream;
-  check(): Promise<Checked>;
-  notice(message: string): void;
-  /** The server wants this session to end; `retryable` false: registering again is pointless. */
-  goAway(session: AgentSession, message: GoAway): void;
-  /** It is over; `refusal` when the server said why it did not begin. */
-  closed(session: AgentSession, code: number, reason: string, refusal: Refusal | null): void;
-}
-
-/** An OPEN frame, its head complete: `bytes[start..end)`. */
-export interface OpenFrame {
-  flags: number;
-  bytes: Buffer;
-  start: number;
-  end: number;
-  responseWindow: number;
-  requestWindow: number;
-}
+import type { AgentStream, OpenFrame, SessionOwner } from "./session-owner.ts";
 
 /** Above this much unsent, streams keep their bytes until the socket drains. */
 const congestedBytes = 256 * 1024;
@@ -87,8 +49,9 @@ export class AgentSession implements FrameSink, FlowSession, SessionEvents, Dial
   readonly streams = new Map<number, AgentStream>();
   congested = false;
   isReady = false;
-  private readonly dial: SessionDial;
-  /** Null before the server has agreed. */
+  /** Until the server has agreed. */
+  private dial: SessionDial | null;
+  /** From then on. */
   private socket: SessionSocket | null = null;
   private leaving = false;
   private over = false;
@@ -231,6 +194,7 @@ export class AgentSession implements FrameSink, FlowSession, SessionEvents, Dial
   // Events of the dial and of the socket.
 
   opened(socket: SessionSocket): void {
+    this.dial = null;
     this.socket = socket;
     this.liveness.heard();
     socket.start(this);
@@ -271,7 +235,7 @@ export class AgentSession implements FrameSink, FlowSession, SessionEvents, Dial
   }
 
   private giveUp(code: number, reason: string): void {
-    this.dial.abort();
+    this.dial?.abort();
     this.end(code, reason, null);
   }
 

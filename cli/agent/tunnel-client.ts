@@ -9,7 +9,8 @@ import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-e
 import { LocalService } from "./local-service.ts";
 import type { Refusal } from "./refusal.ts";
 import { register, type Registration } from "./register.ts";
-import { AgentSession, type AgentStream, type OpenFrame, type SessionOwner } from "./session.ts";
+import { AgentSession } from "./session.ts";
+import type { AgentStream, OpenFrame, SessionOwner } from "./session-owner.ts";
 import type { AgentEnd, AgentEvent, AgentOptions, TunnelSpec } from "./types.ts";
 
 /** Identity of this agent process. */
