@@ -1,6 +1,6 @@
 // Liveness: when an end pings, when it gives up, and that whoever floods it with pings is not answered one by one.
 
-import { expect, test } from "bun:test";
+import { expect, setSystemTime, test } from "bun:test";
 import { headerBytes, PING, PONG } from "./frames.ts";
 import { Liveness } from "./liveness.ts";
 import { Outbox } from "./outbox.ts";
@@ -35,20 +35,38 @@ test("pings once in each interval of silence, and gives up after the longer one"
   ]);
 });
 
-test("time in which this end itself stood still is no silence of the other's", () => {
-  const { liveness, start } = setUp();
+test("time in which this end itself stood still is no silence of the other's, who is asked at once", () => {
+  const { messages, liveness, start } = setUp();
   const at = (seconds: number): boolean => liveness.tick(start + seconds * 1_000);
   for (let second = 1; second <= 9; second++) expect(at(second)).toBe(true);
+  expect(messages).toEqual([]);
   expect(at(60)).toBe(true);
-  for (let second = 61; second <= 75; second++) expect(at(second)).toBe(true);
-  expect(at(77)).toBe(false);
+  expect(messages.map(([type]) => type)).toEqual([PING]);
+  for (let second = 61; second <= 74; second++) expect(at(second)).toBe(true);
+  expect(at(76)).toBe(false);
+});
+
+test("a sleep that the monotonic clock doesn't count has the other asked at once, too; a clock that is set back means nothing", () => {
+  try {
+    const { messages, liveness, start } = setUp();
+    const wallMs = Date.now();
+    expect(liveness.tick(start + 1_000)).toBe(true);
+    setSystemTime(wallMs - 3_600_000);
+    expect(liveness.tick(start + 2_000)).toBe(true);
+    expect(messages).toEqual([]);
+    setSystemTime(wallMs + 3_600_000);
+    expect(liveness.tick(start + 3_000)).toBe(true);
+    expect(messages.map(([type]) => type)).toEqual([PING]);
+  } finally {
+    setSystemTime();
+  }
 });
 
 test("whatever is heard begins the silence anew", () => {
   const { messages, liveness } = setUp();
   liveness.heard();
   const heardAt = performance.now();
-  expect(liveness.tick(heardAt + 9_000)).toBe(true);
+  for (let second = 1; second <= 9; second++) expect(liveness.tick(heardAt + second * 1_000)).toBe(true);
   expect(messages).toEqual([]);
 });
 

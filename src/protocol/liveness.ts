@@ -11,6 +11,7 @@ const stamp = Buffer.alloc(8);
 export class Liveness {
   private heardAt = performance.now();
   private tickedAt = this.heardAt;
+  private tickedWallMs = Date.now();
   private pingedAt = 0;
   private answeredAt = Number.NEGATIVE_INFINITY;
 
@@ -32,17 +33,31 @@ export class Liveness {
 
   /** Called about once a second: pings (the payload is `now`) when it is time to. False: the other end is dead. */
   tick(now: number): boolean {
-    // This end stood still (a paused machine, a process that was stopped) and heard nobody: no silence of the other's.
-    const stoodMs = now - this.tickedAt;
-    this.tickedAt = now;
-    if (stoodMs > Math.max(2_000, this.deadAfterMs / 5)) this.heardAt = Math.min(now, this.heardAt + stoodMs);
+    if (this.hasStoodStill(now)) {
+      // It heard nobody meanwhile: no silence of the other's. But much may have happened, so it asks at once.
+      this.heardAt = Math.max(this.heardAt, now - this.pingAfterMs);
+      this.ask(now);
+      return true;
+    }
     const silentMs = this.silentMs(now);
     if (silentMs >= this.deadAfterMs) return false;
-    if (silentMs < this.pingAfterMs || now - this.pingedAt < this.pingAfterMs) return true;
+    if (silentMs >= this.pingAfterMs && now - this.pingedAt >= this.pingAfterMs) this.ask(now);
+    return true;
+  }
+
+  /** Whether this end itself didn't run for a while: a process that was stopped, a paused machine, a laptop that slept (which only the wall clock tells). */
+  private hasStoodStill(now: number): boolean {
+    const wallMs = Date.now();
+    const stoodMs = Math.max(now - this.tickedAt, wallMs - this.tickedWallMs);
+    this.tickedAt = now;
+    this.tickedWallMs = wallMs;
+    return stoodMs > Math.max(2_000, this.deadAfterMs / 5);
+  }
+
+  private ask(now: number): void {
     this.pingedAt = now;
     stamp.writeDoubleBE(now);
     this.outbox.sessionNow(PING, stamp, 0, 8);
-    return true;
   }
 
   /** Answers the ping in the message that was heard; `bytes[start..end)` is its payload. */
