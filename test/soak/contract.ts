@@ -25,7 +25,7 @@ export const writes: Scenario = {
 
 async function runTests(options: SoakOptions, paths: readonly string[]): Promise<Fact[]> {
   const times = options.scale >= 1 ? "20" : "1";
-  const child = Bun.spawn([process.execPath, "test", ...paths], {
+  const child = Bun.spawn([process.execPath, "test", "--timeout=600000", ...paths], {
     cwd: `${import.meta.dir}/../..`,
     env: { ...process.env, ...(options.scale >= 1 ? { SOAK: times } : {}) },
     stdin: "ignore",
@@ -34,7 +34,9 @@ async function runTests(options: SoakOptions, paths: readonly string[]): Promise
   });
   const [code, err] = await Promise.all([child.exited, child.stderr.text()]);
   const count = (word: string): number => Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(err)?.[1] ?? -1);
-  const failed = err.split("\n").filter((line) => line.startsWith("(fail)"));
-  for (const line of code === 0 ? [] : err.split("\n").filter((line) => !line.startsWith("(pass)"))) options.say(line);
+  const lines = err.split("\n");
+  if (code !== 0) for (const line of lines) if (!/^$|^\(pass\)|\.test\.ts:$/.test(line)) options.say(line);
+  // Bun lists them once more at the end.
+  const failed = [...new Set(lines.filter((line) => line.startsWith("(fail)")))];
   return [figure("passed", count("pass")), nothingIn("failed", failed), exactly("exit code", code, 0)];
 }
