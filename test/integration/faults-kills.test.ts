@@ -8,7 +8,7 @@ import { startServerProcess, type ServerProcess } from "../helpers/server-proces
 import { openTunnelProcess, type ProcessAgent } from "../helpers/tunnel-agent.ts";
 import { statusOf, visit } from "../helpers/visit.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(120_000);
 
 const megabyte = 1024 * 1024;
 let service: LocalServiceProcess;
@@ -46,7 +46,8 @@ const kills: Record<string, () => Promise<void>> = {
     server.signal("SIGKILL");
     await server.exited;
     server = await startServerProcess({ shards: 2, env: { HOLD_MS: "300" }, again: server });
-    await agent.until("tunnel.ready", ready.length + 1);
+    // As many seconds as a server that takes long to start on a busy machine may cost.
+    await agent.until("tunnel.ready", ready.length + 1, 30_000);
   },
 };
 
