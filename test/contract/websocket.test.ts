@@ -9,8 +9,7 @@ import { openWebSocket, startWebSocketService, type WebSocketService } from "../
 import { valuesOf } from "../helpers/strict-http.ts";
 
 const mib = 1024 * 1024;
-/** The soak run opens as many sockets as the issue asks for. */
-const sockets = process.env["SOAK"] === undefined ? 200 : 1_000;
+const sockets = 1_000;
 const host = "ws.localhost";
 
 const upgradeLines = [

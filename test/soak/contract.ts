@@ -1,12 +1,10 @@
-// Tests that have a full size of their own: property tests, memory, moves, 1,000 WebSockets; kills during writes.
+// Tests that have a full size of their own: property tests, memory, moves; kills during writes.
 
 import { exactly, type Fact, figure, nothingIn, type Scenario, type SoakOptions } from "./scenario.ts";
 
 const files = [
   "./test/contract/moves.test.ts",
   "./test/contract/memory.test.ts",
-  "./test/contract/websocket.test.ts",
-  "./test/contract/messages.test.ts",
   "./src/http1",
   "./src/protocol",
 ];
