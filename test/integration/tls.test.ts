@@ -112,6 +112,25 @@ test("answers reach visitors that read late whole, whatever says where they end,
   expect(await server.exited).toBe(0);
 }, 60_000);
 
+test("a body that broke off never looks whole, also where only the end of the connection says it", async () => {
+  using local = startLocalService();
+  await using pair = await startPair(local.port);
+  const cuts = ["reset", "clean"].flatMap((how) =>
+    ["chunked", "close"].flatMap((framing) => [1_000, 3_000_000].map((bytes) => ({ how, framing, bytes }))),
+  );
+  // The clean end of a body without a length is its proper end.
+  for (const { how, framing, bytes } of cuts.filter((cut) => cut.how === "reset" || cut.framing === "chunked")) {
+    const socket = connectTls({ port: pair.server.port, host: "127.0.0.1", servername: "localhost", ca: testTls.cert });
+    socket.on("data", () => {});
+    const ended = Promise.withResolvers<string>();
+    socket.once("end", () => ended.resolve("whole"));
+    socket.once("error", () => ended.resolve("broken"));
+    socket.write(`GET /die/${bytes}?how=${how}&framing=${framing} HTTP/1.0\r\nHost: secure.localhost\r\n\r\n`);
+    expect([how, framing, bytes, await ended.promise]).toEqual([how, framing, bytes, "broken"]);
+    socket.destroy();
+  }
+}, 30_000);
+
 // As certbot and Kubernetes do it: the paths are links, which lead elsewhere after a renewal.
 const renew = (name: string, tls: { cert: string; key: string }, kinds: ("cert" | "key")[] = ["cert", "key"]): void => {
   for (const kind of kinds) {
