@@ -2,12 +2,7 @@
 
 import { exactly, type Fact, figure, nothingIn, type Scenario, type SoakOptions } from "./scenario.ts";
 
-const files = [
-  "./test/contract/moves.test.ts",
-  "./test/contract/memory.test.ts",
-  "./src/http1",
-  "./src/protocol",
-];
+const files = ["./test/contract/moves.test.ts", "./test/contract/memory.test.ts", "./src/http1", "./src/protocol"];
 
 export const contract: Scenario = {
   name: "contract",
