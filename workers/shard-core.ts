@@ -7,7 +7,7 @@ import { Connections } from "../src/ingress/connections.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { sessionShard } from "../src/ingress/gate.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
-import type { Answer, Ask, LocalStatus, ShardSettings } from "../src/link/messages.ts";
+import type { Answer, Ask, LocalStatus, ShardSettings, Ticket } from "../src/link/messages.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import { AgentPort, listenForAgents } from "./agent-port.ts";
 import { CaptureBudget } from "./capture.ts";
@@ -29,6 +29,12 @@ import { Tunnels } from "./tunnels.ts";
 /** How often is looked for refusals whose minute is over. */
 const refusalsMs = 1_000;
 
+/** The port of a TCP tunnel, and whose connections it brings. */
+interface TcpPort {
+  port: number;
+  orgId: string | null;
+}
+
 export class Shard implements TunnelHost {
   readonly settings: ShardSettings;
   readonly captureBudget: CaptureBudget;
@@ -39,7 +45,7 @@ export class Shard implements TunnelHost {
   private readonly drain: Drain;
   private readonly asks = new Map<number, (answer: Answer) => void>();
   private readonly ports = new Map<Tunnel, { stop(): void }>();
-  private readonly tcpPorts = new Map<string, number>();
+  private readonly tcpPorts = new Map<string, TcpPort>();
   private readonly door: SessionDoor;
   private readonly organizations: OrganizationLoad;
   private readonly refusals: Refusals;
@@ -108,7 +114,7 @@ export class Shard implements TunnelHost {
   order(order: ShardOrder): void {
     switch (order.type) {
       case "ticket":
-        if (order.ticket.tcpPort !== null) this.tcpPorts.set(order.ticket.tunnelId, order.ticket.tcpPort);
+        this.notePort(order.ticket);
         return this.tunnels.addTicket(order.ticket);
       case "names":
         return this.tunnels.setNames(order.snapshot, order.set, order.remove);
@@ -205,9 +211,14 @@ export class Shard implements TunnelHost {
     this.side.send({ type: "requests", id: order.id, requests });
   }
 
-  private listen(tunnel: Tunnel, session: Session, port: number): void {
+  private notePort({ tunnelId, tcpPort: port, principal: { orgId } }: Ticket): void {
+    if (port !== null) this.tcpPorts.set(tunnelId, { port, orgId });
+  }
+
+  private listen(tunnel: Tunnel, session: Session, { port, orgId }: TcpPort): void {
+    const admit = (address: string) => this.admit(address, orgId);
     try {
-      this.ports.set(tunnel, listenTcp(tunnel, this.settings.host, port, { admit: (address) => this.admit(address) }));
+      this.ports.set(tunnel, listenTcp(tunnel, this.settings.tcpHost, port, { admit }));
     } catch (error) {
       session.notice(
         `Port ${port} can't be opened on the server: ${error instanceof Error ? error.message : String(error)}`,
@@ -215,10 +226,14 @@ export class Shard implements TunnelHost {
     }
   }
 
-  private admit(address: string): (() => void) | null {
-    if (this.isFull(address)) return null;
+  private admit(address: string, orgId: string | null): (() => void) | null {
+    if (this.isFull(address) || this.organizations.isFull(orgId)) return null;
     const bucket = this.counts.opened(address);
-    return () => this.counts.closed(bucket);
+    this.organizations.add(orgId, 1);
+    return () => {
+      this.counts.closed(bucket);
+      this.organizations.add(orgId, -1);
+    };
   }
 
   /** Whether there are as many connections as may be, in all or from this address. A trusted proxy's own address has no limit. */

@@ -11,7 +11,7 @@ import type { Tunnel } from "./tunnel.ts";
 
 /** What a TCP port needs of its shard. */
 export interface TcpHost {
-  /** Whether one more connection from this address may be held; counts it if so. */
+  /** Counts one more connection from this address, for the tunnel's organization too; null when there are as many as may be. The returned function is called when it is over. */
   admit(address: string): (() => void) | null;
 }
 

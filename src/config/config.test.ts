@@ -48,6 +48,10 @@ test("values that follow from others", () => {
   expect(load({}).publicPort).toBe(443);
   expect(load({ SCHEME: "http", PORT: "9000" }).publicPort).toBe(9000);
   expect(load({ DOMAIN: "T.Example." })).toMatchObject({ domain: "t.example", dashboardDomain: "t.example" });
+  expect([load({ HOST: "127.0.0.1" }).tcpHost, load({ HOST: "127.0.0.1", TCP_HOST: "::" }).tcpHost]).toEqual([
+    "127.0.0.1",
+    "::",
+  ]);
   const local = withListenPort(load({ SCHEME: "http", PORT: "0", DOMAIN: "localhost" }), 4321);
   expect([publicUrl(local, "demo"), publicUrl(local, null)]).toEqual([
     "http://demo.localhost:4321",

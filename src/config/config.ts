@@ -7,6 +7,7 @@ import type { RawSettings } from "./settings.ts";
 interface Derived {
   publicPort: number;
   dashboardDomain: string;
+  tcpHost: string;
   shards: number;
   maxConnections: number;
 }

@@ -90,6 +90,7 @@ function fillIn(raw: RawSettings, given: ReadonlySet<SettingKey>): Config {
     ...raw,
     publicPort: raw.publicPort ?? (raw.scheme === "http" ? raw.port : 443),
     dashboardDomain: raw.dashboardDomain ?? raw.domain,
+    tcpHost: raw.tcpHost ?? raw.host,
     shards: raw.shards ?? Math.min(8, Math.max(1, availableParallelism() - 1)),
     maxConnections: raw.maxConnections ?? defaultMaxConnections(raw.tlsCert !== null || raw.handover === "pipe"),
   };

@@ -66,6 +66,12 @@ export const threads = {
     "Address that SHARD_PORTS are bound to; must not be reachable from the internet.",
   ),
   tcpPorts: setting("TCP_PORTS", kind.ports, [], "Public ports that TCP tunnels may get."),
+  tcpHost: optional(
+    "TCP_HOST",
+    kind.listenAddress,
+    "Address that TCP_PORTS are bound to; no proxy stands before them, so it may have to be another one than HOST.",
+    "HOST",
+  ),
   handover: setting(
     "HANDOVER",
     kind.choice("move", "pipe"),

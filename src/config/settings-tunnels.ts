@@ -102,13 +102,13 @@ export const visitors = {
     "MAX_CONNECTIONS_PER_TUNNEL",
     count,
     10_000,
-    "Most requests in flight of one tunnel, upgraded connections included.",
+    "Most requests in flight of one tunnel, upgraded connections and those of a TCP tunnel included.",
   ),
   maxConnectionsPerOrganization: setting(
     "MAX_CONNECTIONS_PER_ORGANIZATION",
     count,
     20_000,
-    "Most requests in flight of one organization's tunnels on one shard.",
+    "Most requests in flight of one organization's tunnels on one shard, upgraded connections and those of TCP tunnels included.",
   ),
   serverTiming: setting("SERVER_TIMING", kind.onOff, true, "Add a Server-Timing header to tunnelled responses."),
   captureRequests: setting(

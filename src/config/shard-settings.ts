@@ -15,7 +15,7 @@ export function shardSettings(config: Config, extra: ShardSettingsExtra): ShardS
     domain: config.domain,
     scheme: config.scheme,
     publicPort: config.publicPort,
-    host: config.host,
+    tcpHost: config.tcpHost,
     shardPort: config.shardPorts[extra.shard] ?? null,
     shardHost: config.shardHost,
     dashboardDomain: config.dashboardDomain,

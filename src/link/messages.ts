@@ -241,7 +241,7 @@ export interface ShardSettings {
   domain: string;
   scheme: "http" | "https";
   publicPort: number;
-  host: string;
+  tcpHost: string;
   shardPort: number | null;
   shardHost: string;
   dashboardDomain: string;

@@ -1,0 +1,80 @@
+// Ports of TCP tunnels: the limits of number that requests have, and an address of their own to listen on.
+
+import { describe, expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+import { adminApi } from "../helpers/admin-api.ts";
+import { startTestAgent } from "../helpers/agent.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
+import { startTestServer } from "../helpers/server.ts";
+
+/** Connects to a TCP tunnel that echoes; null when the connection is closed instead of answered. */
+async function talk(port: number, localAddress: string, host = "127.0.0.1"): Promise<Socket | null> {
+  const socket = connect({ port, host, localAddress });
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once("data", () => resolve(true));
+  socket.on("error", () => {});
+  socket.once("close", () => resolve(false));
+  socket.write("hello");
+  return (await promise) ? socket : null;
+}
+
+const isRefused = async (port: number, localAddress: string): Promise<boolean> =>
+  (await talk(port, localAddress)) === null;
+
+function startEcho() {
+  return Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket, bytes) => void socket.write(bytes) },
+  });
+}
+
+describe("security", () => {
+  test("TCP connections are bounded per address, per tunnel and per organization, and places come free", async () => {
+    const ports = await freePorts(2);
+    await using server = await startTestServer({
+      TCP_PORTS: ports.join(","),
+      MAX_CONNECTIONS_PER_ADDRESS: "5",
+      MAX_CONNECTIONS_PER_TUNNEL: "6",
+      MAX_CONNECTIONS_PER_ORGANIZATION: "8",
+    });
+    const api = adminApi(server);
+    const { token } = await api.createAccount("member", await api.createOrganization("Bounded"));
+    using echo = startEcho();
+    const serve = async (name: string) =>
+      startTestAgent({
+        ...{ server: { port: server.port, token }, subdomain: name, localPort: echo.port, connections: 1 },
+        spec: { protocol: "tcp", subdomain: null },
+      });
+    await using one = await serve("one");
+    await using two = await serve("two");
+    const [first, second] = [one, two].map((agent) => agent.of("tunnel.ready")[0]!.port!) as [number, number];
+    const held: (Socket | null)[] = [];
+    for (let i = 0; i < 5; i++) held.push(await talk(first, "127.0.0.2"));
+    expect(await isRefused(first, "127.0.0.2")).toBe(true);
+    held.push(await talk(first, "127.0.0.3"));
+    expect(await isRefused(first, "127.0.0.4")).toBe(true);
+    for (let i = 0; i < 2; i++) held.push(await talk(second, "127.0.0.4"));
+    expect(held.map((socket) => socket !== null)).not.toContain(false);
+    expect(await isRefused(second, "127.0.0.5")).toBe(true);
+    held.pop()?.destroy();
+    let again: Socket | null = null;
+    await eventually(async () => (again = await talk(second, "127.0.0.5")) !== null, "the place comes free");
+    for (const socket of [...held, again]) socket?.destroy();
+  });
+});
+
+test("TCP_HOST: behind a proxy on this machine the ports are there for everybody all the same", async () => {
+  const [port = 0] = await freePorts(1);
+  await using server = await startTestServer({ HOST: "127.0.0.1", TCP_PORTS: String(port), TCP_HOST: "127.0.0.7" });
+  using echo = startEcho();
+  await using _agent = await startTestAgent({
+    ...{ server, subdomain: "db", localPort: echo.port },
+    spec: { protocol: "tcp", subdomain: null },
+  });
+  const socket = await talk(port, "127.0.0.2", "127.0.0.7");
+  expect(socket !== null).toBe(true);
+  socket?.destroy();
+  expect(await isRefused(port, "127.0.0.2")).toBe(true);
+});
