@@ -6,6 +6,7 @@ import { initial } from "./migrations/0001-initial.ts";
 import { targets } from "./migrations/0002-targets.ts";
 import { listOrders } from "./migrations/0003-list-orders.ts";
 import { organizationLimits } from "./migrations/0004-organization-limits.ts";
+import { memberCounts } from "./migrations/0005-member-counts.ts";
 
 /** How the few words of SQL that differ are spelled. `text` sorts by bytes on both engines. */
 export interface ColumnTypes {
@@ -43,6 +44,7 @@ export const migrations: readonly { name: string; statements: Migration }[] = [
   { name: "targets", statements: targets },
   { name: "list-orders", statements: listOrders },
   { name: "organization-limits", statements: organizationLimits },
+  { name: "member-counts", statements: memberCounts },
 ];
 
 /** Any number, the same in every release: migrations of all processes on one PostgreSQL database take turns. */

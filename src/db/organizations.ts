@@ -63,24 +63,20 @@ export async function countMembers(
   db: Queryable,
   ids: readonly string[],
 ): Promise<Map<string, { accounts: number; applications: number }>> {
-  const counts = new Map(ids.map((id) => [id, { accounts: 0, applications: 0 }]));
-  if (ids.length === 0) return counts;
-  const count = sql<number | string>`count(*)`.as("count");
-  const accounts = await db
-    .selectFrom("accounts")
-    .select(["org_id", count])
-    .where("org_id", "in", ids)
-    .groupBy("org_id")
+  if (ids.length === 0) return new Map();
+  // One count per organization reads its part of an index and nothing else; grouping made a row of every member first.
+  const counted = (table: "accounts" | "applications") => {
+    const count = sql<number | string>`(select count(*) from ${sql.table(table)} as m where m.org_id = o.id)`;
+    return count.as(table);
+  };
+  const rows = await db
+    .selectFrom("organizations as o")
+    .select(["o.id", counted("accounts"), counted("applications")])
+    .where("o.id", "in", ids)
     .execute();
-  const applications = await db
-    .selectFrom("applications")
-    .select(["org_id", count])
-    .where("org_id", "in", ids)
-    .groupBy("org_id")
-    .execute();
-  for (const row of accounts) counts.get(row.org_id ?? "")!.accounts = Number(row.count);
-  for (const row of applications) counts.get(row.org_id)!.applications = Number(row.count);
-  return counts;
+  return new Map(
+    rows.map((row) => [row.id, { accounts: Number(row.accounts), applications: Number(row.applications) }]),
+  );
 }
 
 /** Names of organizations by id. */

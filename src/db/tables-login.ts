@@ -16,16 +16,14 @@ export interface DashboardSessionsTable {
   revoked_at: number | null;
 }
 
-/** A login whose password was right and whose second factor is missing, or a set-up or enrolment in progress. */
+/** A login whose password was right and whose second factor is missing, or an enrolment in progress. The limiter counts wrong codes. */
 export interface PendingLoginsTable {
   /** Hash of the pending token. */
   token_hash: string;
   account_id: string;
-  kind: "totp" | "enrol" | "setup";
+  kind: "totp" | "enrol";
   /** Sealed new seed while enrolling; replaces the old one only after a right code. */
   totp_secret: string | null;
-  failures: number;
-  address: string;
   created_at: number;
   expires_at: number;
 }

@@ -49,7 +49,7 @@ export function createLogins(deps: ApiDeps): Logins {
     return { kind: "session", setCookie: session.setCookie };
   }
 
-  async function hold(account: Account, kind: "totp" | "enrol", request: Request): Promise<LoginStep> {
+  async function hold(account: Account, kind: "totp" | "enrol"): Promise<LoginStep> {
     const pendingToken = createSecret();
     const tokenHash = hashSecret(pendingToken);
     const seed = kind === "enrol" ? createTotpEnrolment(deps.settings.domain, account.username).secret : null;
@@ -58,8 +58,6 @@ export function createLogins(deps: ApiDeps): Logins {
       account_id: account.id,
       kind,
       totp_secret: seed === null ? null : sealer.seal("totp-seed", sealedRow.enrolment(tokenHash), seed),
-      failures: 0,
-      address: factsOf(request).address,
       created_at: nowMs(),
       expires_at: nowMs() + deps.settings.pendingLoginTtlMs,
     };
@@ -71,8 +69,8 @@ export function createLogins(deps: ApiDeps): Logins {
   }
 
   async function afterFirstFactor(account: Account, request: Request): Promise<LoginStep> {
-    if (account.totpSecret !== null) return hold(account, "totp", request);
-    return owesSecondFactor(account) ? hold(account, "enrol", request) : startSession(account, request);
+    if (account.totpSecret !== null) return hold(account, "totp");
+    return owesSecondFactor(account) ? hold(account, "enrol") : startSession(account, request);
   }
 
   /** The half-done login and its account as it is now; both must still be good for this step. */

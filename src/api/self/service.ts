@@ -22,7 +22,6 @@ import { createPasswordAttempts } from "../login/attempts.ts";
 import { createSecondFactor } from "../login/second-factor.ts";
 import { clearSessionCookie, prepareSession, type PreparedSession } from "../login/sessions.ts";
 import { mustBeUnchanged } from "../login/unchanged.ts";
-import { factsOf } from "../request.ts";
 import { sealedRow } from "../sealed-values.ts";
 
 export interface Self {
@@ -106,8 +105,6 @@ export function createSelf(deps: ApiDeps): Self {
         account_id: account.id,
         kind: "enrol",
         totp_secret: sealer.seal("totp-seed", sealedRow.enrolment(tokenHash), enrolment.secret),
-        failures: 0,
-        address: factsOf(request).address,
         created_at: nowMs(),
         expires_at: nowMs() + deps.settings.pendingLoginTtlMs,
       });

@@ -43,7 +43,7 @@ describeEngines("sealed values", (open) => {
     await kysely
       .insertInto("pending_logins")
       .values({
-        ...{ token_hash: "pending", account_id: id, kind: "enrol", failures: 0, address: "", ...at },
+        ...{ token_hash: "pending", account_id: id, kind: "enrol", ...at },
         totp_secret: sealer.seal("totp-seed", sealedRow.enrolment("pending"), "seed"),
       })
       .execute();
