@@ -121,7 +121,7 @@ export function createTenants(options: TenantsOptions): Tenants {
     const parts = {
       ...{ deps, entries, policies, organizations, applications, rateLimits, tunnels, numbers, requests, events, open },
       agentWhitelist: config.agentWhitelist,
-      limits: { config, source, shards: link.shards },
+      limits: { config, source },
     };
     const portals = [admin, org].flatMap((portal): AnyElysia[] => [
       createPortalWhitelistRoutes(portal, parts),

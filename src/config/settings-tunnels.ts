@@ -108,7 +108,7 @@ export const visitors = {
     "MAX_CONNECTIONS_PER_ORGANIZATION",
     count,
     20_000,
-    "Most requests in flight of one organization's tunnels on one shard, upgraded connections and those of TCP tunnels included.",
+    "Most requests in flight of one organization's tunnels on all shards together, upgraded connections and those of TCP tunnels included.",
   ),
   serverTiming: setting("SERVER_TIMING", kind.onOff, true, "Add a Server-Timing header to tunnelled responses."),
   captureRequests: setting(

@@ -229,10 +229,11 @@ export interface ShardStart {
   shard: number;
   shards: number;
   incarnation: number;
-  /** Shared: ticks of the shards (Int32, index = shard), the descriptor ledger, connection counts. */
+  /** Shared: ticks of the shards (Int32, index = shard), the descriptor ledger, connection counts, loads of organizations. */
   ticks: SharedArrayBuffer;
   ledger: SharedArrayBuffer;
   counts: SharedArrayBuffer;
+  loads: SharedArrayBuffer;
   settings: ShardSettings;
 }
 

@@ -5,12 +5,14 @@ import type { ConnectionCounts } from "../handover/counts.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
+import { SharedCounts } from "../lib/shared-counts.ts";
 import { DrainedShards } from "./drained-shards.ts";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
 import { Incarnation } from "./incarnation.ts";
 import { introduce } from "./introduce.ts";
 import type { CapturedRequest, FromShard, LocalStatus, ShardSettings, ToShard } from "./messages.ts";
 import type { RequestsQuery } from "./requests-query.ts";
+import { createLoadMemory } from "./organization-load.ts";
 import { Replies } from "./replies.ts";
 import type { ShardLink, ShardListener } from "./shard-link.ts";
 import { RestartPolicy } from "./restart-policy.ts";
@@ -70,6 +72,7 @@ class Shards implements Supervisor {
   readonly shards: number;
   readonly #options: SupervisorOptions;
   readonly #ticks: SharedArrayBuffer;
+  readonly #loads: SharedArrayBuffer;
   readonly #heartbeat: Heartbeat;
   readonly #timer: Timer;
   readonly #replies = new Replies();
@@ -90,6 +93,7 @@ class Shards implements Supervisor {
     this.#ended = new DrainedShards(options.shards);
     this.#policies = Array.from({ length: options.shards }, () => new RestartPolicy(options.mostRestartDelayMs));
     this.#ticks = new SharedArrayBuffer(options.shards * 4);
+    this.#loads = createLoadMemory(options.shards);
     this.#heartbeat = new Heartbeat(this.#ticks, performance.now());
     this.#timer = setInterval(() => this.#beat(), tickMs);
   }
@@ -168,6 +172,7 @@ class Shards implements Supervisor {
     const { url, ledgerMemory, countsMemory } = this.#options;
     // A predecessor's part of the counts; its connections closed with it.
     this.#options.counts.clearRow(shard + 1);
+    new SharedCounts(this.#loads, shard).clearRow(shard);
     const incarnation = new Incarnation(
       url,
       {
@@ -178,6 +183,7 @@ class Shards implements Supervisor {
         ticks: this.#ticks,
         ledger: ledgerMemory,
         counts: countsMemory,
+        loads: this.#loads,
         settings: this.#options.settingsFor(shard),
       },
       {

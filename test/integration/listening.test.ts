@@ -4,13 +4,16 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:net";
+import { shardOf } from "../../src/link/shard-of.ts";
 import { subprotocol } from "../../src/protocol/frames.ts";
+import { adminApi } from "../helpers/admin-api.ts";
 import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { program } from "../helpers/program.ts";
 import { startTestServer, testEnv } from "../helpers/server.ts";
-import { readLines } from "../helpers/server-process.ts";
+import { readLines, startServerProcess } from "../helpers/server-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "digit-link-listening-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -133,47 +136,67 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
 });
 
 describe("security", () => {
-  test("an organization holds no more requests than MAX_CONNECTIONS_PER_ORGANIZATION, whatever its tunnels are called", async () => {
-    await using server = await startTestServer({ MAX_CONNECTIONS_PER_ORGANIZATION: "2" });
+  test("an organization holds no more requests and TCP connections than MAX_CONNECTIONS_PER_ORGANIZATION, on whichever shards, also after one died", async () => {
+    const [tcpPort = 0] = await freePorts(1);
+    const env = { MAX_CONNECTIONS_PER_ORGANIZATION: "3", TCP_PORTS: String(tcpPort) };
+    await using server = await startServerProcess({ shards: 2, faults: true, env });
     const { promise: release, resolve: letGo } = Promise.withResolvers<void>();
     let inside = 0;
     using local = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
+      ...{ hostname: "127.0.0.1", port: 0, idleTimeout: 0 },
       async fetch() {
         inside++;
         await release;
         return new Response("done");
       },
     });
-    const api = async (path: string, body: unknown): Promise<Record<string, { id: string }> & { token: string }> => {
-      const headers = { "x-admin-token": server.token, "content-type": "application/json" };
-      const made = await fetch(`http://localhost:${server.port}${path}`, {
-        method: "POST",
-        headers,
-        body: JSON.stringify(body),
-      });
-      expect(made.status).toBe(201);
-      return (await made.json()) as never;
+    const api = adminApi(server);
+    const orgId = await api.createOrganization("Bounded");
+    const { raw: token } = await api.createKey({ orgId, scope: "tunnel" });
+    const options = { server: { port: server.port, token }, localPort: local.port ?? 0 };
+    // Of two shards each has one name; the TCP port is on the one that stays.
+    const [dying = "", staying = ""] = ["ant", "bee"].toSorted((a) =>
+      shardOf(a, 2) === shardOf(`tcp:${tcpPort}`, 2) ? 1 : -1,
+    );
+    expect([dying, staying].map((name) => shardOf(name, 2)).toSorted()).toEqual([0, 1]);
+    await using _one = await startTestAgent({ ...options, subdomain: dying });
+    await using _two = await startTestAgent({ ...options, subdomain: staying });
+    await using _raw = await startTestAgent({
+      ...options,
+      subdomain: "raw",
+      spec: { protocol: "tcp", subdomain: null },
+    });
+    const other = ["cat", "dog", "elk", "fox"].find((name) => shardOf(name, 2) === shardOf(staying, 2)) ?? "";
+    await using _other = await startTestAgent({ ...options, server, subdomain: other });
+    const visit = (name: string): Promise<number | null> =>
+      fetch(`http://${name}.localhost:${server.port}/`, { method: "POST" }).then(
+        ({ status }) => status,
+        () => null,
+      );
+    const refused = async (): Promise<boolean> => {
+      const socket = connect(tcpPort, "127.0.0.1");
+      socket.on("error", () => {});
+      await new Promise((resolve) => socket.on("close", resolve));
+      return socket.bytesRead === 0;
     };
-    const { organization } = await api("/admin/organizations", { name: "Bounded" });
-    const { token } = await api("/admin/accounts", { username: "member", orgId: organization?.id });
-    await using _one = await startTestAgent({
-      server: { port: server.port, token },
-      subdomain: "first-of-two",
-      localPort: local.port ?? 0,
-    });
-    await using _two = await startTestAgent({
-      server: { port: server.port, token },
-      subdomain: "second-of-two",
-      localPort: local.port ?? 0,
-    });
-    const visit = (name: string): Promise<Response> => fetch(`http://${name}.localhost:${server.port}/`);
-    const held = [visit("first-of-two"), visit("second-of-two")];
-    await eventually(() => inside === 2, "both requests are inside");
-    expect((await visit("first-of-two")).status).toBe(503);
+    const tcp = connect(tcpPort, "127.0.0.1");
+    tcp.write("GET / HTTP/1.1\r\nHost: any\r\n\r\n");
+    const held = [dying, staying].map(visit);
+    await eventually(() => inside === 3, "three are inside");
+    expect([await visit(dying), await visit(staying), await refused()]).toEqual([503, 503, true]);
+    const others = visit(other);
+    await eventually(() => inside === 4, "another organization's is inside");
+
+    // What a shard held when it died makes room.
+    await server.fault("exit", shardOf(dying, 2));
+    expect(await held[0]!).toBe(null);
+    await eventually(() => server.log.some(({ message }) => message === "a shard died"), "the death is noticed");
+    const replaced = visit(dying);
+    await eventually(() => inside === 5, "its place is taken again", 20_000);
+    expect(await visit(staying)).toBe(503);
     letGo();
-    expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
-    expect((await visit("second-of-two")).status).toBe(200);
-  });
+    expect([await replaced, await held[1]!, await others]).toEqual([200, 200, 200]);
+    expect([await visit(dying), await visit(staying)]).toEqual([200, 200]);
+    tcp.destroy();
+  }, 60_000);
 });

@@ -1,7 +1,6 @@
 // GET …/limits: what the server's settings allow an organization, and how much of it is in use.
 
 import type { Config } from "../../config/config.ts";
-import { shardOf } from "../../link/shard-of.ts";
 import type { TunnelSource } from "../live/directory.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, type idParams } from "../schemas.ts";
@@ -14,7 +13,7 @@ interface LimitRow {
   setting: string;
   allowed: (config: LimitsConfig) => number;
   /** How much one organization uses; null where nobody counts that. */
-  used: (now: { open: LiveTunnel[]; shards: number }) => number | null;
+  used: (now: { open: LiveTunnel[] }) => number | null;
 }
 
 const limits: readonly LimitRow[] = [
@@ -43,15 +42,10 @@ const limits: readonly LimitRow[] = [
     used: ({ open }) => Math.max(0, ...open.flatMap(({ agents }) => agents.map(({ sessions }) => sessions))),
   },
   {
-    name: "requestsPerShard",
+    name: "requests",
     setting: "MAX_CONNECTIONS_PER_ORGANIZATION",
     allowed: (config) => config.maxConnectionsPerOrganization,
-    used: ({ open, shards }) =>
-      most(
-        open,
-        ({ name }) => shardOf(name, shards),
-        ({ streams }) => streams,
-      ),
+    used: ({ open }) => open.reduce((sum, { streams }) => sum + streams, 0),
   },
   {
     name: "requestsPerTunnel",
@@ -82,14 +76,13 @@ export type LimitsConfig = Pick<
 export interface LimitsParts {
   config: LimitsConfig;
   source: Pick<TunnelSource, "live">;
-  shards: number;
 }
 
 /** `ownerOf` finds the organization within the caller's scope, or throws `not_found`. */
 export function createLimitsRoute(
   portal: Portal,
   tag: string,
-  { config, source, shards }: LimitsParts,
+  { config, source }: LimitsParts,
   ownerOf: (scope: Scope, id: string) => Promise<{ orgId: string }>,
   params: typeof idParams | undefined,
 ) {
@@ -102,7 +95,7 @@ export function createLimitsRoute(
         const open = source.live().filter((one) => one.orgId === orgId && countsAgainstLimits(one));
         return {
           limits: limits.map(({ name, setting, allowed, used }) => {
-            return { name, setting, allowed: allowed(config), used: used({ open, shards }) };
+            return { name, setting, allowed: allowed(config), used: used({ open }) };
           }),
         };
       },
@@ -119,13 +112,12 @@ function countsAgainstLimits({ state }: LiveTunnel): boolean {
   return state === "live" || state === "opening";
 }
 
-/** The largest sum of a group. */
-function most<K>(
-  tunnels: LiveTunnel[],
-  groupOf: (tunnel: LiveTunnel) => K,
-  weight = (_tunnel: LiveTunnel) => 1,
-): number {
-  const sums = new Map<K, number>();
-  for (const tunnel of tunnels) sums.set(groupOf(tunnel), (sums.get(groupOf(tunnel)) ?? 0) + weight(tunnel));
-  return Math.max(0, ...sums.values());
+/** How many the largest group has. */
+function most(tunnels: LiveTunnel[], groupOf: (tunnel: LiveTunnel) => string): number {
+  return Math.max(
+    0,
+    ...Map.groupBy(tunnels, groupOf)
+      .values()
+      .map(({ length }) => length),
+  );
 }

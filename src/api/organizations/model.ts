@@ -60,25 +60,25 @@ export function toSettings(row: OrganizationRow) {
   return { name: row.name, requireTotp: row.require_totp === 1 };
 }
 
-/** What bounds an organization; `requests…` are those in flight, upgraded connections included. */
+/** What bounds an organization; `requests…` are those in flight, upgraded and TCP connections included. */
 const limitName = t.Union(
   [
     t.Literal("tunnels"),
     t.Literal("tunnelsPerCredential"),
     t.Literal("agentsPerTunnel"),
     t.Literal("sessionsPerAgent"),
-    t.Literal("requestsPerShard"),
+    t.Literal("requests"),
     t.Literal("requestsPerTunnel"),
     t.Literal("requestsPerSession"),
   ],
-  { description: "`requestsPerShard`: of all the organization's tunnels on one shard. Requests are those in flight." },
+  { description: "`requests`: of all the organization's tunnels. Requests are those in flight, and TCP connections." },
 );
 export type LimitName = Static<typeof limitName>;
 export const limitSchema = closed({
   name: limitName,
   allowed: t.Integer(),
   used: t.Nullable(
-    t.Integer({ description: "Now; of several holders, tunnels, agents or shards the fullest. null: not counted." }),
+    t.Integer({ description: "Now; of several holders, tunnels or agents the fullest. null: not counted." }),
   ),
   setting: t.String({ description: "The server's setting that it comes from." }),
 });

@@ -36,7 +36,7 @@ const words: Record<Limit["name"], { what: string; used: string }> = {
   tunnelsPerCredential: { what: "Tunnels of one account or API key", used: "by the busiest" },
   agentsPerTunnel: { what: "Agents of one tunnel (--pool)", used: "on the fullest" },
   sessionsPerAgent: { what: "Sessions of one agent for one tunnel", used: "by the busiest" },
-  requestsPerShard: { what: "Requests in flight on one shard (thread of the server)", used: "on the fullest" },
+  requests: { what: "Requests in flight of all tunnels", used: "now" },
   requestsPerTunnel: { what: "Requests in flight of one tunnel", used: "on the fullest" },
   requestsPerSession: { what: "Requests in flight of one session", used: "" },
 };
