@@ -48,7 +48,10 @@ interface Key {
 /** Counts of one minute, by key. */
 type Slot = Map<string, Key & { counts: Counts }>;
 
-/** Starts to flush every `flushMs` (10 s) and to prune every minute. The caller closes it. */
+/**
+ * Starts to flush every `flushMs` (10 s), at once when there was nothing for as long, and to prune every minute. The
+ * caller closes it.
+ */
 export function createTraffic(options: {
   db: Database;
   log: Logger;
@@ -62,10 +65,12 @@ export function createTraffic(options: {
 }): Traffic {
   const { db, log, ownerOf } = options;
   const nowMs = options.nowMs ?? Date.now;
+  const flushMs = options.flushMs ?? 10_000;
   let waiting = new Map<number, Slot>();
   let names = 0;
   let flushing: Promise<void> | null = null;
   let prunedAtMs = 0;
+  let storedAtMs = 0;
 
   const add = (slot: Slot, key: Key, counters: TunnelCounters): void => {
     const id = `${key.name} ${key.appId} ${key.orgId}`;
@@ -119,6 +124,7 @@ export function createTraffic(options: {
     waiting = new Map();
     names = 0;
     const orgIds = new Set([...slots.values()].flatMap((slot) => [...slot.values()].map(({ orgId }) => orgId)));
+    if (orgIds.size > 0) storedAtMs = nowMs();
     orgIds.delete(allNames);
     try {
       for (const [minuteAt, slot] of slots) await store(minuteAt, slot);
@@ -167,7 +173,7 @@ export function createTraffic(options: {
     await flushing;
   }
 
-  const timer = setInterval(() => void flush(), options.flushMs ?? 10_000);
+  const timer = setInterval(() => void flush(), flushMs);
 
   return {
     onCounters(counters) {
@@ -183,6 +189,8 @@ export function createTraffic(options: {
         add(slot, { name: allNames, appId: "", orgId }, one);
         add(slot, { name: allNames, appId: "", orgId: allNames }, one);
       }
+      // The first request after a quiet time is not "no request in the last hour".
+      if (slot.size > 0 && now - storedAtMs >= flushMs) void flush();
     },
     flush,
     async close() {
