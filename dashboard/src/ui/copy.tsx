@@ -11,7 +11,7 @@ export async function copy(text: string, what: string): Promise<boolean> {
     return true;
   } catch {
     // Plain http on another machine has no clipboard: the text is selectable.
-    toast(`The browser does not allow copying here. Select the ${what} and copy it by hand.`);
+    toast(`The browser does not allow copying here. Select the ${what} and copy it by hand.`, "bad");
     return false;
   }
 }

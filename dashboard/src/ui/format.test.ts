@@ -31,6 +31,9 @@ describe("format", () => {
     [42_000, "42 s ago"],
     [3 * 3600_000, "3 h ago"],
     [-90_000, "in 1 min"],
+    // A key of 90 days, a moment later: not "2 mo", which would be wrong by a third.
+    [-89.9 * 86_400_000, "in 89 d"],
+    [200 * 86_400_000, "6 mo ago"],
   ])("ago %p", (ageMs, text) => expect(formatAgo(1_000_000_000_000 - ageMs, 1_000_000_000_000)).toBe(text));
 
   test("plural", () => {

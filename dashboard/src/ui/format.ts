@@ -44,7 +44,7 @@ const steps: [limitSeconds: number, unitSeconds: number, unit: string][] = [
   [60, 1, "s"],
   [3600, 60, "min"],
   [86_400, 3600, "h"],
-  [86_400 * 45, 86_400, "d"],
+  [86_400 * 100, 86_400, "d"],
   [86_400 * 365 * 2, 86_400 * 30, "mo"],
   [Infinity, 86_400 * 365, "y"],
 ];

@@ -18,16 +18,11 @@ const dismiss = (id: number) => setToasts((all) => all.filter((one) => one.id !=
 /** The last few; what is said again stands once. */
 const show = (next: Toast) => setToasts((all) => [...all.filter(({ text }) => text !== next.text).slice(-3), next]);
 
-/** Reports something that worked; leaves by itself. */
-export function toast(text: string): void {
+/** Reports something that worked, and leaves by itself; or (`bad`) a failure, which stays until it is closed. */
+export function toast(text: string, tone: Toast["tone"] = "good"): void {
   const id = nextId++;
-  show({ id, text, tone: "good" });
-  setTimeout(() => dismiss(id), 6_000);
-}
-
-/** Reports a failure; stays until it is closed. */
-function toastProblem(error: unknown): void {
-  show({ id: nextId++, text: messageOf(error), tone: "bad" });
+  show({ id, text, tone });
+  if (tone === "good") setTimeout(() => dismiss(id), 6_000);
 }
 
 /** Runs a small action that has no form of its own, and reports either way. */
@@ -36,7 +31,7 @@ export async function attempt(action: () => Promise<unknown>, done?: string): Pr
     await action();
     if (done !== undefined) toast(done);
   } catch (error) {
-    toastProblem(error);
+    toast(messageOf(error), "bad");
   }
 }
 

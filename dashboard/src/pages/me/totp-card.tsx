@@ -97,7 +97,9 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
         fallback={
           <Form form={form} action="Continue" onCancel={props.onClose}>
             <CurrentPassword
-              hint="So that nobody else at this screen can do this. Your present authenticator works until the new one is proven."
+              hint={`So that nobody else at this screen can do this.${
+                me()?.account.totpEnabled ? " Your present authenticator works until the new one is proven." : ""
+              }`}
               {...form.field("currentPassword")}
               data-autofocus=""
             />
