@@ -43,6 +43,23 @@ describe("lists", () => {
     await refusals.getByRole("button", { name: "Show 1 new refusal" }).click();
     await refusals.getByText("three", { exact: true }).waitFor();
     expect(await page.getByRole("switch", { name: "Follow" }).isChecked()).toBe(false);
+
+    // On a phone the link stands beside the title, and so does the button that takes its place: nothing moves.
+    await tab.become("phone");
+    const boxOf = async (role: "link" | "heading" | "button", name: RegExp) => {
+      const box = await refusals.getByRole(role, { name }).boundingBox();
+      return { top: box?.y ?? 0, bottom: (box?.y ?? 0) + (box?.height ?? 0) };
+    };
+    const title = await boxOf("heading", /^Recent refusals/);
+    const standsBeside = ({ top, bottom }: typeof title) => top < title.bottom && bottom > title.top;
+    expect(standsBeside(await boxOf("link", /^All in the audit log/))).toBe(true);
+    const list = await refusals.getByRole("list").boundingBox();
+    await live.refuse("four");
+    await refusals.getByRole("button", { name: "Show 1 new refusal" }).waitFor();
+    expect(standsBeside(await boxOf("button", /^Show/))).toBe(true);
+    expect(await refusals.getByRole("list").boundingBox()).toEqual(list);
+    await tab.check();
+    await tab.shot("overview-held");
   });
 
   test("applications stand still under the reader, and tell what is gone", async () => {

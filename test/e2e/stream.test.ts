@@ -191,7 +191,7 @@ describe("the stream", () => {
     relay.pause();
     await page.getByText("Connection lost, trying again").waitFor();
     // Nothing of the page is older than the moment at which it stopped to be live.
-    const bar = page.getByRole("status").filter({ hasText: /Not live since .*(?:ago|now)/ });
+    const bar = page.getByRole("status").filter({ hasText: /Last live (?:\d+ s ago|just now)\./ });
     await bar.getByText("The connection for live updates is lost").waitFor();
     await tab.shot("not-live");
     await live.visit("gappy", "/during-gap");
@@ -221,7 +221,7 @@ describe("the stream", () => {
     relay.pause();
     await page.getByText("Connection lost, trying again").waitFor();
     const bar = page.getByRole("status").filter({ hasText: "Not up to date" });
-    await bar.getByText(/as of .*(?:ago|now)/).waitFor({ timeout: 20_000 });
+    await bar.getByText(/last fetched (?:\d+ s ago|just now)\./).waitFor({ timeout: 20_000 });
     await bar.getByText("could not be reached").waitFor();
     await page.getByText("aging", { exact: true }).waitFor();
     await tab.check();

@@ -93,7 +93,7 @@ export function NotUpToDate(): JSX.Element {
           <Icon name="warn" />
           <p class="grow">
             <strong>
-              {failed() === null ? "Not live since " : "Not up to date: as of "}
+              {failed() === null ? "Last live " : "Not up to date: last fetched "}
               <Ago time={what().sinceMs} />.
             </strong>{" "}
             {what().why}

@@ -3,7 +3,7 @@
 import { createSignal, Show, type Accessor, type JSX } from "solid-js";
 import { Button } from "./button.tsx";
 import { Switch } from "./choice.tsx";
-import { plural } from "./format.ts";
+import { formatCount } from "./format.ts";
 import { useShortcut } from "./shortcuts.tsx";
 
 export interface Follow {
@@ -56,7 +56,11 @@ export function ShowNew(props: {
     <span class="show-new">
       <Show when={props.waiting > 0} fallback={props.children}>
         <Button small icon="up" onClick={props.onShow}>
-          {props.more ? `Show the newest ${props.one}s` : `Show ${plural(props.waiting, `new ${props.one}`)}`}
+          <span>
+            <span class="on-desk">Show </span>
+            {props.more ? "the newest" : `${formatCount(props.waiting)} new`}
+            <span class="on-desk"> {props.waiting === 1 ? props.one : `${props.one}s`}</span>
+          </span>
         </Button>
       </Show>
     </span>
