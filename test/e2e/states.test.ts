@@ -3,9 +3,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page, Route } from "playwright-core";
 import { eventually } from "../helpers/eventually.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { forgiveFromNow, startBrowser, type Browser, type Tab } from "./browser.ts";
 import { startRelay } from "./relay.ts";
-import { startStage, type Person, type Stage } from "./stage.ts";
+import { freePort, startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(240_000);
 let browser: Browser;
@@ -14,7 +15,7 @@ let orgId: string;
 let appId: string;
 let accountId: string;
 let admin: Person;
-let olga: Person;
+let olga: Person & { token: string };
 beforeAll(async () => {
   [browser, stage] = await Promise.all([startBrowser(), startStage()]);
   admin = await stage.admin();
@@ -229,6 +230,39 @@ describe("nothing there yet", () => {
       await page.locator("main").getByText(next).first().waitFor();
       await tab.looks(`empty-${path}`, true);
     }
+  });
+
+  test("the overview says how to open the first tunnel; its command is copied, and gives way to the tunnel", async () => {
+    await using tab = await tabOf(olga);
+    const { page, context } = tab;
+    await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: stage.origin });
+    await page.getByRole("link", { name: "Overview" }).click();
+    const first = page.getByRole("region", { name: "Open your first tunnel" });
+    const command = `digit-link http 3000 --server ${stage.origin}`;
+    /** The one command of the page, as it is copied. */
+    const copies = async () => {
+      await page.getByRole("button", { name: "Copy command" }).click();
+      await page.getByRole("button", { name: "Copied" }).waitFor();
+      expect(await page.evaluate("navigator.clipboard.readText()")).toBe(command);
+      expect(await page.locator("main").getByText(command, { exact: true }).count()).toBe(1);
+    };
+    await first.getByText(command, { exact: true }).waitFor();
+    await copies();
+    await tab.become("phone");
+    await tab.check();
+    await tab.shot("empty-overview");
+    await tab.become("light");
+    const agent = await openTunnel({ origin: stage.origin, token: olga.token, port: freePort(), name: "first" });
+    const busiest = page.getByRole("region", { name: "Busiest tunnels" });
+    await busiest.getByRole("link", { name: "first" }).waitFor();
+    await first.waitFor({ state: "detached" });
+    expect(await page.getByText(command).count()).toBe(0);
+    await agent.stop(0);
+    // Gone is not never: the way to open one is told where it would stand.
+    await busiest.getByText("Start an agent beside a service").waitFor();
+    expect(await first.count()).toBe(0);
+    await copies();
+    await tab.looks("overview-none-connected", true);
   });
 });
 

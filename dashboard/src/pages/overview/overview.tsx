@@ -1,6 +1,6 @@
 // The overview: what is live now, traffic over time, the busiest tunnels, who was refused.
 
-import { createEffect, createSignal, lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, lazy, Match, Show, Suspense, Switch, type JSX } from "solid-js";
 import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin, me, portal, serverUrl } from "../../api/session.ts";
@@ -52,7 +52,9 @@ function Live(): JSX.Element {
     </Show>
   );
   const activeTunnels = () => liveStats()?.activeTunnels ?? known().activeTunnels;
-  const isFirst = () => known().totalTunnels === 0 && activeTunnels() === 0;
+  // The count may be some seconds old: what was seen here is never again the first.
+  const wasOpened = createMemo((before: boolean) => before || (activeTunnels() ?? 0) > 0, false);
+  const isFirst = () => known().totalTunnels === 0 && !wasOpened();
 
   return (
     <Page
