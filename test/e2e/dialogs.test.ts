@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
-import { keepSecret, pick, startBrowser, type Browser } from "./browser.ts";
-import { startStage, type Stage } from "./stage.ts";
+import { keepSecret, pick, startBrowser, type Browser, type Tab } from "./browser.ts";
+import { goodPassword, startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(600_000);
 let browser: Browser;
@@ -12,6 +12,7 @@ let stage: Stage;
 let orgId: string;
 let appId: string;
 let accountId: string;
+let olga: Person;
 let agent: InProcessAgent;
 let service: Bun.Server<undefined>;
 beforeAll(async () => {
@@ -29,6 +30,8 @@ beforeAll(async () => {
   const { rawKey } = await create<{ rawKey: string }>("/admin/api-keys", { orgId, description: "CI" });
   await create("/admin/whitelist", { ipRange: "203.0.113.0/24", description: "Office" });
   accountId = (await create<{ account: { id: string } }>("/admin/accounts", { username: "milo", orgId })).account.id;
+  olga = await stage.person({ username: "olga", orgId, isOrgAdmin: true });
+  await create(`/admin/organizations/${orgId}/whitelist`, { ipRange: "198.51.100.0/24", description: "Lab" });
   await stage.call(admin, "PUT", `/admin/applications/${appId}/policy`, { authType: "api_key" });
   const limit = { enabled: true, maxAttempts: 5, windowDurationSeconds: 60, blockDurationSeconds: 60 };
   await stage.call(admin, "PUT", `/admin/organizations/${orgId}/rate-limit`, limit);
@@ -55,7 +58,7 @@ const menu = (tunnel: string, item: string) => async (page: Page) => {
 };
 const leaveUnsaved = async (page: Page) => {
   await page.getByLabel("Name", { exact: true }).fill("Changed");
-  await page.getByRole("navigation", { name: "Breadcrumb" }).getByRole("link").click();
+  await page.getByRole("banner").getByRole("link", { name: "digit-link" }).click();
 };
 const moveOut = async (page: Page) => {
   await pick(page, "Organization", "", "None");
@@ -82,17 +85,34 @@ const makeToken = async (page: Page) => {
   await click("Make a new token")(page);
   await page.getByText("Save the API token now").waitFor();
 };
-const makeKey = async (page: Page) => {
+const makeKey = (ofOrganization: boolean) => async (page: Page) => {
   await click("New key")(page);
   await page.getByLabel("Description").fill("made here");
-  // The list behind the dialog has a filter of the same name.
-  await page.getByRole("dialog").getByRole("combobox", { name: "Organization" }).fill("ac");
-  await page.getByRole("option").filter({ hasText: "Acme" }).click();
+  if (!ofOrganization) {
+    // The list behind the dialog has a filter of the same name.
+    await page.getByRole("dialog").getByRole("combobox", { name: "Organization" }).fill("ac");
+    await page.getByRole("option").filter({ hasText: "Acme" }).click();
+  }
   await click("Create key")(page);
   await page.getByText("Save the API key now").waitFor();
 };
+const enrol = async (page: Page) => {
+  await click("Turn on…")(page);
+  await page.getByRole("dialog").getByLabel("Current password").fill(goodPassword);
+  await click("Continue")(page);
+  await page.getByLabel("First code").waitFor();
+};
+const makeOwnToken = async (page: Page) => {
+  await click("Make a new token…")(page);
+  await page.getByLabel("Current password").fill(goodPassword);
+  await click("Make a new token")(page);
+  await page.getByText("Save the API token now").waitFor();
+};
+const details = (what: string) => (page: Page) => page.getByRole("button", { name: what }).first().click();
+
 /** Those of one page stand together: it is opened once. What is shown once is not closed by Esc. */
-const dialogs = (): [name: string, path: string, open: (page: Page) => Promise<unknown>, isSecret?: "secret"][] => [
+type Dialog = [name: string, path: string, open: (page: Page) => Promise<unknown>, isSecret?: "secret"];
+const dialogsOfAdmin = (): Dialog[] => [
   ["organization-new", "organizations", click("New organization")],
   ["organization-delete", `organizations/${orgId}/settings`, click("Delete…")],
   ["organization-require-totp", `organizations/${orgId}/settings`, tick(/^Require two-factor/, true)],
@@ -116,17 +136,51 @@ const dialogs = (): [name: string, path: string, open: (page: Page) => Promise<u
   ["account-move", `accounts/${accountId}`, moveOut],
   ["key-new", "keys", click("New key")],
   ["key-revoke", "keys", click("Revoke CI")],
-  ["key-made", "keys", makeKey, "secret"],
+  ["key-made", "keys", makeKey(false), "secret"],
   ["range-new", "whitelists", click("Add a range")],
   ["range-remove", "whitelists", click("Remove 203.0.113.0/24")],
-  ["audit-details", "audit", (page) => page.getByRole("button", { name: "application.created" }).first().click()],
+  ["audit-details", "audit", details("application.created")],
   ["tunnel-disconnect", "tunnels", menu("adhoc", "Disconnect")],
   ["tunnel-clear", "tunnels", menu("gone", "Clear…")],
-  ["request-details", "requests", (page) => page.getByRole("button", { name: "/seen" }).click()],
+  ["request-details", "requests", details("/seen")],
   ["me-authenticator", "me", click("Change the authenticator…")],
   ["me-codes", "me", click("New recovery codes…")],
   ["shortcuts", "me", (page) => page.keyboard.press("?")],
   ["me-everywhere", "me/sessions", click("Sign out everywhere…")],
+];
+const dialogsOfOrganization = (): Dialog[] => [
+  ["require-totp", "settings", tick(/^Require two-factor/, true)],
+  ["leave", "settings", leaveUnsaved],
+  ["limiter-off", "limits", tick(/^Block addresses/, false)],
+  ["limiter-reset", "limits", click("Back to what is inherited…")],
+  ["policy-remove", "policy", click("Remove the stored policy…")],
+  ["account-new", "accounts", click("New account")],
+  ["account-token", `accounts/${accountId}`, click("New token…")],
+  ["account-token-made", `accounts/${accountId}`, makeToken, "secret"],
+  ["account-deactivate", `accounts/${accountId}`, click("Deactivate…")],
+  ["account-delete", `accounts/${accountId}`, click("Delete…")],
+  ["account-password", `accounts/${accountId}`, send("New password", "another-quiet-river-43", "Set password")],
+  ["account-admin", `accounts/${accountId}`, tick(/^Organization admin/, true)],
+  ["application-new", "applications", click("New application")],
+  ["application-delete", `applications/${appId}/settings`, click("Delete…")],
+  ["application-move", `applications/${appId}/settings`, moveApplication],
+  ["application-policy-remove", `applications/${appId}/policy`, click("Remove the stored policy…")],
+  ["application-public", `applications/${appId}/policy`, makePublic],
+  ["key-new", "keys", click("New key")],
+  ["key-revoke", "keys", click("Revoke CI")],
+  ["key-made", "keys", makeKey(true), "secret"],
+  ["range-new", "whitelists", click("Add a range")],
+  ["range-remove", "whitelists", click("Remove 198.51.100.0/24")],
+  ["audit-details", "audit", details("application.created")],
+  ["tunnel-disconnect", "tunnels", menu("adhoc", "Disconnect")],
+  ["tunnel-clear", "tunnels", menu("gone", "Clear…")],
+  ["request-details", "requests", details("/seen")],
+  ["me-password", "me", click("Turn on…")],
+  ["me-enrol", "me", enrol],
+  ["shortcuts", "me", (page) => page.keyboard.press("?")],
+  ["me-everywhere", "me/sessions", click("Sign out everywhere…")],
+  ["me-token", "me/token", click("Make a new token…")],
+  ["me-token-made", "me/token", makeOwnToken, "secret"],
 ];
 
 /** Counts how often the page (not its parts) is taken out of the document. */
@@ -135,7 +189,40 @@ const watchPage = `globalThis.pagesLeft = 0;
     for (const { removedNodes } of changes) for (const node of removedNodes) if (String(node.className).startsWith("page")) pagesLeft++;
   }).observe(document.querySelector("main"), { childList: true });`;
 
+/** Opens each on a phone, lets `passes` judge it, and closes it. */
+async function walk(tab: Tab, dialogs: Dialog[], passes: (name: string) => Promise<void>): Promise<void> {
+  const { page } = tab;
+  let at = "";
+  for (const [name, path, open, isSecret] of dialogs) {
+    await tab.become("phone");
+    if (path !== at) {
+      await page.goto(`${stage.origin}/dashboard/${path}`);
+      await page.locator(".page-head h1").waitFor();
+      await page.evaluate(watchPage);
+      at = path;
+    }
+    await open(page);
+    await page.getByRole("dialog").waitFor();
+    await passes(name);
+    // A page that leaves the document, however shortly, takes the focus and the modality of its dialogs along.
+    expect(await page.evaluate("globalThis.pagesLeft"), name).toBe(0);
+    if (isSecret) await keepSecret(page);
+    else await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(tab.problems, name).toEqual([]);
+  }
+}
+
 describe("dialogs", () => {
+  test("of an organization's portal open on a phone, and close by Esc", async () => {
+    await using tab = await browser.open("phone");
+    await stage.enter(tab.context, olga);
+    await walk(tab, dialogsOfOrganization(), async (name) => {
+      await tab.shot(`dialog-org-${name}`);
+      await tab.check();
+    });
+  });
+
   test("open, on a phone; pass there, and on a desk in every look; close by Esc", async () => {
     await using tab = await browser.open();
     const { page } = tab;
@@ -146,25 +233,7 @@ describe("dialogs", () => {
       await tab.looks(`dialog-${name}`, true);
     };
     await stage.enter(tab.context, await stage.admin());
-    let at = "";
-    for (const [name, path, open, isSecret] of dialogs()) {
-      await tab.become("phone");
-      if (path !== at) {
-        await page.goto(`${stage.origin}/dashboard/${path}`);
-        await page.locator(".page-head h1").waitFor();
-        await page.evaluate(watchPage);
-        at = path;
-      }
-      await open(page);
-      await page.getByRole("dialog").waitFor();
-      await passes(name);
-      // A page that leaves the document, however shortly, takes the focus and the modality of its dialogs along.
-      expect(await page.evaluate("globalThis.pagesLeft"), name).toBe(0);
-      if (isSecret) await keepSecret(page);
-      else await page.keyboard.press("Escape");
-      await page.getByRole("dialog").waitFor({ state: "detached" });
-      expect(tab.problems, name).toEqual([]);
-    }
+    await walk(tab, dialogsOfAdmin(), passes);
 
     // The one that asks to log in again.
     await tab.become("phone");

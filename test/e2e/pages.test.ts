@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
-import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { overflow, startBrowser, type Browser, type Tab } from "./browser.ts";
 import { startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(600_000);
@@ -169,7 +169,7 @@ async function open(page: Page, path: string): Promise<void> {
 
 describe("pages", () => {
   test.each(walks)(
-    "of %s, in both schemes, the accents in turns, on a wide screen and a phone; security: nobody else is asked",
+    "of %s, loaded on a phone, then in both schemes, the accents in turns, and on a wide screen; security: nobody else is asked",
     async (who, pages) => {
       await using tab = await tabOf(who);
       const { page } = tab;
@@ -178,15 +178,16 @@ describe("pages", () => {
         if (!request.url().startsWith(`${stage.origin}/`)) foreign.push(request.url());
       });
       for (const [name, path] of pages()) {
-        await open(page, path);
-        await tab.looks(name, true);
-        await tab.become("wide");
-        expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth"), path).toBeLessThanOrEqual(0);
-        await tab.shot(name);
+        // Every other test loads pages on a desk; here they are made on a phone, and grow.
         await tab.become("phone");
+        await open(page, path);
         await tab.shot(name);
         await tab.check();
         await tab.become("light");
+        await tab.looks(name, true);
+        await tab.become("wide");
+        expect(await page.evaluate(overflow), path).toBeLessThanOrEqual(0);
+        await tab.shot(name);
       }
       expect(foreign).toEqual([]);
     },
@@ -231,20 +232,21 @@ describe("the gate", () => {
   );
 });
 
-test("the first useful screen stands within a second", async () => {
+test("the first useful screen stands within a second: the median of five loads, each in a browser that knows nothing yet", async () => {
   const admin = people["admin"];
   if (admin === undefined) throw new Error("no admin");
-  const tries: number[] = [];
-  // The machine may be busy with something else: the best of five counts, each with an empty cache.
-  for (let attempt = 0; attempt < 5; attempt++) {
+  const loadsMs: number[] = [];
+  for (let load = 0; load < 5; load++) {
     await using tab = await browser.open();
     await stage.enter(tab.context, admin);
     const startedAt = performance.now();
-    await tab.page.goto(`${stage.origin}/dashboard/tunnels`);
-    await tab.page.getByRole("row").filter({ hasText: "shop" }).waitFor();
-    tries.push(performance.now() - startedAt);
+    await tab.page.goto(`${stage.origin}/dashboard/overview`, { waitUntil: "commit" });
+    await tab.page.getByRole("region", { name: "Busiest tunnels" }).getByRole("link", { name: "shop" }).waitFor();
+    loadsMs.push(performance.now() - startedAt);
   }
-  expect(Math.min(...tries)).toBeLessThan(1_000);
+  const [, , median] = loadsMs.toSorted((a, b) => a - b);
+  // On two cores 0.35 s were measured, and 0.6 s with as much again to do for others.
+  expect(median, loadsMs.map(Math.round).join(" ")).toBeLessThan(1_000);
 });
 
 test("the letters are our own", async () => {

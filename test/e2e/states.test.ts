@@ -234,34 +234,32 @@ describe("nothing there yet", () => {
 
   test("the overview says how to open the first tunnel; its command is copied, and gives way to the tunnel", async () => {
     await using tab = await tabOf(olga);
-    const { page, context } = tab;
-    await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: stage.origin });
+    const { page } = tab;
+    await tab.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: stage.origin });
     await page.getByRole("link", { name: "Overview" }).click();
     const first = page.getByRole("region", { name: "Open your first tunnel" });
     const command = `digit-link http 3000 --server ${stage.origin}`;
-    /** The one command of the page, as it is copied. */
     const copies = async () => {
       await page.getByRole("button", { name: "Copy command" }).click();
       await page.getByRole("button", { name: "Copied" }).waitFor();
       expect(await page.evaluate("navigator.clipboard.readText()")).toBe(command);
       expect(await page.locator("main").getByText(command, { exact: true }).count()).toBe(1);
     };
-    await first.getByText(command, { exact: true }).waitFor();
+    await first.waitFor();
     await copies();
     await tab.become("phone");
     await tab.check();
     await tab.shot("empty-overview");
-    await tab.become("light");
     const agent = await openTunnel({ origin: stage.origin, token: olga.token, port: freePort(), name: "first" });
     const busiest = page.getByRole("region", { name: "Busiest tunnels" });
     await busiest.getByRole("link", { name: "first" }).waitFor();
     await first.waitFor({ state: "detached" });
-    expect(await page.getByText(command).count()).toBe(0);
     await agent.stop(0);
     // Gone is not never: the way to open one is told where it would stand.
     await busiest.getByText("Start an agent beside a service").waitFor();
     expect(await first.count()).toBe(0);
     await copies();
+    await tab.become("light");
     await tab.looks("overview-none-connected", true);
   });
 });
