@@ -1,6 +1,6 @@
-// A disk so small that a test can fill it: a tmpfs of its own (needs root, as CI has it).
+// Disks that fail when a test wants it: one that it can fill, a tmpfs of its own (needs root, as CI has it), and system calls that err.
 
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,7 +13,12 @@ export interface TinyDisk extends Disposable {
   empty(): void;
 }
 
-export const canMount = process.getuid?.() === 0;
+const isRoot = process.getuid?.() === 0;
+const scope = "/proc/sys/kernel/yama/ptrace_scope";
+
+export const canMount = isRoot;
+/** Whether strace may attach to a process that it did not start. */
+export const canTrace = isRoot || !existsSync(scope) || readFileSync(scope, "utf8").trim() === "0";
 
 export function mountTinyDisk(megabytes: number): TinyDisk {
   const mount = mkdtempSync(join(tmpdir(), "digit-link-disk-"));

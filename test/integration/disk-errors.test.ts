@@ -10,7 +10,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
-import { canMount, failOn, mountTinyDisk } from "../helpers/tiny-disk.ts";
+import { canMount, canTrace, failOn, mountTinyDisk } from "../helpers/tiny-disk.ts";
 import { beginTunnel, openTunnel } from "../helpers/tunnel-agent.ts";
 import { keepVisiting, serviceOf, visit } from "../helpers/visit.ts";
 
@@ -85,8 +85,8 @@ async function expectWhole(path: string, names: string[]): Promise<void> {
   await db.close();
 }
 
-describe.skipIf(!canMount)("security", () => {
-  test.concurrent(
+describe("security", () => {
+  test.concurrent.skipIf(!canMount)(
     "a full disk: changes are refused and leave nothing, tunnels go on, and space is all that it takes",
     async () => {
       using disk = mountTinyDisk(8);
@@ -99,7 +99,7 @@ describe.skipIf(!canMount)("security", () => {
     },
   );
 
-  test.concurrent.each([
+  test.concurrent.skipIf(!canTrace).each([
     ["pwrite64", 200],
     ["pwrite64,pread64,fsync,fdatasync", 503],
   ] as const)("input/output errors of %s: the same", async (calls, reads) => {
