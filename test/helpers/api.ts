@@ -36,6 +36,8 @@ export interface TestApi {
   delays: number[];
   /** Slow hash operations so far. */
   hashes: { hash: number; verify: number };
+  /** Every route, those that the document doesn't show as well. */
+  routes: { method: string; path: string }[];
   call(method: string, path: string, options?: CallOptions): Promise<TestAnswer>;
   /** As `call`, for answers that are streams. */
   open(method: string, path: string, options?: CallOptions): Promise<Response>;
@@ -120,7 +122,8 @@ export function createTestApi(
     nowMs,
     delay: async (ms) => void delays.push(ms),
   };
-  const handle = handleDescribed(createApi(deps, options.features?.(deps)));
+  const app = createApi(deps, options.features?.(deps));
+  const handle = handleDescribed(app);
 
   async function open(method: string, path: string, { body, headers, session, cookies, address }: CallOptions = {}) {
     const jar = { ...cookies, ...(session === undefined ? {} : { "__Host-dl_session": session }) };
@@ -144,7 +147,8 @@ export function createTestApi(
     );
   }
   const call = async (method: string, path: string, more?: CallOptions) => readAnswer(await open(method, path, more));
-  return { deps, clock, audited, closed, logs, delays, hashes, call, open };
+  const routes = app.routes.map(({ method, path }) => ({ method, path }));
+  return { deps, clock, audited, closed, logs, delays, hashes, routes, call, open };
 }
 
 async function readAnswer(response: Response): Promise<TestAnswer> {

@@ -14,13 +14,17 @@ import { startProvider, type TestProvider } from "./oidc-provider.ts";
 import { startTestServer } from "./server.ts";
 import { visit } from "./visit.ts";
 
-const password = "visitor-secret-word";
+/** Here it is about credentials, not about the limiter. */
+const noLimiter = { enabled: false, maxAttempts: 10, windowDurationSeconds: 60, blockDurationSeconds: 60 };
+/** Of the basic policy of an application or organization. */
+const passwordOf = (owner: string): string => `visitor-secret-of-${owner}`;
 const orgNames = ["acme", "globex", "initech", "umbrella"] as const;
 type OrgName = (typeof orgNames)[number];
 
 interface Application {
   org: OrgName;
-  authMode: "custom" | "inherit" | "disabled";
+  /** null: no application, a name that somebody of the organization leased. */
+  authMode: "custom" | "inherit" | "disabled" | null;
   /** Its own policy. */
   policy?: { authType: string; apiKeyEnabled?: boolean };
   /** There are sessions: of a login form, or of the provider. */
@@ -46,6 +50,8 @@ const applications = {
   missing: { org: "acme", authMode: "custom" },
   disabled: { org: "acme", authMode: "disabled" },
   nothing: { org: "globex", authMode: "inherit" },
+  "leased-keys": { org: "acme", authMode: null },
+  "leased-basic": { org: "initech", authMode: null, login: "form" },
 } satisfies Record<string, Application>;
 export type AppName = keyof typeof applications;
 export const appNames = Object.keys(applications) as AppName[];
@@ -66,17 +72,17 @@ export async function startIngressWorld() {
     orgs[name] = await api.createOrganization(name);
     const policy = policies[name];
     if (policy !== undefined)
-      await api.must("PUT", `/admin/organizations/${orgs[name]}/policy`, bodyOf(policy, provider));
+      await api.must("PUT", `/admin/organizations/${orgs[name]}/policy`, bodyOf(policy, provider, name));
+    await api.must("PUT", `/admin/organizations/${orgs[name]}/rate-limit`, noLimiter);
   }
-  const apps = {} as Record<AppName, string>;
+  const apps: Partial<Record<AppName, string>> = {};
   const agents: AsyncDisposable[] = [];
   const serve = async (name: AppName): Promise<void> => {
     const { org, authMode, policy }: Application = applications[name];
-    apps[name] = await api.createApplication(orgs[org], name, authMode);
-    if (policy !== undefined) await api.setPolicy(apps[name], bodyOf(policy, provider));
-    // Here it is about credentials, not about the limiter.
-    const limiter = { enabled: false, maxAttempts: 10, windowDurationSeconds: 60, blockDurationSeconds: 60 };
-    await api.must("PUT", `/admin/applications/${apps[name]}/rate-limit`, limiter);
+    if (authMode !== null) {
+      const id = (apps[name] = await api.createApplication(orgs[org], name, authMode));
+      if (policy !== undefined) await api.setPolicy(id, bodyOf(policy, provider, name));
+    }
     const { raw: token } = await api.createKey({ orgId: orgs[org], scope: "tunnel" });
     const options = { server: { port, token }, subdomain: name, localPort: local.port, connections: 1 };
     agents.push(await startTestAgent(options));
@@ -102,8 +108,12 @@ export async function startIngressWorld() {
   } satisfies { port: number; api: AdminApi; local: LocalService; provider: TestProvider } & Record<string, unknown>;
 }
 
-function bodyOf(policy: { authType: string; apiKeyEnabled?: boolean }, provider: TestProvider): object {
-  if (policy.authType === "basic") return { ...policy, basicUsername: "ada", basicPassword: password };
+function bodyOf(
+  policy: { authType: string; apiKeyEnabled?: boolean },
+  provider: TestProvider,
+  owner: AppName | OrgName,
+): object {
+  if (policy.authType === "basic") return { ...policy, basicUsername: "ada", basicPassword: passwordOf(owner) };
   if (policy.authType === "api_key") return policy;
   const { issuer, clientId, clientSecret } = provider;
   const client = { oidcIssuerUrl: issuer, oidcClientId: clientId, oidcClientSecret: clientSecret };
@@ -115,9 +125,25 @@ export async function credentialsFor(world: IngressWorld, app: AppName): Promise
   const { api, orgs, apps } = world;
   const orgId = orgs[applications[app].org];
   const otherOrgId = orgId === orgs.acme ? orgs.globex : orgs.acme;
-  const own = (scope: "tunnel" | "visitor") => api.createKey({ orgId, appId: apps[app], scope });
+  const bound = (appId: string | undefined) => (appId === undefined ? {} : { appId });
+  const own = (scope: "tunnel" | "visitor") => api.createKey({ orgId, ...bound(apps[app]), scope });
   const sibling: AppName = app === "keys" ? "basic-keys" : "keys";
-  const siblings = await api.createKey({ orgId: orgs.acme, appId: apps[sibling], scope: "both" });
+  const siblings = await api.createKey({ orgId: orgs.acme, ...bound(apps[sibling]), scope: "both" });
+  // Of the same kind where there is one.
+  const alike: AppName = app.startsWith("oidc")
+    ? app === "oidc"
+      ? "oidc-keys"
+      : "oidc"
+    : app === "basic"
+      ? "basic-keys"
+      : "basic";
+  const foreign: AppName = app.includes("oidc")
+    ? app === "inherited-oidc"
+      ? "oidc"
+      : "inherited-oidc"
+    : orgId === orgs.initech
+      ? "basic"
+      : "inherited-basic";
   const expired = await own("visitor");
   world.change("update api_keys set expires_at = 1 where id = ?", expired.id);
   const revoked = await own("visitor");
@@ -127,10 +153,14 @@ export async function credentialsFor(world: IngressWorld, app: AppName): Promise
     `Authorization: Basic ${Buffer.from(`${user}:${word}`).toString("base64")}\r\n`;
   const cookie = (value: string): string => `Cookie: own=1; dl_visitor=${value}\r\n`;
   const right = (await own("visitor")).raw;
+  const word = wordOf(app);
   return {
     none: "",
-    "right basic": basic("ada", password),
-    "wrong password": basic("ada", `${password}2`),
+    "right basic": basic("ada", word),
+    "wrong password": basic("ada", `${word}2`),
+    "wrong user": basic("bob", word),
+    "sibling's basic": basic("ada", passwordOf(alike)),
+    "other organization's basic": basic("ada", passwordOf(orgId === orgs.initech ? "basic" : "initech")),
     "right key": key(right),
     "right key as bearer": `Authorization: Bearer ${right}\r\n`,
     "organization's key": key((await api.createKey({ orgId, scope: "both" })).raw),
@@ -144,10 +174,16 @@ export async function credentialsFor(world: IngressWorld, app: AppName): Promise
     "made-up session": cookie("x".repeat(43)),
     "expired session": cookie(await expiredSession(world, app)),
     "revoked session": cookie(await revokedSession(world, app)),
-    "sibling's session": cookie(await sessionOf(world, app === "basic" ? "basic-keys" : "basic")),
+    "sibling's session": cookie(await sessionOf(world, alike)),
+    "other organization's session": cookie(await sessionOf(world, foreign)),
   };
 }
 
+/** The password of the basic policy that is in force for `app`, if there is one. */
+const wordOf = (app: AppName): string => {
+  const { org, policy }: Application = applications[app];
+  return passwordOf(policy === undefined ? org : app);
+};
 const loginOf = (app: AppName): Application["login"] => (applications[app] as Application).login;
 
 /** A fresh session of `app`; a made-up one where its policy has none. */
@@ -159,7 +195,7 @@ async function logIn(world: IngressWorld, app: AppName) {
   const browser = createHttpBrowser(world.port);
   const at = `http://${app}.localhost:${world.port}`;
   if (loginOf(app) === "form") {
-    await browser.send(`${at}/__auth/basic`, { username: "ada", password });
+    await browser.send(`${at}/__auth/basic`, { username: "ada", password: wordOf(app) });
     return browser;
   }
   const begun = await browser.send(`${at}/__auth/login`);

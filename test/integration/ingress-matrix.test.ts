@@ -48,6 +48,8 @@ const passes: Record<AppName, string[] | "everybody"> = {
   missing: [],
   disabled: "everybody",
   nothing: "everybody",
+  "leased-keys": keys,
+  "leased-basic": ["right basic", "session"],
 };
 
 /** Requests that no policy lets through, because they never get as far. HOST is the application's. */

@@ -121,6 +121,11 @@ describeEngines("isolation", (open) => {
 
   test("every operation has its row, and no row is left over", () => {
     expect(operations.map(({ name }) => name).sort()).toEqual(Object.keys(isolation).sort());
+    // Nor is there a route that the document leaves out.
+    const routes = api.routes
+      .filter(({ path }) => /^\/(admin|org)\//.test(path))
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`);
+    expect([...new Set(routes)].sort()).toEqual(Object.keys(isolation).sort());
   });
 
   test("the document of the whole API is valid OpenAPI 3", async () => {

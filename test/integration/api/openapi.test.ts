@@ -6,6 +6,7 @@ import SwaggerParser from "@apidevtools/swagger-parser";
 import { badBodies, type Schema } from "../../helpers/bad-bodies.ts";
 import { readDescription } from "../../helpers/described-answers.ts";
 import { startTestServer, type TestServer } from "../../helpers/server.ts";
+import { isolation } from "../isolation-table.ts";
 
 interface Operation {
   summary?: string;
@@ -55,6 +56,8 @@ describe("the document of a running server", () => {
   test("has every route that scripts rely on", () => {
     const described = new Set(operations.map(({ name }) => name.replace(/\{\w+\}/g, "{}")));
     expect(promised.filter((name) => !described.has(name))).toEqual([]);
+    const guarded = operations.map(({ name }) => name).filter((name) => /^\w+ \/(admin|org)\//.test(name));
+    expect(guarded.sort()).toEqual(Object.keys(isolation).sort());
   });
 
   test("each operation says what it is, what it takes, what it answers and refuses, and who may call it", () => {

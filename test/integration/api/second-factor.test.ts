@@ -226,7 +226,7 @@ describeEngines("second factor", (open) => {
     });
 
     test("two enrolments in progress: the second cannot replace the first", async () => {
-      await createPerson(api, { username: name, isAdmin: true, login: false });
+      const { id } = await createPerson(api, { username: name, isAdmin: true, login: false });
       const tokens = [await tryLogin(name, goodPassword), await tryLogin(name, goodPassword)].map(
         ({ body }) => body["pendingToken"] as string,
       );
@@ -240,8 +240,18 @@ describeEngines("second factor", (open) => {
       );
       const finish = (i: number) =>
         api.call("POST", "/auth/totp/setup", { body: { pendingToken: tokens[i], code: codeNow(api, seeds[i]!) } });
+      const { kysely } = database.db;
+      const pending = () => kysely.selectFrom("pending_logins").selectAll().where("account_id", "=", id).execute();
+      const waiting = await pending();
       expect((await finish(0)).status).toBe(200);
       expect((await finish(1)).status).toBe(401);
+      expect(await pending()).toEqual([]);
+      // One that was overlooked is good for nothing either: the account has a second factor by now.
+      await kysely.insertInto("pending_logins").values(waiting).execute();
+      const header = { headers: { "x-pending-token": tokens[1]! } };
+      expect((await api.call("GET", "/auth/totp/setup", header)).status).toBe(401);
+      expect((await finish(1)).status).toBe(401);
+      expect((await tryCode(name, codeNow(api, seeds[1]!), "198.51.100.7")).status).toBe(401);
     });
 
     /** Before the second factor nothing of the own account changes. */
