@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createLimiter } from "../../src/auth/limiter.ts";
+import { createToken } from "../../src/auth/tokens.ts";
 import { createLimiterStore } from "../../src/db/limiter.ts";
 import { networkOf } from "../../src/lib/cidr.ts";
 import type { Ask } from "../../src/link/messages.ts";
@@ -38,6 +39,28 @@ describe("security", () => {
     expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", network: "203.0.113.5" }]);
     server.clock.offsetMs += 30 * 60_000 + 1;
     expect(await askBasic(server, right, "203.0.113.5")).toMatchObject({ kind: "allow" });
+  });
+
+  test("wrong keys count as well: ten of them block the address, and only that one", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", { authType: "api_key" });
+    const key = await addKey(server, {});
+    const ask = (given: string, address: string) =>
+      server.auth.answer({
+        kind: "api_key",
+        name: "app",
+        appId: "app_app",
+        orgId,
+        key: given,
+        address,
+        network: address,
+      });
+    const answers = [];
+    for (let i = 0; i < 10; i++) answers.push((await ask(createToken("dlk"), "203.0.113.5")).kind);
+    expect(answers).toEqual([...Array(9).fill("deny"), "blocked"]);
+    expect(await ask(key, "203.0.113.5")).toMatchObject({ kind: "blocked" });
+    expect(await ask(key, "203.0.113.6")).toMatchObject({ kind: "allow" });
+    expect(server.blocks).toMatchObject([{ name: "app", network: "203.0.113.5" }]);
   });
 
   test("an address that stands for everybody behind a proxy is not counted; all of an IPv6 /64 is one", async () => {

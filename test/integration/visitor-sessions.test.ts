@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { app, ask, body, finish, login, outcomes, setUp } from "../helpers/visitor-login.ts";
+import { orgId } from "../helpers/visitor-server.ts";
 
 describe("security", () => {
   test("a state is never a session, and a session opens its own application only", async () => {
@@ -44,6 +45,22 @@ describe("security", () => {
     expect(await browser.send(answer)).toMatchObject({ status: 403 });
     expect(provider.hits["/token"]).toBeUndefined();
     expect(outcomes(server)).toMatchObject([{ reason: "policy_changed" }]);
+  });
+
+  test("an application that got a policy of its own while a login was on its way back lets nobody in by the former one", async () => {
+    await using world = await setUp({ skipPolicy: true, apps: [] });
+    const { server, provider } = world;
+    await server.addApplication("app", orgId, "inherit");
+    await server.policies.putPolicy({ orgId, appId: null }, body(provider), { actorName: "admin" });
+    const browser = server.browser();
+    const begun = await browser.send(`${app}/__auth/login`);
+    const back = await browser.send(await provider.authorize(begun.location ?? ""));
+    // The organization's policy stays as it is, and with it what was begun under it.
+    await server.setPolicy("app", { ...body(provider), oidcRequiredClaims: { staff: true } });
+    await server.db.kysely.updateTable("applications").set({ auth_mode: "custom" }).execute();
+    expect(await browser.send(back.location ?? "")).toMatchObject({ status: 403 });
+    expect(outcomes(server)).toMatchObject([{ reason: "policy_changed" }]);
+    expect(await server.sessions()).toEqual([]);
   });
 
   test("every part of what a session is for counts", async () => {
