@@ -16,11 +16,11 @@ import { SQL, type ReservedSQL } from "bun";
 import { ForeignKeyViolation, StorageFailure, UniqueViolation } from "./engine.ts";
 
 /** Opens a pool. `bigint` makes every int8 recognisable, so that the dialect can turn it into a number. */
-export function openPostgres(url: string, maxConnections: number): SQL {
+export function openPostgres(url: string, maxConnections: number, connectSeconds = 10): SQL {
   return new SQL(url, {
     max: maxConnections,
     bigint: true,
-    connectionTimeout: 10,
+    connectionTimeout: connectSeconds,
     connection: { application_name: "digit-link" },
   });
 }
@@ -40,7 +40,7 @@ function createDriver(pool: SQL): Driver {
   return {
     async init() {},
     async acquireConnection() {
-      const reserved = await pool.reserve();
+      const reserved = await mapped(pool.reserve());
       const connection = createConnection(reserved);
       reservations.set(connection, reserved);
       return connection;
@@ -53,7 +53,8 @@ function createDriver(pool: SQL): Driver {
       await connection.executeQuery(CompiledQuery.raw(`begin${level}`));
     },
     async commitTransaction(connection) {
-      const result = await reservations.get(connection)?.unsafe("commit");
+      const reserved = reservations.get(connection);
+      const result = reserved === undefined ? undefined : await mapped(reserved.unsafe("commit"));
       // A transaction that a failed statement has aborted answers COMMIT with ROLLBACK, without an error.
       if (result?.command === "ROLLBACK") throw new Error("the transaction had failed and was rolled back");
     },
@@ -67,14 +68,10 @@ function createDriver(pool: SQL): Driver {
 function createConnection(reserved: ReservedSQL): DatabaseConnection {
   return {
     async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-      try {
-        const rows = await reserved.unsafe(query.sql, query.parameters as unknown[]);
-        const affected = BigInt(rows.count ?? 0);
-        for (const row of rows) numbersOf(row);
-        return { rows: rows as R[], numAffectedRows: affected };
-      } catch (error) {
-        throw mapError(error);
-      }
+      const rows = await mapped(reserved.unsafe(query.sql, query.parameters as unknown[]));
+      const affected = BigInt(rows.count ?? 0);
+      for (const row of rows) numbersOf(row);
+      return { rows: rows as R[], numAffectedRows: affected };
     },
     // oxlint-disable-next-line require-yield -- both engines read page by page
     async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
@@ -88,6 +85,14 @@ function numbersOf(row: Record<string, unknown>): void {
   for (const key in row) {
     const value = row[key];
     if (typeof value === "bigint") row[key] = Number(value);
+  }
+}
+
+async function mapped<T>(result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    throw mapError(error);
   }
 }
 

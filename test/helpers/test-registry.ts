@@ -58,6 +58,8 @@ export async function openTestRegistry(
     clock?: { nowMs: number };
     /** Waited for when the policy of an ad-hoc name is compiled: in the middle of its registration. */
     duringRegistration?: (name: string) => Promise<void>;
+    /** Asked before each query of a policy: what it throws is the query's failure. */
+    beforePolicyQuery?: () => void;
   } = {},
 ): Promise<TestRegistry> {
   const clock = options.clock ?? { nowMs: Date.UTC(2030, 0, 1) };
@@ -71,7 +73,13 @@ export async function openTestRegistry(
   const audited: AuditEntry[] = [];
   const usualLimiter = { maxAttempts: 10, windowMs: 60_000, blockMs: 60_000 };
   const inForce = createPoliciesInForce({
-    kysely: db.kysely,
+    kysely: db.kysely.withPlugin({
+      transformQuery({ node }) {
+        options.beforePolicyQuery?.();
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    }),
     sealer: createSealer(["k".repeat(32)]),
     ...{ log, usualLimiter },
   });

@@ -4,9 +4,10 @@ import { Database as SqliteFile } from "bun:sqlite";
 import { describe, expect, spyOn, test } from "bun:test";
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { sql } from "kysely";
+import { Kysely, sql } from "kysely";
 import { createDatabase } from "../../src/db/database.ts";
 import { DatabaseUnusable, ForeignKeyViolation, isUniqueViolation, StorageFailure } from "../../src/db/engine.ts";
+import { createPostgresDialect, openPostgres } from "../../src/db/postgres-dialect.ts";
 import { openSqlite } from "../../src/db/sqlite.ts";
 import { migrate, migrations } from "../../src/db/migrate.ts";
 import type { Change } from "../../src/db/changes.ts";
@@ -129,6 +130,17 @@ describeEngines("database", (open, engine) => {
     });
     expect(await lost.catch((error: unknown) => error)).toBeInstanceOf(StorageFailure);
     expect(await kysely.selectFrom("settings").select("key").where("key", "in", ["k", "l"]).execute()).toEqual([]);
+  });
+
+  forPostgres("a server that can't be reached, or that says nothing, is a failure of the storage", async () => {
+    using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    for (const port of [1, silent.port]) {
+      await using pool = openPostgres(`postgres://nobody:x@127.0.0.1:${port}/none`, 1, 1);
+      const kysely = new Kysely({ dialect: createPostgresDialect(pool) });
+      expect(await sql`select 1`.execute(kysely).catch((error: unknown) => error), String(port)).toBeInstanceOf(
+        StorageFailure,
+      );
+    }
   });
 
   test("text sorts by bytes", async () => {

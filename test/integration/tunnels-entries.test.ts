@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { NameDirectory } from "../../src/api/tunnels/directory.ts";
+import { StorageFailure } from "../../src/db/engine.ts";
 import { savePolicy } from "../../src/db/policies.ts";
 import { newId } from "../../src/lib/ids.ts";
 import { describeEngines } from "../helpers/databases.ts";
@@ -49,6 +50,23 @@ describeEngines("changes and entries", (open) => {
   });
 
   describe("security", () => {
+    test("a policy that can't be read for a moment lets nobody in meanwhile, and is in force as soon as it can be read", async () => {
+      await using fresh = await open();
+      const { orgId } = await acmeOf(fresh);
+      let isBroken = false;
+      const beforePolicyQuery = (): void => {
+        if (isBroken) throw new StorageFailure(new Error("no connection"));
+      };
+      await using at = await openTestRegistry(fresh, { beforePolicyQuery });
+      const kindOf = (name: string) => at.shards.names.get(name)?.policy.kind;
+      expect(kindOf("shop")).toBe("open");
+      isBroken = true;
+      await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+      await withinASecond(() => kindOf("shop") === "deny", "nobody is let in");
+      isBroken = false;
+      await withinASecond(() => kindOf("shop") === "basic", "the policy is in force");
+    });
+
     test("a policy that changes is compiled and pushed: the organization's to all who inherit it, ad-hoc names too, and to nobody else", async () => {
       await using fresh = await open();
       const { orgId, shop, ada } = await acmeOf(fresh);

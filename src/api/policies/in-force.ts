@@ -1,5 +1,6 @@
 // Which policy is in force for a name now, read from the database; anything that goes wrong denies.
 
+import { StorageFailure } from "../../db/engine.ts";
 import type { Sealer } from "../../auth/sealing.ts";
 import type { Queryable } from "../../db/database.ts";
 import { findKeysVersion, findNameOwner, findPolicy, type NameOwner } from "../../db/policies.ts";
@@ -42,7 +43,7 @@ export function createPoliciesInForce(deps: PoliciesInForceDeps): PoliciesInForc
     return { owner, effective: await effectiveOf(deps, owner) };
   }
 
-  /** Whatever fails on the way denies everybody. */
+  /** Whatever is wrong with a policy denies everybody. A database that fails is no property of the policy: its error is thrown. */
   async function compile(name: string, load: () => Promise<NameInForce | null>): Promise<CompiledPolicy> {
     try {
       const found = await load();
@@ -51,8 +52,9 @@ export function createPoliciesInForce(deps: PoliciesInForceDeps): PoliciesInForc
       const keysVersion = orgId === null ? "" : await findKeysVersion(kysely, orgId, appId);
       return compilePolicy(found.effective, keysVersion);
     } catch (error) {
+      if (error instanceof StorageFailure) throw error;
       log.error("a policy could not be compiled; its name denies everybody", { name, error: String(error) });
-      return { kind: "deny", reason: "the policy can't be loaded" };
+      return { kind: "deny", reason: "the policy is broken" };
     }
   }
 

@@ -9,7 +9,7 @@ import { shardOf } from "../../link/shard-of.ts";
 import type { CompiledPolicy } from "../../policy/types.ts";
 import type { Lease } from "./lease.ts";
 
-/** Compiles the policies of names; both fail closed. */
+/** Compiles the policies of names; what is wrong with them denies everybody. Both throw StorageFailure when the database can't be read now. */
 export interface PolicyCompiler {
   compileForName(name: string): Promise<CompiledPolicy>;
   compileForOwner(owner: NameOwner): Promise<CompiledPolicy>;
@@ -92,20 +92,23 @@ export class NameDirectory {
     return before !== undefined && before.subdomain !== now?.subdomain ? before.subdomain : null;
   }
 
-  /** Policies changed: of one organization, or (null) of any. */
+  /** Policies changed: of one organization, or (null) of any. Throws when some could not be read: these names deny everybody until it is called again. */
   async recompile(orgId: string | null): Promise<void> {
+    const failures: unknown[] = [];
     for (const { name, orgId: owner } of [...this.entries.values()])
-      if (orgId === null || owner === orgId) await this.recompileName(name);
+      if (orgId === null || owner === orgId) await this.recompileName(name).catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
   private async recompileName(name: string): Promise<void> {
     for (;;) {
       const entry = this.entries.get(name);
       if (entry === undefined) return;
-      const policy = await this.deps.policies.compileForName(name);
+      const { policy, failure } = await this.compile(name);
       // Entered anew meanwhile: what was read may be its predecessor's.
       if (this.entries.get(name) !== entry) continue;
       if (!Bun.deepEquals(entry.policy, policy)) this.set({ ...entry, policy });
+      if (failure !== null) throw failure;
       return;
     }
   }
@@ -113,8 +116,19 @@ export class NameDirectory {
   private async enter(application: ApplicationName): Promise<void> {
     const { id, orgId, subdomain: name } = application;
     this.applications.set(id, application);
-    const policy = await this.deps.policies.compileForName(name);
+    const { policy, failure } = await this.compile(name);
     this.set({ name, appId: id, orgId, policy, heldUntilMs: this.entries.get(name)?.heldUntilMs ?? 0 });
+    if (failure !== null) throw failure;
+  }
+
+  /** What can't be read now lets nobody in; `failure` says that it is worth another try. */
+  private async compile(name: string): Promise<{ policy: CompiledPolicy; failure: Error | null }> {
+    try {
+      return { policy: await this.deps.policies.compileForName(name), failure: null };
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error));
+      return { policy: { kind: "deny", reason: "the policy can't be read now" }, failure };
+    }
   }
 
   private set(entry: NameEntry): void {
