@@ -57,8 +57,14 @@ describe("from an empty server to a protected application", () => {
     await page.getByLabel("Description").fill("CI");
     await tab.check();
     await page.getByRole("button", { name: "Create key" }).click();
+    // It can be copied without anybody behind reading it.
+    await tab.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: stage.origin });
+    await page.getByRole("button", { name: "Copy API key" }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    expect(await page.locator("[data-secret]").textContent()).toMatch(/^dlk_•+$/);
     const key = await readSecret(page, "API key");
     expect(key).toStartWith("dlk_");
+    expect(await page.evaluate("navigator.clipboard.readText()")).toBe(key);
     await keepSecret(page);
 
     await page.getByRole("link", { name: "Now" }).click();

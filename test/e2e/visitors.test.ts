@@ -214,7 +214,12 @@ describe("username and password", () => {
     const { page } = tab;
     await page.getByLabel("Username for visitors").fill("guest");
     await page.getByLabel("Password for visitors").fill("come on in 77");
+    await page.getByLabel("Visitors stay logged in for (hours)").fill("0");
+    await page.getByRole("button", { name: "Save the policy" }).click();
+    await page.getByText("1 to 8,760 hours.").waitFor();
+    await page.getByLabel("Visitors stay logged in for (hours)").fill("2");
     await save(page);
+    await page.locator(".effective-row").getByText("Password, for 2 hours").waitFor();
 
     await using visitor = await browser.open("phone");
     const form = visitor.page;

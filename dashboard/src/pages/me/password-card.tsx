@@ -31,10 +31,8 @@ export function PasswordCard(): JSX.Element {
         <Show when={hasPassword()}>
           <CurrentPassword {...form.field("currentPassword")} />
         </Show>
-        <div class="grid-fields">
-          <NewPassword {...form.field("newPassword")} />
-          <NewPassword label="New password, once more" {...form.field("repeated")} />
-        </div>
+        <NewPassword {...form.field("newPassword")} />
+        <NewPassword label="New password, once more" {...form.field("repeated")} hint="" />
       </Form>
     </Card>
   );
