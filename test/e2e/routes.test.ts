@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
+import { eventually } from "../helpers/eventually.ts";
 import { startBrowser, type Browser, type Tab } from "./browser.ts";
 import { startStage, type Person, type Stage } from "./stage.ts";
 
@@ -252,5 +253,25 @@ describe("routes", () => {
     }
     await page.getByRole("link", { name: "Go to the overview" }).click();
     await page.getByRole("heading", { name: "Overview", level: 1 }).waitFor();
+  });
+
+  test("a page that is long in coming says so at once; the one before stays until it is there", async () => {
+    await using tab = await tabOf("admin", "overview");
+    const { page } = tab;
+    const { promise: fetched, resolve: fetchIt } = Promise.withResolvers<void>();
+    await page.route("**/assets/audit-*.js", async (route) => {
+      await fetched;
+      await route.continue();
+    });
+    await page.getByRole("link", { name: "Audit log", exact: true }).click();
+    const bar = page.getByRole("status", { name: "Loading the page" });
+    await bar.waitFor();
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toContain("Overview");
+    await eventually(async () => ((await bar.boundingBox())?.width ?? 0) > 100, "it can be seen");
+    await tab.check();
+    await tab.shot("page-is-coming");
+    fetchIt();
+    await page.getByRole("heading", { name: "Audit log", level: 1 }).waitFor();
+    await bar.waitFor({ state: "detached" });
   });
 });

@@ -1,6 +1,6 @@
 // The frame of every page behind the log-in: who it is, the side bar, the hosts of dialogs, and the expired session.
 
-import { useLocation, useNavigate } from "@solidjs/router";
+import { useIsRouting, useLocation, useNavigate } from "@solidjs/router";
 import {
   createEffect,
   createSignal,
@@ -87,6 +87,7 @@ function Inside(props: ParentProps): JSX.Element {
   narrowScreen.addEventListener("change", onWidth);
   onCleanup(() => narrowScreen.removeEventListener("change", onWidth));
   const location = useLocation();
+  const isRouting = useIsRouting();
   const [menu, setMenu] = createSignal(false);
   let main!: HTMLElement;
   createEffect(
@@ -139,6 +140,10 @@ function Inside(props: ParentProps): JSX.Element {
         }
       />
       <main class="content" id="content" tabindex="-1" ref={main}>
+        {/* The page before stays until the next one is there, which may take its time on a slow line. */}
+        <Show when={isRouting()}>
+          <div class="page-progress" role="status" aria-label="Loading the page" />
+        </Show>
         <Suspense fallback={<SkeletonPage />}>
           <ErrorBoundary fallback={(error: unknown, reset) => <Broken error={error} onLeave={reset} />}>
             <Show when={me()?.mustEnrolTotp !== true} fallback={<MustEnrol />}>
