@@ -86,15 +86,12 @@ export function plantThings(database: TestDatabase, api: TenantApi, orgId: strin
   }
 
   async function createEntry(path: string, kind: string, ids: Record<string, string>): Promise<string> {
+    const [accountId, appId] = [ids["accounts"]!, ids["applications"]!];
+    const ofAccount: ListOwner = { level: "account", ownerId: accountId, orgId, appId: null, accountId };
+    const ofApplication: ListOwner = { level: "application", ownerId: appId, orgId, appId, accountId: null };
     const owners: Record<string, ListOwner> = {
-      accounts: { level: "account", ownerId: ids["accounts"]!, orgId, appId: null, accountId: ids["accounts"]! },
-      applications: {
-        level: "application",
-        ownerId: ids["applications"]!,
-        orgId,
-        appId: ids["applications"]!,
-        accountId: null,
-      },
+      ...{ accounts: ofAccount, "account-whitelist": ofAccount, "account-whitelists": ofAccount },
+      ...{ applications: ofApplication, "app-whitelist": ofApplication, "app-whitelists": ofApplication },
     };
     const ofOrganization: ListOwner = { level: "organization", ownerId: orgId, orgId, appId: null, accountId: null };
     const ofSystem: ListOwner = { level: "system", ownerId: "", orgId: null, appId: null, accountId: null };
