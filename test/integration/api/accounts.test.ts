@@ -113,7 +113,7 @@ describeEngines("accounts", (open) => {
     let person: Person;
     let count = 0;
     beforeEach(async () => {
-      person = await createPerson(api, { username: `ends${++count}`, orgId });
+      person = await createPerson(api, { username: `ends${++count}`, orgId, totp: true });
     });
     const isLoggedIn = async (): Promise<boolean> =>
       (await api.call("GET", "/auth/me", { session: person.session })).status === 200;
@@ -131,6 +131,8 @@ describeEngines("accounts", (open) => {
     ] as const) {
       test(what, async () => {
         expect(await isLoggedIn()).toBe(true);
+        const credentials = { username: person.username, password: goodPassword };
+        const { pendingToken } = (await api.call("POST", "/auth/login", { body: credentials })).body;
         const answer = await asAdmin(method, `/admin/accounts/${person.id}${path}`, body);
         expect({ status: answer.status, text: answer.status === 200 ? "" : answer.text }).toEqual({
           status: 200,
@@ -148,6 +150,9 @@ describeEngines("accounts", (open) => {
           .where("ref_id", "=", person.id)
           .execute();
         expect(changes.length).toBe(1);
+        // A login that waits for its code ends as well.
+        const halfDone = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: "000000" } });
+        expect(errorOf(halfDone).code).toBe(endsSession ? "unauthorized" : "bad_code");
       });
     }
 

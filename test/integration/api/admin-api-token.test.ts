@@ -19,6 +19,9 @@ describeEngines("admin's API token", (open) => {
       expect(api.audited.at(-1)).toMatchObject({ action: "admin.token", success: true, actorName: "admin" });
       expect((await call(boss.token)).status).toBe(401);
       expect((await call("x")).status).toBe(401);
+      const former = await createPerson(api, { username: "former", isAdmin: true, totp: true });
+      await database.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", former.id).execute();
+      expect((await call(former.token)).status).toBe(401);
       expect((await api.call("GET", "/org/me", { headers: { "x-admin-token": boss.token } })).status).toBe(401);
       for (let i = 0; i < 12; i++) await call(`guess${i}`, api, "198.51.100.200");
       const before = api.audited.length;
