@@ -142,7 +142,7 @@ function Inside(props: ParentProps): JSX.Element {
       <main class="content" id="content" tabindex="-1" ref={main}>
         {/* The page before stays until the next one is there, which may take its time on a slow line. */}
         <Show when={isRouting()}>
-          <div class="page-progress" role="status" aria-label="Loading the page" />
+          <div class="route-progress" role="status" aria-label="Loading the page" />
         </Show>
         <Suspense fallback={<SkeletonPage />}>
           <ErrorBoundary fallback={(error: unknown, reset) => <Broken error={error} onLeave={reset} />}>
