@@ -261,6 +261,9 @@ describe("security", () => {
     await server.setPolicy("app", basic);
     server.deps.policies.find = () => Promise.reject(new Error("disk full"));
     expect(await askBasic(server, right)).toEqual({ kind: "unavailable" });
+    expect((await server.inForce.compileForName("app")).kind).toBe("basic");
+    await server.db.kysely.schema.dropTable("rate_limits").execute();
+    expect((await server.inForce.compileForName("app")).kind).toBe("deny");
   });
 
   test("a new or revoked key changes the compiled version", async () => {
