@@ -61,7 +61,7 @@ export function ApplicationOverview(props: { application: Accessor<Application> 
       </Load>
       <dl class="stats">
         <Stat name="Requests" value={formatCompact(application().stats.requestCount)} note="in all" />
-        <Stat name="Connections" value={formatCompact(application().stats.totalConnections)} note="in all" />
+        <Stat name="TCP connections" value={formatCompact(application().stats.totalConnections)} note="in all" />
         <Stat name="Sent to visitors" value={formatBytes(application().stats.bytesSent)} note="in all" />
         <Stat name="Received from visitors" value={formatBytes(application().stats.bytesReceived)} note="in all" />
       </dl>

@@ -158,8 +158,10 @@ export default function Audit(): JSX.Element {
           <ScopePicker kind="organizations" value={state.value("org")} onValue={(org) => state.set({ org })} />
         </Show>
         <ScopePicker kind="applications" value={state.value("app")} onValue={(app) => state.set({ app })} />
-        <TimeFilter label="From" value={state.value("from")} onValue={(from) => state.set({ from })} />
-        <TimeFilter label="Until" value={state.value("to")} onValue={(to) => state.set({ to })} />
+        <span class="period">
+          <TimeFilter label="From" value={state.value("from")} onValue={(from) => state.set({ from })} />
+          <TimeFilter label="Until" value={state.value("to")} onValue={(to) => state.set({ to })} />
+        </span>
         <span class="grow" />
         <ShowNew waiting={query.waiting()} more={query.allWait()} one="event" onShow={query.catchUp} />
         <FollowSwitch follow={follow} />
