@@ -1,6 +1,6 @@
 // The tables of a shard: tunnels that only visitors expect, and what is reported of those that are given up.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { NameEntry, Ticket } from "../src/link/messages.ts";
 import { CaptureBudget } from "./capture.ts";
 import type { HttpStream } from "./http-stream.ts";
@@ -66,4 +66,22 @@ test("what a tunnel carried since the last report is reported once, although its
   tunnels.setNames(false, [], ["a"]);
   expect(tunnels.takeCounters()).toMatchObject([{ tunnelId: "tun_1", bytesIn: 3, bytesOut: 4 }]);
   expect(tunnels.takeCounters()).toEqual([]);
+});
+
+describe("security", () => {
+  test("a ticket is good once, until it expires, and from an allowed address", () => {
+    const { tunnels } = setUp(0);
+    const add = (ticket: string, lifeMs: number): void =>
+      tunnels.addTicket({
+        ...{ ticket, tunnelId: "tun_1", name: "a", agentId: "agt", generation: 1, maxSessions: 2 },
+        ...{ agentAllow: ["192.0.2.0/24"], expiresAtMs: Date.now() + lifeMs },
+      } as Ticket);
+    add("late", 0);
+    expect(tunnels.takeTicket("late", "192.0.2.1")).toMatchObject({ refusal: "bad_ticket" });
+    add("good", 60_000);
+    expect(tunnels.takeTicket("good", "192.0.2.1")).toMatchObject({ refusal: null });
+    expect(tunnels.takeTicket("good", "192.0.2.1")).toBeNull();
+    add("elsewhere", 60_000);
+    expect(tunnels.takeTicket("elsewhere", "198.51.100.1")).toMatchObject({ refusal: "not_whitelisted" });
+  });
 });

@@ -2,6 +2,7 @@
 
 import { SQL } from "bun";
 import { Database } from "bun:sqlite";
+import { closeSync, fsyncSync, openSync } from "node:fs";
 
 export interface FillSizes {
   accounts: number;
@@ -95,6 +96,10 @@ function openSqlite(path: string): Filling {
     async settle() {
       db.run("analyze");
       db.run("pragma wal_checkpoint(truncate)");
+      // Gigabytes that the system still holds would make whoever writes next wait for the disk.
+      const file = openSync(path, "r+");
+      fsyncSync(file);
+      closeSync(file);
     },
     [Symbol.asyncDispose]: async () => db.close(),
   };
