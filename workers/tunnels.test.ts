@@ -69,11 +69,11 @@ test("what a tunnel carried since the last report is reported once, although its
 });
 
 describe("security", () => {
-  test("a ticket is good once, until it expires, and from an allowed address", () => {
+  test("a ticket is good once, until it expires or its agent is turned away, and from an allowed address", () => {
     const { tunnels } = setUp(0);
-    const add = (ticket: string, lifeMs: number): void =>
+    const add = (ticket: string, lifeMs: number, agentId = "agt"): void =>
       tunnels.addTicket({
-        ...{ ticket, tunnelId: "tun_1", name: "a", agentId: "agt", generation: 1, maxSessions: 2 },
+        ...{ ticket, tunnelId: "tun_1", name: "a", agentId, generation: 1, maxSessions: 2 },
         ...{ agentAllow: ["192.0.2.0/24"], expiresAtMs: Date.now() + lifeMs },
       } as Ticket);
     add("late", 0);
@@ -83,5 +83,10 @@ describe("security", () => {
     expect(tunnels.takeTicket("good", "192.0.2.1")).toBeNull();
     add("elsewhere", 60_000);
     expect(tunnels.takeTicket("elsewhere", "198.51.100.1")).toMatchObject({ refusal: "not_whitelisted" });
+    add("revoked", 60_000);
+    add("another's", 60_000, "agt_2");
+    tunnels.disconnect("tun_1", "agt", "credential_revoked");
+    expect(tunnels.takeTicket("revoked", "192.0.2.1")).toBeNull();
+    expect(tunnels.takeTicket("another's", "192.0.2.1")).toMatchObject({ refusal: null });
   });
 });
