@@ -87,8 +87,8 @@ export class SessionDoor {
         deadAfterMs,
       });
       socket.start(session);
-      session.welcome({ protocol: 1, tunnelId, url, pingIntervalMs, deadAfterMs, maxStreams });
-      tunnel.addSession(session);
+      const registered = { protocol: 1, tunnelId, url, pingIntervalMs, deadAfterMs, maxStreams } as const;
+      session.welcome(registered, () => tunnel.addSession(session));
       if (rest.length > 0) queueMicrotask(() => socket.received(rest));
       return socket;
     });

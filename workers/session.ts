@@ -91,9 +91,10 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     return !this.leaving && !this.ended && this.streams.size < this.options.maxStreams;
   }
 
-  /** Says hello. */
-  welcome(registered: Registered): void {
+  /** Says hello, when its owner has it: the agent that hears it believes that visitors are served. */
+  welcome(registered: Registered, enter: () => void): void {
     this.outbox.session(REGISTERED, registered);
+    enter();
     this.outbox.flush();
   }
 

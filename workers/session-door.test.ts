@@ -1,0 +1,32 @@
+// The door of sessions: an agent hears that its tunnel is ready when it is.
+
+import { expect, test } from "bun:test";
+import type { VisitorConnection } from "../src/ingress/connection.ts";
+import type { ShardSettings, Ticket } from "../src/link/messages.ts";
+import { CaptureBudget } from "./capture.ts";
+import { SessionDoor, type SessionDoorOptions } from "./session-door.ts";
+import { Tunnel, type TunnelHost } from "./tunnel.ts";
+
+test("the agent is told only when its session is known: a TCP tunnel's port is open by then", () => {
+  const order: string[] = [];
+  const raw = {
+    write(bytes: Buffer, start: number, length: number): number {
+      order.push(bytes.toString("latin1", start, start + length).includes("101 Switching") ? "101" : "REGISTERED");
+      return length;
+    },
+    terminate() {},
+  };
+  const settings = { holdMs: 0, holdMax: 0, captureRequests: 0, checkIntervalMs: 1_000, maxConnectionsPerTunnel: 1 };
+  const host = {
+    settings,
+    captureBudget: new CaptureBudget(1),
+    sessionOpened: () => void order.push("the port opens"),
+  };
+  const tunnel = new Tunnel(host as unknown as TunnelHost, { tunnelId: "t", name: "tcp:1" });
+  const limits = { pingIntervalMs: 10_000, deadAfterMs: 25_000, maxStreamsPerSession: 8 } as ShardSettings;
+  const door = new SessionDoor({ settings: limits } as SessionDoorOptions);
+  const connection = { pipe: (open: (socket: unknown, rest: Buffer) => unknown) => void open(raw, Buffer.alloc(0)) };
+  const ticket = { tunnelId: "t", agentId: "a", generation: 1, url: "tcp://localhost:1" } as Ticket;
+  door["admit"](connection as unknown as VisitorConnection, "accept", ticket, tunnel, "127.0.0.1");
+  expect(order).toEqual(["101", "the port opens", "REGISTERED"]);
+});
