@@ -112,6 +112,44 @@ describe("keyboard", () => {
   });
 });
 
+test("on a phone the menu lies over the page, which can't be reached meanwhile; Esc, the page beside it and its links close it", async () => {
+  await using tab = await browser.open("phone");
+  const { page } = tab;
+  await stage.enter(tab.context, await stage.admin());
+  await page.goto(`${stage.origin}/dashboard/overview`);
+  await page.getByRole("heading", { name: "Recent refusals" }).waitFor();
+  const menu = page.getByRole("button", { name: "Menu" });
+  const nav = page.getByRole("navigation", { name: "Main" });
+  const link = (name: string) => nav.getByRole("link", { name, exact: true });
+  const focused = () =>
+    page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.tagName");
+  expect(await nav.isVisible()).toBe(false);
+  await menu.tap();
+  await link("Overview").waitFor();
+  await tab.check();
+  await tab.shot("menu");
+  await page.getByRole("heading", { name: "Overview", level: 1 }).focus();
+  expect(await focused()).toBe("Menu");
+  await link("Tunnels").focus();
+  await page.keyboard.press("Escape");
+  await nav.waitFor({ state: "hidden" });
+  expect(await focused()).toBe("Menu");
+  await menu.tap();
+  await link("Overview").waitFor();
+  await page.touchscreen.tap(380, 600);
+  await nav.waitFor({ state: "hidden" });
+  await menu.tap();
+  // Where one is already.
+  await link("Overview").tap();
+  await nav.waitFor({ state: "hidden" });
+  await menu.tap();
+  await link("Accounts").tap();
+  await page.getByRole("heading", { name: "Accounts", level: 1 }).waitFor();
+  await nav.waitFor({ state: "hidden" });
+  expect(await focused()).toBe("H1");
+  await tab.check();
+});
+
 describe("motion and charts", () => {
   test("who wants less motion gets none", async () => {
     await using tab = await adminTab("overview");

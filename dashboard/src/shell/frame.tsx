@@ -90,6 +90,12 @@ function Inside(props: ParentProps): JSX.Element {
   const isRouting = useIsRouting();
   const [menu, setMenu] = createSignal(false);
   let main!: HTMLElement;
+  let menuButton!: HTMLButtonElement;
+  /** What is left has no focus to keep. */
+  const closeMenu = () => {
+    if (menu()) menuButton.focus();
+    setMenu(false);
+  };
   createEffect(
     on(
       () => location.pathname,
@@ -105,7 +111,7 @@ function Inside(props: ParentProps): JSX.Element {
     <div
       class="shell"
       onKeyDown={(event) => {
-        if (event.key === "Escape") setMenu(false);
+        if (event.key === "Escape") closeMenu();
       }}
     >
       {/* Not the router's: it would scroll there without taking the focus along. */}
@@ -121,6 +127,7 @@ function Inside(props: ParentProps): JSX.Element {
           <LiveNote />
         </Show>
         <IconButton
+          ref={menuButton}
           icon="menu"
           label="Menu"
           aria-expanded={menu()}
@@ -129,17 +136,18 @@ function Inside(props: ParentProps): JSX.Element {
         />
       </header>
       <Show when={menu()}>
-        <div class="scrim" onClick={() => setMenu(false)} />
+        <div class="scrim" onClick={closeMenu} />
       </Show>
       <Sidebar
         open={menu()}
+        onLink={closeMenu}
         note={
           <Show when={!narrow()}>
             <LiveNote />
           </Show>
         }
       />
-      <main class="content" id="content" tabindex="-1" ref={main}>
+      <main class="content" id="content" tabindex="-1" ref={main} inert={menu() && narrow()}>
         {/* The page before stays until the next one is there, which may take its time on a slow line. */}
         <Show when={isRouting()}>
           <div class="route-progress" role="status" aria-label="Loading the page" />

@@ -74,14 +74,21 @@ export function places(): Place[] {
   });
 }
 
-/** `note` stands at its foot. */
-export function Sidebar(props: { open: boolean; note: JSX.Element }): JSX.Element {
+/** `note` stands at its foot. `onLink` runs when one of its links is followed, even to where one is. */
+export function Sidebar(props: { open: boolean; onLink: () => void; note: JSX.Element }): JSX.Element {
   const location = useLocation();
   const account = () => me()?.account;
   const current = (path: string) => location.pathname.split("/")[2] === path;
   const shown = (links: Link[]) => links.filter(isShown);
   return (
-    <aside class="sidebar" id="sidebar" data-open={props.open}>
+    <aside
+      class="sidebar"
+      id="sidebar"
+      data-open={props.open}
+      onClick={({ target }) => {
+        if (target.closest("a") !== null) props.onLink();
+      }}
+    >
       <A class="brand" href="/dashboard/overview">
         <BrandMark />
         <span>
