@@ -196,6 +196,9 @@ async function talk(port: number): Promise<{ socket: Socket; ended: Promise<stri
   socket.once("end", () => resolve("end"));
   socket.once("error", ({ message }) => resolve(message));
   socket.write("hello");
-  await eventually(() => text === "hello", "the tunnel echoes");
+  let over = "";
+  void ended.then((how) => (over = how));
+  await eventually(() => text === "hello" || over !== "", "the tunnel echoes");
+  expect([text, over]).toEqual(["hello", ""]);
   return { socket, ended, received: () => text };
 }
