@@ -39,18 +39,6 @@ describeEngines("self", (open) => {
     expect(await login(api, name, newPassword)).not.toBe("");
   });
 
-  test("a changed password ends logins that the old one began and that wait for their code", async () => {
-    const { session } = await createPerson(api, { username: name, orgId, totp: true });
-    api.clock.nowMs += 30_000;
-    const begun = await api.call("POST", "/auth/login", { body: { username: name, password: goodPassword } });
-    const { pendingToken } = begun.body;
-    expect(pendingToken).toBeString();
-    const body = { currentPassword: goodPassword, newPassword };
-    expect((await api.call("PUT", "/org/me/password", { session, body })).status).toBe(200);
-    const late = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
-    expect(codeOf(late)).toBe("unauthorized");
-  });
-
   test("a change that was under way when somebody else set the password, or deactivated the account, is not made", async () => {
     const { kysely } = database.db;
     for (const change of [{ password_hash: "$2b$04$another" }, { active: 0 as const }]) {
@@ -165,6 +153,18 @@ describeEngines("self", (open) => {
   });
 
   describe("security", () => {
+    test("a changed password ends logins that the old one began and that wait for their code", async () => {
+      const { session } = await createPerson(api, { username: name, orgId, totp: true });
+      api.clock.nowMs += 30_000;
+      const begun = await api.call("POST", "/auth/login", { body: { username: name, password: goodPassword } });
+      const { pendingToken } = begun.body;
+      expect(pendingToken).toBeString();
+      const body = { currentPassword: goodPassword, newPassword };
+      expect((await api.call("PUT", "/org/me/password", { session, body })).status).toBe(200);
+      const late = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
+      expect(codeOf(late)).toBe("unauthorized");
+    });
+
     test("a new authenticator replaces the old one only after its first code", async () => {
       const { session } = await createPerson(api, { username: name, orgId, totp: true });
       const start = await api.call("POST", "/org/me/totp/start", { session, body: { currentPassword: goodPassword } });
