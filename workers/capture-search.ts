@@ -7,7 +7,7 @@ import { comparePlaces, orderValue, type RequestsQuery, type RequestTerm } from 
 type Line = Pick<CapturedRequest, "method" | "path">;
 
 /** What the terms look at, but for the request line, which has to be read from a head. */
-export type Searched = Pick<
+type Searched = Pick<
   CapturedRequest,
   | "id"
   | "startedAtMs"

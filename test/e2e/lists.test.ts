@@ -248,6 +248,7 @@ test("on a phone nothing of a row is lost, and the order can be chosen", async (
     ["keys", ["Key", "May", "For", "Last used", "Made", "Expires", buttons]],
     ["me/sessions", ["Device", "Last seen", "Logged in", "Ends", buttons]],
     ["whitelists", ["Address or range", "Description", "Added", buttons]],
+    ["requests", ["Time", "Status", "Method", "Path", "Duration", "Size", "Tunnel", "Visitor"]],
     ["whitelists/organizations", ["Belongs to", "Address or range", "Description", "Added"]],
   ] as const) {
     await page.goto(`${stage.origin}/dashboard/${path}`);
@@ -257,11 +258,6 @@ test("on a phone nothing of a row is lost, and the order can be chosen", async (
     expect({ path, ...(await cellsOf(row)) }).toEqual({ path, names: [...names], lost: [] });
     await page.getByRole("combobox", { name: "Order" }).waitFor();
   }
-  // What was asked, when and how it went says by itself what it is; the newest stand first.
-  await page.goto(`${stage.origin}/dashboard/requests`);
-  const request = page.getByRole("row").filter({ hasText: "/a/rather/long" });
-  await request.waitFor();
-  expect(await cellsOf(request)).toEqual({ names: Array(8).fill(""), lost: [] });
   await tab.check();
   await agent.stop(0);
   await service.stop(true);

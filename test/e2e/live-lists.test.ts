@@ -146,7 +146,7 @@ describe("lists", () => {
     await tab.check();
   });
 
-  test("requests of an application, page by page back to the oldest that is kept, which is said", async () => {
+  test("requests of an application: page by page to the oldest that is kept, searched and sorted over all of them", async () => {
     await using _agent = await live.open("shop", live.boss.token);
     await using _other = await live.open("elsewhere");
     for (let n = 0; n < 240; n += 20) {
@@ -157,30 +157,89 @@ describe("lists", () => {
     const { page } = tab;
     await page.getByRole("main").getByRole("link", { name: "Requests" }).click();
     await page.waitForURL("**/requests?app=*");
-    await page.getByText("Only requests of Web Shop.").waitFor();
     await page.getByText("The last 230 requests of each tunnel").waitFor();
-    await page.getByText("200 of 200 shown").waitFor();
-    const rows = page.locator("tbody tr");
-    for (let listed = 200; listed < 230; listed = await rows.count()) {
-      await page.getByRole("button", { name: "Load older" }).click();
-      await eventually(async () => (await rows.count()) > listed, `more than ${listed} are listed`);
+    await eventually(
+      async () => (await page.getByRole("combobox", { name: "Application" }).inputValue()) === "shop",
+      "it is named",
+    );
+    const paths = () => page.locator("tbody .req-open").allInnerTexts();
+    const seen = new Set<string>();
+    for (let turned = 0; turned < 5; turned++) {
+      await eventually(async () => !(await paths()).some((path) => seen.has(path)), "another page is shown");
+      for (const path of await paths()) seen.add(path);
+      if (turned < 4) await page.getByRole("button", { name: "Next page" }).click();
     }
-    await page.getByText("230 of 230 shown").waitFor();
-    await page.getByText("Nothing older is kept: only the last 230 of each tunnel").waitFor();
-    expect(await page.getByRole("button", { name: "Load older" }).count()).toBe(0);
-    expect(await page.getByText("/not-of-the-shop").count()).toBe(0);
-    await live.visit("elsewhere", "/not-of-the-shop");
-    await live.visit("shop", "/newest");
-    // Whoever has scrolled down is reading.
-    await page.getByRole("button", { name: "Show 1 new request" }).click();
-    await page.getByRole("button", { name: "/newest" }).waitFor();
-    expect(await page.getByText("/not-of-the-shop").count()).toBe(0);
+    await page.getByText("30 on this page, the last one").waitFor();
+    expect(seen.size).toBe(230);
+    expect([...seen].every((path) => path.startsWith("/n/"))).toBe(true);
+    await page.getByText("Only the first page follows").waitFor();
     await tab.check();
+
+    // What stands on none of the pages seen so far is found.
+    await page.getByRole("searchbox").fill("path:/n/2 NOT path:/n/21");
+    const found = [...seen].filter((path) => path.startsWith("/n/2") && !path.startsWith("/n/21")).sort();
+    await eventually(async () => (await paths()).sort().join() === found.join(), "all that match are found");
+    await page.getByRole("button", { name: "Duration" }).click();
+    await page.getByRole("button", { name: "Duration" }).click();
+    await page.waitForURL("**sort=-duration*");
+    await page.getByRole("columnheader", { name: "Duration" }).and(page.locator("[aria-sort=descending]")).waitFor();
+    await page.getByText("Only the newest first follow").waitFor();
+    const before = (await paths()).sort();
+    await live.visit("elsewhere", "/n/2-not-of-the-shop");
+    await live.visit("shop", "/n/2-newest");
+    await page.getByRole("button", { name: "Show 1 new request" }).waitFor();
+    expect((await paths()).sort()).toEqual(before);
+    await tab.looks("requests-sorted", true);
+    await page.getByRole("button", { name: "Show 1 new request" }).click();
+    await page.getByRole("button", { name: "/n/2-newest" }).waitFor();
+    const took = await page.locator("tbody td.align-end:nth-child(5)").allInnerTexts();
+    const ms = took.map((text) => Number.parseFloat(text) * (/\d ?s$/.test(text) ? 1_000 : 1));
+    expect(ms).toEqual(ms.toSorted((a, b) => b - a));
     // A choice that is not in the list of choices is shown as one all the same.
     const chosen = page.getByRole("combobox", { name: "Tunnel" }).locator("option:checked");
     await page.goto(`${live.stage.origin}/dashboard/requests?tunnel=gone`);
-    await page.getByText("Waiting for the first request").waitFor();
+    await page.getByText("Nothing matches").waitFor();
     expect(await chosen.innerText()).toBe("One that is not listed");
+  });
+
+  test("requests that still run say so, and are no bad ones; however slowly lists come, they come", async () => {
+    const hold = Promise.withResolvers<void>();
+    await using service = serveHeld(hold.promise);
+    await using _agent = await live.open("slow", live.token, service.port);
+    await using tab = await live.adminTab("requests?q=path:/held");
+    const { page } = tab;
+    await isLive(page);
+    const held = live.visit("slow", "/held");
+    await eventually(async () => {
+      // Nothing tells that one began; the next that ends does.
+      await live.visit("slow", "/other");
+      return (await page.getByText("/held", { exact: true }).count()) > 0;
+    }, "the one that runs is listed");
+    const row = page.getByRole("row").filter({ hasText: "/held" });
+    await row.getByText("none yet").waitFor();
+    await row.getByText("running").waitFor();
+    expect(await row.locator(".status").getAttribute("data-tone")).toBe("idle");
+    await tab.shot("requests-running");
+    await row.getByRole("button", { name: "/held" }).click();
+    await page.getByRole("dialog").getByText("none yet: it is still running").waitFor();
+    await tab.check();
+    await page.keyboard.press("Escape");
+    hold.resolve();
+    await held;
+    await row.getByText("200", { exact: true }).waitFor();
+
+    // Each takes longer than the next reason to fetch needs to come.
+    await page.route("**/admin/requests?*", async (route) => {
+      await Bun.sleep(1_500);
+      await route.continue().catch(() => {});
+    });
+    await page.getByRole("heading", { name: "Requests" }).hover();
+    await page.getByRole("heading", { name: "Requests" }).focus();
+    await eventually(async () => {
+      await live.visit("slow", "/held-up");
+      return (await page.getByText("/held-up").count()) > 0;
+    }, "a list is shown before the requests stop");
+    await page.unrouteAll({ behavior: "ignoreErrors" });
   });
 
   test("the audit log follows on its first page only, and says why not on others", async () => {
@@ -230,3 +289,16 @@ describe("shortcuts", () => {
     expect(loner.filter((text) => text.startsWith("Go to"))).toEqual(["Go to: Overview", "Go to: My account"]);
   });
 });
+
+/** Its `/held` answers when `held` is over. */
+function serveHeld(held: Promise<void>): { port: number } & AsyncDisposable {
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      if (request.url.endsWith("/held")) await held;
+      return new Response("ok");
+    },
+  });
+  return { port: server.port ?? 0, [Symbol.asyncDispose]: () => server.stop(true) };
+}

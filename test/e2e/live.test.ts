@@ -171,59 +171,88 @@ describe("security", () => {
 });
 
 describe("requests", () => {
-  test("appear as they pass; filter with NOT, pause, details, and the address keeps the filter", async () => {
+  test("appear as they pass; search with NOT, follow or not, details, and the address keeps the search", async () => {
     using service = serveDisposable();
     await using _agent = await open("orders", service.port);
     await using tab = await adminTab("requests");
     const { page } = tab;
+    const row = (path: string) => page.getByRole("button", { name: path });
     await page.getByText("Live", { exact: true }).last().waitFor();
     await visit("orders", "/orders", { authorization: "Bearer very-secret-token" });
-    await page.getByRole("button", { name: "/orders" }).waitFor();
+    await row("/orders").waitFor();
     await visit("orders", `/long/${"path/".repeat(60)}`);
-    await page.getByRole("button", { name: "… +186 characters" }).waitFor();
+    await row("… +186 characters").waitFor();
     await visit("orders", "/broken");
-    await page.getByRole("button", { name: "/broken" }).waitFor();
-    await tab.check();
-    await tab.shot("requests");
+    await row("/broken").waitFor();
+    await tab.looks("requests");
 
     await page.keyboard.press("/");
     await page.keyboard.type("NOT status:5xx");
-    await page.getByRole("button", { name: "/broken" }).waitFor({ state: "detached" });
-    expect(page.url()).toContain("filter=NOT");
+    await row("/broken").waitFor({ state: "detached" });
+    expect(page.url()).toContain("q=NOT");
     await page.getByRole("searchbox").fill("colour:red");
     await page.getByText('"colour" is not a field').waitFor();
-    await tab.check();
-    await page.getByRole("searchbox").fill("");
+    await tab.looks("requests-search-refused", true);
+    await page.getByRole("button", { name: "Clear the search" }).click();
+    await page.getByRole("combobox", { name: "Status" }).selectOption("5xx");
+    await row("/orders").waitFor({ state: "detached" });
+    await row("/broken").waitFor();
+    await page.getByRole("button", { name: "NOT this status" }).click();
+    await page.waitForURL((url) => url.searchParams.get("status") === "!5xx");
+    await row("/broken").waitFor({ state: "detached" });
+    await page.reload();
+    await row("/orders").waitFor();
+    expect(await row("/broken").count()).toBe(0);
+    await page.getByRole("combobox", { name: "Status" }).selectOption("");
 
     await page.getByRole("heading", { name: "Requests" }).focus();
     await page.keyboard.press("Space");
-    await page.getByText("Standing still", { exact: true }).waitFor();
+    await eventually(async () => !(await page.getByRole("switch", { name: "Follow" }).isChecked()), "it stands still");
     await visit("orders", "/while-off");
-    await page.getByRole("button", { name: "Show 1 new request" }).waitFor();
-    expect(await page.getByRole("button", { name: "/while-off" }).count()).toBe(0);
+    const showOne = page.getByRole("button", { name: "Show 1 new request" });
+    await showOne.waitFor();
+    expect(await row("/while-off").count()).toBe(0);
+    await showOne.click();
+    await row("/while-off").waitFor();
     await page.getByRole("switch", { name: "Follow" }).check();
-    await page.getByRole("button", { name: "/while-off" }).waitFor();
 
     // A row under the pointer stays where it is.
-    await page.getByRole("button", { name: "/while-off" }).hover();
+    await row("/while-off").hover();
     await visit("orders", "/while-pointing");
-    await page.getByText("Standing still while you are in the list").waitFor();
-    expect(await page.getByRole("button", { name: "/while-pointing" }).count()).toBe(0);
+    await showOne.waitFor();
+    expect(await row("/while-pointing").count()).toBe(0);
     await tab.check();
-    await page.getByRole("button", { name: "Show 1 new request" }).click();
-    await page.getByRole("button", { name: "/while-pointing" }).waitFor();
-    await page.getByRole("button", { name: "/while-pointing" }).focus();
+    await page.getByRole("heading", { name: "Requests" }).hover();
+    await row("/while-pointing").waitFor();
+    await row("/while-pointing").focus();
     await visit("orders", "/while-focused");
-    await page.getByText("Standing still while you are in the list").waitFor();
+    await showOne.waitFor();
+    expect(await row("/while-focused").count()).toBe(0);
     await page.getByRole("searchbox").focus();
-    await page.getByRole("button", { name: "/while-focused" }).waitFor();
+    await row("/while-focused").waitFor();
 
-    await page.getByRole("button", { name: "/orders" }).click();
+    // Nor does it move behind a dialog.
+    const fetched = (path: string) =>
+      page.waitForResponse(
+        async (answer) => /\/admin\/requests\?/.test(answer.url()) && (await answer.text()).includes(path),
+      );
+    await row("/orders").focus();
+    await page.keyboard.press("Enter");
     const details = page.getByRole("dialog", { name: "Request" });
     await details.getByText("until its response head").waitFor();
     expect(await details.textContent()).not.toContain("very-secret-token");
+    await page.mouse.move(0, 0);
+    const behind = fetched("/behind-a-dialog");
+    await visit("orders", "/behind-a-dialog");
+    await behind;
+    await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))");
+    expect(await page.getByText("/behind-a-dialog").count()).toBe(0);
     await tab.check();
     await tab.shot("request-details");
+    await page.keyboard.press("Escape");
+    await showOne.waitFor();
+    expect(await page.getByText("/behind-a-dialog").count()).toBe(0);
+    await page.keyboard.press("Enter");
     await page.reload();
     await details.getByText("/orders").first().waitFor();
     await page.keyboard.press("Escape");

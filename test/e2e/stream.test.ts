@@ -176,10 +176,9 @@ describe("the stream", () => {
     await show(false);
     await page.getByRole("button", { name: "/meanwhile" }).waitFor();
     expect(streams).toEqual([expect.stringMatching(/^\w+-\d+$/)]);
-    expect(await page.getByText("missing here").count()).toBe(0);
   });
 
-  test("that can't go on where it broke off says so: what is on screen is fetched again, and the gap is shown", async () => {
+  test("that can't go on where it broke off: what is on screen is fetched again, and the server's memory leaves no gap", async () => {
     await using _agent = await live.open("gappy");
     await using relay = startRelay(live.stage.port);
     await using tab = await live.adminTab("requests", { port: relay.port });
@@ -202,11 +201,8 @@ describe("the stream", () => {
     relay.resume();
     await page.getByRole("button", { name: "/during-gap" }).waitFor({ timeout: 30_000 });
     await bar.waitFor({ state: "detached" });
-    await page.getByText("Some requests may be missing here").waitFor();
-    const rows = await page.locator("tbody tr").allInnerTexts();
-    const told = rows.map((row) => /\/during-gap|missing here|\/before-gap/.exec(row)?.[0]).slice(0, 3);
-    expect(told).toEqual(["/during-gap", "missing here", "/before-gap"]);
-    await tab.shot("requests-gap");
+    const rows = await page.locator("tbody .req-open").allInnerTexts();
+    expect(rows.slice(0, 2)).toEqual(["/during-gap", "/before-gap"]);
     await tab.check();
   });
 

@@ -3,7 +3,7 @@
 import { createSignal } from "solid-js";
 import type { Page } from "./client.ts";
 import { listen, liveState, lostAtMs, observe, type LiveEvent } from "./live.ts";
-import { queryClient, refresh } from "./query-client.ts";
+import { queryClient, refresh, refreshIdle } from "./query-client.ts";
 import type { LiveStats, Overview, Tunnel, TunnelStats } from "./types.ts";
 
 const mostTop = 10;
@@ -37,21 +37,33 @@ export function useLive(): void {
 export const pollWhileLost = (ms: number): number | false =>
   lostAtMs() === null || liveState() === "loggedOut" ? false : ms;
 
-const fetchLists = atMostEvery(betweenFetchesMs, "tunnels", "applications", "overview", "stats");
+const lists = ["tunnels", "applications", "overview", "stats"];
+const fetchLists = atMostEvery(betweenFetchesMs, ...lists);
+const fetchRequests = atMostEvery(betweenFetchesMs, "requests");
 const fetchTraffic = atMostEvery(betweenFetchesMs, "traffic", "stats", "applications");
 const fetchCounts = atMostEvery(betweenCountsMs, "stats");
 
+function fetchAll(): void {
+  fetchLists();
+  fetchRequests();
+}
+
 observe((event: LiveEvent) => {
   switch (event.type) {
-    case "connected":
+    case "connected": {
       setTold({ rates: new Map(), whole: false });
       setStats(null);
       // What happened between the last fetch and now nobody has told; nor has the first fetch, if it is still under way.
-      if (queryClient.isFetching() > 0) fetchLists();
-      fetchLists();
-      void refresh("traffic");
+      const wasFetching = queryClient.isFetching() > 0;
+      void refresh(...lists, "requests", "traffic");
+      if (wasFetching) fetchAll();
       return;
+    }
     case "gap":
+      return fetchAll();
+    case "request":
+    case "request.skipped":
+      return fetchRequests();
     case "tunnel.opened":
     case "tunnel.closed":
     case "tunnel.cleared":
@@ -125,7 +137,9 @@ export function atMostEvery(ms: number, ...resources: string[]): () => void {
       return;
     }
     busy = true;
-    void refresh(...resources);
+    // An answer that is under way may be older than the reason; begun anew for each reason it would never come on a slow line.
+    again = resources.some((one) => queryClient.isFetching({ queryKey: [one] }) > 0);
+    void refreshIdle(...resources);
     setTimeout(() => {
       busy = false;
       const isDue = again;

@@ -1,6 +1,6 @@
 // The cache of answers: when something is asked again, and how changed data reaches what is on screen.
 
-import { QueryClient } from "@tanstack/solid-query";
+import { QueryClient, type InvalidateQueryFilters } from "@tanstack/solid-query";
 import { createSignal } from "solid-js";
 import { ApiError } from "./client.ts";
 
@@ -26,11 +26,18 @@ export async function refetchFailed(): Promise<void> {
 /** For `meta`: the answer is chosen from, and is fetched again only by whoever asked for it. */
 export const still = { isStill: true };
 
+const showing = (resources: string[]): InvalidateQueryFilters => ({
+  predicate: ({ queryKey, meta }) => resources.includes(String(queryKey[0])) && meta !== still,
+});
+
 /** Fetch again whatever shows these resources (the first part of the key). */
 export async function refresh(...resources: string[]): Promise<void> {
-  await queryClient.invalidateQueries({
-    predicate: ({ queryKey, meta }) => resources.includes(String(queryKey[0])) && meta !== still,
-  });
+  await queryClient.invalidateQueries(showing(resources));
+}
+
+/** The same, but what is being fetched is waited for. */
+export async function refreshIdle(...resources: string[]): Promise<void> {
+  await queryClient.invalidateQueries(showing(resources), { cancelRefetch: false });
 }
 
 const [changes, setChanges] = createSignal<Readonly<Record<string, number>>>({});

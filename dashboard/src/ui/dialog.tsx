@@ -1,7 +1,11 @@
 // Modal dialogs and drawers on the browser's own <dialog>: focus stays inside, Esc closes, focus returns.
 
-import { createUniqueId, onCleanup, onMount, type JSX } from "solid-js";
+import { createSignal, createUniqueId, onCleanup, onMount, type JSX } from "solid-js";
 import { IconButton } from "./button.tsx";
+
+const [opened, setOpened] = createSignal(0);
+/** Some dialog is up: what is behind it nobody can look after. */
+export const isDialogOpen = (): boolean => opened() > 0;
 
 /**
  * Shown while it is mounted; wrap it in <Show>. `onClose` is called for Esc, the cross and a click beside it; with
@@ -22,6 +26,7 @@ export function Dialog(props: {
   const before = document.activeElement;
 
   onMount(() => {
+    setOpened((count) => count + 1);
     element.showModal();
     element.querySelector<HTMLElement>("[autofocus], [data-autofocus]")?.focus();
   });
@@ -29,6 +34,8 @@ export function Dialog(props: {
     leaving = true;
     element.close();
     if (before instanceof HTMLElement && before.isConnected) before.focus();
+    // Not before: who is back in a list reads it.
+    setOpened((count) => count - 1);
   });
 
   const outside = (event: MouseEvent) => {

@@ -42,13 +42,15 @@ export function FollowSwitch(props: { follow: Follow }): JSX.Element {
 }
 
 /**
- * "Show 3 new tunnels", while any wait, and `children` else. `more`: there are more of them than are known. It has its place
- * even when there is nothing to show, because a list that moves when the button comes has moved under the reader.
+ * "Show 3 new tunnels", while any wait, and `children` else. `more`: there are more of them than are known; `others`: some may
+ * be old and only new to this page. It has its place even when there is nothing to show, because a list that moves when the
+ * button comes has moved under the reader.
  */
 export function ShowNew(props: {
   waiting: number;
   one: string;
   more?: boolean;
+  others?: boolean;
   onShow: () => void;
   children?: JSX.Element;
 }): JSX.Element {
@@ -58,7 +60,9 @@ export function ShowNew(props: {
         <Button small icon="up" onClick={props.onShow}>
           <span>
             <span class="on-desk">Show </span>
-            {props.more ? "the newest" : `${formatCount(props.waiting)} new`}
+            {props.more && !props.others
+              ? "the newest"
+              : `${formatCount(props.waiting)} ${props.others ? "other" : "new"}`}
             <span class="on-desk"> {props.waiting === 1 ? props.one : `${props.one}s`}</span>
           </span>
         </Button>

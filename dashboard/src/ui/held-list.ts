@@ -4,7 +4,7 @@ import { createEffect, createMemo, createSignal, on, untrack, type Accessor } fr
 
 export interface HeldList<T> {
   rows: Accessor<T[]>;
-  /** Rows that the server has and the reader does not see yet. */
+  /** Rows that came into what is shown and the reader does not see yet; not those that moved up from the next page. */
   waiting: Accessor<number>;
   /** All that the server listed wait, so there may be more of them than are known. */
   allWait: Accessor<boolean>;
@@ -30,6 +30,16 @@ interface Held<T> {
   mayMove: Accessor<boolean>;
 }
 
+/**
+ * How many of those `listed` came into a page that shows others. `hadMore`: it had a next page, so what stands behind the last that
+ * is shown only moved up from there.
+ */
+export function countNew(listed: readonly string[], shown: readonly string[], hadMore: boolean): number {
+  const known = new Set(shown);
+  const last = listed.findLastIndex((id) => known.has(id));
+  return listed.slice(0, hadMore && last >= 0 ? last : listed.length).filter((id) => !known.has(id)).length;
+}
+
 export function createHeldList<T extends { id: string }>({
   latest,
   key = () => "",
@@ -39,6 +49,8 @@ export function createHeldList<T extends { id: string }>({
 }: Held<T>): HeldList<T> {
   const [hidden, setHidden] = createSignal<ReadonlySet<string>>(new Set());
   const [order, setOrder] = createSignal<string[] | null>(null);
+  /** What is shown had a next page. */
+  const [hadMore, setHadMore] = createSignal(false);
   const known = new Map<string, T>();
   const listedMs = new Map<string, number>();
   const catchUp = () => {
@@ -47,6 +59,7 @@ export function createHeldList<T extends { id: string }>({
     const ids = new Set(listed.map(({ id }) => id));
     for (const map of [known, listedMs]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
     setHidden((all) => (all.size === 0 ? all : new Set([...all].filter((id) => ids.has(id)))));
+    setHadMore(hasMore());
     setOrder([...ids]);
   };
   /** Another list was asked for: the rows of the one before stay until it is there. */
@@ -77,10 +90,7 @@ export function createHeldList<T extends { id: string }>({
     const end = hasMore() ? ids.findLastIndex((id) => byId().has(id)) : ids.length;
     return new Set(ids.slice(0, end).filter((id) => !byId().has(id)));
   });
-  const waiting = createMemo(() => {
-    const shown = new Set(shownIds());
-    return [...byId().keys()].filter((id) => !shown.has(id)).length;
-  });
+  const waiting = createMemo(() => countNew([...byId().keys()], shownIds(), hadMore()));
   return {
     rows,
     waiting,

@@ -10,18 +10,23 @@ import type { ListState } from "./list-state.ts";
 import { createReading } from "./reading.ts";
 
 /** A query whose `data` holds the rows that the reader sees. */
-export interface List<T> extends HeldList<T> {
+export interface List<T, P extends Page<T> = Page<T>> extends HeldList<T> {
   readonly isPending: boolean;
   readonly isError: boolean;
   readonly isPlaceholderData: boolean;
   readonly error: unknown;
-  readonly data: Page<T> | undefined;
+  readonly data: P | undefined;
+  /** What waits may be known from another page: the order goes by something that changes. */
+  readonly othersWait: boolean;
   refetch: () => unknown;
   /** Takes the element around the rows: who is in there reads. */
   watch: (element: HTMLElement) => void;
   /** The page's, for a list that changes while one looks; others are fetched again only when one comes back to them. */
   follow: Follow | undefined;
 }
+
+/** Orders by what changes by itself: their rows go from page to page. */
+const changingOrders = /^-?(?:requests|lastUsed|lastSeen)$/;
 
 interface ListOptions<T> {
   follow?: Follow;
@@ -33,11 +38,11 @@ interface ListOptions<T> {
  * Follows a page of a list. Values change in place; rows come, go and change places only while nobody reads them and its
  * `follow` is on, after another page or filter was asked for, and after a change that the reader made.
  */
-export function useList<T extends { id: string }, K extends QueryKey>(
-  options: () => QueryObserverOptions<Page<T>, DefaultError, Page<T>, Page<T>, K>,
+export function useList<T extends { id: string }, P extends Page<T>, K extends QueryKey>(
+  options: () => QueryObserverOptions<P & Page<T>, DefaultError, P & Page<T>, P & Page<T>, K>,
   state: ListState,
   { follow, arrange = (rows) => rows }: ListOptions<T> = {},
-): List<T> {
+): List<T, P> {
   const query = useQuery(options);
   const { reading, watch } = createReading();
   const held = createHeldList<T>({
@@ -70,6 +75,10 @@ export function useList<T extends { id: string }, K extends QueryKey>(
     },
     get data() {
       return query.data === undefined ? undefined : { ...query.data, items: held.rows() };
+    },
+    get othersWait() {
+      const isPaged = state.cursor() !== "" || Boolean(query.data?.nextCursor);
+      return isPaged && changingOrders.test(state.sort());
     },
     refetch: () => query.refetch(),
     watch,

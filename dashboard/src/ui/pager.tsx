@@ -21,7 +21,7 @@ export function Pager<T>(props: { query: List<T>; state: ListState | undefined; 
         <span class="row">
           <Show when={waiting() > 0}>
             <Button small icon="up" onClick={props.query.catchUp}>
-              {`Show ${plural(waiting(), "new row")}`}
+              {`Show ${plural(waiting(), props.query.othersWait ? "other row" : "new row")}`}
             </Button>
           </Show>
           <Show when={props.state?.cursor()}>

@@ -1,6 +1,8 @@
-// Whether the reader is in a list: points at it, has the focus in it, or has scrolled down it. Lists stand still meanwhile.
+// Whether the reader is in a list, which stands still meanwhile: points at it, has the focus in it, has scrolled down it, or has a
+// dialog before it.
 
 import { createSignal, onCleanup, type Accessor } from "solid-js";
+import { isDialogOpen } from "./dialog.tsx";
 
 /** `watch` takes the element around the list. A finger is no pointer that rests somewhere: for touch only scrolling counts. */
 export function createReading(): { reading: Accessor<boolean>; watch: (element: HTMLElement) => void } {
@@ -19,5 +21,5 @@ export function createReading(): { reading: Accessor<boolean>; watch: (element: 
       for (const set of [setPointed, setFocused, setScrolled]) set(false);
     });
   };
-  return { reading: () => pointed() || focused() || scrolled(), watch };
+  return { reading: () => pointed() || focused() || scrolled() || isDialogOpen(), watch };
 }

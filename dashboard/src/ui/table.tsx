@@ -32,6 +32,9 @@ interface TableProps<T> {
   /** Nothing there yet, and no filter set: why, and what to do next. */
   empty: JSX.Element;
   dim?: (row: T) => boolean;
+  class?: string;
+  /** A click anywhere in a row does what one of its buttons does. */
+  onOpen?: (row: T) => void;
 }
 
 const gone = "No longer on this page of the list";
@@ -75,7 +78,11 @@ export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.E
           <Show when={orderNote()}>{(why) => <p class="table-note">{why()}</p>}</Show>
           <Show when={props.state}>{(state) => <OrderSelect columns={props.columns} state={state()} />}</Show>
           <div class="table-wrap">
-            <table class="table table-cards" aria-label={props.label} aria-busy={props.query.isPlaceholderData}>
+            <table
+              class={`table table-cards ${props.class ?? ""}`}
+              aria-label={props.label}
+              aria-busy={props.query.isPlaceholderData}
+            >
               <thead>
                 <tr>
                   <For each={props.columns}>{(column) => <HeadCell column={column} state={props.state} />}</For>
@@ -90,6 +97,7 @@ export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.E
                         "row-gone": props.query.isGone(row.id),
                       }}
                       title={props.query.isGone(row.id) ? gone : undefined}
+                      onClick={() => props.onOpen?.(row)}
                     >
                       <For each={props.columns}>
                         {(column, index) => (

@@ -13,11 +13,17 @@ import { Note, type Tone } from "../../ui/note.tsx";
 import { Fact } from "../../ui/page.tsx";
 import { Moment } from "../../ui/time.tsx";
 
-/** How an answer went, by its status; a cut exchange is never good. */
+/** How an answer went, by its status; a cut exchange is never good, and one that runs not bad yet. */
 export function statusTone(request: CapturedRequest): Tone {
+  if (request.running && request.status === 0) return "idle";
   if (request.error !== null || request.status >= 500 || request.status === 0) return "bad";
   if (request.status >= 400) return "warn";
   return request.status >= 200 && request.status < 300 ? "good" : "idle";
+}
+
+function statusText({ status, running }: CapturedRequest): string {
+  if (status !== 0) return String(status);
+  return running ? "none yet: it is still running" : "none: the connection was cut";
 }
 
 /** `known` is shown at once; otherwise the server is asked. */
@@ -64,7 +70,7 @@ function Content(props: { request: CapturedRequest }): JSX.Element {
       <dl class="facts">
         <Fact name="Status">
           <span class="status" data-tone={statusTone(request())}>
-            {request().status === 0 ? "none: the connection was cut" : request().status}
+            {statusText(request())}
           </span>
         </Fact>
         <Fact name="Time">
@@ -76,7 +82,9 @@ function Content(props: { request: CapturedRequest }): JSX.Element {
         </Fact>
         <Fact name="Logged in as">{request().principal ?? <span class="muted">nobody</span>}</Fact>
         <Fact name="Body in / out">
-          {formatBytes(request().bytesIn)} / {formatBytes(request().bytesOut)}
+          <Show when={!request().running} fallback={<span class="muted">known when it has ended</span>}>
+            {formatBytes(request().bytesIn)} / {formatBytes(request().bytesOut)}
+          </Show>
         </Fact>
       </dl>
       <Timing request={request()} />
@@ -104,7 +112,8 @@ function Timing(props: { request: CapturedRequest }): JSX.Element {
   return (
     <section class="stack-tight" aria-label="Timing">
       <h3>
-        {formatDuration(props.request.totalMs)} <span class="muted">in all</span>
+        {formatDuration(props.request.totalMs)}{" "}
+        <span class="muted">{props.request.running ? "when this was asked, and still running" : "in all"}</span>
       </h3>
       <div class="split" aria-hidden="true">
         <For each={parts()}>

@@ -179,7 +179,7 @@ export default function Tunnels(): JSX.Element {
         </Show>
         <ScopePicker kind="applications" value={state.value("app")} onValue={(app) => state.set({ app })} />
         <span class="grow" />
-        <ShowNew waiting={query.waiting()} one="tunnel" onShow={query.catchUp} />
+        <ShowNew waiting={query.waiting()} others={query.othersWait} one="tunnel" onShow={query.catchUp} />
         <FollowSwitch follow={follow} />
       </div>
       <Card flush>
