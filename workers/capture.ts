@@ -113,8 +113,10 @@ export class CaptureEntry {
   /** Method and path as they may be shown; empty when the head is no longer kept. */
   line(logQuery: boolean): { method: string; path: string } {
     const request = this.requestHead();
-    if (request === null || head.parseRequest(request, 0, request.length) <= 0) return { method: "", path: "" };
-    return { method: head.method, path: logQuery ? head.target : head.target.split("?", 1)[0]! };
+    if (request === null) return { method: "", path: "" };
+    // We read and wrote this head: its two words need no grammar, and a search takes them from every one.
+    const [method = "", target = ""] = request.toString("latin1", 0, request.indexOf(13)).split(" ", 2);
+    return { method, path: logQuery ? target : target.split("?", 1)[0]! };
   }
 
   /** What the dashboard shows. `logQuery`: with the query string. */
@@ -123,10 +125,11 @@ export class CaptureEntry {
     const end = this.endedAt || performance.now();
     const opened = this.openedAt || end;
     const headAt = this.headAt || opened;
+    const request = this.requestHead();
     const response = this.ring.load(this.responseAt, this.responseBytes);
     const line = this.line(logQuery);
-    // Its head is the one that was read last.
-    const requestHeaders = line.method === "" ? [] : headers(logQuery);
+    const requestHeaders =
+      request !== null && head.parseRequest(request, 0, request.length) > 0 ? headers(logQuery) : [];
     const responseHeaders =
       response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers(logQuery) : [];
     const { id, startedAtMs, running, status, bytesIn, bytesOut, totalMs } = this;
