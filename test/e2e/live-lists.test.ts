@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
 import { isLive, startLiveStage, type LiveStage } from "./live-stage.ts";
+import { serveHeld } from "./local-services.ts";
 import type { Person } from "./stage.ts";
 
 setDefaultTimeout(90_000);
@@ -289,16 +290,3 @@ describe("shortcuts", () => {
     expect(loner.filter((text) => text.startsWith("Go to"))).toEqual(["Go to: Overview", "Go to: My account"]);
   });
 });
-
-/** Its `/held` answers when `held` is over. */
-function serveHeld(held: Promise<void>): { port: number } & AsyncDisposable {
-  const server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    async fetch(request) {
-      if (request.url.endsWith("/held")) await held;
-      return new Response("ok");
-    },
-  });
-  return { port: server.port ?? 0, [Symbol.asyncDispose]: () => server.stop(true) };
-}

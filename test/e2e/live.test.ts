@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { eventually } from "../helpers/eventually.ts";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { serve, serveDisposable } from "./local-services.ts";
 import { startRelay } from "./relay.ts";
 import { startStage, type Stage } from "./stage.ts";
 
@@ -27,12 +28,6 @@ async function adminTab(path: string, port = stage.port): Promise<Tab> {
   return tab;
 }
 
-const serve = (port = 0) =>
-  Bun.serve({
-    port,
-    hostname: "127.0.0.1",
-    fetch: (request) => new Response("ok", { status: new URL(request.url).pathname === "/broken" ? 500 : 200 }),
-  });
 const open = (name: string, port: number): Promise<InProcessAgent> =>
   openTunnel({ origin: stage.origin, token, port, name });
 /** The call of an agent that may say anything. */
@@ -302,8 +297,3 @@ describe("overview", () => {
     }
   });
 });
-
-function serveDisposable(): { port: number } & Disposable {
-  const server = serve();
-  return { port: server.port ?? 0, [Symbol.dispose]: () => void server.stop(true) };
-}
