@@ -149,11 +149,14 @@ describe("the stream", () => {
 
   test("closes in a tab that is hidden for a while, and brings what was missed when it is seen again", async () => {
     await using _agent = await live.open("hidden");
+    await live.visit("hidden", "/first");
     await using tab = await live.adminTab("requests");
     forgiveFromNow(tab, "net::ERR_");
     const { page } = tab;
     await page.clock.install();
     await isLive(page);
+    // The list stands: what comes from here on is told by the stream, which then knows how far it came.
+    await page.getByRole("button", { name: "/first" }).waitFor();
     const streams: (string | undefined)[] = [];
     page.on("request", (request) => {
       if (request.url().endsWith("/events")) streams.push(request.headers()["last-event-id"]);

@@ -42,15 +42,16 @@ async function enrol(db: Database, username: string, nowMs = Date.now()): Promis
     await replaceRecoveryCodes(trx, id, ["code-a", "code-b"], nowMs);
     await useTotpStep(trx, id, 7, nowMs);
   });
-  const common = { account_id: id, address: "192.0.2.1", created_at: nowMs, expires_at: nowMs + 3_600_000 };
+  const common = { account_id: id, created_at: nowMs, expires_at: nowMs + 3_600_000 };
   await insertSession(db.kysely, {
     ...common,
     ...{ id: `ses_${username}`, session_hash: `hash-${username}`, user_agent: "test", last_seen_at: nowMs },
+    address: "192.0.2.1",
     revoked_at: null,
   });
   await insertPendingLogin(db.kysely, {
     ...common,
-    ...{ token_hash: `pending-${username}`, kind: "totp", totp_secret: null, failures: 0 },
+    ...{ token_hash: `pending-${username}`, kind: "totp", totp_secret: null },
   });
   return id;
 }
