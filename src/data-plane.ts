@@ -144,7 +144,7 @@ export function createLateLink(shards: number): LateLink {
     send: (shard, message) => link?.send(shard, message),
     sendConnection: (shard, connection) => link?.sendConnection(shard, connection) ?? false,
     check: async (shard, tunnelId) => (await link?.check(shard, tunnelId)) ?? null,
-    requests: async (shard, query) => (await link?.requests(shard, query)) ?? [],
+    requests: async (shard, query) => (await link?.requests(shard, query)) ?? null,
   };
 }
 

@@ -12,8 +12,8 @@ export interface ShardLink {
   sendConnection(shard: number, connection: MovedConnection): boolean;
   /** Asks the agents of a tunnel whether the local service answers now; null when the tunnel has no session. 10 s at most. */
   check(shard: number, tunnelId: string): Promise<LocalStatus | null>;
-  /** Captured requests, sorted as asked; empty when the shard was replaced meanwhile. */
-  requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[]>;
+  /** Captured requests, sorted as asked; null when the shard does not answer, or is being replaced. 5 s at most. */
+  requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[] | null>;
 }
 
 /** What the main thread wants to hear from the shards. Handlers never throw. */

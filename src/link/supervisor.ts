@@ -123,8 +123,12 @@ class Shards implements Supervisor {
     return this.#ask<LocalStatus | null>(shard, null, checkTimeoutMs, (id) => ({ type: "check", id, tunnelId }));
   }
 
-  requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[]> {
-    return this.#ask<CapturedRequest[]>(shard, [], requestsTimeoutMs, (id) => ({ type: "requests", id, ...query }));
+  requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[] | null> {
+    return this.#ask<CapturedRequest[] | null>(shard, null, requestsTimeoutMs, (id) => ({
+      type: "requests",
+      id,
+      ...query,
+    }));
   }
 
   replace(shard: number, why: string): void {

@@ -18,6 +18,8 @@ export interface TenantApi extends TestApi {
   tunnels: LiveTunnel[];
   /** What the shards remember. */
   requests: CapturedRequest[];
+  /** Whether the shards say anything at all. */
+  shards: { areSilent: boolean };
   /** What the shards were told. */
   sent: { shard: number; message: ToShard }[];
   /** What a check of any tunnel answers. */
@@ -33,6 +35,7 @@ export function createTenantApi(
 ): TenantApi {
   const tunnels: LiveTunnel[] = [];
   const requests: CapturedRequest[] = [];
+  const shards = { areSilent: false };
   const sent: TenantApi["sent"] = [];
   const checked: TenantApi["checked"] = { status: null };
   const source: TunnelSource = {
@@ -85,15 +88,17 @@ export function createTenantApi(
           send: (shard, message) => void sent.push({ shard, message }),
           // A shard that answers for every tunnel, and more than a page: what it is asked for is the API's own business to enforce.
           requests: async (_shard, { requestId, terms }) =>
-            requests.filter(
-              (request) => (requestId === null || request.id === requestId) && meets(terms, request, () => request),
-            ),
+            shards.areSilent
+              ? null
+              : requests.filter(
+                  (request) => (requestId === null || request.id === requestId) && meets(terms, request, () => request),
+                ),
         },
       });
       return tenants.features;
     },
   });
-  return { ...api, tenants: tenants!, tunnels, requests, sent, checked };
+  return { ...api, tenants: tenants!, tunnels, requests, shards, sent, checked };
 }
 
 /** A connected tunnel; `change` sets what matters. */

@@ -39,7 +39,7 @@ export function createRequests(
   link: Pick<ShardLink, "requests">,
   options: { keptPerTunnel: number },
 ) {
-  /** Asks every shard that has one of these tunnels. */
+  /** Asks every shard that has one of these tunnels. Throws `unavailable` when one does not answer: a list that lacks its requests would look whole. */
   async function ask(
     tunnelIds: readonly string[],
     query: Omit<RequestsQuery, "tunnelIds">,
@@ -48,9 +48,13 @@ export function createRequests(
     const answers = await Promise.all(
       [...byShard].map(([shard, ids]) => (shard === null ? [] : link.requests(shard, { ...query, tunnelIds: ids }))),
     );
+    if (answers.includes(null))
+      throw new AppError("unavailable", "A part of the server does not answer at the moment. Try again.", {
+        retryAfterMs: 1_000,
+      });
     // What a shard answers is narrowed once more: nothing of another tunnel may ever pass.
     const asked = new Set(tunnelIds);
-    return answers.flat().filter((request) => asked.has(request.tunnelId));
+    return answers.flatMap((one) => one ?? []).filter((request) => asked.has(request.tunnelId));
   }
 
   return {

@@ -157,6 +157,22 @@ describeEngines("live", (open) => {
     expect((await asBoss("GET", "/org/requests?to=yesterday")).status).toBe(422);
   });
 
+  test("a shard that does not answer is no empty list: the answer says so, and that it may be asked again", async () => {
+    api.shards.areSilent = true;
+    try {
+      for (const path of ["/org/requests", "/org/requests/req_0"]) {
+        const answer = await asBoss("GET", path);
+        expect({ path, status: answer.status, code: errorOf(answer).code }).toEqual({
+          ...{ path, status: 503, code: "unavailable" },
+        });
+        expect(answer.headers.get("retry-after")).toBe("1");
+      }
+    } finally {
+      api.shards.areSilent = false;
+    }
+    expect((await asBoss("GET", "/org/requests")).status).toBe(200);
+  });
+
   test("requests are sorted and filtered over all that is kept, page by page; what is no filter is refused with its rule", async () => {
     const kept = [
       { id: "req_a", path: "/api/orders", status: 200, totalMs: 5.25, bytesOut: 300 },
