@@ -37,9 +37,15 @@ const handlers = {
   error: (socket: Socket<LinkOwner>) => socket.terminate(),
 };
 
-/** Of HTTPS_PROXY and its like, as people write them; null when it is no address. */
+/** Of HTTPS_PROXY and its like, as people write them; null when it is no address, or its name and password are not percent-encoded. */
 function proxyUrl(proxy: string): URL | null {
-  return URL.parse(proxy.includes("://") ? proxy : `http://${proxy}`);
+  const url = URL.parse(proxy.includes("://") ? proxy : `http://${proxy}`);
+  try {
+    decodeURIComponent(`${url?.username}:${url?.password}`);
+    return url;
+  } catch {
+    return null;
+  }
 }
 
 /** Of TLS; without the verification where the environment says so, as everything else in Node and Bun. */
@@ -122,20 +128,21 @@ export class SessionDial implements LinkOwner, BodySink {
     if (this.step === "refusal") return this.readRefusal(chunk, 0);
     const { head } = this;
     const bytes = this.unread.length === 0 ? chunk : Buffer.concat([this.unread, chunk]);
-    const next = head.parseResponse(bytes, 0, bytes.length);
+    let at = 0;
+    let next = head.parseResponse(bytes, at, bytes.length);
+    // Interim answers (RFC 9110 15.2) are passed over.
+    while (next > 0 && this.step === "upgrade" && head.status < 200 && head.status !== 101) {
+      at = next;
+      next = head.parseResponse(bytes, at, bytes.length);
+    }
     if (next === INCOMPLETE) {
-      this.unread = Buffer.from(bytes);
+      this.unread = Buffer.from(bytes.subarray(at));
       return;
     }
     this.unread = Buffer.alloc(0);
     const who = (this.step === "proxy" ? this.proxy! : this.url).host;
     if (next === REFUSED) return this.fail(`${who} doesn't answer in HTTP: ${head.detail}`);
     if (this.step === "proxy") return this.throughProxy(bytes.length - next);
-    if (head.status < 200 && head.status !== 101) {
-      // An interim answer (RFC 9110 15.2).
-      if (next < bytes.length) this.received(bytes.subarray(next));
-      return;
-    }
     if (head.status === 101) return this.upgraded(bytes.subarray(next));
     this.step = "refusal";
     if (head.chunked) this.body.startChunked();

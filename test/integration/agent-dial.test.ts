@@ -114,6 +114,9 @@ describe("answers", () => {
   test("an interim answer before the 101 is passed over", async () => {
     using server = answering((head) => `HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n${upgrade(head)}`);
     expect(await dial(`ws://127.0.0.1:${server.port}/`)).toEqual({ opened: true });
+    const many = "HTTP/1.1 100 Continue\r\n\r\n".repeat(8_000);
+    using chatty = answering((head) => `${many}${upgrade(head)}`);
+    expect(await dial(`ws://127.0.0.1:${chatty.port}/`)).toEqual({ opened: true });
   });
 
   test("nobody there", async () => {
@@ -208,6 +211,7 @@ describe("security", () => {
     "https://user:secret@proxy.example:3128",
     "socks5://user:secret@proxy.example",
     "http://[secret",
+    "http://us%er:secret@p",
   ]) {
     test(`a proxy that can't be used (${proxy.slice(0, 6)}…) is told, without its password`, async () => {
       const result = await dial("ws://tunnel.example/", proxy);
