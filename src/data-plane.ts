@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Config } from "./config/config.ts";
 import { shardSettings } from "./config/shard-settings.ts";
 import { ConnectionCounts, createCountsMemory } from "./handover/counts.ts";
-import { descriptorLimit } from "./handover/descriptor.ts";
+import { descriptorLimit } from "./lib/descriptor.ts";
 import { createLedgerMemory, Ledger } from "./handover/ledger.ts";
 import { ClientPool } from "./http1/client-pool.ts";
 import { Connections } from "./ingress/connections.ts";

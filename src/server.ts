@@ -7,7 +7,7 @@ import { parseServerFlags } from "./config/flags.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { createLateLink, createSocketDir, startDataPlane } from "./data-plane.ts";
 import { DatabaseUnusable } from "./db/engine.ts";
-import { closeDescriptor, portOf } from "./handover/descriptor.ts";
+import { closeDescriptor, portOf } from "./lib/descriptor.ts";
 import { AppError } from "./lib/errors.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
 import type { TunnelRegistry } from "./api/tunnels/registry.ts";

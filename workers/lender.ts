@@ -1,7 +1,7 @@
 // Requests for names of other threads on a connection that keeps changing host (proxies pool theirs): the request goes, the connection stays.
 
 import { connectDescriptor } from "../src/handover/adopt.ts";
-import { closeDescriptor, createPair } from "../src/handover/descriptor.ts";
+import { closeDescriptor, createPair } from "../src/lib/descriptor.ts";
 import type { PostConnection } from "../src/handover/give.ts";
 import type { Ledger } from "../src/handover/ledger.ts";
 import type { MovedConnection } from "../src/handover/moved-connection.ts";
@@ -93,7 +93,7 @@ export class Lender {
 
 /** One connection's way to one owner. */
 class Loan implements ConnectionKeeper {
-  readonly client = new ClientConnection(this);
+  readonly client = new ClientConnection(this, true);
   private left = requestsPerLoan;
   /** -Infinity while a request is under way: never to be used then. */
   private idleSince = performance.now();

@@ -75,7 +75,7 @@ export class SessionDoor {
     const { tunnelId, agentId, generation, url } = ticket;
     const { pingIntervalMs, deadAfterMs, maxStreamsPerSession: maxStreams } = settings;
     connection.pipe((raw, rest) => {
-      const socket = new SessionSocket(raw, "none");
+      const socket = new SessionSocket(raw, "none", true);
       socket.write(switchingProtocols(accept));
       const session = new Session(socket, tunnel, {
         tunnelId,

@@ -173,7 +173,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
   }
 
   /** A WebSocket message, `bytes[start..end)`. A peer that breaks the protocol loses this session only. */
-  received(bytes: Buffer, start: number, end: number): boolean {
+  received(bytes: Buffer, start: number, end: number): void {
     this.liveness.heard();
     try {
       readFrames(bytes, this, start, end);
@@ -181,7 +181,6 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(closeCode.protocol, error.message);
     }
-    return false;
   }
 
   drained(): void {

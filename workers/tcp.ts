@@ -56,6 +56,7 @@ const pausedByStream = 2;
 /** One connection to a public TCP port. */
 class TcpConnection extends Reads implements VisitorSide {
   readonly stream: TcpStream;
+  override readonly isPlain = true;
   private readonly out = new SendQueue();
   private open = true;
 

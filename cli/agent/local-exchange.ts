@@ -4,6 +4,7 @@ import type { ClientConnection, ClientFailure, ClientHandler } from "../../src/h
 import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { writeChunk, writeLastChunk } from "../../src/http1/chunks.ts";
 import { copyBytes } from "../../src/lib/bytes.ts";
+import { mayStay } from "../../src/lib/large-reads.ts";
 import type { Head } from "../../src/http1/head.ts";
 import {
   CHUNKED,
@@ -79,7 +80,7 @@ export class LocalExchange implements AgentStream {
     this.line = host.wantsReports ? requestLine(bytes, start, end, this.raw) : null;
     this.client = host.pool.begin(this.answer, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
     // An idle connection may have been closed by the local service a moment ago: a request that may be repeated is, once.
-    if (this.client.reused && this.requestDone && isRepeatable(bytes, start)) this.retry = open;
+    if (this.client.reused && this.requestDone && isRepeatable(bytes, start)) this.retry = lasting(open);
     if (this.raw) this.client.startRaw();
     else this.client.write(bytes, start, end);
     if (this.requestDone) this.client.requestEnd();
@@ -257,6 +258,14 @@ class LocalAnswer implements ClientHandler {
   drained(): void {
     this.exchange.drained();
   }
+}
+
+/** What outlives the frame's memory. */
+function lasting(open: OpenFrame): OpenFrame {
+  const { bytes, start, end } = open;
+  return mayStay(bytes)
+    ? open
+    : { ...open, bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
 }
 
 /** GET, HEAD or OPTIONS (RFC 9110 9.2.1), told by the first bytes. */

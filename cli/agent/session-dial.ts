@@ -209,7 +209,7 @@ export class SessionDial implements LinkOwner, BodySink {
     this.events = null;
     // A proxy on this machine leads elsewhere.
     const isPrivate = this.secure || (this.proxy === null && isLoopbackAddress(socket.remoteAddress));
-    const session = new SessionSocket(socket, isPrivate ? "zero" : "random");
+    const session = new SessionSocket(socket, isPrivate ? "zero" : "random", !this.secure);
     socket.data = session;
     events?.opened(session);
     if (rest.length > 0) session.received(rest);

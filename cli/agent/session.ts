@@ -57,7 +57,6 @@ export class AgentSession implements FrameSink, FlowSession, SessionEvents, Dial
   private over = false;
   private lastId = 0;
   /** The message at hand held an OPEN frame. */
-  private hasOpened = false;
   private readonly liveness = new Liveness(this.outbox, 10_000 * patience, 25_000);
   private timer: ReturnType<typeof setInterval>;
   private partial: { id: number; flags: number; responseWindow: number; requestWindow: number; head: Buffer } | null =
@@ -126,7 +125,6 @@ export class AgentSession implements FrameSink, FlowSession, SessionEvents, Dial
   }
 
   private open(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    this.hasOpened = true;
     if (id <= this.lastId || this.partial !== null) throw new ProtocolError("stream ids must rise");
     if (end - start < 8) throw new ProtocolError("an OPEN frame has no windows");
     this.lastId = id;
@@ -204,17 +202,14 @@ export class AgentSession implements FrameSink, FlowSession, SessionEvents, Dial
     this.end(1006, reason, refusal);
   }
 
-  received(bytes: Buffer, start: number, end: number): boolean {
+  received(bytes: Buffer, start: number, end: number): void {
     this.liveness.heard();
-    this.hasOpened = false;
     try {
       readFrames(bytes, this, start, end);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(closeCode.protocol, error.message);
     }
-    // A request that may have to be sent once more is still looked at.
-    return this.hasOpened;
   }
 
   drained(): void {

@@ -1,7 +1,7 @@
 // Taking over a connection that another thread handed to this one.
 
 import type { FdSocketOptions, Socket, SocketHandler } from "bun";
-import { closeDescriptor, descriptorOf } from "./descriptor.ts";
+import { closeDescriptor, descriptorOf } from "../lib/descriptor.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** Every handler set says what happens on an error: without `error`, one throw in a handler ends the thread. */

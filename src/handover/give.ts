@@ -2,7 +2,7 @@
 
 import type { MovedConnection } from "./moved-connection.ts";
 import type { Socket } from "bun";
-import { closeDescriptor, descriptorOf, duplicate } from "./descriptor.ts";
+import { closeDescriptor, descriptorOf, duplicate } from "../lib/descriptor.ts";
 import type { Ledger } from "./ledger.ts";
 
 /** What travels with a connection besides its descriptor. */

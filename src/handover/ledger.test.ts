@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { closeDescriptor, createPair, duplicate, inodeOf } from "./descriptor.ts";
+import { closeDescriptor, createPair, duplicate, inodeOf } from "../lib/descriptor.ts";
 import { createLedgerMemory, Ledger } from "./ledger.ts";
 
 const opened: number[] = [];

@@ -1,6 +1,6 @@
 // Which descriptors are on their way to which thread, in shared memory, so that a dead thread's mail is closed and nothing else.
 
-import { closeDescriptor, inodeOf, openDescriptors } from "./descriptor.ts";
+import { closeDescriptor, inodeOf, openDescriptors } from "../lib/descriptor.ts";
 
 /** Most shards that a ledger knows. */
 const maxShards = 64;

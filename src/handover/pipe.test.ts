@@ -2,7 +2,7 @@
 
 import { expect, jest, test } from "bun:test";
 import type { PipeSocket } from "./late-socket.ts";
-import { closeDescriptor, createPair, hasHungUp } from "./descriptor.ts";
+import { closeDescriptor, createPair, hasHungUp } from "../lib/descriptor.ts";
 import { pump } from "./pipe.ts";
 
 /** A socket that takes as many bytes as it has `room` for, and writes down what is done to it. */
@@ -35,8 +35,8 @@ function setUp(): { a: FakeSocket; b: FakeSocket; ends: ReturnType<typeof pump>;
 test("what is not taken waits, in order, and its source is paused until all of it is taken", () => {
   const { a, b, ends } = setUp();
   b.room = 3;
-  ends.a.data(Buffer.from("hello "));
-  ends.a.data(Buffer.from("world"));
+  ends.a.received(Buffer.from("hello "));
+  ends.a.received(Buffer.from("world"));
   expect([b.taken, a.log.join()]).toEqual(["hel", "pause"]);
   b.room = 5;
   ends.b.drain();
@@ -49,13 +49,13 @@ test("what is not taken waits, in order, and its source is paused until all of i
 test("a FIN follows the last byte as a shutdown, and the other way stays open", () => {
   const { a, b, ends, closed } = setUp();
   b.room = 1;
-  ends.a.data(Buffer.from("xy"));
+  ends.a.received(Buffer.from("xy"));
   ends.a.end();
   expect(b.log).toEqual([]);
   b.room = Infinity;
   ends.b.drain();
   expect([b.taken, b.log.join()]).toEqual(["xy", "shutdown"]);
-  ends.b.data(Buffer.from("answer"));
+  ends.b.received(Buffer.from("answer"));
   // Bun reports the second FIN of a socket that is shut down as a close without an error.
   ends.b.close();
   expect([a.taken, a.log.join(), closed()]).toEqual(["answer", "pause,end", 0]);
@@ -66,7 +66,7 @@ test("a FIN follows the last byte as a shutdown, and the other way stays open", 
 test("a reset terminates the other side, bytes or not", () => {
   const { b, ends, closed } = setUp();
   b.room = 0;
-  ends.a.data(Buffer.from("x"));
+  ends.a.received(Buffer.from("x"));
   ends.a.close(new Error("ECONNRESET"));
   expect(b.log).toEqual(["terminate"]);
   ends.b.close();
@@ -76,7 +76,7 @@ test("a reset terminates the other side, bytes or not", () => {
 test("a close does not cut off what the other side has still to take", () => {
   const { a, b, ends } = setUp();
   b.room = 2;
-  ends.a.data(Buffer.from("last words"));
+  ends.a.received(Buffer.from("last words"));
   ends.a.end();
   ends.a.close();
   expect(b.log).toEqual([]);
@@ -89,7 +89,7 @@ test("a close does not cut off what the other side has still to take", () => {
 test("a socket that refuses to be written to is terminated, not retried", () => {
   const { b, ends } = setUp();
   b.room = -1;
-  ends.a.data(Buffer.from("x"));
+  ends.a.received(Buffer.from("x"));
   expect(b.log).toEqual(["terminate"]);
 });
 
@@ -98,7 +98,7 @@ test("what waits is tried again by itself: a slow reader's kernel may not say fo
   try {
     const { a, b, ends } = setUp();
     b.room = 1;
-    ends.a.data(Buffer.from("slowly"));
+    ends.a.received(Buffer.from("slowly"));
     b.room = 2;
     jest.advanceTimersByTime(1_000);
     expect([b.taken, a.log.join()]).toEqual(["slo", "pause"]);
@@ -116,7 +116,7 @@ test("a socket that takes nothing of what is left is given up, however often it 
   try {
     const { b, ends, closed } = setUp();
     b.room = 0;
-    ends.a.data(Buffer.from("left"));
+    ends.a.received(Buffer.from("left"));
     ends.a.end();
     ends.a.close();
     jest.advanceTimersByTime(29_000);
@@ -137,7 +137,7 @@ test("a visitor that takes nothing doesn't keep a pipe whose other side is gone,
     const { a, b, ends } = setUp();
     a.fd = fd;
     b.room = 0;
-    ends.a.data(Buffer.from("left"));
+    ends.a.received(Buffer.from("left"));
     jest.advanceTimersByTime(60_000);
     expect([b.log.join(), hasHungUp(a)]).toEqual(["", false]);
     closeDescriptor(other);

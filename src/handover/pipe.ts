@@ -3,14 +3,14 @@
 import type { Socket } from "bun";
 import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { connectDescriptor } from "./adopt.ts";
-import { closeDescriptor, createPair, hasHungUp } from "./descriptor.ts";
+import { closeDescriptor, createPair, hasHungUp } from "../lib/descriptor.ts";
 import type { ConnectionMeta, PostConnection } from "./give.ts";
 import { LateSocket, type PipeSocket } from "./late-socket.ts";
 import { Lookout, type Waiting } from "./lookout.ts";
 
 /** One side of a pipe: the owner of that socket passes its events on to this. */
 export interface PipeEnd {
-  data(chunk: Uint8Array): void;
+  received(chunk: Uint8Array): void;
   drain(): void;
   /** The socket's peer sent FIN. */
   end(): void;
@@ -80,7 +80,7 @@ class End extends Reads implements PipeEnd, Waiting {
     this.#onClosed = onClosed;
   }
 
-  data(chunk: Uint8Array): void {
+  received(chunk: Uint8Array): void {
     const { byteLength } = chunk;
     this.#peer.#write(chunk);
     this.restAfterLarge(byteLength);
@@ -180,7 +180,7 @@ function pipeTo(socket: PipeSocket, fd: number, onClosed?: () => void, bareClose
         late.open(opened);
         b.drain();
       },
-      data: (s: Socket<PipeEnd>, chunk: Uint8Array) => s.data.data(chunk),
+      data: (s: Socket<PipeEnd>, chunk: Uint8Array) => s.data.received(chunk),
       drain: (s: Socket<PipeEnd>) => s.data.drain(),
       end: (s: Socket<PipeEnd>) => s.data.end(),
       close: (s: Socket<PipeEnd>, error?: Error) => s.data.close(error),

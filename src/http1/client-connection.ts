@@ -55,7 +55,11 @@ export class ClientConnection extends Reads implements BodySink {
   private ended = false;
   private closed = false;
 
-  constructor(private readonly keeper: ConnectionKeeper) {
+  /** `isPlain`: not to a TLS target. */
+  constructor(
+    private readonly keeper: ConnectionKeeper,
+    override readonly isPlain: boolean,
+  ) {
     super();
   }
 

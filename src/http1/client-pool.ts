@@ -44,9 +44,10 @@ export class ClientPool implements ConnectionKeeper {
   }
 
   private dial(): ClientConnection {
-    const connection = new ClientConnection(this);
+    const { target } = this;
+    const connection = new ClientConnection(this, !("tls" in target) || target.tls === undefined);
     this.open.add(connection);
-    dial(connection, this.target);
+    dial(connection, target);
     return connection;
   }
 

@@ -53,6 +53,7 @@ export class Connections {
   adopt(moved: MovedConnection): void {
     const { fd, unread, ...meta } = moved;
     const connection = this.create(meta);
+    connection.isPlain = true;
     this.adopter(fd, connection);
     if (unread !== "") connection.received(Buffer.from(unread, "latin1"));
   }

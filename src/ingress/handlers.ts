@@ -19,7 +19,7 @@ export const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, clos
 /** A pipe's end as the owner of a socket. */
 export function pipeOwner(end: PipeEnd): SocketOwner {
   return {
-    received: (chunk) => end.data(chunk),
+    received: (chunk) => end.received(chunk),
     drain: () => end.drain(),
     ended: () => end.end(),
     closed: (error) => end.close(error),

@@ -27,7 +27,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
   }
 
   abstract expired(now: number): void;
-  abstract received(chunk: Buffer): void;
+  abstract override received(chunk: Buffer): void;
   abstract drain(): void;
   abstract ended(): void;
   abstract closed(error?: Error): void;
@@ -51,11 +51,11 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     const unread = routed.toString("latin1", this.routedAt);
     // The first move is never for nothing; later ones of much data would make pipelines over several hosts quadratic.
     const last = this.meta.last || (!this.isFresh && unread.length - (this.routedEnd - this.routedAt) > maxMoveBytes);
+    this.letGo();
     const given = give(socket, { ...this.meta, unread, last, moves: this.meta.moves + 1 });
     if (given === false) return false;
     this.phase = "closed";
     if (given !== true) {
-      this.wake();
       socket.data = given;
       this.closed();
     }
@@ -75,7 +75,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     const { socket, routed } = this;
     if (socket === null || routed === null) return;
     this.phase = "closed";
-    this.wake();
+    this.letGo();
     this.deadlines.delete(this);
     const owner = open(socket, Buffer.from(routed.subarray(this.routedEnd)));
     socket.data = {

@@ -1,7 +1,7 @@
 // The socket of one visitor: joined writes, what the kernel hasn't taken, and reasons not to read.
 
 import type { Socket } from "bun";
-import { hasHungUp } from "../handover/descriptor.ts";
+import { hasHungUp } from "../lib/descriptor.ts";
 import { Reads } from "../lib/large-reads.ts";
 import { Lookout, type Waiting } from "../handover/lookout.ts";
 import { SendQueue } from "../lib/send-queue.ts";

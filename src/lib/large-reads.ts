@@ -1,17 +1,42 @@
-// Large reads: one per socket and event-loop turn, so that a fast sender doesn't keep others waiting, and their memory given back at once.
+// Large reads: one per socket and event-loop turn, so that a fast sender doesn't keep others waiting, without a copy and without garbage.
+
+import { readInto } from "./descriptor.ts";
 
 /** Bun reads half a mebibyte at a time, and a socket that always has so much up to eleven times before it looks at another one. */
-const largeBytes = 256 * 1024;
+const largeBytes = 128 * 1024;
 
 /** Of `Reads`: it has sent much in this turn, and others wait. */
 const turn = 1;
 
-/** The reading half of a socket, which stops while there is a reason to: a bit of a number, 2 and up for those of its owner. */
+/** What is read at once by hand. */
+const byHandBytes = 256 * 1024;
+const maxByHandBytes = BigInt(byHandBytes);
+/** Everybody's, and larger than what is read into it: a chunk never has it for itself, so that nobody gives it back. Made when it is first needed. */
+let byHand: Buffer | null = null;
+
+/** What `Reads` needs of a Bun socket. */
+export interface ReadSocket {
+  pause(): unknown;
+  resume(): unknown;
+}
+
+/**
+ * The reading half of a socket, which stops while there is a reason to: a bit of a number, 2 and up for those of its owner.
+ *
+ * Bun copies what it reads into a fresh buffer. A plain socket that has sent much is therefore read by hand as long as it has more: once a turn, into a buffer
+ * that all share, while Bun believes that it is paused. Bun reads it again when there is nothing for now; it alone hears of ends and errors.
+ */
 export abstract class Reads {
   /** What is read; null when there is nothing to read (yet, or any more). */
-  protected abstract readonly socket: { pause(): unknown; resume(): unknown } | null;
+  protected abstract readonly socket: ReadSocket | null;
+  /** What is written on the wire is what `received` gets: no TLS ends in Bun here. */
+  isPlain = false;
   /** Reasons why it isn't read at the moment. */
   protected pausedBy = 0;
+  private isByHand = false;
+
+  /** Bytes have arrived. They are gone after the call: keep copies, not views (but see `mayStay`). */
+  abstract received(chunk: Buffer): void;
 
   protected pause(reason: number): void {
     if (this.pausedBy === 0) this.socket?.pause();
@@ -21,19 +46,38 @@ export abstract class Reads {
   protected unpause(reasons: number): void {
     if (this.pausedBy === 0) return;
     this.pausedBy &= ~reasons;
-    if (this.pausedBy === 0) this.socket?.resume();
+    if (this.pausedBy !== 0) return;
+    if (!this.isByHand) return void this.socket?.resume();
+    this.pausedBy = turn;
+    setImmediate(() => this.readOn());
   }
 
   /** `bytes` were read in one piece: if that was much, the remainder of this turn is for others. */
   protected restAfterLarge(bytes: number): void {
-    if (bytes < largeBytes) return;
+    if (bytes < largeBytes || (this.pausedBy & turn) !== 0) return;
+    this.isByHand = this.isPlain;
     this.pause(turn);
-    setImmediate(() => this.wake());
+    setImmediate(() => this.readOn());
   }
 
-  /** The rest, if there is one, is over. */
-  protected wake(): void {
+  /** Somebody else reads the socket from now on. */
+  protected letGo(): void {
+    this.isByHand = false;
     this.unpause(turn);
+  }
+
+  private readOn(): void {
+    if (!this.isByHand) return this.unpause(turn);
+    // Another reason came up: whoever takes it away makes it go on.
+    if (this.pausedBy !== turn) {
+      this.pausedBy &= ~turn;
+      return;
+    }
+    byHand ??= Buffer.allocUnsafeSlow(byHandBytes + 1);
+    const bytes = this.socket === null ? 0 : readInto(this.socket, byHand, maxByHandBytes);
+    if (bytes === 0) return this.letGo();
+    this.received(byHand.subarray(0, bytes));
+    if (this.isByHand) setImmediate(() => this.readOn());
   }
 }
 
@@ -47,4 +91,9 @@ const worthFreeing = 32 * 1024;
 export function freeLarge(chunk: Uint8Array): void {
   if (chunk.byteLength < worthFreeing || chunk.byteLength !== chunk.buffer.byteLength) return;
   (chunk.buffer as ArrayBuffer).transfer(0);
+}
+
+/** Whether a view of received bytes stays what it is after `received`: their memory is neither given back nor read into again. */
+export function mayStay(view: Uint8Array): boolean {
+  return view.buffer.byteLength < worthFreeing;
 }

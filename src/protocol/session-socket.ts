@@ -8,8 +8,8 @@ import { applyMask, closeFrame, pongFrame, writeBinaryHeader } from "./websocket
 
 /** Who hears of one session's connection. */
 export interface SessionEvents {
-  /** A binary message `bytes[start..end)`, valid during the call, and longer when the answer is true. */
-  received(bytes: Buffer, start: number, end: number): boolean;
+  /** A binary message `bytes[start..end)`, valid during the call. */
+  received(bytes: Buffer, start: number, end: number): void;
   /** Some of what was sent has left; `backlogBytes` says what has not. */
   drained(): void;
   /** The session is over; exactly once. */
@@ -46,11 +46,12 @@ export class SessionSocket extends Reads implements WebSocketSink {
   private leaving = false;
   /** Why we close, until the server has closed as well. */
   private said: { code: number; reason: string } | null = null;
-  private isKept = false;
 
+  /** `isPlain`: its TLS, if there is any, ends elsewhere. */
   constructor(
     protected readonly socket: LinkSocket,
     private readonly masking: Masking,
+    override readonly isPlain: boolean,
   ) {
     super();
     this.reader = new WebSocketReader(this, maxMessageBytes, masking === "none");
@@ -99,7 +100,6 @@ export class SessionSocket extends Reads implements WebSocketSink {
   received(chunk: Buffer): void {
     if (this.leaving) return;
     this.restAfterLarge(chunk.length);
-    this.isKept = false;
     try {
       this.reader.read(chunk);
     } catch (error) {
@@ -107,7 +107,7 @@ export class SessionSocket extends Reads implements WebSocketSink {
       // A text message is well-formed WebSocket and breaks our protocol; the rest breaks WebSocket itself.
       this.close(error.code === 1003 ? closeCode.protocol : error.code, error.message);
     }
-    if (!this.isKept) freeLarge(chunk);
+    freeLarge(chunk);
   }
 
   drain(): void {
@@ -127,7 +127,7 @@ export class SessionSocket extends Reads implements WebSocketSink {
   }
 
   message(bytes: Buffer, start: number, end: number): void {
-    if (!this.leaving && this.events?.received(bytes, start, end) === true) this.isKept = true;
+    if (!this.leaving) this.events?.received(bytes, start, end);
   }
 
   ping(payload: Buffer): void {

@@ -1,6 +1,6 @@
 // PORT=0: a free port is taken before anything starts, since URLs, e-mails and shards are told which one it is.
 
-import { descriptorOf, duplicate } from "../handover/descriptor.ts";
+import { descriptorOf, duplicate } from "../lib/descriptor.ts";
 
 /**
  * Listens on any free port of `hostname`, without accepting: whoever connects waits for the listener that takes `fd` over. `fd` belongs

@@ -2,7 +2,7 @@
 
 import type { Socket, TCPSocketListener, TLSOptions } from "bun";
 import type { ConnectionCounts } from "../handover/counts.ts";
-import { canMove, closeDescriptor, descriptorOf, duplicate, widenBacklog } from "../handover/descriptor.ts";
+import { canMove, closeDescriptor, descriptorOf, duplicate, widenBacklog } from "../lib/descriptor.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { networkAddress } from "../ingress/address.ts";
 import type { SocketOwner } from "../ingress/visitor-socket.ts";

@@ -3,7 +3,7 @@
 import { closeSync, fstatSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createPair } from "../../src/handover/descriptor.ts";
+import { createPair } from "../../src/lib/descriptor.ts";
 import { connectLines } from "./line-client.ts";
 import { eventually, openDescriptors, startLineServer } from "./line-server.ts";
 

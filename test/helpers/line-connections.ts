@@ -44,7 +44,7 @@ export function createLineHandlers(thread: {
       } else if (word === "raw") {
         const { a, b } = pump(socket, socket);
         connection.raw = { in: a, out: b };
-        if (connection.unread !== "") a.data(Buffer.from(connection.unread, "latin1"));
+        if (connection.unread !== "") a.received(Buffer.from(connection.unread, "latin1"));
         return;
       } else if (word === "hang") for (;;);
       else if (word === "crash") throw new Error("crash, as asked");
@@ -58,7 +58,7 @@ export function createLineHandlers(thread: {
     },
     data(socket, chunk) {
       const { raw } = socket.data;
-      if (raw !== null) return raw.in.data(chunk);
+      if (raw !== null) return raw.in.received(chunk);
       socket.data.unread += chunk.toString("latin1");
       feed(socket);
     },

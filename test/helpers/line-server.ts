@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import { createAdopter } from "../../src/handover/adopt.ts";
 import { ConnectionCounts, createCountsMemory } from "../../src/handover/counts.ts";
-import { descriptorLimit } from "../../src/handover/descriptor.ts";
+import { descriptorLimit } from "../../src/lib/descriptor.ts";
 import { createLedgerMemory, Ledger } from "../../src/handover/ledger.ts";
 import { pipeThrough, type PipeEnd } from "../../src/handover/pipe.ts";
 import { createLogger } from "../../src/lib/log.ts";
@@ -120,7 +120,7 @@ export async function startLineServer(
         if (socket.data === null) socket.terminate();
       },
       handshake() {},
-      data: (socket, chunk) => socket.data?.data(chunk),
+      data: (socket, chunk) => socket.data?.received(chunk),
       drain: (socket) => socket.data?.drain(),
       end: (socket) => socket.data?.end(),
       close: (socket, error) => socket.data?.close(error),

@@ -1,7 +1,7 @@
 // A visitor that takes all it can at first and reads slowly from then on, without large buffers of its own.
 
 import { dlopen } from "bun:ffi";
-import { descriptorOf } from "../../src/handover/descriptor.ts";
+import { descriptorOf } from "../../src/lib/descriptor.ts";
 
 export interface SlowReader extends Disposable {
   /** Bytes read so far. */

@@ -1,7 +1,7 @@
 // What a lent request costs its visitor: nothing that is counted per address.
 
 import { expect, test } from "bun:test";
-import { createPair } from "../../src/handover/descriptor.ts";
+import { createPair } from "../../src/lib/descriptor.ts";
 import { ConnectionCounts, createCountsMemory } from "../../src/handover/counts.ts";
 import { createLedgerMemory, Ledger } from "../../src/handover/ledger.ts";
 import { Connections } from "../../src/ingress/connections.ts";

@@ -1,4 +1,4 @@
-// The only file that calls the C library: duplicating, closing and pairing descriptors, and a listener's backlog.
+// The only file that calls the C library: duplicating, closing, pairing and reading descriptors, and a listener's backlog.
 
 import { dlopen, type Library } from "bun:ffi";
 import { fstatSync, readdirSync } from "node:fs";
@@ -11,6 +11,7 @@ const prototypes = {
   listen: { args: ["i32", "i32"], returns: "i32" },
   ioctl: { args: ["i32", "u64"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
+  read: { args: ["i32", "ptr", "usize"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
 } as const;
@@ -25,6 +26,11 @@ const libraryNames = isLinux
 const libc = openLibrary();
 /** POLLHUP in `revents`, the upper half of the second word. */
 const hangUpBit = 0x10 << 16;
+const pollIn = 0x01;
+/** Both are asked for; a FIN that has arrived shows as POLLRDHUP on Linux, elsewhere as POLLHUP. */
+const askForBytes = pollIn | (isLinux ? 0x2000 : 0);
+/** struct pollfd: fd, then events and revents. */
+const pollEntry = new Int32Array(2);
 
 /** Whether this platform can duplicate descriptors and tell sockets apart, without which connections stay where they are. */
 export const canMove: boolean = libc !== null && hasInodes();
@@ -65,9 +71,23 @@ export function createPair(): [number, number] | null {
 export function hasHungUp(socket: object): boolean {
   const fd = descriptorOf(socket);
   if (libc === null || fd < 0) return false;
-  // struct pollfd: fd, events (none asked for), revents.
-  const entry = new Int32Array([fd, 0]);
-  return libc.poll(entry, 1n, 0) === 1 && (entry[1]! & hangUpBit) !== 0;
+  pollEntry[0] = fd;
+  pollEntry[1] = 0;
+  return libc.poll(pollEntry, 1n, 0) === 1 && (pollEntry[1]! & hangUpBit) !== 0;
+}
+
+/**
+ * Reads what a plain stream socket has, into `out` from its start, at most `maxBytes` of it. 0: nothing, or there is more to tell than
+ * bytes (its end, a reset), which is left for Bun to find: it must be read by Bun then. Never of a socket whose TLS ends in Bun.
+ */
+export function readInto(socket: object, out: Uint8Array, maxBytes: bigint): number {
+  const fd = descriptorOf(socket);
+  if (libc === null || fd < 0) return 0;
+  pollEntry[0] = fd;
+  pollEntry[1] = askForBytes;
+  // A read of a socket that is reset would swallow the error, and Bun would take it for a clean end. While there are bytes, there is no error to swallow.
+  if (libc.poll(pollEntry, 1n, 0) !== 1 || pollEntry[1]! >>> 16 !== pollIn) return 0;
+  return Math.max(0, libc.read(fd, out, maxBytes));
 }
 
 /** Raises the backlog of a listening socket (Bun fixes it at 512). The kernel still caps it (`net.core.somaxconn`). */
