@@ -80,7 +80,7 @@ export function hasHungUp(socket: object): boolean {
  * Reads what a plain stream socket has, into `out` from its start, at most `maxBytes` of it. 0: nothing, or there is more to tell than
  * bytes (its end, a reset), which is left for Bun to find: it must be read by Bun then. Never of a socket whose TLS ends in Bun.
  */
-export function readInto(socket: object, out: Uint8Array, maxBytes: bigint): number {
+export function readInto(socket: object, out: Uint8Array, maxBytes: number): number {
   const fd = descriptorOf(socket);
   if (libc === null || fd < 0) return 0;
   pollEntry[0] = fd;

@@ -8,11 +8,13 @@ const largeBytes = 128 * 1024;
 /** Of `Reads`: it has sent much in this turn, and others wait. */
 const turn = 1;
 
-/** What is read at once by hand. */
-const byHandBytes = 256 * 1024;
-const maxByHandBytes = BigInt(byHandBytes);
-/** Everybody's, and larger than what is read into it: a chunk never has it for itself, so that nobody gives it back. Made when it is first needed. */
-let byHand: Buffer | null = null;
+/** What is read at once by hand: as much as four frames carry (protocol/frames.ts). */
+const byHandBytes = 4 * 65_528;
+/** In front of what is read, for whoever sends it on with a header. */
+const spareBytes = 64;
+/** Everybody's; made when it is first needed. */
+let space: Buffer | null = null;
+let target: Buffer;
 
 /** What `Reads` needs of a Bun socket. */
 export interface ReadSocket {
@@ -73,10 +75,13 @@ export abstract class Reads {
       this.pausedBy &= ~turn;
       return;
     }
-    byHand ??= Buffer.allocUnsafeSlow(byHandBytes + 1);
-    const bytes = this.socket === null ? 0 : readInto(this.socket, byHand, maxByHandBytes);
+    if (space === null) {
+      space = Buffer.allocUnsafeSlow(spareBytes + byHandBytes);
+      target = space.subarray(spareBytes);
+    }
+    const bytes = this.socket === null ? 0 : readInto(this.socket, target, byHandBytes);
     if (bytes === 0) return this.letGo();
-    this.received(byHand.subarray(0, bytes));
+    this.received(space.subarray(spareBytes, spareBytes + bytes));
     if (this.isByHand) setImmediate(() => this.readOn());
   }
 }
@@ -96,4 +101,12 @@ export function freeLarge(chunk: Uint8Array): void {
 /** Whether a view of received bytes stays what it is after `received`: their memory is neither given back nor read into again. */
 export function mayStay(view: Uint8Array): boolean {
   return view.buffer.byteLength < worthFreeing;
+}
+
+/**
+ * The whole buffer under a view of bytes that were read by hand; null for others. Whoever passes such bytes on has dealt with all before them, so that
+ * 64 bytes in front of the view are there to be overwritten; and so are the bytes themselves, once they have left.
+ */
+export function readSpace(view: Uint8Array): Buffer | null {
+  return space !== null && view.buffer === space.buffer ? space : null;
 }

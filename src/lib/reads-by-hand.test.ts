@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import type { Socket } from "bun";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { readInto } from "./descriptor.ts";
-import { freeLarge, mayStay, Reads } from "./large-reads.ts";
+import { freeLarge, mayStay, Reads, readSpace } from "./large-reads.ts";
 
 const totalBytes = 24 * 1024 * 1024;
 const sent = Buffer.alloc(totalBytes);
@@ -19,7 +19,7 @@ class Reader extends Reads {
   byBun = 0;
   views = new Set<boolean>();
   readonly heard: string[] = [];
-  onBytes: () => void = () => {};
+  onBytes: (chunk: Buffer) => void = () => {};
 
   constructor(isPlain: boolean) {
     super();
@@ -33,7 +33,7 @@ class Reader extends Reads {
     this.bytes += chunk.length;
     this.hash.update(chunk);
     this.views.add(mayStay(chunk));
-    this.onBytes();
+    this.onBytes(chunk);
     freeLarge(chunk);
   }
   closed(why: string): void {
@@ -114,6 +114,22 @@ test("much is read whole and in order, most of it by hand, and then its end", as
   expect([...reader.views]).toEqual([false]);
 });
 
+test("what was read by hand, and 64 bytes in front of it, may be overwritten", async () => {
+  const reader = new Reader(true);
+  let overwritten = 0;
+  reader.onBytes = (chunk) => {
+    const space = readSpace(chunk);
+    if (space === null) return;
+    const at = chunk.byteOffset;
+    expect(at).toBeGreaterThanOrEqual(64);
+    space.fill(0xdb, at - 64, at + chunk.length);
+    overwritten += chunk.length;
+  };
+  await transfer(reader, shutDown);
+  await eventually(() => reader.heard.length > 0, "the end");
+  expect([reader.hash.digest("hex"), overwritten]).toEqual([whole, totalBytes - reader.byBun]);
+});
+
 test("what isn't plain is read by Bun alone", async () => {
   const reader = new Reader(false);
   await transfer(reader, shutDown);
@@ -176,7 +192,7 @@ describe("security", () => {
     const { socket } = reader;
     socket!.pause();
     sender.terminate();
-    expect(readInto(socket!, Buffer.alloc(10), 10n)).toBe(0);
+    expect(readInto(socket!, Buffer.alloc(10), 10)).toBe(0);
     socket!.resume();
     await eventually(() => reader.heard.length > 0, "the reset");
     expect(reader.heard).toEqual(["reset"]);

@@ -21,7 +21,11 @@ class FakeSession implements FlowSession {
   readonly budget = new WindowBudget();
   congested = false;
   private messages: Buffer[] = [];
-  readonly outbox = new Outbox((bytes, start, end) => this.messages.push(Buffer.from(bytes.subarray(start, end))));
+  readonly outbox = new Outbox((bytes, start, end) => {
+    this.messages.push(Buffer.from(bytes.subarray(start, end)));
+    // A header in front, and a mask.
+    bytes.fill(0xdb, start - 14, end);
+  });
 
   /** What was sent since the last call. */
   take(): { data: string; ends: number; granted: number } {
@@ -148,53 +152,65 @@ test("any mix of sizes, backlogs and congestion: in order, complete, never more 
     congested: fc.boolean(),
   });
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 4_000 }), fc.array(step, { maxLength: 60 }), (window, steps) => {
-      const sender = new FakeSession();
-      const receiver = new FakeSession();
-      const outgoing = new Outgoing(sender, 1, window);
-      const incoming = new Incoming(receiver, 1, window);
-      const total = steps.reduce((sum, { bytes }) => sum + bytes, 0);
-      const source = text(total);
-      let written = 0;
-      let granted = window;
-      let arrived = "";
-      let backlog = 0;
-      const pass = (): number => {
-        const { data } = sender.take();
-        arrived += data;
-        expect(arrived.length).toBeLessThanOrEqual(granted);
-        backlog += data.length;
-        // Throws when it is more than was granted.
-        incoming.received(data.length, backlog);
-        return data.length;
-      };
-      const answer = (): void => {
-        const more = receiver.take().granted;
-        granted += more;
-        if (more > 0) outgoing.grant(more);
-        outgoing.flush();
-      };
-      for (const { bytes, takes, congested } of steps) {
-        sender.congested = congested;
-        outgoing.send(source, written, written + bytes);
-        written += bytes;
-        pass();
-        backlog -= Math.min(backlog, takes);
-        incoming.moved(backlog);
+    // Large ones are sent from where they are kept.
+    fc.property(
+      fc.constantFrom(1, 1, 1, 1, 8),
+      fc.integer({ min: 1, max: 4_000 }),
+      fc.array(step, { maxLength: 60 }),
+      (scale, least, small) => {
+        const window = scale * least;
+        const steps = small.map(({ bytes, takes, congested }) => ({
+          bytes: scale * bytes,
+          takes: scale * takes,
+          congested,
+        }));
+        const sender = new FakeSession();
+        const receiver = new FakeSession();
+        const outgoing = new Outgoing(sender, 1, window);
+        const incoming = new Incoming(receiver, 1, window);
+        const total = steps.reduce((sum, { bytes }) => sum + bytes, 0);
+        const source = text(total);
+        let written = 0;
+        let granted = window;
+        let arrived = "";
+        let backlog = 0;
+        const pass = (): number => {
+          const { data } = sender.take();
+          arrived += data;
+          expect(arrived.length).toBeLessThanOrEqual(granted);
+          backlog += data.length;
+          // Throws when it is more than was granted.
+          incoming.received(data.length, backlog);
+          return data.length;
+        };
+        const answer = (): void => {
+          const more = receiver.take().granted;
+          granted += more;
+          if (more > 0) outgoing.grant(more);
+          outgoing.flush();
+        };
+        for (const { bytes, takes, congested } of steps) {
+          sender.congested = congested;
+          outgoing.send(source, written, written + bytes);
+          written += bytes;
+          pass();
+          backlog -= Math.min(backlog, takes);
+          incoming.moved(backlog);
+          answer();
+        }
+        outgoing.end(null);
+        sender.congested = false;
         answer();
-      }
-      outgoing.end(null);
-      sender.congested = false;
-      answer();
-      for (let turn = 0; turn < 50_000 && (!outgoing.ended || arrived.length < total); turn++) {
-        pass();
-        backlog = 0;
-        incoming.moved(0);
-        answer();
-      }
-      expect(arrived).toBe(source.toString("latin1"));
-      expect(outgoing.ended).toBe(true);
-    }),
+        for (let turn = 0; turn < 50_000 && (!outgoing.ended || arrived.length < total); turn++) {
+          pass();
+          backlog = 0;
+          incoming.moved(0);
+          answer();
+        }
+        expect(arrived).toBe(source.toString("latin1"));
+        expect(outgoing.ended).toBe(true);
+      },
+    ),
     { numRuns: runs(300) },
   );
 });

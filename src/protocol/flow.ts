@@ -1,7 +1,11 @@
 // Flow control of one stream, the same on both ends: credit for what is sent, a growing window for what is received.
 
 import { DATA, END, FIN, maxPayloadBytes, maxWindowBytes, ProtocolError, sessionWindowBytes } from "./frames.ts";
-import type { Outbox } from "./outbox.ts";
+import { readSpace } from "../lib/large-reads.ts";
+import { leadBytes, type Outbox } from "./outbox.ts";
+
+/** From this size on a payload is sent from where it stands. Less joins with other frames in one message. */
+const inPlaceBytes = 16 * 1024;
 
 /** What a stream needs of its session. */
 export interface FlowSession {
@@ -29,8 +33,10 @@ export class WindowBudget {
 
 /** The sending half of a stream. Bytes beyond the credit are kept; their source is to be paused until `flush` says true. */
 export class Outgoing {
-  /** Made when the first part has to wait. */
+  /** Made when the first part has to wait. Each part has `leadBytes` in front. */
   private queue: Buffer[] | null = null;
+  /** Where the first part of `queue` goes on. */
+  private queuedAt = leadBytes;
   private queuedEnd: Uint8Array | null | undefined;
   /** END was sent. */
   ended = false;
@@ -48,9 +54,18 @@ export class Outgoing {
 
   /** Sends a view; false when some of it had to be kept. */
   send(bytes: Uint8Array, start: number, end: number): boolean {
-    const at = this.queue === null ? this.push(bytes, start, end) : start;
+    let at = start;
+    if (this.queue === null) {
+      const space = end - start < inPlaceBytes ? null : readSpace(bytes);
+      at =
+        space === null
+          ? this.push(bytes, start, end, false)
+          : this.push(space, bytes.byteOffset + start, bytes.byteOffset + end, true) - bytes.byteOffset;
+    }
     if (at === end) return true;
-    (this.queue ??= []).push(Buffer.from(bytes.subarray(at, end)));
+    const part = Buffer.allocUnsafeSlow(leadBytes + end - at);
+    part.set(bytes.subarray(at, end), leadBytes);
+    (this.queue ??= []).push(part);
     return false;
   }
 
@@ -70,10 +85,9 @@ export class Outgoing {
   flush(): boolean {
     for (const { queue } = this; queue !== null && queue.length > 0; queue.shift()) {
       const part = queue[0]!;
-      const at = this.push(part, 0, part.length);
-      if (at === part.length) continue;
-      queue[0] = part.subarray(at);
-      return false;
+      this.queuedAt = this.push(part, this.queuedAt, part.length, true);
+      if (this.queuedAt < part.length) return false;
+      this.queuedAt = leadBytes;
     }
     this.queue = null;
     if (this.queuedEnd !== undefined) {
@@ -84,12 +98,14 @@ export class Outgoing {
     return true;
   }
 
-  private push(bytes: Uint8Array, start: number, end: number): number {
+  /** Sends what may leave; the offset behind it. `isOurs`: what stands before the bytes, and what has left of them, may be overwritten. */
+  private push(bytes: Uint8Array, start: number, end: number, isOurs: boolean): number {
     const { session } = this;
     let at = start;
     while (at < end && this.credit > 0 && !session.congested) {
       const stop = Math.min(end, at + this.credit, at + maxPayloadBytes);
-      session.outbox.frame(DATA, 0, this.id, bytes, at, stop);
+      if (isOurs && stop - at >= inPlaceBytes) session.outbox.inPlace(DATA, 0, this.id, bytes as Buffer, at, stop);
+      else session.outbox.frame(DATA, 0, this.id, bytes, at, stop);
       this.credit -= stop - at;
       at = stop;
     }

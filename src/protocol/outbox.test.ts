@@ -23,7 +23,7 @@ import {
   resetCode,
   WINDOW,
 } from "./frames.ts";
-import { Outbox } from "./outbox.ts";
+import { leadBytes, Outbox } from "./outbox.ts";
 
 interface Frame {
   type: number;
@@ -78,6 +78,7 @@ describe("frames", () => {
     outbox.frame(HEAD, FIN, 0xffff_ffff, Buffer.from("all"), 0, 3);
     putBody(outbox, 7, Buffer.from("..body"), 2, 6, true);
     outbox.empty(END, 0, 8);
+    outbox.inPlace(DATA, 0, 6, Buffer.from(`${"-".repeat(leadBytes)}at once`), leadBytes, leadBytes + 7);
     outbox.reset(9, resetCode.localFailed, "broken é");
     outbox.window(7, 0xffff_ffff);
     outbox.session(PING, Buffer.from("12345678"));
@@ -86,14 +87,15 @@ describe("frames", () => {
     expect(
       frames().map(({ type, flags, stream, payload }) => [type, flags, stream, payload.toString("latin1")]),
     ).toEqual([
-      [WINDOW, 0, 7, "\xff\xff\xff\xff"],
-      [PING, 0, 0, "12345678"],
-      [GO_AWAY, 0, 3, '{"reason":"drain"}'],
       [OPEN, MORE, 7, "head"],
       [MORE_HEAD, 0, 7, "rest"],
       [HEAD, FIN, 0xffff_ffff, "all"],
       [DATA, FIN, 7, "body"],
       [END, 0, 8, ""],
+      [DATA, 0, 6, "at once"],
+      [WINDOW, 0, 7, "\xff\xff\xff\xff"],
+      [PING, 0, 0, "12345678"],
+      [GO_AWAY, 0, 3, '{"reason":"drain"}'],
       [RESET, 0, 9, "\0\x03broken \xc3\xa9"],
     ]);
   });
