@@ -71,9 +71,9 @@ function parsedResponse(bytes: Buffer): void {
 
 function message(frames: number): Buffer {
   let collected: Buffer = Buffer.alloc(0);
-  const outbox = new Outbox(
-    (bytes, start, end) => (collected = Buffer.concat([collected, bytes.subarray(start, end)])),
-  );
+  const outbox = new Outbox({
+    send: (bytes, start, end) => void (collected = Buffer.concat([collected, bytes.subarray(start, end)])),
+  });
   for (let i = 0; i < frames; i++) outbox.frame(DATA, 0, i + 1, kilobyte, 0, kilobyte.length);
   outbox.flush();
   return collected;
@@ -82,7 +82,7 @@ function message(frames: number): Buffer {
 let seen = 0;
 const countingSink = { frame: (): void => void seen++ };
 const fortyFrames = message(40);
-const sendingOutbox = new Outbox((_bytes, start, end) => void (seen += (end - start) & 1));
+const sendingOutbox = new Outbox({ send: (_bytes, start, end) => void (seen += (end - start) & 1) });
 
 const cases: [name: string, calls: number, work: () => void][] = [
   ["parse a request head, 1 field", 1, () => parsedRequest(shortRequest)],

@@ -8,6 +8,7 @@ import type { Connections } from "../src/ingress/connections.ts";
 import type { IngressHost, IngressSettings } from "../src/ingress/exchange.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { type HostVerdict, sessionShard } from "../src/ingress/gate.ts";
+import type { Counted } from "../src/ingress/movable-socket.ts";
 import { nobody, ownerHandlers } from "../src/ingress/handlers.ts";
 import type { SocketOwner } from "../src/ingress/visitor-socket.ts";
 import type { CidrList } from "../src/lib/cidr.ts";
@@ -58,7 +59,7 @@ export class AgentPort implements IngressHost {
 
   refused(): void {}
 
-  released(connection: VisitorConnection): void {
+  released(connection: Counted): void {
     this.connections?.released(connection);
   }
 }

@@ -10,6 +10,7 @@ import { clientHandlers } from "../src/http1/client-dial.ts";
 import { EXPECT } from "../src/http1/fields.ts";
 import type { Head } from "../src/http1/head.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
+import type { Counted } from "../src/ingress/movable-socket.ts";
 import { RelayExchange } from "../src/ingress/relay.ts";
 import type { ShardSettings } from "../src/link/messages.ts";
 
@@ -34,7 +35,7 @@ export interface LenderOptions {
  * moved, with the same visitor behind it: what a lent request may and gets is decided there, as ever.
  */
 export class Lender {
-  private readonly loans = new Map<VisitorConnection, Map<Owner, Loan>>();
+  private readonly loans = new Map<Counted, Map<Owner, Loan>>();
 
   constructor(private readonly options: LenderOptions) {}
 
@@ -50,7 +51,7 @@ export class Lender {
   }
 
   /** For `IngressHost.released`. */
-  released(connection: VisitorConnection): void {
+  released(connection: Counted): void {
     const loans = this.loans.get(connection);
     if (loans === undefined) return;
     this.loans.delete(connection);

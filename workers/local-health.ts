@@ -16,12 +16,21 @@ export interface CheckedService {
   healthChanged(status: LocalStatus): void;
 }
 
+interface Check {
+  readonly id: number;
+  readonly until: number;
+  done(result: LocalStatus): void;
+}
+
+const unknown: LocalStatus = { state: "unknown" };
+
 /** While the service is down it is checked every `checkIntervalMs` until it is up again. */
 export class LocalHealth {
-  status: LocalStatus = { state: "unknown" };
+  status: LocalStatus = unknown;
   private answered = false;
   private nextCheckAt = 0;
-  private readonly checks = new Map<number, { done(result: LocalStatus): void; until: number }>();
+  /** Under way; few, and mostly none. */
+  private checks: Check[] = [];
   private checkId = 1;
 
   constructor(private readonly service: CheckedService) {}
@@ -50,18 +59,18 @@ export class LocalHealth {
 
   /** Asks an agent now; `done` (if any) gets the status, also when no answer came. False: nobody could be asked. */
   check(done: (status: LocalStatus) => void = () => {}): boolean {
-    if (this.checks.size >= maxChecks) return false;
+    if (this.checks.length >= maxChecks) return false;
     const id = this.checkId++ & 0x7fffffff;
     if (!this.service.sendCheck(id)) return false;
-    this.checks.set(id, { done, until: performance.now() + checkTimeoutMs });
+    this.checks.push({ id, done, until: performance.now() + checkTimeoutMs });
     return true;
   }
 
   /** An agent's answer to check `id`; nothing when nobody asked. */
   checked(result: Checked, id: number): void {
-    const check = this.checks.get(id);
+    const check = this.checks.find((one) => one.id === id);
     if (check === undefined) return;
-    this.checks.delete(id);
+    this.checks = this.checks.filter((one) => one !== check);
     if (result.ok === true) {
       const connectMs = typeof result.ms === "number" && result.ms >= 0 ? result.ms : null;
       this.nextCheckAt = 0;
@@ -72,18 +81,16 @@ export class LocalHealth {
 
   /** Called about once a second with `performance.now()`. */
   tick(now: number): void {
-    if (this.checks.size > 0) this.expireChecks(now);
+    if (this.checks.length > 0) this.expireChecks(now);
     if (this.nextCheckAt === 0 || now < this.nextCheckAt) return;
     this.nextCheckAt = now + this.service.checkIntervalMs;
     this.check();
   }
 
   private expireChecks(now: number): void {
-    for (const [id, check] of this.checks) {
-      if (check.until > now) continue;
-      this.checks.delete(id);
-      check.done(this.status);
-    }
+    const late = this.checks.filter(({ until }) => until <= now);
+    this.checks = this.checks.filter(({ until }) => until > now);
+    for (const { done } of late) done(this.status);
   }
 
   private set(status: LocalStatus): void {

@@ -72,7 +72,8 @@ export class SessionDoor {
 
   private admit(connection: VisitorConnection, accept: string, ticket: Ticket, tunnel: Tunnel, address: string): void {
     const { settings } = this.options;
-    const { tunnelId, agentId, generation, url } = ticket;
+    const { agentId, generation, url } = ticket;
+    const { tunnelId } = tunnel.ticket;
     const { pingIntervalMs, deadAfterMs, maxStreamsPerSession: maxStreams } = settings;
     connection.pipe((raw, rest) => {
       const socket = new SessionSocket(raw, "none", true);

@@ -36,7 +36,7 @@ import {
 import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { flushInTurns, type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
 import { Liveness } from "../src/protocol/liveness.ts";
-import { Outbox } from "../src/protocol/outbox.ts";
+import { Outbox, type OutboxSink } from "../src/protocol/outbox.ts";
 import type { SessionEvents, SessionSocket } from "../src/protocol/session-socket.ts";
 import type { StreamFlow } from "./stream-flow.ts";
 
@@ -62,8 +62,8 @@ export interface SessionOptions {
 const congestedBytes = 256 * 1024;
 
 /** Lives from the WebSocket's open to its close. */
-export class Session implements FrameSink, FlowSession, SessionEvents {
-  readonly outbox = new Outbox((bytes, start, end) => this.send(bytes, start, end));
+export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvents {
+  readonly outbox = new Outbox(this);
   readonly streams = new Map<number, StreamFlow>();
   readonly budget = new WindowBudget();
   congested = false;
@@ -279,7 +279,7 @@ export class Session implements FrameSink, FlowSession, SessionEvents {
     }
   }
 
-  private send(bytes: Buffer, start: number, end: number): void {
+  send(bytes: Buffer, start: number, end: number): void {
     if (this.ended) return;
     this.socket.sendBinary(bytes, start, end);
     if (this.socket.backlogBytes >= congestedBytes) this.congested = true;

@@ -8,6 +8,7 @@ import { Head } from "../src/http1/head.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import type { MoveMeta, SocketOwner } from "../src/ingress/visitor-socket.ts";
 import type { Exchange, IngressHost, IngressSettings } from "../src/ingress/exchange.ts";
+import type { Counted } from "../src/ingress/movable-socket.ts";
 import { forwardedLines, resolveVisitor, type Visitor } from "../src/ingress/forwarded.ts";
 import { type HostVerdict, judgeHost, sessionShard } from "../src/ingress/gate.ts";
 import { relay } from "../src/ingress/relay.ts";
@@ -37,7 +38,7 @@ export interface ShardIngressOptions {
   give(owner: number | "main", socket: Socket<SocketOwner>, meta: MoveMeta): boolean | SocketOwner;
   /** Makes a session of an agent's upgrade. */
   openSession(connection: VisitorConnection, head: Head): void;
-  released(connection: VisitorConnection): void;
+  released(connection: Counted): void;
   /** Main hears nothing of this shard any more: what can't be told of must not happen. */
   isEnded(): boolean;
   /** Whether all requests that an organization may have in flight on this shard are. */
@@ -83,7 +84,7 @@ export class ShardIngress implements IngressHost {
 
   refused(): void {}
 
-  released(connection: VisitorConnection): void {
+  released(connection: Counted): void {
     this.options.lender.released(connection);
     this.options.released(connection);
   }

@@ -36,11 +36,13 @@ const maxSlack = 32;
 /** Created by the first ticket for a name (or by visitors who expect one), forgotten when main says so. */
 export class Tunnel implements SessionOwner, CheckedService {
   readonly sessions: Session[] = [];
-  readonly captures: CaptureRing;
+  /** Made with the first request. */
+  private ring: CaptureRing | null = null;
   /** Open streams over all sessions, those that wait included. */
   streams = 0;
   readonly health: LocalHealth;
-  private readonly waiting: WaitingStreams;
+  /** Made with the first stream that waits. */
+  private waiting: WaitingStreams | null = null;
   private last: Session | null = null;
   private isShared = false;
   private readonly counters = new TrafficCounters();
@@ -50,9 +52,12 @@ export class Tunnel implements SessionOwner, CheckedService {
     private readonly host: TunnelHost,
     public ticket: Pick<Ticket, "tunnelId" | "name">,
   ) {
-    this.captures = new CaptureRing(host.settings.captureRequests, host.captureBudget);
     this.health = new LocalHealth(this);
-    this.waiting = new WaitingStreams(host.settings);
+  }
+
+  /** The last requests. */
+  get captures(): CaptureRing {
+    return (this.ring ??= new CaptureRing(this.host.settings.captureRequests, this.host.captureBudget));
   }
 
   get draining(): boolean {
@@ -65,7 +70,7 @@ export class Tunnel implements SessionOwner, CheckedService {
   }
 
   /** The registration that was expected has come. */
-  adopt(ticket: Ticket): void {
+  adopt(ticket: Tunnel["ticket"]): void {
     this.ticket = ticket;
   }
 
@@ -132,7 +137,7 @@ export class Tunnel implements SessionOwner, CheckedService {
   streamEnded(stream: HttpStream, error: string | null): void {
     this.streams--;
     this.host.streamCounted(stream.orgId, -1);
-    if (stream.session === null) this.waiting.remove(stream);
+    if (stream.session === null) this.waiting?.remove(stream);
     const { capture } = stream.options;
     capture.endedAt = performance.now();
     capture.status = stream.status;
@@ -162,7 +167,7 @@ export class Tunnel implements SessionOwner, CheckedService {
 
   /** Whose requests are under way, those that wait included. */
   visitors(): HttpStream[] {
-    const inside = this.waiting.all();
+    const inside = this.waiting?.all() ?? [];
     for (const { streams } of this.sessions)
       for (const stream of streams.values()) if (stream instanceof HttpStream) inside.push(stream);
     return inside;
@@ -210,20 +215,20 @@ export class Tunnel implements SessionOwner, CheckedService {
     // From the end, because a tick may close its session; without a copy, because thousands of tunnels are looked at each second.
     const { sessions } = this;
     for (let i = sessions.length - 1; i >= 0; i--) sessions[i]?.tick(now);
-    this.waiting.expire(now);
+    this.waiting?.expire(now);
     this.health.tick(now);
   }
 
   /** Nobody serves the name any more: those who wait are told. */
   close(): void {
-    this.waiting.close();
+    this.waiting?.close();
     this.captures.close();
     this.host.tunnelDropped(this);
   }
 
   /** The server is leaving: whoever waits will find nobody here any more. */
   goAway(message: GoAway): void {
-    this.waiting.close();
+    this.waiting?.close();
     for (const session of [...this.sessions]) session.goAway(message);
   }
 
@@ -239,14 +244,17 @@ export class Tunnel implements SessionOwner, CheckedService {
   }
 
   private wait(stream: HttpStream, head: Buffer): boolean {
-    return !this.host.draining && this.waiting.add(stream, head);
+    if (this.host.draining) return false;
+    this.waiting ??= new WaitingStreams(this.host.settings);
+    return this.waiting.add(stream, head);
   }
 
   private admitWaiting(): void {
-    while (this.waiting.size > 0) {
+    const { waiting } = this;
+    while (waiting !== null && waiting.size > 0) {
       const session = this.pick();
       if (session === null) return;
-      const { stream, head } = this.waiting.shift()!;
+      const { stream, head } = waiting.shift()!;
       openHttp(session, stream, head, head.length);
     }
   }

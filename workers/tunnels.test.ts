@@ -89,4 +89,29 @@ describe("security", () => {
     expect(tunnels.takeTicket("revoked", "192.0.2.1")).toBeNull();
     expect(tunnels.takeTicket("another's", "192.0.2.1")).toMatchObject({ refusal: null });
   });
+
+  test("tunnels with the same ranges share one list, and ranges that change are those of one tunnel", () => {
+    const { tunnels } = setUp(0);
+    const show = (name: string, address: string) => {
+      const ticket = { ticket: crypto.randomUUID(), tunnelId: `tun_${name}`, name, agentId: "agt", generation: 1 };
+      const agentAllow = name === "c" ? ["198.51.100.0/24"] : ["192.0.2.0/24", "::1"];
+      return { ...ticket, agentAllow, maxSessions: 2, expiresAtMs: Date.now() + 60_000, address };
+    };
+    const refusalOf = ({ address, ...ticket }: ReturnType<typeof show>) => {
+      tunnels.addTicket(ticket as unknown as Ticket);
+      return () => tunnels.takeTicket(ticket.ticket, address)?.refusal;
+    };
+    for (const [name, address, refusal] of [
+      ["a", "192.0.2.1", null],
+      ["b", "192.0.2.1", null],
+      ["c", "192.0.2.1", "not_whitelisted"],
+      ["c", "198.51.100.1", null],
+      ["b", "198.51.100.1", "not_whitelisted"],
+    ] as const)
+      expect([name, address, refusalOf(show(name, address))()]).toEqual([name, address, refusal]);
+    const a = refusalOf(show("a", "192.0.2.1"));
+    const b = refusalOf(show("b", "192.0.2.1"));
+    tunnels.setAllow("tun_a", ["203.0.113.0/24"]);
+    expect([a(), b()]).toEqual(["not_whitelisted", null]);
+  });
 });

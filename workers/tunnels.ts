@@ -8,6 +8,7 @@ import type { Session } from "./session.ts";
 import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 const maxTickets = 20_000;
+const maxLists = 1_000;
 
 /** What becomes of a ticket that is shown: a session of `tunnel`, or an error code. */
 export type Taken =
@@ -21,6 +22,8 @@ export class Tunnels {
   private readonly byName = new Map<string, Tunnel>();
   private readonly byId = new Map<string, Tunnel>();
   private readonly allow = new Map<string, CidrList>();
+  /** By their text: most tunnels have the same ranges as many others. */
+  private readonly lists = new Map<string, CidrList>();
   /** Of tunnels that were dropped since the last report. */
   private lastCounters: TunnelCounters[] = [];
 
@@ -91,9 +94,11 @@ export class Tunnels {
       this.tickets.delete(key);
     }
     this.tickets.set(ticket.ticket, ticket);
+    // A tunnel lives long: it keeps what it needs of its first ticket.
+    const own = { tunnelId: ticket.tunnelId, name: ticket.name };
     let tunnel = this.byName.get(ticket.name);
     if (tunnel?.isExpected === true) {
-      tunnel.adopt(ticket);
+      tunnel.adopt(own);
       this.byId.set(ticket.tunnelId, tunnel);
     } else if (tunnel !== undefined && tunnel.ticket.tunnelId !== ticket.tunnelId) {
       this.drop(tunnel, closeCode.replaced, "the name is served by another registration");
@@ -104,11 +109,11 @@ export class Tunnels {
       if (agentId === ticket.agentId && generation < ticket.generation) session.close(closeCode.replaced, newerStart);
     }
     if (tunnel === undefined) {
-      tunnel = new Tunnel(this.host, ticket);
+      tunnel = new Tunnel(this.host, own);
       this.byName.set(ticket.name, tunnel);
       this.byId.set(ticket.tunnelId, tunnel);
     }
-    this.allow.set(ticket.tunnelId, createCidrList(ticket.agentAllow));
+    this.allow.set(own.tunnelId, this.listOf(ticket.agentAllow));
   }
 
   /** Takes a ticket for a session from `address`, or says why not; null: nobody knows it here. */
@@ -130,7 +135,7 @@ export class Tunnels {
   setAllow(tunnelId: string, ranges: string[]): void {
     const tunnel = this.byId.get(tunnelId);
     if (tunnel === undefined) return;
-    const allow = createCidrList(ranges);
+    const allow = this.listOf(ranges);
     this.allow.set(tunnelId, allow);
     for (const session of [...tunnel.sessions]) {
       if (!allow.matches(session.options.address)) this.refuse(session, "not_whitelisted");
@@ -163,6 +168,18 @@ export class Tunnels {
       if (taken !== null) counters.push(taken);
     }
     return counters;
+  }
+
+  /** The compiled list of these ranges, one for all who have the same. */
+  private listOf(ranges: readonly string[]): CidrList {
+    const text = ranges.join(" ");
+    let list = this.lists.get(text);
+    if (list !== undefined) return list;
+    list = createCidrList(ranges);
+    // Who has a list keeps it.
+    if (this.lists.size >= maxLists) this.lists.clear();
+    this.lists.set(text, list);
+    return list;
   }
 
   private refuse(session: Session, reason: string): void {

@@ -57,7 +57,7 @@ async function serveAgent(localPort: number): Promise<Server> {
     await server.stop(true);
   });
   const ws = await opened.promise;
-  const outbox = new Outbox((bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end)));
+  const outbox = new Outbox({ send: (bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end)) });
   outbox.session(REGISTERED, { protocol: 1, tunnelId: "t", url: "http://a" });
   const get = (id: number, path: string, responseWindow: number): void => {
     const payload = Buffer.from(`########GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);

@@ -14,7 +14,7 @@ test("the server asks first: the agent pings when it has heard nothing for a qua
       self.upgrade(request, { headers: { "Sec-WebSocket-Protocol": subprotocol } }) ? undefined : new Response(),
     websocket: {
       open(ws) {
-        const outbox = new Outbox((bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end)));
+        const outbox = new Outbox({ send: (bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end)) });
         outbox.session(REGISTERED, { protocol: 1, tunnelId: "t", pingIntervalMs: 10_000, deadAfterMs: 25_000 });
       },
       message() {},

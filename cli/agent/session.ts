@@ -29,7 +29,7 @@ import {
 } from "../../src/protocol/frames.ts";
 import { flushInTurns, type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
 import { Liveness } from "../../src/protocol/liveness.ts";
-import { Outbox } from "../../src/protocol/outbox.ts";
+import { Outbox, type OutboxSink } from "../../src/protocol/outbox.ts";
 import type { SessionEvents, SessionSocket } from "../../src/protocol/session-socket.ts";
 import { proxyFor } from "./proxy-env.ts";
 import type { Refusal } from "./refusal.ts";
@@ -43,8 +43,8 @@ const maxStreams = 10_000;
 /** How many of the server's intervals pass before an agent pings: the server, which has thousands of sessions, asks many in one go. */
 const patience = 1.25;
 
-export class AgentSession implements FrameSink, FlowSession, SessionEvents, DialEvents {
-  readonly outbox = new Outbox((bytes, start, end) => this.send(bytes, start, end));
+export class AgentSession implements FrameSink, OutboxSink, FlowSession, SessionEvents, DialEvents {
+  readonly outbox = new Outbox(this);
   readonly budget = new WindowBudget();
   readonly streams = new Map<number, AgentStream>();
   congested = false;
@@ -234,7 +234,7 @@ export class AgentSession implements FrameSink, FlowSession, SessionEvents, Dial
     this.end(code, reason, null);
   }
 
-  private send(bytes: Buffer, start: number, end: number): void {
+  send(bytes: Buffer, start: number, end: number): void {
     if (this.socket === null) return;
     this.socket.sendBinary(bytes, start, end);
     if (this.socket.backlogBytes >= congestedBytes) this.congested = true;

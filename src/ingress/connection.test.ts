@@ -8,7 +8,9 @@ import {
   ingressLimits,
   requestText,
 } from "../../test/helpers/fake-visitor.ts";
+import type { Socket } from "bun";
 import type { VisitorConnection } from "./connection.ts";
+import type { SocketOwner } from "./visitor-socket.ts";
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -169,6 +171,35 @@ describe("moving", () => {
     expect(visitor.take()).toBe(ok);
     visitor.connection.closed();
     expect(visitor.released).toBe(1);
+  });
+
+  test("as a pipe only its place is left, until the socket closes: nothing else of it is heard or kept", () => {
+    const heard: string[] = [];
+    let socket: Socket<SocketOwner> | null = null;
+    const visitor = fakeVisitor((connection) => {
+      connection.countBucket = 7;
+      connection.pipe((raw, rest) => {
+        socket = raw;
+        heard.push(`rest ${rest}`);
+        return {
+          received: (chunk) => void heard.push(`${chunk}`),
+          drain: () => void heard.push("drain"),
+          ended: () => void heard.push("ended"),
+          closed: (error) => void heard.push(`closed ${error?.message}`),
+        };
+      });
+    });
+    visitor.send(`${requestText("GET /pipe")}behind`);
+    expect([visitor.released, visitor.freed]).toEqual([1, []]);
+    const owner = socket!.data;
+    expect(Object.values(owner)).not.toContain(visitor.connection);
+    owner.received(Buffer.from("bytes"));
+    owner.drain();
+    owner.ended();
+    owner.closed(new Error("reset"));
+    expect(heard).toEqual(["rest behind", "bytes", "drain", "ended", "closed reset"]);
+    expect(visitor.freed).toEqual([7]);
+    expect(visitor.did).toEqual([]);
   });
 
   test("a receiver that isn't there leaves the request to be answered", () => {

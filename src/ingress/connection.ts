@@ -20,7 +20,6 @@ const maxPipelinedBytes = 64 * 1024;
 
 /** Created by `Connections` for an accepted or adopted socket; reads its requests and asks `IngressHost.route` about each. */
 export class VisitorConnection extends MovableSocket implements BodySink {
-  /** What `Connections` counts this connection under; -1 = not counted here. */
   countBucket = -1;
   /** The visitor behind this connection, when all its requests have the same one (no proxy is trusted here). */
   visitor: Visitor | null = null;

@@ -11,6 +11,7 @@ import { VisitorConnection } from "./connection.ts";
 import type { ConnectionMeta, MoveMeta, SocketOwner } from "./visitor-socket.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { IngressHost } from "./exchange.ts";
+import type { Counted } from "./movable-socket.ts";
 import { ownerHandlers, pipeOwner } from "./handlers.ts";
 
 /** A visitor that is silent for so long is asked by the kernel: one that vanished would stay on a quiet stream for ever. */
@@ -66,7 +67,7 @@ export class Connections {
   }
 
   /** For `IngressHost.released`. */
-  released(connection: VisitorConnection): void {
+  released(connection: Counted): void {
     if (connection.countBucket < 0) return;
     this.options.counts.closed(connection.countBucket);
     connection.countBucket = -1;

@@ -5,6 +5,7 @@ import type { Head } from "../http1/head.ts";
 import type { ErrorCode } from "../lib/errors.ts";
 import type { HostVerdict } from "./gate.ts";
 import type { VisitorConnection } from "./connection.ts";
+import type { Counted } from "./movable-socket.ts";
 
 /**
  * The handler of one request. Body bytes come by `bodyData`/`bodyEnd` (after `goRaw`: raw bytes and the visitor's
@@ -33,8 +34,8 @@ export interface IngressHost {
   ): void;
   /** A request was refused before it had a handler. */
   refused(code: ErrorCode, detail: string, address: string, requestId: string): void;
-  /** The connection is closed for good or has left this thread. */
-  released(connection: VisitorConnection): void;
+  /** The connection is closed for good or has left this thread. One that becomes a pipe is released with nothing to count, and what is left of it at the end. */
+  released(connection: Counted): void;
 }
 
 /** Durations in ms, sizes in bytes; names as in ShardSettings. */

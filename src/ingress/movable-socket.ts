@@ -9,8 +9,14 @@ import { type ConnectionMeta, type MoveMeta, pausedByPipeline, type SocketOwner 
 
 const maxMoveBytes = 16 * 1024;
 
+/** Who is counted as a connection of this thread, until `IngressHost.released`. */
+export interface Counted {
+  /** What it is counted under; -1 = not here. */
+  countBucket: number;
+}
+
 /** The ways that `IngressHost.route` has besides an exchange and an answer. */
-export abstract class MovableSocket extends AnsweringSocket implements SocketOwner, Expiring {
+export abstract class MovableSocket extends AnsweringSocket implements SocketOwner, Expiring, Counted {
   /** Accepted by this thread, and no request of it served yet. */
   isFresh = false;
   // The request being routed: its head stands in `routed` from `routedAt` to `routedEnd`.
@@ -26,6 +32,7 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     super(host, meta);
   }
 
+  abstract countBucket: number;
   abstract expired(now: number): void;
   abstract override received(chunk: Buffer): void;
   abstract drain(): void;
@@ -78,14 +85,35 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     this.letGo();
     this.deadlines.delete(this);
     const owner = open(socket, Buffer.from(routed.subarray(this.routedEnd)));
-    socket.data = {
-      received: (chunk) => owner.received(chunk),
-      drain: () => owner.drain(),
-      ended: () => owner.ended(),
-      closed: (error) => {
-        owner.closed(error);
-        this.closed();
-      },
-    };
+    socket.data = new PipedSocket(owner, this.host, this.countBucket);
+    // Its place goes along, and nothing else: there may be thousands of pipes that idle for days.
+    this.countBucket = -1;
+    this.closed();
+  }
+}
+
+/** What is left of a visitor connection that became a pipe. */
+class PipedSocket implements SocketOwner, Counted {
+  constructor(
+    private readonly owner: SocketOwner,
+    private readonly host: IngressHost,
+    public countBucket: number,
+  ) {}
+
+  received(chunk: Buffer): void {
+    this.owner.received(chunk);
+  }
+
+  drain(): void {
+    this.owner.drain();
+  }
+
+  ended(): void {
+    this.owner.ended();
+  }
+
+  closed(error?: Error): void {
+    this.owner.closed(error);
+    this.host.released(this);
   }
 }

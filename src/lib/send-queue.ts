@@ -14,7 +14,8 @@ export class SendQueue {
   bytes = 0;
   /** Our direction is closed. Bun tells the peer's FIN from here on by `close` without an error only, no longer by `end`. */
   hasShut = false;
-  private readonly parts: Buffer[] = [];
+  /** Made when something has to wait; most sockets never need it. */
+  private parts: Buffer[] | null = null;
   private offset = 0;
   private shutting = false;
 
@@ -26,23 +27,24 @@ export class SendQueue {
       if (sent < 0) sent = 0;
       if (sent === end - start) return sent;
     }
-    this.parts.push(Buffer.from(view.subarray(start + sent, end)));
+    (this.parts ??= []).push(Buffer.from(view.subarray(start + sent, end)));
     this.bytes += end - start - sent;
     return sent;
   }
 
   /** Sends what waits; true when nothing is left. */
   flush(socket: SendSocket): boolean {
-    while (this.bytes > 0) {
-      const part = this.parts[0]!;
+    for (const { parts } = this; parts !== null && this.bytes > 0;) {
+      const part = parts[0]!;
       const sent = socket.write(part, this.offset, part.length - this.offset);
       if (sent <= 0) return false;
       this.bytes -= sent;
       this.offset += sent;
       if (this.offset < part.length) return false;
-      this.parts.shift();
+      parts.shift();
       this.offset = 0;
     }
+    this.parts = null;
     if (this.shutting) {
       this.shutting = false;
       this.hasShut = true;
@@ -63,7 +65,7 @@ export class SendQueue {
 
   /** Forgets what waits. */
   clear(): void {
-    this.parts.length = 0;
+    this.parts = null;
     this.bytes = 0;
     this.offset = 0;
   }

@@ -21,10 +21,12 @@ class FakeSession implements FlowSession {
   readonly budget = new WindowBudget();
   congested = false;
   private messages: Buffer[] = [];
-  readonly outbox = new Outbox((bytes, start, end) => {
-    this.messages.push(Buffer.from(bytes.subarray(start, end)));
-    // A header in front, and a mask.
-    bytes.fill(0xdb, start - 14, end);
+  readonly outbox = new Outbox({
+    send: (bytes, start, end) => {
+      this.messages.push(Buffer.from(bytes.subarray(start, end)));
+      // A header in front, and a mask.
+      bytes.fill(0xdb, start - 14, end);
+    },
   });
 
   /** What was sent since the last call. */

@@ -7,7 +7,7 @@ import { Outbox } from "./outbox.ts";
 
 function setUp() {
   const messages: Buffer[] = [];
-  const outbox = new Outbox((bytes, start, end) => messages.push(Buffer.from(bytes.subarray(start, end))));
+  const outbox = new Outbox({ send: (bytes, start, end) => messages.push(Buffer.from(bytes.subarray(start, end))) });
   // A whole number: differences of fractions may lack a billionth of a millisecond.
   return { messages, liveness: new Liveness(outbox, 10_000, 25_000), start: Math.ceil(performance.now()) };
 }

@@ -45,7 +45,7 @@ function putBody(outbox: Outbox, stream: number, bytes: Uint8Array, start: numbe
 /** An outbox and the messages it sent. */
 function collected(): { outbox: Outbox; messages: Buffer[]; frames: () => Frame[] } {
   const messages: Buffer[] = [];
-  const outbox = new Outbox((bytes, start, end) => messages.push(Buffer.from(bytes.subarray(start, end))));
+  const outbox = new Outbox({ send: (bytes, start, end) => messages.push(Buffer.from(bytes.subarray(start, end))) });
   const frames = (): Frame[] => {
     const list: Frame[] = [];
     for (const message of messages) {
@@ -205,8 +205,8 @@ describe("sending", () => {
 
   test("what `send` got may be overwritten afterwards, so outboxes share their buffers", async () => {
     const buffers: Buffer[] = [];
-    const first = new Outbox((bytes) => buffers.push(bytes));
-    const second = new Outbox((bytes) => buffers.push(bytes));
+    const first = new Outbox({ send: (bytes) => buffers.push(bytes) });
+    const second = new Outbox({ send: (bytes) => buffers.push(bytes) });
     for (const outbox of [first, second]) {
       outbox.empty(END, 0, 1);
       outbox.flush();
@@ -215,8 +215,10 @@ describe("sending", () => {
   });
 
   test("an outbox that throws while sending keeps nothing back", () => {
-    const outbox = new Outbox(() => {
-      throw new Error("the socket is gone");
+    const outbox = new Outbox({
+      send() {
+        throw new Error("the socket is gone");
+      },
     });
     outbox.empty(END, 0, 1);
     expect(() => outbox.flush()).toThrow("the socket is gone");

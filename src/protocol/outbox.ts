@@ -21,9 +21,14 @@ const freeData: Buffer[] = [];
 const freeControl: Buffer[] = [];
 const maxFree = 32;
 
+/** Who sends what an Outbox has collected. */
+export interface OutboxSink {
+  /** One message, `bytes[start..end)` with `headroomBytes` in front of it, only valid during the call. */
+  send(bytes: Buffer, start: number, end: number): void;
+}
+
 /**
- * Collects frames. `send` gets one message per turn (more when much is written), `bytes[start..end)` with `headroomBytes` in front of it,
- * only valid during the call. Window updates and session frames go ahead of data; everything of a stream stays in order.
+ * Collects frames. `sink` gets one message per turn (more when much is written). Window updates and session frames go ahead of data; everything of a stream stays in order.
  */
 export class Outbox {
   private data: Buffer | null = null;
@@ -33,7 +38,7 @@ export class Outbox {
   private scheduled = false;
   private closed = false;
 
-  constructor(private readonly send: (bytes: Buffer, start: number, end: number) => void) {}
+  constructor(private readonly sink: OutboxSink) {}
 
   /** Room for a frame of up to `bytes` payload: the offset in `buffer` where the payload is to be written. */
   reserve(bytes: number): number {
@@ -66,7 +71,7 @@ export class Outbox {
   inPlace(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void {
     this.flush();
     writeHeader(bytes, start - headerBytes, type, flags, stream, end - start);
-    if (!this.closed) this.send(bytes, start - headerBytes, end);
+    if (!this.closed) this.sink.send(bytes, start - headerBytes, end);
   }
 
   /** A frame without payload, in order with the data (END). */
@@ -131,7 +136,7 @@ export class Outbox {
   }
 
   private emit(bytes: Buffer, end: number): void {
-    if (!this.closed) this.send(bytes, headroomBytes, end);
+    if (!this.closed) this.sink.send(bytes, headroomBytes, end);
   }
 
   private reserveControl(bytes: number): number {

@@ -28,7 +28,7 @@ const maxHeaderBytes = 14;
 /** Reads the frames of one peer, in whatever pieces they come. Chunks are changed (unmasked) in place. */
 export class WebSocketReader {
   /** A header that came in pieces. */
-  private readonly saved = Buffer.allocUnsafe(maxHeaderBytes);
+  private saved: Buffer | null = null;
   private savedBytes = 0;
   private opcode = 0;
   private fin = true;
@@ -74,6 +74,7 @@ export class WebSocketReader {
       if (length > 0) return at + length;
     }
     const before = this.savedBytes;
+    this.saved ??= Buffer.allocUnsafe(maxHeaderBytes);
     const taken = chunk.copy(this.saved, before, at, Math.min(chunk.length, at + maxHeaderBytes - before));
     const length = before === 0 ? 0 : this.parseHeader(this.saved, 0, before + taken);
     if (length === 0) {
@@ -81,6 +82,7 @@ export class WebSocketReader {
       return -1;
     }
     this.savedBytes = 0;
+    this.saved = null;
     return at + length - before;
   }
 

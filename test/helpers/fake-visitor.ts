@@ -36,6 +36,8 @@ export interface FakeVisitor {
   did: string[];
   refused: string[];
   released: number;
+  /** Places that were given back with it. */
+  freed: number[];
   /** How many bytes the kernel takes from now on. */
   room: number;
 }
@@ -67,6 +69,7 @@ export function fakeVisitor(
     did: [],
     refused: [],
     released: 0,
+    freed: [],
     room: Infinity,
   };
   const host: IngressHost = {
@@ -74,7 +77,10 @@ export function fakeVisitor(
     judgeHost: (value) => judgeHost(value, { domain: "tunnel.test", dashboardDomain: "tunnel.test" }),
     route,
     refused: (code, detail) => visitor.refused.push(`${code}: ${detail}`),
-    released: () => visitor.released++,
+    released(counted) {
+      visitor.released++;
+      if (counted.countBucket >= 0) visitor.freed.push(counted.countBucket);
+    },
   };
   const note = (what: string) => () => void visitor.did.push(what);
   const socket = {
