@@ -7,10 +7,13 @@ import { Outbox } from "../../src/protocol/outbox.ts";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { startAgent } from "./agent.ts";
 
-/** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. */
-function startPickyServer(refuse: (session: number) => Response | undefined = () => undefined) {
+/** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. The n-th registration is answered after `wait(n)`. */
+function startPickyServer(
+  refuse: (session: number) => Response | undefined = () => undefined,
+  wait: (registration: number) => Promise<void> = async () => {},
+) {
   let sessions = 0;
-  const asked = { registrations: 0 };
+  const asked = { registrations: 0, atOnce: 0, mostAtOnce: 0 };
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -22,6 +25,9 @@ function startPickyServer(refuse: (session: number) => Response | undefined = ()
         return self.upgrade(request, { headers }) ? undefined : new Response();
       }
       asked.registrations++;
+      asked.mostAtOnce = Math.max(asked.mostAtOnce, ++asked.atOnce);
+      await wait(asked.registrations);
+      asked.atOnce--;
       const { subdomain, connections } = (await request.json()) as { subdomain: string; connections: number };
       if (subdomain.startsWith("taken"))
         return Response.json(
@@ -34,10 +40,13 @@ function startPickyServer(refuse: (session: number) => Response | undefined = ()
     },
     websocket: {
       open: (ws) =>
-        new Outbox((bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end))).session(REGISTERED, {
-          protocol: 1,
-          tunnelId: "t",
-        }),
+        new Outbox({ send: (bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end)) }).session(
+          REGISTERED,
+          {
+            protocol: 1,
+            tunnelId: "t",
+          },
+        ),
       message() {},
     },
   });
@@ -108,4 +117,36 @@ test("one session that is refused for good beside another that stands is told, a
   expect(events.some(({ event }) => event === "refused")).toBe(false);
   await agent.stop(0);
   expect(picky.asked.registrations).toBe(1);
+});
+
+test("an agent of many tunnels registers sixteen at a time, each as soon as one before it is answered", async () => {
+  const all = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<void>();
+  await using picky = startPickyServer(undefined, (registration) => (registration === 1 ? first : all).promise);
+  const names = Array.from({ length: 40 }, (_, i) => `web${i}`);
+  const { agent, events } = startWith(picky.server, names);
+  await eventually(() => picky.asked.registrations >= 16, "all lanes are taken");
+  first.resolve();
+  await eventually(() => picky.asked.registrations >= 17, "the next one comes");
+  all.resolve();
+  await eventually(() => events.filter(({ event }) => event === "tunnel.ready").length === 40, "all are up");
+  expect(picky.asked).toEqual({ registrations: 40, atOnce: 0, mostAtOnce: 16 });
+  await agent.stop(0);
+});
+
+test("an agent that is stopped while tunnels wait for their turn ends at once and registers none of them", async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  await using picky = startPickyServer(undefined, () => answered);
+  const { agent } = startWith(
+    picky.server,
+    Array.from({ length: 40 }, (_, i) => `web${i}`),
+  );
+  await eventually(() => picky.asked.registrations === 16, "all lanes are taken");
+  await agent.stop(0);
+  expect(await agent.done).toEqual({ reason: "stopped" });
+  answer();
+  const later = startWith(picky.server, ["later"]);
+  await eventually(() => later.events.some(({ event }) => event === "tunnel.ready"), "another agent is up");
+  expect(picky.asked).toMatchObject({ registrations: 17, atOnce: 0 });
+  await later.agent.stop(0);
 });

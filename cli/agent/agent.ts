@@ -1,9 +1,13 @@
 // The agent: serves every tunnel it was given until it is stopped or refused for good.
 
 import { randomBytes } from "node:crypto";
+import { createLanes } from "../../src/lib/lanes.ts";
 import { machineId } from "./identity.ts";
 import { TunnelClient } from "./tunnel-client.ts";
 import type { Agent, AgentEnd, AgentOptions } from "./types.ts";
+
+/** Registrations that an agent of many tunnels has under way at once: each has a connection of its own, for which the server keeps one, too. */
+const registrationLanes = 16;
 
 /** Starts at once; events come by `options.onEvent`. Ends when stopped, or when every tunnel is refused for good: one that is leaves the others alone. */
 export function startAgent(options: AgentOptions): Agent {
@@ -12,10 +16,11 @@ export function startAgent(options: AgentOptions): Agent {
   const nextGeneration = (): number => (last = Math.max(last + 1, Date.now()));
   // Agents that share a name are told apart; one that starts again is recognised, by the service it serves.
   const own = options.agentId ?? (options.pool ? randomBytes(16).toString("hex") : machineId());
-  const clients = options.tunnels.map(
-    (spec) =>
-      new TunnelClient(options, spec, { agentId: `agt_${own}_${spec.protocol}_${spec.localPort}`, nextGeneration }),
-  );
+  const inLane = createLanes(registrationLanes);
+  const clients = options.tunnels.map((spec) => {
+    const identity = { agentId: `agt_${own}_${spec.protocol}_${spec.localPort}`, nextGeneration };
+    return new TunnelClient(options, spec, identity, inLane);
+  });
   let stopped: Promise<void> | null = null;
   const stop = (graceMs = 5_000): Promise<void> =>
     (stopped ??= Promise.all(clients.map((client) => client.stop(graceMs))).then(() => undefined));

@@ -3,6 +3,7 @@
 import type { ClientFailure } from "../../src/http1/client-connection.ts";
 import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { createBackoff } from "../../src/lib/backoff.ts";
+import type { Lanes } from "../../src/lib/lanes.ts";
 import { closeCode, type GoAway, newerStart } from "../../src/protocol/frames.ts";
 import { replaceHost } from "./host-header.ts";
 import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
@@ -48,6 +49,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     private readonly options: AgentOptions,
     private readonly spec: TunnelSpec,
     private readonly identity: AgentIdentity,
+    /** Registrations take their turns in it. */
+    private readonly inLane: Lanes,
   ) {
     const { promise, resolve } = Promise.withResolvers<AgentEnd>();
     this.done = promise;
@@ -211,6 +214,12 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private async connect(): Promise<void> {
     if (this.working || this.stopping) return;
     this.working = true;
+    await this.inLane(() => this.registerAndDial());
+  }
+
+  private async registerAndDial(): Promise<void> {
+    // While it waited.
+    if (this.stopping) return;
     this.generation ||= this.identity.nextGeneration();
     const { agentId } = this.identity;
     const subdomain = this.spec.subdomain ?? (this.registration?.subdomain || null);
