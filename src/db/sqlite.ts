@@ -10,6 +10,8 @@ const oldestSqlite = [3, 51, 3] as const;
 /** SQLite waits this long inside one call, blocking the thread; longer waits happen outside (see sqlite-dialect). */
 const busyTimeoutMs = 20;
 const cachedStatements = 256;
+/** A longer text inserts many rows. Each number of rows is a statement of its own, of 1.5 KB per row: not worth keeping. */
+const longestCached = 2_000;
 
 export interface SqliteResult {
   rows: Record<string, unknown>[];
@@ -64,8 +66,10 @@ export function openSqlite(path: string): SqliteConnection {
   };
   return {
     run(sql, parameters) {
+      const isCached = sql.length <= longestCached;
+      let statement: Statement | null = null;
       try {
-        const statement = prepared(sql);
+        statement = isCached ? prepared(sql) : file.prepare(sql);
         const bindings = parameters as SQLQueryBindings[];
         if (statement.columnNames.length > 0) {
           const rows = statement.all(...bindings) as Record<string, unknown>[];
@@ -74,6 +78,8 @@ export function openSqlite(path: string): SqliteConnection {
         return { rows: [], changes: statement.run(...bindings).changes };
       } catch (error) {
         throw mapError(error);
+      } finally {
+        if (!isCached) statement?.finalize();
       }
     },
     isInTransaction: () => file.inTransaction,
