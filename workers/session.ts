@@ -8,7 +8,6 @@ import {
   DATA,
   END,
   FIN,
-  type FrameSink,
   GO_AWAY,
   type GoAway,
   HEAD,
@@ -21,7 +20,6 @@ import {
   PING,
   PONG,
   ProtocolError,
-  readFrames,
   readJson,
   readU32,
   REGISTERED,
@@ -33,6 +31,7 @@ import {
   WINDOW,
   writeU32,
 } from "../src/protocol/frames.ts";
+import { FrameReader, type FrameSink } from "../src/protocol/frame-reader.ts";
 import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { flushInTurns, type FlowSession, WindowBudget } from "../src/protocol/flow.ts";
 import { Liveness } from "../src/protocol/liveness.ts";
@@ -74,6 +73,7 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
   /** Smallest of the last round trips in ms; null before the first. */
   rttMs: number | null = null;
   private lastId = 0;
+  private readonly frames = new FrameReader(this);
   private readonly liveness: Liveness;
   private ended = false;
   private closeReason = "";
@@ -172,11 +172,11 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
     }
   }
 
-  /** A WebSocket message, `bytes[start..end)`. A peer that breaks the protocol loses this session only. */
-  received(bytes: Buffer, start: number, end: number): void {
+  /** A piece of a WebSocket message, `bytes[start..end)`. A peer that breaks the protocol loses this session only. */
+  received(bytes: Buffer, start: number, end: number, isLast: boolean): void {
     this.liveness.heard();
     try {
-      readFrames(bytes, this, start, end);
+      this.frames.read(bytes, start, end, isLast);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(closeCode.protocol, error.message);

@@ -4,7 +4,8 @@ import { afterEach, expect, test } from "bun:test";
 import type { ServerWebSocket } from "bun";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
-import { DATA, FIN, HEAD, OPEN, readFrames, REGISTERED, resetCode, writeU32 } from "../../src/protocol/frames.ts";
+import { readFrames } from "../../test/helpers/read-frames.ts";
+import { DATA, FIN, HEAD, OPEN, REGISTERED, resetCode, writeU32 } from "../../src/protocol/frames.ts";
 import { startAgent } from "./agent.ts";
 
 const stack = new AsyncDisposableStack();

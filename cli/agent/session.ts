@@ -7,7 +7,6 @@ import {
   DATA,
   END,
   FIN,
-  type FrameSink,
   GO_AWAY,
   type GoAway,
   MORE,
@@ -18,7 +17,6 @@ import {
   PING,
   PONG,
   ProtocolError,
-  readFrames,
   readJson,
   readU32,
   REGISTERED,
@@ -27,6 +25,7 @@ import {
   resetCode,
   WINDOW,
 } from "../../src/protocol/frames.ts";
+import { FrameReader, type FrameSink } from "../../src/protocol/frame-reader.ts";
 import { flushInTurns, type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
 import { Liveness } from "../../src/protocol/liveness.ts";
 import { Outbox, type OutboxSink } from "../../src/protocol/outbox.ts";
@@ -57,6 +56,7 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
   private over = false;
   private lastId = 0;
   /** The message at hand held an OPEN frame. */
+  private readonly frames = new FrameReader(this);
   private readonly liveness = new Liveness(this.outbox, 10_000 * patience, 25_000);
   private timer: ReturnType<typeof setInterval>;
   private partial: { id: number; flags: number; responseWindow: number; requestWindow: number; head: Buffer } | null =
@@ -202,10 +202,10 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
     this.end(1006, reason, refusal);
   }
 
-  received(bytes: Buffer, start: number, end: number): void {
+  received(bytes: Buffer, start: number, end: number, isLast: boolean): void {
     this.liveness.heard();
     try {
-      readFrames(bytes, this, start, end);
+      this.frames.read(bytes, start, end, isLast);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(closeCode.protocol, error.message);

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { Head } from "../http1/head.ts";
 import { errorCatalogue } from "../lib/errors.ts";
+import { readFrames } from "../../test/helpers/read-frames.ts";
 import * as frames from "./frames.ts";
 
 const page = await Bun.file(new URL("../../docs/protocol.md", import.meta.url)).text();
@@ -77,7 +78,7 @@ describe("docs/protocol.md", () => {
           .replaceAll(" ", ""),
         "hex",
       );
-      frames.readFrames(message, {
+      readFrames(message, {
         frame(type, flags, stream, bytes, start, end) {
           decoded.push([names.get(type)!, flags, stream, bytes.toString("latin1", start, end)]);
         },

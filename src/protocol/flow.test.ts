@@ -3,17 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { runs } from "../../test/helpers/http1-inputs.ts";
+import { readFrames } from "../../test/helpers/read-frames.ts";
 import { flushInTurns, type FlowSession, Incoming, Outgoing, WindowBudget } from "./flow.ts";
-import {
-  DATA,
-  END,
-  initialWindowBytes,
-  maxWindowBytes,
-  ProtocolError,
-  readFrames,
-  sessionWindowBytes,
-  WINDOW,
-} from "./frames.ts";
+import { DATA, END, initialWindowBytes, maxWindowBytes, ProtocolError, sessionWindowBytes, WINDOW } from "./frames.ts";
 import { Outbox } from "./outbox.ts";
 
 /** A session that keeps what its streams send, until `take`. */

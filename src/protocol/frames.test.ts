@@ -3,16 +3,17 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { runs } from "../../test/helpers/http1-inputs.ts";
+import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { readFrames } from "../../test/helpers/read-frames.ts";
 import {
   CHECKED,
   DATA,
-  type FrameSink,
+  FIN,
   headerBytes,
   maxPayloadBytes,
   OPEN,
   PING,
   ProtocolError,
-  readFrames,
   readJson,
   readU32,
   WINDOW,
@@ -65,6 +66,37 @@ describe("readFrames", () => {
         expect(framesOf(Buffer.concat(frames.map(bytesOf)))).toEqual(frames);
       }),
       { numRuns: runs(500) },
+    );
+  });
+
+  test("however a message is cut, its frames are the same; only body bytes come in pieces, FIN with the last", () => {
+    fc.assert(
+      fc.property(fc.array(anyFrame, { maxLength: 8 }), fc.array(fc.nat(400), { maxLength: 12 }), (frames, cuts) => {
+        const message = Buffer.concat(frames.map(bytesOf));
+        const read: Frame[] = [];
+        let isOpen = false;
+        const reader = new FrameReader({
+          frame(type, flags, stream, bytes, start, end) {
+            const payload = bytes.toString("latin1", start, end);
+            const before = read.at(-1);
+            if (isOpen && before !== undefined) {
+              expect([type, before.flags & FIN]).toEqual([DATA, 0]);
+              Object.assign(before, { flags, payload: before.payload + payload });
+            } else read.push({ type, flags, stream, payload });
+            const { payload: whole } = frames[read.length - 1]!;
+            isOpen = read.at(-1)!.payload.length < whole.length;
+          },
+        });
+        const at = [0, ...cuts.map((cut) => Math.min(cut, message.length)).sort((a, b) => a - b), message.length];
+        // What a piece was copied from may be read into again.
+        for (let i = 1; i < at.length; i++) {
+          const piece = Buffer.from(message.subarray(at[i - 1]!, at[i]!));
+          reader.read(piece, 0, piece.length, i === at.length - 1);
+          piece.fill(0xdb);
+        }
+        expect(read).toEqual(frames);
+      }),
+      { numRuns: runs(1_000) },
     );
   });
 

@@ -150,27 +150,6 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
-/** Gets frames in order; `bytes[start..end)` is the payload, valid only during the call. */
-export interface FrameSink {
-  frame(type: number, flags: number, stream: number, bytes: Buffer, start: number, end: number): void;
-}
-
-/** Splits the message `message[from..length)` into frames. Throws ProtocolError on a truncated, oversize or unknown frame. */
-export function readFrames(message: Buffer, sink: FrameSink, from = 0, length = message.length): void {
-  let at = from;
-  while (at < length) {
-    if (at + headerBytes > length) throw new ProtocolError("a frame header is cut short");
-    const type = message[at]!;
-    if (type < OPEN || type > CHECKED) throw new ProtocolError(`there is no frame type ${type}`);
-    const start = at + headerBytes;
-    const end = start + ((message[at + 2]! << 8) | message[at + 3]!);
-    if (end - start > maxPayloadBytes) throw new ProtocolError("a frame is larger than 64 KiB");
-    if (end > length) throw new ProtocolError("a frame is longer than its message");
-    sink.frame(type, message[at + 1]!, readU32(message, at + 4), message, start, end);
-    at = end;
-  }
-}
-
 export function readU32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { runs } from "../../test/helpers/http1-inputs.ts";
+import { readFrames } from "../../test/helpers/read-frames.ts";
 import {
   DATA,
   END,
@@ -17,7 +18,6 @@ import {
   OPEN,
   PING,
   PONG,
-  readFrames,
   REGISTERED,
   RESET,
   resetCode,

@@ -10,8 +10,14 @@ const headroom = 16;
 
 /** Notes what a socket hears; keeps no view. */
 function listen(heard: string[]): SessionEvents {
+  let message = "";
   return {
-    received: (bytes, start, end) => void heard.push(bytes.toString("latin1", start, end)),
+    received(bytes, start, end, isLast) {
+      message += bytes.toString("latin1", start, end);
+      if (!isLast) return;
+      heard.push(message);
+      message = "";
+    },
     drained() {},
     closed: (code, reason) => void heard.push(`closed ${code} ${reason}`),
   };

@@ -8,8 +8,8 @@ import { applyMask, closeFrame, pongFrame, writeBinaryHeader } from "./websocket
 
 /** Who hears of one session's connection. */
 export interface SessionEvents {
-  /** A binary message `bytes[start..end)`, valid during the call. */
-  received(bytes: Buffer, start: number, end: number): void;
+  /** A piece of a binary message, `bytes[start..end)`, valid during the call; `isLast`: the message ends with it. */
+  received(bytes: Buffer, start: number, end: number, isLast: boolean): void;
   /** Some of what was sent has left; `backlogBytes` says what has not. */
   drained(): void;
   /** The session is over; exactly once. */
@@ -126,8 +126,8 @@ export class SessionSocket extends Reads implements WebSocketSink {
     this.over(1006, "the connection broke");
   }
 
-  message(bytes: Buffer, start: number, end: number): void {
-    if (!this.leaving) this.events?.received(bytes, start, end);
+  message(bytes: Buffer, start: number, end: number, isLast: boolean): void {
+    if (!this.leaving) this.events?.received(bytes, start, end, isLast);
   }
 
   ping(payload: Buffer): void {

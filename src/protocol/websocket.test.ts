@@ -33,9 +33,14 @@ function clientFrame({ opcode, payload, fin = true, masked = true, reserved = 0,
 /** Reads chunks (copied: the reader changes them) and notes what comes out. */
 function read(chunks: readonly Buffer[], isMasked = true): string[] {
   const heard: string[] = [];
+  let pieces = "";
   const sink = {
-    message: (bytes: Buffer, start: number, end: number) =>
-      void heard.push(`message ${bytes.toString("hex", start, end)}`),
+    message(bytes: Buffer, start: number, end: number, isLast: boolean) {
+      pieces += bytes.toString("hex", start, end);
+      if (!isLast) return;
+      heard.push(`message ${pieces}`);
+      pieces = "";
+    },
     ping: (payload: Buffer) => void heard.push(`ping ${payload.toString("hex")}`),
     closing: (code: number, reason: string) => void heard.push(`closing ${code} ${reason}`),
   };

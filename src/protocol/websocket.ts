@@ -15,8 +15,8 @@ export class WebSocketError extends Error {
 
 /** Gets what arrived. Views are valid during the call only. */
 export interface WebSocketSink {
-  /** A whole binary message: `bytes[start..end)`. */
-  message(bytes: Buffer, start: number, end: number): void;
+  /** A piece of a binary message: `bytes[start..end)`, which may be empty; `isLast`: the message ends with it. */
+  message(bytes: Buffer, start: number, end: number, isLast: boolean): void;
   ping(payload: Buffer): void;
   /** A close frame: nothing comes after it. `code` 1005 = none was given. */
   closing(code: number, reason: string): void;
@@ -36,10 +36,9 @@ export class WebSocketReader {
   /** Payload bytes of the frame at hand: in all, and still to come. */
   private frameBytes = 0;
   private remaining = 0;
-  /** A message (or control frame) that came in pieces, and how much of it is there. */
-  private partial: Buffer | null = null;
-  private filled = 0;
   private control: Buffer | null = null;
+  /** Payload bytes of the message at hand, as announced so far. */
+  private messageBytes = 0;
   private inMessage = false;
   private done = false;
 
@@ -57,7 +56,7 @@ export class WebSocketReader {
       if (this.remaining === 0) {
         at = this.readHeader(chunk, at);
         if (at < 0) return;
-        if (this.remaining === 0) this.frameEnd(chunk, at, at);
+        if (this.remaining === 0) this.payload(chunk, at, at);
         continue;
       }
       const stop = Math.min(chunk.length, at + this.remaining);
@@ -69,10 +68,11 @@ export class WebSocketReader {
 
   /** The offset behind the header at `at`; -1 when it isn't complete (it is kept then). */
   private readHeader(chunk: Buffer, at: number): number {
-    if (this.savedBytes === 0) {
+    if (this.saved === null) {
       const length = this.parseHeader(chunk, at, chunk.length);
       if (length > 0) return at + length;
     }
+    this.saved ??= Buffer.allocUnsafe(maxHeaderBytes);
     const before = this.savedBytes;
     this.saved ??= Buffer.allocUnsafe(maxHeaderBytes);
     const taken = chunk.copy(this.saved, before, at, Math.min(chunk.length, at + maxHeaderBytes - before));
@@ -81,6 +81,7 @@ export class WebSocketReader {
       this.savedBytes = before + taken;
       return -1;
     }
+    this.saved = null;
     this.savedBytes = 0;
     this.saved = null;
     return at + length - before;
@@ -120,8 +121,8 @@ export class WebSocketReader {
       if (this.opcode > opcode.binary) throw new WebSocketError(1002, "an unknown kind of frame");
       if ((this.opcode === opcode.continuation) !== this.inMessage)
         throw new WebSocketError(1002, "fragments are out of order");
-      if (payload + (this.inMessage ? this.filled : 0) > this.maxMessageBytes)
-        throw new WebSocketError(1009, "a message is too large");
+      this.messageBytes = payload + (this.inMessage ? this.messageBytes : 0);
+      if (this.messageBytes > this.maxMessageBytes) throw new WebSocketError(1009, "a message is too large");
       this.inMessage = true;
     }
     this.frameBytes = payload;
@@ -130,53 +131,26 @@ export class WebSocketReader {
 
   /** Payload bytes of the frame at hand; `remaining` is what comes after them. */
   private payload(chunk: Buffer, start: number, end: number): void {
-    if (
-      this.remaining === 0 &&
-      end - start === this.frameBytes &&
-      this.partial === null &&
-      (this.fin || this.opcode >= 8)
-    ) {
-      applyMask(chunk, start, end, this.mask);
-      return this.frameEnd(chunk, start, end);
+    applyMask(chunk, start, end, this.mask);
+    const isLast = this.remaining === 0;
+    if (this.opcode < 8) {
+      this.mask = turned(this.mask, end - start);
+      if (isLast && this.fin) this.inMessage = false;
+      return this.sink.message(chunk, start, end, isLast && this.fin);
     }
-    if (this.opcode >= 8) {
-      this.control ??= Buffer.allocUnsafe(this.frameBytes);
-      chunk.copy(this.control, this.frameBytes - this.remaining - (end - start), start, end);
-      if (this.remaining > 0) return;
-      const { control } = this;
-      this.control = null;
-      applyMask(control, 0, control.length, this.mask);
-      return this.frameEnd(control, 0, control.length);
-    }
-    const frameStart = this.filled - (this.frameBytes - this.remaining - (end - start));
-    this.partial = withRoom(this.partial, this.filled, frameStart + this.frameBytes);
-    this.filled += chunk.copy(this.partial, this.filled, start, end);
-    if (this.remaining > 0) return;
-    applyMask(this.partial, frameStart, this.filled, this.mask);
-    this.frameEnd(this.partial, 0, this.filled);
+    if (isLast && this.control === null) return this.controlFrame(chunk, start, end);
+    this.mask = turned(this.mask, end - start);
+    this.control ??= Buffer.allocUnsafe(this.frameBytes);
+    chunk.copy(this.control, this.frameBytes - this.remaining - (end - start), start, end);
+    if (!isLast) return;
+    const { control } = this;
+    this.control = null;
+    this.controlFrame(control, 0, control.length);
   }
 
-  /** The frame at hand is complete and unmasked. For data, `bytes[start..end)` is the whole message so far. */
-  private frameEnd(bytes: Buffer, start: number, end: number): void {
-    switch (this.opcode) {
-      case opcode.ping:
-        return this.sink.ping(Buffer.from(bytes.subarray(start, end)));
-      case opcode.pong:
-        return;
-      case opcode.close:
-        return this.closing(bytes, start, end);
-    }
-    if (!this.fin) return;
-    const whole = this.partial ?? bytes;
-    const from = this.partial === null ? start : 0;
-    const to = this.partial === null ? end : this.filled;
-    this.partial = null;
-    this.filled = 0;
-    this.inMessage = false;
-    this.sink.message(whole, from, to);
-  }
-
-  private closing(bytes: Buffer, start: number, end: number): void {
+  private controlFrame(bytes: Buffer, start: number, end: number): void {
+    if (this.opcode === opcode.ping) return this.sink.ping(Buffer.from(bytes.subarray(start, end)));
+    if (this.opcode === opcode.pong) return;
     this.done = true;
     if (end - start === 1) throw new WebSocketError(1002, "a close code is cut short");
     if (end === start) return this.sink.closing(1005, "");
@@ -184,10 +158,8 @@ export class WebSocketReader {
   }
 }
 
-/** A buffer of at least `needed` bytes that begins with the first `filled` of `old`. */
-function withRoom(old: Buffer | null, filled: number, needed: number): Buffer {
-  if (old !== null && old.length >= needed) return old;
-  const room = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(2 * filled, needed + 65_536)));
-  old?.copy(room, 0, 0, filled);
-  return room;
+/** The mask for what comes after `bytes` more. */
+function turned(mask: number, bytes: number): number {
+  const shift = 8 * (bytes & 3);
+  return shift === 0 ? mask : (mask >>> shift) | (mask << (32 - shift));
 }
