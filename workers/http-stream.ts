@@ -102,6 +102,10 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     if (!this.requestEnded) this.sendRequest(bytes, start, end);
   }
 
+  override room(): number {
+    return this.requestEnded ? Infinity : super.room();
+  }
+
   bodyEnd(trailers: Uint8Array | null): void {
     // A visitor may close after we did it for it.
     if (this.requestEnded) return;

@@ -113,6 +113,13 @@ export abstract class StreamFlow {
     this.visitor.pauseReading();
   }
 
+  /** How many request bytes can be sent now; 0: none, and the visitor is not read until some can. */
+  room(): number {
+    const bytes = this.outgoing?.room() ?? Infinity;
+    if (bytes === 0) this.visitor.pauseReading();
+    return bytes;
+  }
+
   /** The request ended cleanly. */
   sendRequestEnd(trailers: Uint8Array | null): void {
     if (this.outgoing === null) {

@@ -99,6 +99,10 @@ class TcpConnection extends Reads implements VisitorSide {
     this.unpause(pausedByStream);
   }
 
+  protected override room(): number {
+    return this.stream.room();
+  }
+
   received(chunk: Buffer): void {
     this.restAfterLarge(chunk.length);
     this.stream.sendRequest(chunk, 0, chunk.length);

@@ -161,6 +161,12 @@ export class LocalExchange implements AgentStream {
     if (!this.outgoing.send(bytes, start, end)) this.client.pauseReading();
   }
 
+  room(): number {
+    const bytes = this.outgoing.room();
+    if (bytes === 0) this.client.pauseReading();
+    return bytes;
+  }
+
   answerEnded(trailers: Uint8Array | null): void {
     if (this.outgoing.ended) return;
     this.outgoing.end(trailers);
@@ -248,6 +254,9 @@ class LocalAnswer implements ClientHandler {
   }
   bodyEnd(trailers: Uint8Array | null): void {
     this.exchange.answerEnded(trailers);
+  }
+  room(): number {
+    return this.exchange.room();
   }
   finished(): void {
     this.exchange.finished();

@@ -20,6 +20,8 @@ export interface ClientHandler extends BodySink {
   failed(failure: ClientFailure, detail: string): void;
   /** Some of what was written has left; `ClientConnection.backlogBytes` says what has not. */
   drained(): void;
+  /** How many body bytes it can take now; 0: none, and it has paused reading until it can. Left out: as many as come. */
+  room?(): number;
 }
 
 /** What a connection tells whoever keeps it. */
@@ -113,6 +115,10 @@ export class ClientConnection extends Reads implements BodySink {
     this.keeper.forget(this);
     this.socket?.terminate();
     this.socket = null;
+  }
+
+  protected override room(): number {
+    return this.handler?.room?.() ?? super.room();
   }
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {

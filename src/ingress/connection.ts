@@ -102,6 +102,10 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     flushCork();
   }
 
+  protected override room(): number {
+    return this.exchange?.room?.() ?? super.room();
+  }
+
   bodyData(bytes: Uint8Array, start: number, end: number): void {
     const { maxBodyBytes } = this.host.settings;
     if (this.body.received <= maxBodyBytes) return this.exchange?.bodyData(bytes, start, end);

@@ -16,6 +16,8 @@ export interface Exchange extends BodySink {
   abort(reason: string, answer?: ErrorCode): void;
   /** Some of what was written has left; `connection.backlogBytes` says what has not. */
   drained(): void;
+  /** How many body bytes it can take now; 0: none, and it has paused reading until it can. Left out: as many as come. */
+  room?(): number;
 }
 
 /** What differs between the main thread and a shard. */

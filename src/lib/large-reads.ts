@@ -37,6 +37,11 @@ export abstract class Reads {
   protected pausedBy = 0;
   private isByHand = false;
 
+  /** How many bytes may be read by hand at once. 0: none now, and whoever would take them has paused reading until it can. */
+  protected room(): number {
+    return byHandBytes;
+  }
+
   /** Bytes have arrived. They are gone after the call: keep copies, not views (but see `mayStay`). */
   abstract received(chunk: Buffer): void;
 
@@ -70,8 +75,9 @@ export abstract class Reads {
 
   private readOn(): void {
     if (!this.isByHand) return this.unpause(turn);
+    const most = this.pausedBy === turn ? Math.min(this.room(), byHandBytes) : 0;
     // Another reason came up: whoever takes it away makes it go on.
-    if (this.pausedBy !== turn) {
+    if (most === 0) {
       this.pausedBy &= ~turn;
       return;
     }
@@ -79,7 +85,7 @@ export abstract class Reads {
       space = Buffer.allocUnsafeSlow(spareBytes + byHandBytes);
       target = space.subarray(spareBytes);
     }
-    const bytes = this.socket === null ? 0 : readInto(this.socket, target, byHandBytes);
+    const bytes = this.socket === null ? 0 : readInto(this.socket, target, most);
     if (bytes === 0) return this.letGo();
     this.received(space.subarray(spareBytes, spareBytes + bytes));
     if (this.isByHand) setImmediate(() => this.readOn());

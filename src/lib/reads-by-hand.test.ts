@@ -159,6 +159,27 @@ test("a pause holds at any time, and reading goes on after it", async () => {
   expect([reader.hash.digest("hex"), pauses > 10]).toEqual([whole, true]);
 });
 
+test("no more is read by hand than there is room for, and nothing while there is none", async () => {
+  const reader = new Reader(true);
+  let asked = 0;
+  let room = Infinity;
+  Object.assign(reader, {
+    room() {
+      room = ++asked % 3 === 0 ? 0 : 1_000 * (asked % 200);
+      if (room > 0) return room;
+      reader.pause(2);
+      setImmediate(() => reader.unpause(2));
+      return 0;
+    },
+  });
+  reader.onBytes = (chunk) => {
+    if (readSpace(chunk) !== null) expect(chunk.length).toBeLessThanOrEqual(room);
+  };
+  await transfer(reader, shutDown);
+  await eventually(() => reader.heard.length > 0, "the end");
+  expect([reader.hash.digest("hex"), asked > 20]).toEqual([whole, true]);
+});
+
 test("one that is let go is read by Bun from then on", async () => {
   const reader = new Reader(true);
   let atLetGo = -1;

@@ -2,41 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { FakeSession } from "../../test/helpers/fake-session.ts";
 import { runs } from "../../test/helpers/http1-inputs.ts";
-import { readFrames } from "../../test/helpers/read-frames.ts";
-import { flushInTurns, type FlowSession, Incoming, Outgoing, WindowBudget } from "./flow.ts";
-import { DATA, END, initialWindowBytes, maxWindowBytes, ProtocolError, sessionWindowBytes, WINDOW } from "./frames.ts";
-import { Outbox } from "./outbox.ts";
-
-/** A session that keeps what its streams send, until `take`. */
-class FakeSession implements FlowSession {
-  readonly budget = new WindowBudget();
-  congested = false;
-  private messages: Buffer[] = [];
-  readonly outbox = new Outbox({
-    send: (bytes, start, end) => {
-      this.messages.push(Buffer.from(bytes.subarray(start, end)));
-      // A header in front, and a mask.
-      bytes.fill(0xdb, start - 14, end);
-    },
-  });
-
-  /** What was sent since the last call. */
-  take(): { data: string; ends: number; granted: number } {
-    this.outbox.flush();
-    const taken = { data: "", ends: 0, granted: 0 };
-    for (const message of this.messages.splice(0)) {
-      readFrames(message, {
-        frame(type, _flags, _stream, bytes, start, end) {
-          if (type === DATA) taken.data += bytes.toString("latin1", start, end);
-          else if (type === END) taken.ends++;
-          else if (type === WINDOW) taken.granted += bytes.readUInt32BE(start);
-        },
-      });
-    }
-    return taken;
-  }
-}
+import { Incoming, Outgoing } from "./flow.ts";
+import { initialWindowBytes, maxWindowBytes, ProtocolError, sessionWindowBytes } from "./frames.ts";
 
 const text = (length: number): Buffer => Buffer.alloc(length, "abcdefghijklmnopqrstuvwxyz");
 
@@ -76,6 +45,24 @@ describe("sending", () => {
     session.congested = false;
     expect(outgoing.flush()).toBe(true);
     expect(session.take().data).toBe("abcdefghij");
+  });
+
+  test("who asks first how much can leave keeps nothing: it waits for credit, or for the socket, until flush says so", () => {
+    const session = new FakeSession();
+    const outgoing = new Outgoing(session, 1, 10);
+    expect([outgoing.room(), outgoing.waits]).toEqual([10, false]);
+    outgoing.send(text(10), 0, 10);
+    expect([outgoing.room(), outgoing.waits, outgoing.flush()]).toEqual([0, true, false]);
+    outgoing.grant(5);
+    expect([outgoing.flush(), outgoing.waits, outgoing.room()]).toEqual([true, false, 5]);
+    session.congested = true;
+    expect([outgoing.room(), outgoing.flush(), outgoing.waits]).toEqual([0, false, true]);
+    session.congested = false;
+    expect([outgoing.flush(), outgoing.waits]).toEqual([true, false]);
+    session.congested = true;
+    outgoing.room();
+    outgoing.end(null);
+    expect([outgoing.waits, session.take().ends]).toEqual([false, 1]);
   });
 
   test("the caller's bytes may be reused after the call", () => {
@@ -207,38 +194,6 @@ test("any mix of sizes, backlogs and congestion: in order, complete, never more 
     ),
     { numRuns: runs(300) },
   );
-});
-
-describe("turns", () => {
-  const streamsOf = (...names: string[]) =>
-    new Map(names.map((name, id) => [id, { name, hasQueued: true }] as [number, { name: string; hasQueued: boolean }]));
-
-  test("streams that never run dry don't keep a small one from its turn", () => {
-    const session = { congested: false };
-    const streams = streamsOf("large", "larger", "small");
-    const served: string[] = [];
-    for (let drained = 0; drained < 4; drained++) {
-      session.congested = false;
-      flushInTurns(session, streams, (stream) => {
-        served.push(stream.name);
-        if (stream.name === "small") stream.hasQueued = false;
-        session.congested = true;
-      });
-    }
-    expect(served).toEqual(["large", "larger", "small", "large"]);
-  });
-
-  test("each has one turn while the session takes all of it; who has nothing has none, and one may go meanwhile", () => {
-    const streams = streamsOf("first", "idle", "last");
-    streams.get(1)!.hasQueued = false;
-    const served: string[] = [];
-    flushInTurns({ congested: false }, streams, ({ name }) => {
-      served.push(name);
-      if (name === "first") streams.delete(0);
-    });
-    expect(served).toEqual(["first", "last"]);
-    expect([...streams.values()].map(({ name }) => name)).toEqual(["idle", "last"]);
-  });
 });
 
 describe("security", () => {

@@ -10,6 +10,8 @@ const inPlaceBytes = 16 * 1024;
 /** What a stream needs of its session. */
 export interface FlowSession {
   readonly outbox: Outbox;
+  /** All of its streams, in the order of `flushInTurns`. */
+  readonly streams: Map<number, unknown>;
   /** The socket can't take more for now: senders keep their bytes. */
   readonly congested: boolean;
   readonly budget: WindowBudget;
@@ -38,6 +40,8 @@ export class Outgoing {
   /** Where the first part of `queue` goes on. */
   private queuedAt = leadBytes;
   private queuedEnd: Uint8Array | null | undefined;
+  /** Its source waits for `room`. */
+  private isStalled = false;
   /** END was sent. */
   ended = false;
 
@@ -47,9 +51,21 @@ export class Outgoing {
     public credit: number,
   ) {}
 
-  /** Something waits for credit. */
+  /** Something waits for credit, or for the socket. */
   get waits(): boolean {
-    return this.queue !== null || this.queuedEnd !== undefined;
+    return this.queue !== null || this.queuedEnd !== undefined || this.isStalled;
+  }
+
+  /** How many bytes can leave now, for whoever reads them only then. 0: none, and its source is to be paused until `flush` says true. */
+  room(): number {
+    const { session, id } = this;
+    this.isStalled = this.queue !== null || this.credit === 0 || session.congested;
+    if (this.isStalled) return 0;
+    // It has its turn now: others that wait for the socket come first the next time.
+    const stream = session.streams.get(id);
+    session.streams.delete(id);
+    session.streams.set(id, stream);
+    return this.credit;
   }
 
   /** Sends a view; false when some of it had to be kept. */
@@ -71,6 +87,7 @@ export class Outgoing {
 
   /** Ends the direction, behind what is kept. `trailers`: field lines, or null. */
   end(trailers: Uint8Array | null): void {
+    this.isStalled = false;
     if (this.queue !== null) this.queuedEnd = trailers === null ? null : Buffer.from(trailers);
     else this.pushEnd(trailers);
   }
@@ -90,6 +107,8 @@ export class Outgoing {
       this.queuedAt = leadBytes;
     }
     this.queue = null;
+    if (this.isStalled && (this.credit === 0 || this.session.congested)) return false;
+    this.isStalled = false;
     if (this.queuedEnd !== undefined) {
       const trailers = this.queuedEnd;
       this.queuedEnd = undefined;

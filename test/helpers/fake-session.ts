@@ -1,0 +1,37 @@
+// The session under streams, without a socket.
+
+import { type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
+import { DATA, END, WINDOW } from "../../src/protocol/frames.ts";
+import { Outbox } from "../../src/protocol/outbox.ts";
+import { readFrames } from "./read-frames.ts";
+
+/** A session that keeps what its streams send, until `take`. */
+export class FakeSession implements FlowSession {
+  readonly budget = new WindowBudget();
+  readonly streams = new Map<number, unknown>();
+  congested = false;
+  private messages: Buffer[] = [];
+  readonly outbox = new Outbox({
+    send: (bytes, start, end) => {
+      this.messages.push(Buffer.from(bytes.subarray(start, end)));
+      // A header in front, and a mask.
+      bytes.fill(0xdb, start - 14, end);
+    },
+  });
+
+  /** What was sent since the last call. */
+  take(): { data: string; ends: number; granted: number } {
+    this.outbox.flush();
+    const taken = { data: "", ends: 0, granted: 0 };
+    for (const message of this.messages.splice(0)) {
+      readFrames(message, {
+        frame(type, _flags, _stream, bytes, start, end) {
+          if (type === DATA) taken.data += bytes.toString("latin1", start, end);
+          else if (type === END) taken.ends++;
+          else if (type === WINDOW) taken.granted += bytes.readUInt32BE(start);
+        },
+      });
+    }
+    return taken;
+  }
+}
