@@ -104,9 +104,10 @@ export function freeLarge(chunk: Uint8Array): void {
   (chunk.buffer as ArrayBuffer).transfer(0);
 }
 
-/** Whether a view of received bytes stays what it is after `received`: their memory is neither given back nor read into again. */
-export function mayStay(view: Uint8Array): boolean {
-  return view.buffer.byteLength < worthFreeing;
+/** Whether received bytes stay what they are after `received`: their memory is neither given back nor read into again. */
+export function mayStay(bytes: Uint8Array): boolean {
+  // Not `bytes.buffer`: a small array has none until it is asked for.
+  return bytes.byteOffset === 0 && bytes.byteLength < worthFreeing;
 }
 
 /**
