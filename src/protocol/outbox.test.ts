@@ -126,7 +126,7 @@ describe("frames", () => {
 describe("sending", () => {
   test("one message per turn for all that was written in it", async () => {
     const { outbox, messages } = collected();
-    for (let stream = 1; stream <= 50; stream++) {
+    for (let stream = 1; stream <= 15; stream++) {
       outbox.frame(HEAD, FIN, stream, Buffer.from("x"), 0, 1);
       outbox.window(stream, 1);
     }
@@ -144,6 +144,16 @@ describe("sending", () => {
     const { outbox, messages } = collected();
     putBody(outbox, 1, Buffer.alloc(200_000), 0, 200_000, false);
     expect(messages.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test("sixteen frames are sent before the turn ends, with the control frames that wait", async () => {
+    const { outbox, messages, frames } = collected();
+    outbox.window(1, 1);
+    for (let stream = 1; stream <= 40; stream++) outbox.empty(END, 0, stream);
+    expect(messages).toHaveLength(2);
+    await turn();
+    expect(messages).toHaveLength(3);
+    expect(frames().map(({ stream }) => stream)).toEqual([1, ...Array.from({ length: 40 }, (_, i) => i + 1)]);
   });
 
   test("control frames go ahead of data, in one message with little data, in one of their own with much", () => {

@@ -6,6 +6,8 @@ import { headerBytes, RESET, WINDOW, writeU32 } from "./frames.ts";
 const capacity = 128 * 1024;
 /** A message is sent before the turn ends once it has grown to this. */
 const sendAtBytes = 64 * 1024;
+/** Or holds so many frames of streams: the other end, on another processor, shall not wait for all that this turn still brings. */
+const sendAtFrames = 16;
 const controlCapacity = 16 * 1024;
 
 /** Data is moved behind control frames for a joint message while it is at most this long. */
@@ -33,6 +35,7 @@ export interface OutboxSink {
 export class Outbox {
   private data: Buffer | null = null;
   private dataEnd = headroomBytes;
+  private dataFrames = 0;
   private control: Buffer | null = null;
   private controlEnd = headroomBytes;
   private scheduled = false;
@@ -56,7 +59,8 @@ export class Outbox {
   commit(type: number, flags: number, stream: number, bytes: number): void {
     writeHeader(this.data!, this.dataEnd, type, flags, stream, bytes);
     this.dataEnd += headerBytes + bytes;
-    if (this.dataEnd >= sendAtBytes) this.flush();
+    this.dataFrames++;
+    if (this.dataEnd >= sendAtBytes || this.dataFrames >= sendAtFrames) this.flush();
     else this.schedule();
   }
 
@@ -116,6 +120,7 @@ export class Outbox {
     this.data = null;
     this.control = null;
     this.dataEnd = headroomBytes;
+    this.dataFrames = 0;
     this.controlEnd = headroomBytes;
     if (control !== null && data !== null && dataEnd - headroomBytes <= joinBytes) {
       // One system call for both: control first.
