@@ -23,7 +23,9 @@ const libraryNames = isLinux
     ? ["/usr/lib/libSystem.B.dylib"]
     : [];
 
-const libc = openLibrary();
+/** Undefined until it is needed: opening it takes some ms, which an agent that moves little never spends. */
+let opened: Library<typeof prototypes>["symbols"] | null | undefined;
+
 /** POLLHUP in `revents`, the upper half of the second word. */
 const hangUpBit = 0x10 << 16;
 const pollIn = 0x01;
@@ -33,7 +35,9 @@ const askForBytes = pollIn | (isLinux ? 0x2000 : 0);
 const pollEntry = new Int32Array(2);
 
 /** Whether this platform can duplicate descriptors and tell sockets apart, without which connections stay where they are. */
-export const canMove: boolean = libc !== null && hasInodes();
+export function canMove(): boolean {
+  return library() !== null && hasInodes();
+}
 
 /** The descriptor under a Bun socket or listener; -1 once it is closed. */
 export function descriptorOf(socket: object): number {
@@ -46,6 +50,7 @@ export function descriptorOf(socket: object): number {
  * The caller closes it, or gives it to somebody who does.
  */
 export function duplicate(fd: number): number {
+  const libc = library();
   if (libc === null) return -1;
   if (isLinux) return libc.fcntl(fd, 1030 /* F_DUPFD_CLOEXEC */, 0);
   // `fcntl` takes its third argument on the stack on Apple silicon, where FFI would put it into a register.
@@ -54,11 +59,12 @@ export function duplicate(fd: number): number {
 
 /** Closes a descriptor that no Bun object owns; false when it was not open. Never call it twice for one descriptor. */
 export function closeDescriptor(fd: number): boolean {
-  return libc !== null && libc.close(fd) === 0;
+  return library()?.close(fd) === 0;
 }
 
 /** Two connected stream sockets, closed on exec; null when the process has no descriptors left. Both belong to the caller. */
 export function createPair(): [number, number] | null {
+  const libc = library();
   if (libc === null) return null;
   const pair = new Int32Array(2);
   const streamType = 1 /* SOCK_STREAM */ | (isLinux ? 0o2000000 /* SOCK_CLOEXEC */ : 0);
@@ -70,6 +76,7 @@ export function createPair(): [number, number] | null {
 /** Whether the peer of a socket is gone for good (not just half-closed). Bun does not tell of a socket pair's while it is paused. */
 export function hasHungUp(socket: object): boolean {
   const fd = descriptorOf(socket);
+  const libc = library();
   if (libc === null || fd < 0) return false;
   pollEntry[0] = fd;
   pollEntry[1] = 0;
@@ -82,6 +89,7 @@ export function hasHungUp(socket: object): boolean {
  */
 export function readInto(socket: object, out: Uint8Array, maxBytes: number): number {
   const fd = descriptorOf(socket);
+  const libc = library();
   if (libc === null || fd < 0) return 0;
   pollEntry[0] = fd;
   pollEntry[1] = askForBytes;
@@ -92,13 +100,14 @@ export function readInto(socket: object, out: Uint8Array, maxBytes: number): num
 
 /** Raises the backlog of a listening socket (Bun fixes it at 512). The kernel still caps it (`net.core.somaxconn`). */
 export function widenBacklog(fd: number, backlog: number): boolean {
-  return libc !== null && libc.listen(fd, backlog) === 0;
+  return library()?.listen(fd, backlog) === 0;
 }
 
 /** The port that a TCP socket is bound to (Bun knows it only of listeners that it opened itself); null when the platform does not say. */
 export function portOf(fd: number): number | null {
   const address = new Uint8Array(128);
   const length = new Int32Array([address.length]);
+  const libc = library();
   if (libc === null || libc.getsockname(fd, address, length) !== 0) return null;
   // Behind the family, in network order, in IPv4 and IPv6 addresses alike.
   return address[2]! * 256 + address[3]! || null;
@@ -126,8 +135,15 @@ export function openDescriptors(): number[] {
 /** How many descriptors this process may hold (the soft limit); 1024 when the platform does not say. */
 export function descriptorLimit(): number {
   const limits = new BigUint64Array(2);
+  const libc = library();
   if (libc === null || libc.getrlimit(isLinux ? 7 : 8 /* RLIMIT_NOFILE */, limits) !== 0) return 1024;
   return Number(limits[0]);
+}
+
+/** The C library; null when it can't be had. */
+function library(): Library<typeof prototypes>["symbols"] | null {
+  if (opened === undefined) opened = openLibrary();
+  return opened;
 }
 
 function openLibrary(): Library<typeof prototypes>["symbols"] | null {
@@ -143,7 +159,7 @@ function openLibrary(): Library<typeof prototypes>["symbols"] | null {
 }
 
 function closeOnExec(fd: number): number {
-  if (fd >= 0) libc?.ioctl(fd, 0x20006601 /* FIOCLEX */);
+  if (fd >= 0) library()?.ioctl(fd, 0x20006601 /* FIOCLEX */);
   return fd;
 }
 

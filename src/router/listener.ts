@@ -59,7 +59,7 @@ export function listenPublic(options: ListenerOptions): PublicListener {
 
 function open(options: ListenerOptions, tls: TLSOptions | null, fd: number | null): TCPSocketListener<SocketOwner> {
   const secure = tls !== null;
-  const pump = secure || options.pump || !canMove;
+  const pump = secure || options.pump || !canMove();
   const start = (socket: Socket<SocketOwner>): void => accept(options, socket, secure, pump);
   const socket = {
     ...ownerHandlers,
