@@ -1,10 +1,24 @@
 // Bytes on their way out of one socket: written through at once, kept in order when the kernel takes no more.
 
+import { copyBytes } from "./bytes.ts";
+
 /** The part of a Bun socket that sending needs. */
 export interface SendSocket {
   write(bytes: Uint8Array, offset: number, length: number): number;
   shutdown(): void;
 }
+
+/** Bytes that wait: `buffer[at..end)`. */
+interface Part {
+  readonly buffer: Buffer;
+  at: number;
+  readonly end: number;
+}
+
+/** Much is kept in buffers of this size, which are used again: a bulk transfer leaves no garbage. */
+const partBytes = 64 * 1024;
+const freeParts: Buffer[] = [];
+const maxFree = 32;
 
 /**
  * Not bounded itself: whoever writes looks at `bytes` and stops its source. `null` as socket means not connected yet.
@@ -15,8 +29,7 @@ export class SendQueue {
   /** Our direction is closed. Bun tells the peer's FIN from here on by `close` without an error only, no longer by `end`. */
   hasShut = false;
   /** Made when something has to wait; most sockets never need it. */
-  private parts: Buffer[] | null = null;
-  private offset = 0;
+  private parts: Part[] | null = null;
   private shutting = false;
 
   /** Writes a view (copied only when it must wait). Returns how many of its bytes left at once. */
@@ -27,7 +40,8 @@ export class SendQueue {
       if (sent < 0) sent = 0;
       if (sent === end - start) return sent;
     }
-    (this.parts ??= []).push(Buffer.from(view.subarray(start + sent, end)));
+    const parts = (this.parts ??= []);
+    for (let at = start + sent; at < end; at += partBytes) parts.push(keep(view, at, Math.min(end, at + partBytes)));
     this.bytes += end - start - sent;
     return sent;
   }
@@ -36,13 +50,13 @@ export class SendQueue {
   flush(socket: SendSocket): boolean {
     for (const { parts } = this; parts !== null && this.bytes > 0;) {
       const part = parts[0]!;
-      const sent = socket.write(part, this.offset, part.length - this.offset);
+      const sent = socket.write(part.buffer, part.at, part.end - part.at);
       if (sent <= 0) return false;
       this.bytes -= sent;
-      this.offset += sent;
-      if (this.offset < part.length) return false;
+      part.at += sent;
+      if (part.at < part.end) return false;
       parts.shift();
-      this.offset = 0;
+      giveBack(part);
     }
     this.parts = null;
     if (this.shutting) {
@@ -65,8 +79,20 @@ export class SendQueue {
 
   /** Forgets what waits. */
   clear(): void {
+    this.parts?.forEach(giveBack);
     this.parts = null;
     this.bytes = 0;
-    this.offset = 0;
   }
+}
+
+function keep(view: Uint8Array, start: number, end: number): Part {
+  const bytes = end - start;
+  const isMuch = bytes > partBytes / 2;
+  const buffer = isMuch ? (freeParts.pop() ?? Buffer.allocUnsafeSlow(partBytes)) : Buffer.allocUnsafe(bytes);
+  copyBytes(view, start, end, buffer, 0);
+  return { buffer, at: 0, end: bytes };
+}
+
+function giveBack({ buffer }: Part): void {
+  if (buffer.length === partBytes && freeParts.length < maxFree) freeParts.push(buffer);
 }
