@@ -1,6 +1,7 @@
 // Bytes on their way out of one socket: written through at once, kept in order when the kernel takes no more.
 
 import { copyBytes } from "./bytes.ts";
+import { freeLarge } from "./large-reads.ts";
 
 /** The part of a Bun socket that sending needs. */
 export interface SendSocket {
@@ -12,10 +13,10 @@ export interface SendSocket {
 interface Part {
   readonly buffer: Buffer;
   at: number;
-  readonly end: number;
+  end: number;
 }
 
-/** Much is kept in buffers of this size, which are used again: a bulk transfer leaves no garbage. */
+/** Much is kept in buffers of this size, filled to their end and used again: a bulk transfer leaves no garbage. */
 const partBytes = 64 * 1024;
 const freeParts: Buffer[] = [];
 const maxFree = 32;
@@ -41,7 +42,13 @@ export class SendQueue {
       if (sent === end - start) return sent;
     }
     const parts = (this.parts ??= []);
-    for (let at = start + sent; at < end; at += partBytes) parts.push(keep(view, at, Math.min(end, at + partBytes)));
+    for (let at = start + sent; at < end;) {
+      let last = parts.at(-1);
+      if (last === undefined || last.end === last.buffer.length) parts.push((last = partFor(end - at)));
+      const stop = Math.min(end, at + last.buffer.length - last.end);
+      last.end = copyBytes(view, at, stop, last.buffer, last.end);
+      at = stop;
+    }
     this.bytes += end - start - sent;
     return sent;
   }
@@ -85,14 +92,14 @@ export class SendQueue {
   }
 }
 
-function keep(view: Uint8Array, start: number, end: number): Part {
-  const bytes = end - start;
+/** An empty one, where `bytes` more are to be kept. */
+function partFor(bytes: number): Part {
   const isMuch = bytes > partBytes / 2;
   const buffer = isMuch ? (freeParts.pop() ?? Buffer.allocUnsafeSlow(partBytes)) : Buffer.allocUnsafe(bytes);
-  copyBytes(view, start, end, buffer, 0);
-  return { buffer, at: 0, end: bytes };
+  return { buffer, at: 0, end: 0 };
 }
 
 function giveBack({ buffer }: Part): void {
   if (buffer.length === partBytes && freeParts.length < maxFree) freeParts.push(buffer);
+  else freeLarge(buffer);
 }
