@@ -63,6 +63,8 @@ describe("sending", () => {
     outgoing.room();
     outgoing.end(null);
     expect([outgoing.waits, session.take().ends]).toEqual([false, 1]);
+    // Who asks is not entered in the session's table by that.
+    expect(session.streams.size).toBe(0);
   });
 
   test("the caller's bytes may be reused after the call", () => {

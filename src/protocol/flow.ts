@@ -63,8 +63,7 @@ export class Outgoing {
     if (this.isStalled) return 0;
     // It has its turn now: others that wait for the socket come first the next time.
     const stream = session.streams.get(id);
-    session.streams.delete(id);
-    session.streams.set(id, stream);
+    if (session.streams.delete(id)) session.streams.set(id, stream);
     return this.credit;
   }
 
