@@ -225,8 +225,11 @@ describe("the stream", () => {
     await page.getByText("aging", { exact: true }).waitFor();
     await tab.check();
     await tab.shot("not-up-to-date");
-    relay.resume();
+    // Before the server is back: the page would find it by itself, and the button be gone.
+    const asked = page.waitForRequest((request) => request.url().includes("/admin/tunnels"));
     await bar.getByRole("button", { name: "Try again" }).click();
+    await asked;
+    relay.resume();
     await bar.waitFor({ state: "detached", timeout: 30_000 });
     await isLive(page);
   });
