@@ -3,7 +3,7 @@
 import { readInto } from "./descriptor.ts";
 
 /** Bun reads half a mebibyte at a time, and a socket that always has so much up to eleven times before it looks at another one. */
-const largeBytes = 128 * 1024;
+const largeBytes = 256 * 1024;
 
 /** Of `Reads`: it has sent much in this turn, and others wait. */
 const turn = 1;
