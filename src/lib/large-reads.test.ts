@@ -5,7 +5,7 @@ import { freeLarge, Reads } from "./large-reads.ts";
 
 class Reader extends Reads {
   readonly log: string[] = [];
-  readonly socket = { pause: () => this.log.push("pause"), resume: () => this.log.push("resume") };
+  readonly socket = { pause: () => this.log.push("pause"), resume: () => this.log.push("resume"), terminate() {} };
   override received(): void {}
   override pause(reason: number): void {
     super.pause(reason);

@@ -23,6 +23,7 @@ let target: Buffer;
 export interface ReadSocket {
   pause(): unknown;
   resume(): unknown;
+  terminate(): unknown;
 }
 
 /**
@@ -90,7 +91,13 @@ export abstract class Reads {
     }
     const bytes = this.socket === null ? 0 : readInto(this.socket, target, most);
     if (bytes === 0) return this.letGo();
-    this.received(space.subarray(spareBytes, spareBytes + bytes));
+    try {
+      this.received(space.subarray(spareBytes, spareBytes + bytes));
+    } catch {
+      // As the `error` handler of its socket would, which hears only of what Bun has called: it costs that connection, not the thread.
+      this.isByHand = false;
+      return void this.socket?.terminate();
+    }
     if (this.isByHand) setImmediate(() => this.readOn());
   }
 }

@@ -205,6 +205,17 @@ describe("security", () => {
     }
   });
 
+  test("a throw while bytes are dealt with costs that connection only", async () => {
+    const [broken, other] = [new Reader(true), new Reader(true)];
+    broken.onBytes = (chunk) => {
+      if (readSpace(chunk) !== null) throw new Error("as asked");
+    };
+    await Promise.all([transfer(broken, shutDown), transfer(other, shutDown)]);
+    await eventually(() => broken.heard.length > 0 && other.heard.length > 0, "both ends");
+    expect([broken.heard.at(-1), other.hash.digest("hex")]).toEqual(["close", whole]);
+    expect(broken.bytes).toBeLessThan(totalBytes);
+  });
+
   test("reading by hand doesn't swallow a reset that arrives at the same moment", async () => {
     const [reader, peer] = [new Reader(true), Promise.withResolvers<Socket<{ at: number }>>()];
     await transfer(reader, peer.resolve);
