@@ -122,12 +122,13 @@ export abstract class StreamFlow {
 
   /** The request ended cleanly. */
   sendRequestEnd(trailers: Uint8Array | null): void {
-    if (this.outgoing === null) {
+    const { outgoing } = this;
+    if (outgoing === null) {
       this.earlyEnd = trailers === null ? null : Buffer.from(trailers);
       return;
     }
-    this.outgoing.end(trailers);
-    if (this.outgoing.ended) this.requestSent();
+    outgoing.end(trailers);
+    if (outgoing.ended) this.requestSent();
   }
 
   /** OPEN was written, credit arrived, or the session can take more. */

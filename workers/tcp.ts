@@ -115,13 +115,14 @@ class TcpConnection extends Reads implements VisitorSide {
   }
 
   ended(): void {
-    this.stream.visitorEnded();
+    if (this.out.isBroken) this.destroy();
+    else this.stream.visitorEnded();
   }
 
   closed(error?: Error): void {
     if (!this.open) return;
     this.open = false;
-    if (this.out.hasShut && error === undefined) this.stream.visitorEnded();
+    if (this.out.hasShut && error === undefined && !this.out.isBroken) this.stream.visitorEnded();
     else this.stream.visitorGone();
     this.release();
     if (this.tunnel === null) return;

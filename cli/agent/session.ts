@@ -55,7 +55,6 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
   private leaving = false;
   private over = false;
   private lastId = 0;
-  /** The message at hand held an OPEN frame. */
   private readonly frames = new FrameReader(this);
   private readonly liveness = new Liveness(this.outbox, 10_000 * patience, 25_000);
   private timer: ReturnType<typeof setInterval>;

@@ -220,6 +220,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private async registerAndDial(): Promise<void> {
     // While it waited.
     if (this.stopping) return;
+    this.hasLostMore = false;
     this.generation ||= this.identity.nextGeneration();
     const { agentId } = this.identity;
     const subdomain = this.spec.subdomain ?? (this.registration?.subdomain || null);

@@ -184,6 +184,7 @@ export class ClientConnection extends Reads implements BodySink {
 
   /** The peer half-closed. */
   end(): void {
+    if (this.out.isBroken) return this.closedBySocket();
     this.ended = true;
     if (this.raw) return this.handler?.bodyEnd(null);
     if (this.handler !== null && this.inBody && this.body.closed()) {
@@ -198,7 +199,7 @@ export class ClientConnection extends Reads implements BodySink {
 
   closedBySocket(error?: Error): void {
     if (this.closed) return;
-    if (this.raw && !this.ended && this.out.hasShut && error === undefined) {
+    if (this.raw && !this.ended && this.out.hasShut && error === undefined && !this.out.isBroken) {
       this.ended = true;
       this.handler?.bodyEnd(null);
     }

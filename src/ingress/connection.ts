@@ -132,6 +132,8 @@ export class VisitorConnection extends MovableSocket implements BodySink {
 
   /** The visitor half-closed. */
   ended(): void {
+    // A reset that a write of ours was told of.
+    if (this.out.isBroken) return this.leave("the visitor closed the connection");
     this.halfClosed = true;
     if (this.phase === "raw") this.exchange?.bodyEnd(null);
     else if (this.phase === "closing") {
@@ -143,7 +145,8 @@ export class VisitorConnection extends MovableSocket implements BodySink {
 
   /** The socket is closed (also when it was moved). */
   closed(error?: Error): void {
-    const isEnd = this.phase === "raw" && this.out.hasShut && !this.halfClosed && error === undefined;
+    const isEnd =
+      this.phase === "raw" && this.out.hasShut && !this.out.isBroken && !this.halfClosed && error === undefined;
     this.phase = "closed";
     this.unpause(pausedByExchange);
     this.socket = null;

@@ -29,6 +29,8 @@ export class SendQueue {
   bytes = 0;
   /** Our direction is closed. Bun tells the peer's FIN from here on by `close` without an error only, no longer by `end`. */
   hasShut = false;
+  /** The kernel refused a write: the connection is reset. That told us, and nobody any more: Bun says `end` then, and `close` without an error. */
+  isBroken = false;
   /** Made when something has to wait; most sockets never need it. */
   private parts: Part[] | null = null;
   private shutting = false;
@@ -37,8 +39,7 @@ export class SendQueue {
   write(socket: SendSocket | null, view: Uint8Array, start: number, end: number): number {
     let sent = 0;
     if (this.bytes === 0 && socket !== null) {
-      sent = socket.write(view, start, end - start);
-      if (sent < 0) sent = 0;
+      sent = this.take(socket.write(view, start, end - start));
       if (sent === end - start) return sent;
     }
     const parts = (this.parts ??= []);
@@ -57,8 +58,8 @@ export class SendQueue {
   flush(socket: SendSocket): boolean {
     for (const { parts } = this; parts !== null && this.bytes > 0;) {
       const part = parts[0]!;
-      const sent = socket.write(part.buffer, part.at, part.end - part.at);
-      if (sent <= 0) return false;
+      const sent = this.take(socket.write(part.buffer, part.at, part.end - part.at));
+      if (sent === 0) return false;
       this.bytes -= sent;
       part.at += sent;
       if (part.at < part.end) return false;
@@ -89,6 +90,11 @@ export class SendQueue {
     this.parts?.forEach(giveBack);
     this.parts = null;
     this.bytes = 0;
+  }
+
+  private take(sent: number): number {
+    if (sent < 0) this.isBroken = true;
+    return Math.max(0, sent);
   }
 }
 

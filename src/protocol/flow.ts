@@ -59,6 +59,7 @@ export class Outgoing {
   /** How many bytes can leave now, for whoever reads them only then. 0: none, and its source is to be paused until `flush` says true. */
   room(): number {
     const { session, id } = this;
+    if (this.ended) return Infinity;
     this.isStalled = this.queue !== null || this.credit === 0 || session.congested;
     if (this.isStalled) return 0;
     // It has its turn now: others that wait for the socket come first the next time.

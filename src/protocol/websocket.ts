@@ -72,7 +72,6 @@ export class WebSocketReader {
       const length = this.parseHeader(chunk, at, chunk.length);
       if (length > 0) return at + length;
     }
-    this.saved ??= Buffer.allocUnsafe(maxHeaderBytes);
     const before = this.savedBytes;
     this.saved ??= Buffer.allocUnsafe(maxHeaderBytes);
     const taken = chunk.copy(this.saved, before, at, Math.min(chunk.length, at + maxHeaderBytes - before));
@@ -81,7 +80,6 @@ export class WebSocketReader {
       this.savedBytes = before + taken;
       return -1;
     }
-    this.saved = null;
     this.savedBytes = 0;
     this.saved = null;
     return at + length - before;
