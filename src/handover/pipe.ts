@@ -144,7 +144,7 @@ class End extends Reads implements PipeEnd, Waiting {
     const written = this.socket.write(chunk);
     if (written === chunk.byteLength) return freeLarge(chunk);
     if (written < 0) return this.socket.terminate();
-    // Bun hands out a fresh buffer per read, so a view of it may be kept.
+    // Bun hands out a fresh buffer per read, so a view of it may be kept: an end is never `isPlain`, or it would be read by hand.
     this.#waiting.push({ chunk, at: written });
     this.#holding = true;
     holding.add(this);

@@ -87,7 +87,8 @@ export class SendQueue {
 
   /** Forgets what waits. */
   clear(): void {
-    this.parts?.forEach(giveBack);
+    // Emptied, not only forgotten: no buffer may be given back twice.
+    this.parts?.splice(0).forEach(giveBack);
     this.parts = null;
     this.bytes = 0;
   }
