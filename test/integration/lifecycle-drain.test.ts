@@ -102,10 +102,11 @@ test("agents are back by themselves after a restart and after kill -9, and the n
     again.signal(signal);
     await again.exited;
     again = await startServerProcess({ shards: 2, again: server });
-    const started = performance.now();
-    await agent.until("tunnel.ready", round + 2);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    const failed = agent.all("tunnel.retry").length;
+    await agent.until("tunnel.ready", round + 2, 30_000);
+    // It is back with the first attempt that finds the server, after a wait that it has said. One may have been under way already.
+    expect(agent.all("tunnel.retry").length - failed).toBeLessThanOrEqual(1);
     expect((await visit(server.port, "leaving", "/")).status).toBe(200);
   }
   await again[Symbol.asyncDispose]();
-});
+}, 90_000);
