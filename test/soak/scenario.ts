@@ -3,8 +3,8 @@
 export interface SoakOptions {
   /** 1 is the full size; smaller numbers shrink counts (never limits). */
   scale: number;
-  /** How long connections that must survive silence are left alone. */
-  minutes: number;
+  /** Cuts short how long connections that must survive silence are left alone; null is as long as is promised. */
+  minutes: number | null;
   /** A line for whoever watches. */
   say(line: string): void;
 }
