@@ -18,6 +18,7 @@ export const exitCodes = {
 } as const satisfies Record<string, ExitCodeRow>;
 
 const refusals: Readonly<Record<string, number>> = {
+  redirected: exitCodes.usage.exitCode,
   bad_token: exitCodes.credential.exitCode,
   unauthorized: exitCodes.credential.exitCode,
   account_inactive: exitCodes.credential.exitCode,

@@ -7,12 +7,13 @@ import { Outbox } from "../../src/protocol/outbox.ts";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { startAgent } from "./agent.ts";
 
-/** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. The n-th registration is answered after `wait(n)`. */
+/** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. The n-th registration is answered after `wait(n)`, and by it if it resolves to an answer. */
 function startPickyServer(
   refuse: (session: number) => Response | undefined = () => undefined,
-  wait: (registration: number) => Promise<void> = async () => {},
+  wait: (registration: number) => Promise<void | Response> = async () => {},
 ) {
   let sessions = 0;
+  const open = new Set<Bun.ServerWebSocket<undefined>>();
   const asked = { registrations: 0, atOnce: 0, mostAtOnce: 0 };
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -26,8 +27,9 @@ function startPickyServer(
       }
       asked.registrations++;
       asked.mostAtOnce = Math.max(asked.mostAtOnce, ++asked.atOnce);
-      await wait(asked.registrations);
+      const instead = await wait(asked.registrations);
       asked.atOnce--;
+      if (instead instanceof Response) return instead;
       const { subdomain, connections } = (await request.json()) as { subdomain: string; connections: number };
       if (subdomain.startsWith("taken"))
         return Response.json(
@@ -39,18 +41,21 @@ function startPickyServer(
       return Response.json({ subdomain, url: `http://${subdomain}`, tunnelId: "t", tickets, session });
     },
     websocket: {
-      open: (ws) =>
+      open: (ws) => {
+        open.add(ws);
         new Outbox({ send: (bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end)) }).session(
           REGISTERED,
           {
             protocol: 1,
             tunnelId: "t",
           },
-        ),
+        );
+      },
       message() {},
     },
   });
-  return { asked, server: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+  const hangUp = (): void => open.forEach((ws) => ws.terminate());
+  return { asked, server: `http://127.0.0.1:${server.port}`, hangUp, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
 function startWith(server: string, names: string[], connections = 1) {
@@ -82,6 +87,40 @@ test("the agent ends by itself when the last one is refused, with the first tunn
   await using picky = startPickyServer();
   const { agent } = startWith(picky.server, ["taken1", "taken2"]);
   expect(await agent.done).toMatchObject({ reason: "refused", message: "taken1 is taken." });
+});
+
+const redirect = (status: number, location: string) => async () =>
+  new Response("<h1>Moved</h1>", { status, headers: { location } });
+
+test.each([
+  [301, "https://tunnel.example/_tunnel/register", "to https://tunnel.example: use that as --server."],
+  [302, "https://tunnel.example:8443/login?next=%2F", "to https://tunnel.example:8443: use that as --server."],
+  [303, "//tunnel.example", "to http://tunnel.example: use that as --server."],
+  [307, "https://tunnel.example", "to https://tunnel.example: use that as --server."],
+  [308, "https://tunnel.example", "to https://tunnel.example: use that as --server."],
+  [302, "/login", "to a page of its own: it is no digit-link server, or something in front of it wants a login."],
+  [302, "javascript:alert(1)", "to nowhere: it is no digit-link server."],
+  [302, "https://", "to nowhere: it is no digit-link server."],
+])("a server that answers %d with %j is the end, and told where it leads", async (status, location, end) => {
+  await using picky = startPickyServer(undefined, redirect(status, location));
+  const { agent } = startWith(picky.server, ["web"]);
+  const message = `${picky.server} redirects ${end}`;
+  expect(await agent.done).toEqual({ reason: "refused", code: "redirected", message });
+  expect(picky.asked.registrations).toBe(1);
+});
+
+test("a redirect is no end for a tunnel that was up: a captive portal or a page of maintenance goes away", async () => {
+  await using picky = startPickyServer(undefined, async (registration) =>
+    registration === 2 ? redirect(302, "http://portal.example/login")() : undefined,
+  );
+  const { agent, events } = startWith(picky.server, ["web"]);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  picky.hangUp();
+  await eventually(() => events.filter(({ event }) => event === "tunnel.ready").length === 2, "it is up again");
+  expect(
+    events.filter(({ event }) => event === "tunnel.retry").map((event) => "reason" in event && event.reason),
+  ).toContain(`${picky.server} redirects to http://portal.example: use that as --server.`);
+  await agent.stop(0);
 });
 
 const refusal = (status: number, error: object) => () => Response.json({ error }, { status });

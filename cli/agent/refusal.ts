@@ -31,6 +31,23 @@ export function refusalOf({ status, retryAfter, body }: RefusedAnswer): Refusal 
   };
 }
 
+/** What a redirect of `asked` says; null for any other answer. It is not followed: where it leads has not been given the token by its owner. */
+export function redirection(status: number, location: string | null, asked: URL): Refusal | null {
+  if (status < 300 || status > 399 || location === null) return null;
+  const to = URL.canParse(location, asked.href) ? new URL(location, asked) : null;
+  const where =
+    to === null || !/^https?:$/.test(to.protocol)
+      ? "nowhere: it is no digit-link server"
+      : to.origin === asked.origin
+        ? "a page of its own: it is no digit-link server, or something in front of it wants a login"
+        : `${to.origin}: use that as --server`;
+  const message = `${asked.origin} redirects to ${where}.`;
+  return { code: redirected, message, retryable: false, retryAfterMs: null };
+}
+
+/** The code of a `redirection`. */
+export const redirected = "redirected";
+
 /**
  * What came instead of a 101. Null when nothing can be told from it. Only who says so plainly ends an agent: an answer without `retryable` is
  * not taken for permanent.

@@ -2,7 +2,7 @@
 
 import type { AgentOptions, TunnelSpec } from "./types.ts";
 import { proxyFor } from "./proxy-env.ts";
-import { isObject, refusalOf, type Refusal } from "./refusal.ts";
+import { isObject, redirection, refusalOf, type Refusal } from "./refusal.ts";
 
 /** What a granted registration says. */
 export interface Registration {
@@ -33,7 +33,7 @@ export interface RegisterRequest {
 
 const timeoutMs = 15_000;
 
-/** Registers once. Never rejects: no server, a proxy's page and rubbish are retryable refusals. */
+/** Registers once. Never rejects: no server, a proxy's page and rubbish are retryable refusals; a redirect is a permanent one. */
 export async function register(options: AgentOptions, request: RegisterRequest): Promise<Registration | Refusal> {
   const url = new URL("/_tunnel/register", options.server);
   let response: Response;
@@ -102,7 +102,8 @@ function granted(body: unknown, url: URL): Registration | Refusal {
 
 function refused({ status, headers }: Response, body: unknown, url: URL): Refusal {
   const refusal = refusalOf({ status, retryAfter: headers.get("retry-after"), body });
-  return refusal ?? unreachable(`${url.host} answered ${status}, but not like a digit-link server`);
+  const redirect = redirection(status, headers.get("location"), url);
+  return refusal ?? redirect ?? unreachable(`${url.host} answered ${status}, but not like a digit-link server`);
 }
 
 function unreachable(message: string): Refusal {

@@ -8,7 +8,7 @@ import { closeCode, type GoAway, newerStart } from "../../src/protocol/frames.ts
 import { replaceHost } from "./host-header.ts";
 import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
-import type { Refusal } from "./refusal.ts";
+import { redirected, type Refusal } from "./refusal.ts";
 import { register, type Registration } from "./register.ts";
 import { AgentSession } from "./session.ts";
 import type { AgentStream, OpenFrame, SessionOwner } from "./session-owner.ts";
@@ -238,7 +238,9 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     const { hasLostMore } = this;
     this.hasLostMore = false;
     if (this.stopping) return;
-    if ("code" in answer) return this.refused(answer);
+    // A server that was right once still is: a captive portal and a page of maintenance go away.
+    const isMeanwhile = "code" in answer && answer.code === redirected && this.registration !== null;
+    if ("code" in answer) return this.refused(isMeanwhile ? { ...answer, retryable: true } : answer);
     this.registration = answer;
     for (const ticket of answer.tickets.slice(0, Math.max(0, wanted))) {
       const url = new URL(answer.sessionPath, this.options.server.replace(/^http/, "ws"));
