@@ -109,7 +109,42 @@ export function describeContract(
   });
 }
 
-/** The same, and once more with requests whose connection another shard holds (workers/lender.ts): those of `open` and `ask` are such then. */
+export interface Application {
+  /** Where visitors find it; for a TCP tunnel only the port counts. */
+  url: string;
+  server: TestServer;
+}
+
+export interface ApplicationOptions {
+  /** Its name below the base domain. */
+  name: string;
+  /** Where it listens, asked once per setup. It may serve all of them. */
+  localPort(): number | Promise<number>;
+  env?: ServerEnv;
+  /** Listed ports make it a TCP tunnel. */
+  tcpPorts?: readonly number[];
+}
+
+/** Declares `body` once per setup, each with a server and an agent in front of the application. */
+export function describeApplication(options: ApplicationOptions, body: (application: () => Application) => void): void {
+  const { name, localPort, env = {}, tcpPorts } = options;
+  const isTcp = tcpPorts !== undefined;
+  describeContract(name, isTcp ? { ...env, TCP_PORTS: tcpPorts.join(",") } : env, (parties) => {
+    let agent: TestAgent | null = null;
+    let application: Application | null = null;
+    beforeAll(async () => {
+      const { server } = parties();
+      const spec = isTcp ? { protocol: "tcp" as const, subdomain: null } : {};
+      agent = await startTestAgent({ server, subdomain: name, localPort: await localPort(), spec });
+      const { port } = agent.of("tunnel.ready")[0]!;
+      application = { server, url: isTcp ? `tcp://localhost:${port}` : `http://${name}.localhost:${server.port}` };
+    });
+    afterAll(() => agent?.[Symbol.asyncDispose]());
+    body(() => application!);
+  });
+}
+
+/** `describeContract`, and once more with requests whose connection another shard holds (workers/lender.ts): those of `open` and `ask` are such then. */
 export function describeContractAndLent(name: string, env: ServerEnv, body: (parties: () => Parties) => void): void {
   describeContract(name, env, body, { ...setups, "2 shards, lent": { SHARDS: "2", [lends]: "1" } });
 }

@@ -88,6 +88,7 @@ export async function openTunnelProcess(options: TunnelAgentOptions): Promise<Pr
   const flags = ["--server", options.origin, "--connections", String(connections), "--json"];
   if (options.name !== undefined) flags.push("--subdomain", options.name);
   if (options.pool === true) flags.push("--pool");
+  if (options.hostHeader !== undefined) flags.push("--host-header", options.hostHeader);
   const main = await program("cli/main.ts");
   const child = Bun.spawn([process.execPath, main, protocol, String(options.port), ...flags], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", DIGIT_LINK_TOKEN: options.token, ...options.env },
