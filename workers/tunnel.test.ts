@@ -106,6 +106,23 @@ describe("sessions", () => {
   });
 });
 
+describe("room", () => {
+  test("there is none when no session has any, but those that leave don't count", () => {
+    const { tunnel, add } = setUp();
+    const isFull = (): boolean => tunnel.isFull;
+    expect(isFull()).toBe(false);
+    const [first, second] = [add(), add()];
+    first.hasRoom = false;
+    expect(isFull()).toBe(false);
+    second.hasRoom = false;
+    expect(isFull()).toBe(true);
+    first.leaving = true;
+    expect(isFull()).toBe(true);
+    second.leaving = true;
+    expect(isFull()).toBe(false);
+  });
+});
+
 describe("waiting", () => {
   test("visitors wait for a session, in order; more than agreed are turned away", () => {
     const { tunnel, add, open } = setUp();
@@ -124,6 +141,24 @@ describe("waiting", () => {
     expect(stream.failed).toBeNull();
     tunnel.tick(performance.now() + 1_001);
     expect([stream.failed, tunnel.streams]).toEqual(["tunnel_offline", 0]);
+  });
+
+  test("whoever waited for an agent that came back without room for all is told so, or served when there is some", () => {
+    const { tunnel, add, open } = setUp();
+    const [first, second] = [open()!, open()!];
+    const session = new FakeSession();
+    session.hasRoom = false;
+    add(session);
+    expect(session.opened).toEqual([]);
+    session.hasRoom = true;
+    session.open = function (stream, ...rest) {
+      FakeSession.prototype.open.call(this, stream, ...rest);
+      this.hasRoom = false;
+    };
+    tunnel.capacityFreed();
+    expect(session.opened).toEqual([first]);
+    tunnel.tick(performance.now() + 1_001);
+    expect(second.failed).toBe("tunnel_overloaded");
   });
 
   test("a visitor that leaves meanwhile frees its place", () => {

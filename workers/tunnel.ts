@@ -74,9 +74,19 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.ticket = ticket;
   }
 
-  /** Whether all streams that a tunnel may hold are open. */
+  /** Whether all streams that may be open are: those of a tunnel, or those of the sessions that stand. */
   get isFull(): boolean {
-    return this.streams >= this.host.settings.maxConnectionsPerTunnel;
+    return this.streams >= this.host.settings.maxConnectionsPerTunnel || this.hasFullSessions;
+  }
+
+  /** Agents are here, and none has room. One that is leaving is not here: another may come for it. */
+  private get hasFullSessions(): boolean {
+    let isHere = false;
+    for (const session of this.sessions) {
+      if (session.hasRoom) return false;
+      isHere ||= !session.leaving;
+    }
+    return isHere;
   }
 
   addSession(session: Session): void {
@@ -87,7 +97,7 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.admitWaiting();
   }
 
-  /** Opens a stream whose head is `head[0..length)`, or lets it wait while an agent may come back; false: neither. */
+  /** Opens a stream whose head is `head[0..length)`, or lets it wait while an agent may come back; false: neither. Not while `isFull`. */
   open(stream: HttpStream, head: Buffer, length: number): boolean {
     this.streams++;
     this.counters.changed = true;
@@ -215,7 +225,7 @@ export class Tunnel implements SessionOwner, CheckedService {
     // From the end, because a tick may close its session; without a copy, because thousands of tunnels are looked at each second.
     const { sessions } = this;
     for (let i = sessions.length - 1; i >= 0; i--) sessions[i]?.tick(now);
-    this.waiting?.expire(now);
+    this.waiting?.expire(now, this.hasFullSessions);
     this.health.tick(now);
   }
 

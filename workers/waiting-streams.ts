@@ -39,10 +39,12 @@ export class WaitingStreams {
     if (index >= 0) this.queue.splice(index, 1);
   }
 
-  /** Ends those whose time is up; `fail` makes them end, which removes them. */
-  expire(now: number): void {
+  /** Ends those whose time is up; `fail` makes them end, which removes them. `isFull`: an agent came back, but it had no room for all. */
+  expire(now: number, isFull: boolean): void {
     while (this.queue.length > 0 && this.queue[0]!.until <= now) {
-      this.queue.shift()!.stream.fail("tunnel_offline", "no agent came back in time");
+      const { stream } = this.queue.shift()!;
+      if (isFull) stream.fail("tunnel_overloaded", "the agents had no room in time");
+      else stream.fail("tunnel_offline", "no agent came back in time");
     }
   }
 

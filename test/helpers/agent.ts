@@ -9,6 +9,8 @@ export interface TestAgent extends AsyncDisposable {
   readonly events: AgentEvent[];
   /** Events of one kind. */
   of<K extends AgentEvent["event"]>(kind: K): Extract<AgentEvent, { event: K }>[];
+  /** Says good-bye; streams get `graceMs`. */
+  stop(graceMs: number): Promise<void>;
 }
 
 export interface TestAgentOptions {
@@ -56,7 +58,8 @@ export async function startTestAgent(options: TestAgentOptions): Promise<TestAge
   await eventually(isUp, `the agent of ${subdomain} is connected`);
   const refused = of("refused")[0];
   if (refused !== undefined) throw new Error(`the agent was refused: ${refused.message}`);
-  return { events, of, [Symbol.asyncDispose]: () => agent.stop(0) };
+  const stop = (graceMs: number): Promise<void> => agent.stop(graceMs);
+  return { events, of, stop, [Symbol.asyncDispose]: () => stop(0) };
 }
 
 /** What the agent tells its user of the first request for `path`. */

@@ -63,6 +63,24 @@ describe("security", () => {
     await eventually(async () => (again = await talk(second, "127.0.0.5")) !== null, "the place comes free");
     for (const socket of [...held, again]) socket?.destroy();
   });
+
+  test("sessions without room: a connection more is closed at once, and places come free", async () => {
+    const [port = 0] = await freePorts(1);
+    await using server = await startTestServer({ TCP_PORTS: String(port), MAX_STREAMS_PER_SESSION: "2" });
+    using echo = startEcho();
+    await using _agent = await startTestAgent({
+      ...{ server, subdomain: "narrow", localPort: echo.port, connections: 1 },
+      spec: { protocol: "tcp", subdomain: null },
+    });
+    const first = await talk(port, "127.0.0.2");
+    const second = await talk(port, "127.0.0.2");
+    expect([first, second]).not.toContain(null);
+    expect(await isRefused(port, "127.0.0.2")).toBe(true);
+    first?.destroy();
+    let again: Socket | null = null;
+    await eventually(async () => (again = await talk(port, "127.0.0.2")) !== null, "the place comes free");
+    for (const socket of [second, again as Socket | null]) socket?.destroy();
+  });
 });
 
 test("TCP_HOST: behind a proxy on this machine the ports are there for everybody all the same", async () => {
