@@ -63,14 +63,14 @@ export async function register(options: AgentOptions, request: RegisterRequest):
       proxy: proxyFor(url, process.env),
     });
   } catch (error) {
-    return unreachable(`${url.host} can't be reached (${describe(error)})`);
+    return unreachable(`${url.host} can't be reached (${unreachableText(error)})`);
   }
   const body: unknown = await response.json().catch(() => null);
   return response.ok ? granted(body, url) : refused(response, body, url);
 }
 
-/** Bun adds a question that helps nobody here. */
-function describe(error: unknown): string {
+/** Why there was no answer, in a few words. Bun adds a question that helps nobody here. */
+export function unreachableText(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/ Is the computer able to access the url\?/, "").replace(/\.$/, "");
 }

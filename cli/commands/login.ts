@@ -1,9 +1,9 @@
-// `digit-link login`: saves server and token for later, readable by the owner only.
+// `digit-link login`: saves server and token for later, readable by the owner only, unless the server refuses the token.
 
 import type { Command, Io } from "../command.ts";
-import { proxyFor } from "../agent/proxy-env.ts";
+import { checkToken } from "../agent/check-token.ts";
 import { configPath, errnoText, prepareConfigDirectory, readConfig, writeConfig } from "../config-file.ts";
-import { exitCodes } from "../exit-codes.ts";
+import { exitCodeOfRefusal, exitCodes } from "../exit-codes.ts";
 import { safe } from "../output/safe.ts";
 import { ask, askSecret, readAll } from "../prompt.ts";
 import { connectionFlags, tokenFromFlags } from "../settings.ts";
@@ -20,6 +20,7 @@ export const login: Command = {
     ["digit-link login --server URL < token.txt", "reads the token from standard input"],
   ],
   notes: [
+    "The server is asked about the token first; one that it refuses is not saved.",
     "The file is $XDG_CONFIG_HOME/digit-link/config.json (~/.config/digit-link/config.json), mode 0600.",
     "The saved token is only ever sent to the server it was saved for.",
   ],
@@ -40,19 +41,26 @@ export const login: Command = {
       return cannotSave(io, path, error);
     }
     const token = tokenFromFlags(parsed, warnings) ?? (await tokenFromInput(server));
+    const warn = (warning: string) => io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${warning}`);
+    warnings.forEach(warn);
+    const verdict = await checkToken(server, token);
+    if ("refused" in verdict) {
+      io.problem(`digit-link: Nothing was saved: ${safe(verdict.refused.message)}`);
+      return exitCodeOfRefusal(verdict.refused.code);
+    }
     try {
       writeConfig(path, { server, token });
     } catch (error) {
       return cannotSave(io, path, error);
     }
-    for (const warning of warnings) io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${warning}`);
+    const isKnown = "known" in verdict;
+    if (!isKnown)
+      warn(`${server} cannot be asked about the token now (${safe(verdict.unknown)}). It is saved unchecked.`);
+    const whose = isKnown && verdict.known !== "" ? ` of ${io.style.bold(safe(verdict.known))}` : "";
     io.out(
-      `${io.style.green("Saved")} the token for ${io.style.bold(safe(server))} in ${safe(path)} (readable by you only).`,
+      `${io.style.green("Saved")} the token${whose} for ${io.style.bold(safe(server))} in ${safe(path)} (readable by you only).`,
     );
-    const trouble = await probe(server);
-    if (trouble !== null)
-      io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${server} does not answer right now: ${trouble}.`);
-    else io.out(`The server answers. Try: ${io.style.bold("digit-link http 3000")}`);
+    if (isKnown) io.out(`Try: ${io.style.bold("digit-link http 3000")}`);
     return exitCodes.ok.exitCode;
   },
 };
@@ -72,24 +80,6 @@ async function askServer(path: string): Promise<string> {
 async function tokenFromInput(server: string): Promise<string> {
   if (process.stdin.isTTY) return parseToken(await askSecret(`Token for ${safe(server)} (not shown): `), "the input");
   return parseToken(await readAll(), "standard input");
-}
-
-/** Whether the server answers at all; null when it does. Nothing secret is sent. */
-async function probe(server: string): Promise<string | null> {
-  try {
-    const url = new URL("/health", server);
-    const proxy = proxyFor(url, process.env);
-    const response = await fetch(url, { proxy, redirect: "manual", signal: AbortSignal.timeout(5000) });
-    await response.body?.cancel();
-    return response.status === 200
-      ? null
-      : `it said ${response.status} to /health, so it may not be a digit-link server`;
-  } catch (error) {
-    const timedOut = error instanceof Error && error.name === "TimeoutError";
-    return timedOut
-      ? "no answer within 5 s"
-      : safe(error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
-  }
 }
 
 function cannotSave(io: Io, path: string, error: unknown): number {

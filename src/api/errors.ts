@@ -114,9 +114,12 @@ export function answerRefusal(refusal: AppError, request: Request, set: Settable
 }
 
 /** What the audit log calls a refused call of an agent; null: it is no such call. */
-export function agentActionOf(request: Request): "tunnel.refused" | "tunnel.release_refused" | null {
+export function agentActionOf(
+  request: Request,
+): "tunnel.refused" | "tunnel.check_refused" | "tunnel.release_refused" | null {
   const path = pathOf(request);
   if (request.method === "POST" && path === "/_tunnel/register") return "tunnel.refused";
+  if (request.method === "GET" && path === "/_tunnel/credential") return "tunnel.check_refused";
   return request.method === "DELETE" && path.startsWith("/_tunnel/") ? "tunnel.release_refused" : null;
 }
 

@@ -1,61 +1,15 @@
-// The command line as a process: help, mistakes, exit codes, login, and what a terminal shows.
+// The command line as a process: help, mistakes, exit codes, and what a terminal shows.
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createCli } from "../helpers/cli-process.ts";
 
 const program = join(import.meta.dir, "../../cli/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "digit-link-cli-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-interface Result {
-  exitCode: number;
-  out: string;
-  problems: string;
-}
-
-async function digitLink(
-  argv: string[],
-  options: { env?: Record<string, string>; input?: string } = {},
-): Promise<Result> {
-  const child = Bun.spawn([process.execPath, program, ...argv], {
-    env: { PATH: process.env.PATH ?? "", HOME: folder, XDG_CONFIG_HOME: join(folder, "config"), ...options.env },
-    stdin: options.input === undefined ? "ignore" : new TextEncoder().encode(options.input),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, problems, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  return { exitCode, out, problems };
-}
-
-/** Runs on a pseudo-terminal; answers each expected text with what a person would type. */
-async function onTerminal(
-  argv: string[],
-  talk: readonly (readonly [wait: string, type: string])[],
-  env: Record<string, string> = {},
-): Promise<{ exitCode: number; screen: string }> {
-  let screen = "";
-  let step = 0;
-  const child = Bun.spawn([process.execPath, program, ...argv], {
-    env: { PATH: process.env.PATH ?? "", HOME: folder, XDG_CONFIG_HOME: join(folder, "config"), TERM: "xterm", ...env },
-    terminal: {
-      cols: 90,
-      rows: 24,
-      data(terminal, data) {
-        screen += new TextDecoder().decode(data);
-        const next = talk[step];
-        if (next !== undefined && screen.includes(next[0])) {
-          step++;
-          terminal.write(next[1]);
-        }
-      },
-    },
-  });
-  const exitCode = await child.exited;
-  child.terminal?.close();
-  return { exitCode, screen };
-}
+const { digitLink, onTerminal } = createCli(folder);
 
 describe("help and version", () => {
   test.each([[[]], [["--help"]], [["-h"]], [["help"]]])("%j shows the program's help", async (argv) => {
@@ -142,84 +96,6 @@ describe("security", () => {
     expect([exitCode, out]).toEqual([2, ""]);
     expect(problems).toContain("One argument is enough here");
     expect(problems).not.toContain("hunter2");
-  });
-});
-
-describe("login", () => {
-  const healthy = () => Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("{}") });
-
-  test("saves what standard input gives, for its owner only, and says where", async () => {
-    await using server = healthy();
-    const config = join(folder, "from-stdin");
-    const origin = `http://127.0.0.1:${server.port}`;
-    const { exitCode, out, problems } = await digitLink(["login", origin], {
-      input: "dlt_secret\n",
-      env: { XDG_CONFIG_HOME: config },
-    });
-    const path = join(config, "digit-link", "config.json");
-    expect([exitCode, problems]).toEqual([0, ""]);
-    expect(out).toContain(path);
-    expect(out).toContain("The server answers.");
-    expect(out).not.toContain("dlt_secret");
-    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual({ server: origin, token: "dlt_secret" });
-    expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
-  });
-
-  test("asks on a terminal and shows nothing of the token", async () => {
-    await using server = healthy();
-    const config = join(folder, "from-terminal");
-    const { exitCode, screen } = await onTerminal(
-      ["login"],
-      [
-        ["Server (https://…): ", `127.0.0.1:${server.port}\n`],
-        ["(not shown): ", "dlt_wronG\u007f\u0015dlt_typeX\u007fd\r"],
-      ],
-      { XDG_CONFIG_HOME: config },
-    );
-    expect(exitCode).toBe(0);
-    expect(screen).not.toContain("dlt_");
-    const saved = JSON.parse(readFileSync(join(config, "digit-link", "config.json"), "utf8"));
-    expect(saved).toEqual({ server: `http://127.0.0.1:${server.port}`, token: "dlt_typed" });
-  });
-
-  test("Ctrl-C while asking saves nothing", async () => {
-    const config = join(folder, "interrupted");
-    const { exitCode } = await onTerminal(["login", "https://a.example"], [["(not shown): ", "dlt_\u0003"]], {
-      XDG_CONFIG_HOME: config,
-    });
-    expect(exitCode).toBe(130);
-    expect(existsSync(join(config, "digit-link", "config.json"))).toBe(false);
-  });
-
-  test("a server that does not answer is a warning, not a failure", async () => {
-    const config = join(folder, "unreachable");
-    const { exitCode, problems } = await digitLink(["login", "http://127.0.0.1:1"], {
-      input: "t",
-      env: { XDG_CONFIG_HOME: config },
-    });
-    expect(exitCode).toBe(0);
-    expect(problems).toContain("warning: http://127.0.0.1:1 does not answer right now");
-    expect(existsSync(join(config, "digit-link", "config.json"))).toBe(true);
-  });
-
-  test("a place that cannot be written fails with one sentence", async () => {
-    const config = join(folder, "blocked");
-    writeFileSync(config, "a file where a directory should be");
-    const { exitCode, problems } = await digitLink(["login", "http://127.0.0.1:1"], {
-      input: "t",
-      env: { XDG_CONFIG_HOME: config },
-    });
-    expect(exitCode).toBe(1);
-    expect(problems).toMatch(/^digit-link: Nothing was saved: .*config\.json cannot be written: .*\.\n$/);
-  });
-
-  test.each([
-    ["", "Standard input holds no token."],
-    ["two words", "Standard input holds something that is no token; a token is one word of printable characters."],
-  ])("no token in %j", async (input, sentence) => {
-    const { exitCode, problems } = await digitLink(["login", "http://127.0.0.1:1"], { input });
-    expect([exitCode, problems]).toEqual([2, `digit-link: ${sentence}\n`]);
   });
 });
 

@@ -1,4 +1,4 @@
-// POST /_tunnel/register and DELETE /_tunnel/{id} as agents call them: answers, refusals, the limiter of wrong tokens.
+// POST /_tunnel/register, GET /_tunnel/credential and DELETE /_tunnel/{id} as agents call them: answers, refusals, the limiter of wrong tokens.
 
 import { describe, expect, test } from "bun:test";
 import { createToken } from "../../src/auth/tokens.ts";
@@ -6,7 +6,7 @@ import { createTunnelRoutes } from "../../src/api/tunnels/routes.ts";
 import type { AuditEntry } from "../../src/observe/audit.ts";
 import { createTestApi, unnamed } from "../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
-import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
+import { addAccount, addKey, addOrganization, openTestRegistry } from "../helpers/test-registry.ts";
 
 async function setUp(database: TestDatabase, env: Record<string, string> = {}) {
   const at = await openTestRegistry(database, { env: { AGENT_WHITELIST: "203.0.113.0/24", ...env } });
@@ -20,6 +20,8 @@ async function setUp(database: TestDatabase, env: Record<string, string> = {}) {
         body: { agentId: "agent-one", generation: 1, version: "1.0.0", ...body },
         address,
       }),
+    check: (token: string, address?: string) =>
+      api.call("GET", "/_tunnel/credential", { ...bearer(token), ...(address === undefined ? {} : { address }) }),
     giveUp: (token: string, id: string) => api.call("DELETE", `/_tunnel/${id}`, bearer(token)),
     async [Symbol.asyncDispose]() {
       await at[Symbol.asyncDispose]();
@@ -69,6 +71,34 @@ describeEngines("the agents' calls", (open) => {
     expect((await one.register(ada.token, { protocol: "tcp" })).body).toMatchObject({
       error: { code: "protocol_unavailable" },
     });
+  });
+
+  test("a credential can be checked from anywhere, and opens nothing", async () => {
+    await using fresh = await open();
+    await using one = await setUp(fresh);
+    const ada = await addAccount(fresh, "ada", await addOrganization(fresh, "acme"));
+    const key = await addKey(fresh, ada.orgId!);
+    const visitors = await addKey(fresh, ada.orgId!, { scope: "visitor" });
+    const gone = await addAccount(fresh, "gone");
+    await fresh.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", gone.id).execute();
+    for (const address of ["203.0.113.7", "192.0.2.1"])
+      expect(await one.check(ada.token, address)).toMatchObject({ status: 200, body: { success: true, name: "ada" } });
+    expect(await one.check(key.token)).toMatchObject({ status: 200, body: { success: true } });
+    const refused: [token: string, status: number, code: string][] = [
+      [createToken("dlt"), 401, "bad_token"],
+      ["anything", 401, "bad_token"],
+      [visitors.token, 403, "scope_forbidden"],
+      [gone.token, 403, "account_inactive"],
+    ];
+    for (const [token, status, code] of refused)
+      expect(await one.check(token)).toMatchObject({ status, body: { error: { code, retryable: false } } });
+    expect(one.at.registry.live()).toEqual([]);
+    expect(one.api.audited.map(({ action, reason }) => `${action} ${reason}`)).toEqual(
+      refused.map(([, , code]) => `tunnel.check_refused ${code}`),
+    );
+    for (let i = 0; i < 10; i++) await one.check(`guess-${i}`);
+    expect((await one.check("guess")).status).toBe(429);
+    expect((await one.check(ada.token)).status).toBe(200);
   });
 
   test("fields out of bounds and fields that nobody knows are refused before anything is judged", async () => {

@@ -1,4 +1,4 @@
-// The two calls of agents: register, and give a tunnel up.
+// The calls of agents: register, check a credential, and give a tunnel up.
 
 import { t } from "elysia";
 import { bearerOf, parseToken } from "../../auth/tokens.ts";
@@ -53,7 +53,12 @@ const registered = closed({
   session: closed({ url: t.String(), path: t.String(), connections: t.Integer() }),
 });
 
-/** POST /_tunnel/register and DELETE /_tunnel/{id}. Refusals say whether and when retrying can help. */
+const checked = closed({
+  success: t.Literal(true),
+  name: t.String({ description: "The account's name, or what the API key is for." }),
+});
+
+/** POST /_tunnel/register, GET /_tunnel/credential and DELETE /_tunnel/{id}. Refusals say whether and when retrying can help. */
 export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
   /**
    * Judges a bearer through `attempt` unless too many wrong ones came from its address. `attempt` audits what it refuses; `isCounted`
@@ -79,17 +84,16 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     return result;
   }
 
-  async function judgeRelease(
-    bearer: string | null,
-    isCounted: boolean,
-    request: Request,
-  ): Promise<TunnelCredential | AppError> {
-    const { address, requestId } = factsOf(request);
-    const result = await resolveCredential(deps.db.kysely, bearer, deps.nowMs());
-    if (!(result instanceof AppError)) return result;
-    const entry = { action: "tunnel.release_refused", reason: result.code, address, requestId };
-    noteFailure(deps.audit, isCounted && result.code === "bad_token", entry);
-    return result;
+  /** The credential alone: neither the caller's address nor any name is judged. */
+  function limitedCredential(action: string, request: Request): Promise<TunnelCredential | AppError> {
+    return limited(action, request, async (bearer, isCounted) => {
+      const { address, requestId } = factsOf(request);
+      const result = await resolveCredential(deps.db.kysely, bearer, deps.nowMs());
+      if (!(result instanceof AppError)) return result;
+      const entry = { action, reason: result.code, address, requestId };
+      noteFailure(deps.audit, isCounted && result.code === "bad_token", entry);
+      return result;
+    });
   }
 
   return newRoutes("/_tunnel", "agents", [{ agent: [] }])
@@ -112,12 +116,25 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
         },
       },
     )
+    .get(
+      "/credential",
+      async ({ request, set }) => {
+        const credential = await limitedCredential("tunnel.check_refused", request);
+        if (credential instanceof AppError) return answerRefusal(credential, request, set) as never;
+        return { success: true as const, name: credential.actorName };
+      },
+      {
+        response: answers({ 200: checked }, ...tokenErrors),
+        detail: {
+          summary: "Check a token or an API key",
+          description: "Whether agents may use it at all; from which addresses and for which names is not judged.",
+        },
+      },
+    )
     .delete(
       "/:id",
       async ({ params, request, set }) => {
-        const credential = await limited("tunnel.release_refused", request, (bearer, isCounted) =>
-          judgeRelease(bearer, isCounted, request),
-        );
+        const credential = await limitedCredential("tunnel.release_refused", request);
         if (credential instanceof AppError) return answerRefusal(credential, request, set) as never;
         if (!registry.release(params.id, credential.holderId)) {
           const { kind: authType, accountId: actorId, keyId, orgId, actorName } = credential;

@@ -19,6 +19,7 @@ interface Operation {
 /** What scripts rely on, as `METHOD path` with `{}` for an id: everything of /admin and /org stands in isolation-table.ts. */
 const promised = [
   "POST /_tunnel/register",
+  "GET /_tunnel/credential",
   "DELETE /_tunnel/{}",
   ...["GET /health", "GET /ready", "GET /live", "GET /metrics"],
   ...["GET /setup/status", "POST /setup/init", "POST /setup/totp", "POST /setup/complete"],

@@ -1,0 +1,35 @@
+// Asks the server whether it knows a token, before that is saved.
+
+import { unreachableText } from "./register.ts";
+import { proxyFor } from "./proxy-env.ts";
+import { isObject, redirection, refusalOf, type Refusal } from "./refusal.ts";
+
+/** `known`: the token is good, and this account's (or key's). `refused`: it is of no use here. `unknown`: nobody could say, and why. */
+export type TokenVerdict = { known: string } | { refused: Refusal } | { unknown: string };
+
+const timeoutMs = 10_000;
+
+/** Sends `token` to `server` (an origin) and nowhere else. Never rejects. */
+export async function checkToken(server: string, token: string): Promise<TokenVerdict> {
+  const url = new URL("/_tunnel/credential", server);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+      headers: { authorization: `Bearer ${token}`, accept: "application/json" },
+      proxy: proxyFor(url, process.env),
+    });
+  } catch (error) {
+    return { unknown: unreachableText(error) };
+  }
+  const { status, headers } = response;
+  const body: unknown = await response.json().catch(() => null);
+  if (response.ok && isObject(body) && typeof body["name"] === "string") return { known: body["name"] };
+  const refusal =
+    refusalOf({ status, retryAfter: headers.get("retry-after"), body }) ??
+    redirection(status, headers.get("location"), url);
+  // A 5xx is about the server and not about the token.
+  if (refusal !== null && status < 500) return { refused: refusal };
+  return { unknown: response.ok ? "it answers, but not like a digit-link server" : `it answered ${status}` };
+}

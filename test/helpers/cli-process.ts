@@ -1,0 +1,69 @@
+// The command line as a process: what it writes and how it ends, without or with a terminal.
+
+import { join } from "node:path";
+
+const main = join(import.meta.dir, "../../cli/main.ts");
+
+export interface CliOptions {
+  /** Beside PATH; `HOME` is the folder of `createCli`. */
+  env?: Record<string, string>;
+  /** Standard input; without it there is none. */
+  input?: string;
+}
+
+export interface CliResult {
+  exitCode: number;
+  out: string;
+  problems: string;
+}
+
+/** Runs `digit-link` with `home` as the user's home, so that nothing saved is seen and nothing is left behind. */
+export function createCli(home: string) {
+  const environment = (env: Record<string, string> = {}) => ({
+    PATH: process.env.PATH ?? "",
+    HOME: home,
+    XDG_CONFIG_HOME: join(home, "config"),
+    ...env,
+  });
+
+  async function digitLink(argv: string[], options: CliOptions = {}): Promise<CliResult> {
+    const child = Bun.spawn([process.execPath, main, ...argv], {
+      env: environment(options.env),
+      stdin: options.input === undefined ? "ignore" : new TextEncoder().encode(options.input),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [out, problems, exitCode] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    return { exitCode, out, problems };
+  }
+
+  /** Runs on a pseudo-terminal; answers each expected text with what a person would type. */
+  async function onTerminal(
+    argv: string[],
+    talk: readonly (readonly [wait: string, type: string])[],
+    env: Record<string, string> = {},
+  ): Promise<{ exitCode: number; screen: string }> {
+    let screen = "";
+    let step = 0;
+    const child = Bun.spawn([process.execPath, main, ...argv], {
+      env: environment({ TERM: "xterm", ...env }),
+      terminal: {
+        cols: 90,
+        rows: 24,
+        data(terminal, data) {
+          screen += new TextDecoder().decode(data);
+          const next = talk[step];
+          if (next !== undefined && screen.includes(next[0])) {
+            step++;
+            terminal.write(next[1]);
+          }
+        },
+      },
+    });
+    const exitCode = await child.exited;
+    child.terminal?.close();
+    return { exitCode, screen };
+  }
+
+  return { digitLink, onTerminal };
+}
