@@ -30,8 +30,18 @@ export const testPackages: readonly DebianPackage[] = [
   { name: "git", isThere: () => onPath("git") },
 ];
 
+/** Who asks, and the variables that tell where its programs are. */
+export interface Asker {
+  isRoot: boolean;
+  env: Record<string, string | undefined>;
+}
+
 /** Installs what is missing; true when everything is there afterwards. Says what it does. */
-export function ensurePackages(wanted: readonly DebianPackage[], say: (line: string) => void): boolean {
+export function ensurePackages(
+  wanted: readonly DebianPackage[],
+  say: (line: string) => void,
+  asker: Asker = { isRoot: process.getuid?.() === 0, env: process.env },
+): boolean {
   const isThere = (one: DebianPackage): boolean => {
     try {
       return one.isThere();
@@ -42,21 +52,21 @@ export function ensurePackages(wanted: readonly DebianPackage[], say: (line: str
   const isEnough = (): boolean => wanted.every((one) => isThere(one) || one.isReplaced?.() === true);
   const missing = wanted.filter((one) => !isThere(one)).map((one) => one.name);
   if (missing.length === 0) return true;
-  if (process.getuid?.() !== 0 || !onPath("apt-get")) {
+  const aptGet = Bun.which("apt-get", { PATH: asker.env["PATH"] ?? "" });
+  if (!asker.isRoot || aptGet === null) {
     say(
       `missing: ${missing.join(", ")}. As root, on Debian, they are installed by themselves; here, install them by hand.`,
     );
     return isEnough();
   }
   say(`installing ${missing.join(", ")} with apt-get …`);
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  for (const command of [
-    ["apt-get", "update", "-qq"],
-    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...missing],
+  const env = { ...asker.env, DEBIAN_FRONTEND: "noninteractive" };
+  for (const words of [
+    ["update", "-qq"],
+    ["install", "-y", "-qq", "--no-install-recommends", ...missing],
   ]) {
-    const { exitCode, stderr } = Bun.spawnSync(command, { env, stdout: "ignore", stderr: "pipe" });
-    if (exitCode !== 0)
-      say(`${command.slice(0, 2).join(" ")} failed: ${stderr.toString().trim().split("\n").at(-1) ?? ""}`);
+    const { exitCode, stderr } = Bun.spawnSync([aptGet, ...words], { env, stdout: "ignore", stderr: "pipe" });
+    if (exitCode !== 0) say(`apt-get ${words[0]} failed: ${stderr.toString().trim().split("\n").at(-1) ?? ""}`);
   }
   return isEnough();
 }

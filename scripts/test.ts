@@ -40,6 +40,7 @@ const steps: Step[] = [
       "./workers",
       "./cli",
       "./bench",
+      "./scripts",
       "./dashboard/src",
       "./test/helpers",
       "./test/architecture.test.ts",
