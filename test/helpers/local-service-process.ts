@@ -2,6 +2,7 @@
 
 import { startLocalService } from "./local-service.ts";
 import { endWithThisProcess, readLines } from "./server-process.ts";
+import { writeJournal } from "./upload-journal.ts";
 
 export interface LocalServiceProcess extends AsyncDisposable {
   readonly port: number;
@@ -9,9 +10,9 @@ export interface LocalServiceProcess extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-/** Starts it, on a free port or on that of one that was killed. */
-export async function startLocalServiceProcess(port = 0): Promise<LocalServiceProcess> {
-  const child = Bun.spawn([process.execPath, import.meta.path, String(port)], {
+/** Starts it, on a free port or on that of one that was killed. `journal` is a file that tells what it saw of uploads. */
+export async function startLocalServiceProcess(port = 0, journal = ""): Promise<LocalServiceProcess> {
+  const child = Bun.spawn([process.execPath, import.meta.path, String(port), journal], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
@@ -27,6 +28,8 @@ export async function startLocalServiceProcess(port = 0): Promise<LocalServicePr
 }
 
 if (import.meta.main) {
-  const service = startLocalService("127.0.0.1", Number(process.argv[2]));
+  const [, , port, journal = ""] = process.argv;
+  const heard = journal === "" ? undefined : writeJournal.bind(null, journal);
+  const service = startLocalService("127.0.0.1", Number(port), heard);
   process.stdout.write(`${service.port}\n`);
 }

@@ -74,8 +74,12 @@ class Meetings<T> {
   }
 }
 
-/** Starts a service on a free port of 127.0.0.1 (or of `hostname`). */
-export function startLocalService(hostname = "127.0.0.1", port = 0): LocalService {
+/** Starts a service on a free port of 127.0.0.1 (or of `hostname`). `heard` gets each request when its head is there, and when it is complete. */
+export function startLocalService(
+  hostname = "127.0.0.1",
+  port = 0,
+  heard: (request: RecordedRequest) => void = () => {},
+): LocalService {
   const requests: RecordedRequest[] = [];
   const problems: string[] = [];
   const asked = new Set<RecordedRequest>();
@@ -87,7 +91,9 @@ export function startLocalService(hostname = "127.0.0.1", port = 0): LocalServic
   const recorder: Recorder = {
     problem: (why) => problems.push(why),
     giveEvents: (name, stream) => streams.at(name).resolve(stream),
+    complete: heard,
     request(request) {
+      heard(request);
       requests.push(request);
       const at = waiters.findIndex(({ prefix }) => request.target.startsWith(prefix));
       if (at < 0) return;
@@ -140,6 +146,7 @@ export function startLocalService(hostname = "127.0.0.1", port = 0): LocalServic
 interface Recorder {
   problem(why: string): void;
   request(request: RecordedRequest): void;
+  complete(request: RecordedRequest): void;
   giveEvents(name: string, stream: EventStream): void;
 }
 
@@ -269,6 +276,7 @@ class Connection {
     request.trailers = trailers;
     request.sha1 = this.hasher.digest("hex");
     request.complete = true;
+    this.recorder.complete(request);
     this.bodyDone.resolve();
   }
 

@@ -1,22 +1,28 @@
 // kill -9 of server, agent and local service in the middle of transfers: finished means whole, everything else is visibly broken.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { eventually } from "../helpers/eventually.ts";
 import { keepTransferring } from "../helpers/kill-transfers.ts";
 import { type LocalServiceProcess, startLocalServiceProcess } from "../helpers/local-service-process.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { openTunnelProcess, type ProcessAgent } from "../helpers/tunnel-agent.ts";
+import { judgeUploads } from "../helpers/upload-journal.ts";
 import { statusOf, visit } from "../helpers/visit.ts";
 
 setDefaultTimeout(120_000);
 
-const megabyte = 1024 * 1024;
+const bytes = 24 * 1024 * 1024;
+const folder = mkdtempSync(join(tmpdir(), "digit-link-kills-"));
+const journal = join(folder, "uploads");
 let service: LocalServiceProcess;
 let server: ServerProcess;
 let agent: ProcessAgent;
 
 beforeAll(async () => {
-  service = await startLocalServiceProcess();
+  service = await startLocalServiceProcess(0, journal);
   server = await startServerProcess({ shards: 2, env: { HOLD_MS: "300" } });
   agent = await openTunnelProcess({ ...server, port: service.port, name: "killed" });
 });
@@ -25,13 +31,14 @@ afterAll(async () => {
   await agent?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();
   await service?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 const kills: Record<string, () => Promise<void>> = {
   async "the local service"() {
     const { port } = service;
     await service.kill();
-    service = await startLocalServiceProcess(port);
+    service = await startLocalServiceProcess(port, journal);
   },
   async "the agent"() {
     agent.signal("SIGKILL");
@@ -53,17 +60,24 @@ const kills: Record<string, () => Promise<void>> = {
 
 test.each(Object.keys(kills))("%s is killed 3 times", async (victim) => {
   await eventually(async () => (await statusOf(visit(server.port, "killed", "/"))) === 200, "the tunnel works");
-  await using transfers = keepTransferring({ port: server.port, name: "killed", bytes: 8 * megabyte, run: victim }, 6);
+  rmSync(journal, { force: true });
+  await using transfers = keepTransferring(
+    { port: server.port, name: "killed", bytes, run: victim.replaceAll(" ", "-") },
+    6,
+  );
   const { report } = transfers;
   for (let round = 0; round < 3; round++) {
-    const before = report.finished;
-    await eventually(() => report.finished >= before + 4, `transfers finish before kill ${round}`);
-    await Bun.sleep(30 * round);
+    const { finished, cut } = report;
+    await eventually(() => report.finished >= finished + 4, `transfers finish before kill ${round}`, 30_000);
+    await eventually(() => report.midway > 0, "a download is on its way", 30_000, 1);
     await kills[victim]!();
+    await eventually(() => report.cut > cut, "it broke");
   }
   const before = report.finished;
-  await eventually(() => report.finished >= before + 2, "transfers finish after the last kill");
+  await eventually(() => report.finished >= before + 2, "transfers finish after the last kill", 30_000);
   await transfers.stop();
-  expect(report.wrong).toEqual([]);
-  expect(report.broken + report.refused).toBeGreaterThan(0);
+  const { seen, cut, ...complaints } = judgeUploads(journal, report, bytes);
+  expect({ wrong: report.wrong, ...complaints }).toEqual({ wrong: [], seenTwice: [], neverSeen: [], wronglyWhole: [] });
+  expect(seen).toBeGreaterThanOrEqual(report.uploaded.length);
+  expect(report.cut + cut).toBeGreaterThanOrEqual(3);
 });
