@@ -113,9 +113,38 @@ test("warnings for what works but should not stay", () => {
   expect(load({ DOMAIN: "localhost", AGENT_WHITELIST: "any" }).warnings.join(" ")).toMatch(/any address/);
 });
 
-test("connections that are piped have three descriptors each", () => {
-  const [moved, piped] = [load({}), load({ HANDOVER: "pipe" })];
-  expect(piped.maxConnections).toBeLessThanOrEqual(Math.max(16, Math.ceil(moved.maxConnections / 2)));
+describe("MAX_CONNECTIONS and the limit of open files", () => {
+  /** The settings of a process that may open so many files. */
+  function under(openFiles: number, env: Record<string, string> = {}): { most: number; warnings: string[] } {
+    const script = `const { loadConfig } = await import(${JSON.stringify(join(import.meta.dir, "load.ts"))});
+      const { maxConnections: most, warnings } = loadConfig({ env: process.env, file: null });
+      console.log(JSON.stringify({ most, warnings }));`;
+    const command = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', String(openFiles), process.execPath, "-e", script];
+    const child = Bun.spawnSync(command, { env: { PATH: process.env.PATH ?? "", DOMAIN: "localhost", ...env } });
+    expect(child.stderr.toString()).toBe("");
+    return JSON.parse(child.stdout.toString()) as { most: number; warnings: string[] };
+  }
+
+  test("the default follows the limit; connections that are piped have three descriptors each", () => {
+    const tls = { TLS_CERT: "/c.pem", TLS_KEY: "/k.pem" };
+    const most = (openFiles: number, env?: Record<string, string>) => under(openFiles, env).most;
+    expect([most(300), most(3_000), most(3_000, { HANDOVER: "pipe" }), most(3_000, tls)]).toEqual([
+      240, 2_400, 800, 800,
+    ]);
+  });
+
+  test("more than that is lowered, and told; less is left alone", () => {
+    expect(under(1_000, { MAX_CONNECTIONS: "800" })).toEqual({ most: 800, warnings: [] });
+    expect(under(1_000, { MAX_CONNECTIONS: "801" })).toEqual({
+      most: 800,
+      warnings: [
+        "MAX_CONNECTIONS is lowered from 801 to 800: this process may open 1000 files. Raise that limit (LimitNOFILE, --ulimit nofile) for more.",
+      ],
+    });
+    const piped = under(1_000, { MAX_CONNECTIONS: "800", HANDOVER: "pipe" });
+    expect([piped.most, piped.warnings.length]).toEqual([266, 1]);
+    expect(piped.warnings[0]).toContain("lowered from 800 to 266");
+  });
 });
 
 test("docs/configuration.md is what the table says", () => {

@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { descriptorLimit } from "../lib/descriptor.ts";
 import { nearest } from "../lib/nearest.ts";
 import { ConfigError, type Config } from "./config.ts";
 import type { Setting } from "./setting.ts";
@@ -86,16 +87,23 @@ function textOf(name: string, value: unknown): string {
 }
 
 function fillIn(raw: RawSettings, given: ReadonlySet<SettingKey>): Config {
+  const openFiles = descriptorLimit();
+  const most = mostConnections(openFiles, raw.tlsCert !== null || raw.handover === "pipe");
   const config = {
     ...raw,
     publicPort: raw.publicPort ?? (raw.scheme === "http" ? raw.port : 443),
     dashboardDomain: raw.dashboardDomain ?? raw.domain,
     tcpHost: raw.tcpHost ?? raw.host,
     shards: raw.shards ?? Math.min(8, Math.max(1, availableParallelism() - 1)),
-    maxConnections: raw.maxConnections ?? defaultMaxConnections(raw.tlsCert !== null || raw.handover === "pipe"),
+    maxConnections: Math.min(most, raw.maxConnections ?? 100_000),
   };
   checkTogether(config);
-  return deepFreeze({ ...config, warnings: warningsOf(raw, given) });
+  const warnings = warningsOf(raw, given);
+  if (raw.maxConnections !== null && raw.maxConnections > most)
+    warnings.push(
+      `MAX_CONNECTIONS is lowered from ${raw.maxConnections} to ${most}: this process may open ${openFiles} files. Raise that limit (LimitNOFILE, --ulimit nofile) for more.`,
+    );
+  return deepFreeze({ ...config, warnings });
 }
 
 function checkTogether(config: Omit<Config, "warnings">): void {
@@ -150,12 +158,9 @@ function warningsOf(raw: RawSettings, given: ReadonlySet<SettingKey>): string[] 
   return warnings;
 }
 
-/** Four fifths of the process's open files, so that running out of connections comes before running out of descriptors. */
 /** Four fifths of the open files. Out of them accepting fails again and again at full speed, so `piped` connections count as the three that each has. */
-function defaultMaxConnections(piped: boolean): number {
-  const limits = existsSync("/proc/self/limits") ? readFileSync("/proc/self/limits", "utf8") : "";
-  const openFiles = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 10_240);
-  return Math.max(16, Math.min(100_000, Math.floor((openFiles * 0.8) / (piped ? 3 : 1))));
+function mostConnections(openFiles: number, piped: boolean): number {
+  return Math.max(16, Math.floor((openFiles * 0.8) / (piped ? 3 : 1)));
 }
 
 function deepFreeze<T extends object>(value: T): T {

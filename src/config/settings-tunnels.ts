@@ -89,8 +89,8 @@ export const visitors = {
   maxConnections: optional(
     "MAX_CONNECTIONS",
     count,
-    "Most connections in all.",
-    "four fifths of the limit of open files, a third of that with TLS_CERT or HANDOVER=pipe, at most 100000",
+    "Most connections in all; lowered, with a warning, to four fifths of the limit of open files (a third of that with TLS_CERT or HANDOVER=pipe).",
+    "as many as that, at most 100000",
   ),
   maxConnectionsPerAddress: setting(
     "MAX_CONNECTIONS_PER_ADDRESS",

@@ -11,6 +11,8 @@ export interface ServerProcessOptions {
   shards?: number;
   /** Any setting, by its variable. */
   env?: Record<string, string>;
+  /** The limit of open files (`ulimit -n`). */
+  openFiles?: number;
   /** Lets `fault` make shards hang or throw. */
   faults?: boolean;
   /** An earlier server's port and folder, to start it again. */
@@ -49,7 +51,9 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   const port = again?.port ?? (await freePorts(1))[0]!;
   const faultFile = join(folder, "fault");
   const preload = options.faults === true ? ["--preload", join(import.meta.dir, "shard-faults.ts")] : [];
-  const child = Bun.spawn([process.execPath, ...preload, await program("src/main.ts")], {
+  const limited =
+    options.openFiles === undefined ? [] : ["sh", "-c", 'ulimit -n "$0" && exec "$@"', `${options.openFiles}`];
+  const child = Bun.spawn([...limited, process.execPath, ...preload, await program("src/main.ts")], {
     cwd: folder,
     env: {
       PATH: process.env.PATH ?? "",
