@@ -9,11 +9,12 @@ export interface VisitOptions extends ResponseOptions {
   id?: string;
 }
 
-/** Asks `NAME.localhost`. Rejects when the connection broke or the answer was cut off. */
+/** Asks `NAME.localhost`; `localhost` is the base domain itself. Rejects when the connection broke or the answer was cut off. */
 export function visit(port: number, name: string, path: string, options: VisitOptions = {}): Promise<RawResponse> {
   const { method = "GET", body = "", id = "" } = options;
   const length = method === "GET" ? "" : `Content-Length: ${body.length}\r\n`;
-  const head = `${method} ${path} HTTP/1.1\r\nHost: ${name}.localhost\r\nX-Id: ${id}\r\nConnection: close\r\n${length}\r\n`;
+  const host = name === "localhost" ? name : `${name}.localhost`;
+  const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Id: ${id}\r\nConnection: close\r\n${length}\r\n`;
   return requestOnce({ port }, head + body, options);
 }
 
