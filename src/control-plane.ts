@@ -84,6 +84,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     settings: apiSettingsOf(config),
     sessionTokens: createSessionTokens({ secret: secrets.jwtSecret, issuer, nowMs }),
     tunnels: registry,
+    isServing: () => link.isServing(),
     delay: (ms) => Bun.sleep(ms),
   };
   if (config.adminToken !== null && (await bootstrapAdminToken(db, audit, config.adminToken, nowMs())) === "inactive")

@@ -35,8 +35,6 @@ export interface DataPlaneOptions {
 
 export interface DataPlane {
   readonly link: Supervisor;
-  /** Whether all shards are up and new connections are taken. */
-  ready(): boolean;
   /** No new connections; what runs may finish until the deadline (wall clock). True when everything did. */
   drain(deadlineMs: number): Promise<boolean>;
   /** Ends everything at once. */
@@ -104,12 +102,9 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
     throw explainListen(error, config);
   }
   const stopWatching = watchTls(config, listener, log);
-  let listening = true;
   return {
     link: supervisor,
-    ready: () => listening && supervisor.ready(),
     async drain(deadlineMs) {
-      listening = false;
       // Whoever sets the clock meanwhile neither cuts streams nor keeps the process.
       const endsAt = performance.now() + deadlineMs - Date.now();
       stopWatching();
@@ -122,7 +117,6 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       return finished && !connections.isBusy;
     },
     async stop() {
-      listening = false;
       stopWatching();
       listener.stop();
       await supervisor.stop();
@@ -141,6 +135,7 @@ export function createLateLink(shards: number): LateLink {
   return {
     shards,
     bind: (bound) => (link = bound),
+    isServing: () => link?.isServing() ?? false,
     send: (shard, message) => link?.send(shard, message),
     sendConnection: (shard, connection) => link?.sendConnection(shard, connection) ?? false,
     check: async (shard, tunnelId) => (await link?.check(shard, tunnelId)) ?? null,

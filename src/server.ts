@@ -23,7 +23,6 @@ export interface RunningServer {
   readonly link: ShardLink & { replace(shard: number, why: string): void };
   /** Where a fresh server is set up; null when somebody can log in already. */
   readonly setupUrl: string | null;
-  ready(): boolean;
   /** Takes no new work and lets what runs finish (DRAIN_TIMEOUT_MS at most); true when all of it did. `stop` follows. */
   drain(): Promise<boolean>;
   /** Ends everything at once; nothing recorded is lost. */
@@ -63,7 +62,6 @@ export async function startServer(given: Config, options: ServerOptions): Promis
     registry: control.registry,
     link: data.link,
     setupUrl: control.setupUrl,
-    ready: () => data.ready(),
     async drain() {
       const finished = await data.drain(Date.now() + config.drainTimeoutMs);
       await control.flush();

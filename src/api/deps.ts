@@ -55,6 +55,8 @@ export interface ApiDeps {
   limiter: Limiter;
   audit: Pick<Audit, "record" | "refused" | "within">;
   tunnels: LiveTunnels;
+  /** Whether there is a shard for any tunnel. */
+  isServing: () => boolean;
   log: Logger;
   nowMs: () => number;
   /** Waits before an attempt on a name under attack is judged; tests count instead of waiting. */

@@ -7,6 +7,8 @@ import type { RequestsQuery } from "./requests-query.ts";
 /** The main thread's side of all shards. Sending to a dead shard is silently dropped: `onReplaced` follows. */
 export interface ShardLink {
   readonly shards: number;
+  /** Whether any shard is up, and none is being drained. */
+  isServing(): boolean;
   send(shard: number, message: ToShard): void;
   /** Hands a connection over; false when the shard is not ready (the caller keeps the connection). */
   sendConnection(shard: number, connection: MovedConnection): boolean;

@@ -46,8 +46,6 @@ export interface SupervisorOptions {
 
 /** The shards as main sees them; see `ShardLink`. */
 export interface Supervisor extends ShardLink {
-  /** Whether every shard is up. */
-  ready(): boolean;
   /** Ends a shard now, stuck or not, and starts another in its place; nothing when it is not up. */
   replace(shard: number, why: string): void;
   /** Lets the shards finish (nothing is replaced any more); true when all did before the deadline (wall clock). */
@@ -103,8 +101,8 @@ class Shards implements Supervisor {
     return this.#firstReady.promise;
   }
 
-  ready(): boolean {
-    return this.#current.every((incarnation) => incarnation.state === "ready");
+  isServing(): boolean {
+    return this.#phase === "running" && this.#current.some((incarnation) => incarnation.state === "ready");
   }
 
   send(shard: number, message: ToShard): void {
@@ -233,7 +231,8 @@ class Shards implements Supervisor {
     this.#options.ledger.live(shard, number);
     introduce(incarnation, this.#current);
     this.#options.listener.onReady(shard);
-    if (this.#phase !== "starting" || !this.ready() || this.#current.length < this.shards) return;
+    const areAllUp = this.#current.length === this.shards && this.#current.every(({ state }) => state === "ready");
+    if (this.#phase !== "starting" || !areAllUp) return;
     this.#phase = "running";
     this.#firstReady.resolve();
   }

@@ -120,6 +120,7 @@ export function createTestApi(
     },
     log: createLogger({ level: "debug", format: "json", write: (line) => void logs.push(line) }),
     nowMs,
+    isServing: () => true,
     delay: async (ms) => void delays.push(ms),
   };
   const app = createApi(deps, options.features?.(deps));

@@ -23,6 +23,10 @@ export class FakeShards implements ShardLink {
     private readonly nowMs: () => number,
   ) {}
 
+  isServing(): boolean {
+    return true;
+  }
+
   send(shard: number, message: ToShard): void {
     this.sent.push({ shard, message });
     if (message.type === "ticket") this.addTicket(message.ticket);

@@ -54,10 +54,13 @@ export function createHealthRoutes(deps: ApiDeps, guards: Guards) {
     .get(
       "/ready",
       async () => {
-        if (!(await deps.db.isReady())) throw new AppError("unavailable");
+        if (!deps.isServing() || !(await deps.db.isReady())) throw new AppError("unavailable");
         return { status: "ok" as const };
       },
-      { response: answers({ 200: statusSchema }, "unavailable"), detail: { summary: "Whether the database answers" } },
+      {
+        response: answers({ 200: statusSchema }, "unavailable"),
+        detail: { summary: "Whether the database answers and a shard is there for tunnels" },
+      },
     )
     .get("/live", () => ({ status: "ok" as const }), {
       response: answers({ 200: statusSchema }),
