@@ -1,4 +1,4 @@
-// Debian packages that the tests use for real (PostgreSQL, Chromium, strace, libfaketime, git): installed when missing and possible.
+// Debian packages that the tests use for real (PostgreSQL, Chromium, strace, libfaketime, git, curl): installed when missing and possible.
 
 import { existsSync } from "node:fs";
 import { fakeClockLibrary } from "../test/helpers/stepping-clock.ts";
@@ -28,6 +28,7 @@ export const testPackages: readonly DebianPackage[] = [
   { name: "libfaketime", isThere: () => fakeClockLibrary() !== null },
   { name: "strace", isThere: () => onPath("strace") },
   { name: "git", isThere: () => onPath("git") },
+  { name: "curl", isThere: () => onPath("curl") },
 ];
 
 /** Who asks, and the variables that tell where its programs are. */

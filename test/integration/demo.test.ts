@@ -1,5 +1,7 @@
 // `npm run demo`, without npm: it works in odd shells, says in one sentence why it can't, and leaves nothing running, however it ends.
 
+import { createHash } from "node:crypto";
+import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   cpSync,
@@ -10,11 +12,12 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 
@@ -31,6 +34,19 @@ function project(name: string): string {
   for (const part of ["src", "cli", "workers", "node_modules", "package.json"])
     symlinkSync(join(checkout, part), join(root, part));
   return root;
+}
+
+/** Gives it packages that count as installed for this Bun, as scripts/with-bun.mjs looks for them. */
+function madeForThisBun(root: string): void {
+  const modules = join(root, "node_modules");
+  unlinkSync(modules);
+  mkdirSync(modules);
+  for (const name of readdirSync(join(checkout, "node_modules")))
+    if (name !== ".made-for") symlinkSync(join(checkout, "node_modules", name), join(modules, name));
+  cpSync(join(checkout, "bun.lock"), join(root, "bun.lock"));
+  const hash = createHash("sha256").update(Bun.version);
+  for (const file of ["package.json", "bun.lock"]) hash.update(readFileSync(join(checkout, file)));
+  writeFileSync(join(modules, ".made-for"), hash.digest("hex"));
 }
 
 function startDemo(root: string, env: Record<string, string>) {
@@ -71,6 +87,36 @@ function processesIn(root: string): string[] {
 const nothingRuns = (root: string) =>
   eventually(() => processesIn(root).length === 0, "every process of the demo has ended", 10_000);
 
+/** Whose the tunnels are, from the database. */
+function servedBy(root: string): unknown[] {
+  using database = new Database(join(root, "data/digit-link.db"), { readonly: true });
+  const columns = "leases.name, username, is_admin, is_org_admin, accounts.org_id";
+  return database.query(`select ${columns} from leases left join accounts on accounts.id = account_id`).all();
+}
+
+/** Runs what the demo says that one can try, in a shell, as printed. */
+async function triedAsPrinted(out: string, port: number): Promise<void> {
+  const lines = out.match(/curl .*$/gm) ?? [];
+  expect(lines).toEqual([`curl http://demo.localhost:${port}/hello`, `curl -N http://demo.localhost:${port}/events`]);
+  const shell = (line: string) =>
+    Bun.spawn(["sh", "-c", `exec ${line}`], {
+      env: { PATH: process.env.PATH ?? "" },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  const once = shell(lines[0]!);
+  expect(JSON.parse(await once.stdout.text())).toMatchObject({ hello: "from your laptop" });
+  expect(await once.exited).toBe(0);
+  const stream = shell(lines[1]!);
+  let heard = "";
+  for await (const text of stream.stdout.pipeThrough(new TextDecoderStream())) {
+    heard += text;
+    if (heard.includes("data: event 2 at ")) break;
+  }
+  expect(heard).toStartWith("data: event 1 at ");
+  stream.kill();
+  await stream.exited;
+}
+
 const hello = async (port: number) =>
   (await fetch(`http://127.0.0.1:${port}/hello`, { headers: { host: `demo.localhost:${port}` } })).text();
 
@@ -86,7 +132,8 @@ test("runs in a shell with settings for other programs; an ordinary account; a k
   await killed.ready();
   expect(killed.output.out).toContain(`http://demo.localhost:${port}`);
   expect(killed.output.out).toContain("first time: open http://localhost");
-  expect(await hello(port)).toContain("from your laptop");
+  await triedAsPrinted(killed.output.out, port);
+  expect(servedBy(root)).toEqual([{ name: "demo", username: "demo", is_admin: 0, is_org_admin: 0, org_id: null }]);
   for (const name of readdirSync(join(root, "data")))
     expect([name, statSync(join(root, "data", name)).mode & 0o077]).toEqual([name, 0]);
   killed.child.kill("SIGKILL");
@@ -98,6 +145,32 @@ test("runs in a shell with settings for other programs; an ordinary account; a k
   again.child.kill("SIGINT");
   expect(await again.exitCode()).toBe(0);
   expect(again.output.problems).toBe("");
+  await nothingRuns(root);
+}, 90_000);
+
+test("npm run demo on a terminal: Ctrl-C ends all of it before npm ends, with exit code 0", async () => {
+  const root = project("npm");
+  madeForThisBun(root);
+  const [port = 0] = await freePorts(1);
+  let screen = "";
+  const child = Bun.spawn(["npm", "run", "demo"], {
+    cwd: root,
+    env: {
+      ...{ PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`, HOME: root, TERM: "xterm" },
+      ...{ PORT: String(port), npm_config_update_notifier: "false" },
+    },
+    terminal: { cols: 100, rows: 30, data: (_terminal, data) => void (screen += new TextDecoder().decode(data)) },
+  });
+  await eventually(() => screen.includes("Ctrl-C"), "the demo runs", 30_000);
+  child.terminal!.write("\u0003");
+  expect(await child.exited).toBe(0);
+  expect(processesIn(root)).toEqual([]);
+  expect(screen).not.toMatch(/npm error|ELIFECYCLE/);
+  // At once, without a wait.
+  const again = startDemo(root, { PORT: String(port) });
+  await again.ready();
+  again.child.kill("SIGINT");
+  expect(await again.exitCode()).toBe(0);
   await nothingRuns(root);
 }, 90_000);
 
