@@ -11,7 +11,7 @@ export const exitCodes = {
   failure: { exitCode: 1, meaning: "something failed; the last line says what" },
   usage: { exitCode: 2, meaning: "wrong or missing flags, values, server or token" },
   credential: { exitCode: 3, meaning: "the server refused the credential, account or address" },
-  name: { exitCode: 4, meaning: "the server refused the name" },
+  name: { exitCode: 4, meaning: "the server refused the name or port" },
   server: { exitCode: 5, meaning: "the server cannot serve this agent (version, no TCP ports)" },
   timeout: { exitCode: 6, meaning: "not every tunnel was up within --wait seconds" },
   interrupted: { exitCode: 130, meaning: "a second Ctrl-C did not wait for streams to finish" },
@@ -29,6 +29,7 @@ const refusals: Readonly<Record<string, number>> = {
   name_reserved: exitCodes.name.exitCode,
   name_taken: exitCodes.name.exitCode,
   name_in_use: exitCodes.name.exitCode,
+  port_unavailable: exitCodes.name.exitCode,
   version_unsupported: exitCodes.server.exitCode,
   protocol_unavailable: exitCodes.server.exitCode,
 };

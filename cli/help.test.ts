@@ -75,6 +75,7 @@ test("a permanent refusal at registration has an exit code that says more than 1
     "name_reserved",
     "name_taken",
     "name_in_use",
+    "port_unavailable",
   ] as const;
   for (const code of [
     ...permanent,

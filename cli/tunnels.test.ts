@@ -50,6 +50,9 @@ test("tcp takes one or more ports", () => {
     "localhost:22",
     "192.168.1.20:3389",
   ]);
+  expect(tcp("5432", "--remote-port", "20007")[0]).toMatchObject({ localPort: 5432, remotePort: 20_007 });
+  expect(() => tcp("22", "5432", "-r", "20007")).toThrow("--remote-port goes with one local port");
+  expect(() => tcp("22", "-r", "0")).toThrow('--remote-port "0" is not a port');
   expect(() => tcp()).toThrow("Say which port");
   expect(() => tcp("http://a:1")).toThrow("is a URL");
 });

@@ -29,6 +29,10 @@ export const httpFlags = {
 
 /** Flags that only TCP tunnels have. */
 export const tcpFlags = {
+  "remote-port": {
+    ...{ type: "string", short: "r", value: "PORT" },
+    help: "the public port; without it the server picks one",
+  },
   "local-host": { type: "string", value: "HOST", help: "where the local service is (localhost)" },
 } as const satisfies FlagTable;
 
@@ -75,6 +79,10 @@ export function resolveHttpTunnels(parsed: Parsed, positionals: readonly string[
 export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]): TunnelSpec[] {
   if (positionals.length === 0) throw new UsageError("Say which port to serve: digit-link tcp 5432.");
   const host = localHost(parsed);
+  const wanted = parsed.text("remote-port");
+  if (wanted !== undefined && positionals.length > 1)
+    throw new UsageError("--remote-port goes with one local port; start digit-link once for each port you want.");
+  const remotePort = wanted === undefined ? {} : { remotePort: parsePort(wanted, "--remote-port") };
   return positionals.map((text) => {
     if (text.includes("://"))
       throw new UsageError(`"${safe(text)}" is a URL; a TCP tunnel takes a port (5432) or host:port.`);
@@ -82,6 +90,7 @@ export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]
     return {
       ...toSpec(null, target, { localHost: host, hostHeader: "preserve", insecureLocal: false, https: false }),
       protocol: "tcp",
+      ...remotePort,
     };
   });
 }

@@ -23,7 +23,7 @@ export interface RegisterRequest {
   generation: number;
   /** The name of the last registration when the server chose it, so that it is kept. */
   subdomain: string | null;
-  /** The port of a TCP tunnel's last registration, so that it is kept. */
+  /** The port of a TCP tunnel's last registration, so that it is kept; `spec.remotePort` goes before it. */
   port: number | null;
   spec: TunnelSpec;
   /** What the tunnel leads to, for people who look at the server. */
@@ -49,7 +49,7 @@ export async function register(options: AgentOptions, request: RegisterRequest):
       },
       body: JSON.stringify({
         ...(request.subdomain === null ? {} : { subdomain: request.subdomain }),
-        ...(request.port === null ? {} : { port: request.port }),
+        ...portOf(request),
         agentId: request.agentId,
         generation: request.generation,
         version: options.version,
@@ -67,6 +67,11 @@ export async function register(options: AgentOptions, request: RegisterRequest):
   }
   const body: unknown = await response.json().catch(() => null);
   return response.ok ? granted(body, url) : refused(response, body, url);
+}
+
+function portOf({ spec: { remotePort }, port }: RegisterRequest): { port?: number; exactPort?: true } {
+  if (remotePort !== undefined) return { port: remotePort, exactPort: true };
+  return port === null ? {} : { port };
 }
 
 /** Why there was no answer, in a few words. Bun adds a question that helps nobody here. */

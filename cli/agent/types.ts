@@ -5,6 +5,8 @@ export interface TunnelSpec {
   protocol: "http" | "tcp";
   /** Wanted name; null lets the server choose one that stays across reconnects. */
   subdomain: string | null;
+  /** The public port that a TCP tunnel must have; left out, the server chooses one that stays across reconnects. */
+  remotePort?: number;
   localHost: string;
   localPort: number;
   /** The local service speaks TLS. */

@@ -11,8 +11,9 @@ export const tcp: Command = {
   flags: { ...tcpFlags, ...exposeFlags },
   examples: [
     ["digit-link tcp 5432", "a PostgreSQL on this machine"],
+    ["digit-link tcp 5432 --remote-port 20007", "under a port of your choice"],
     ["digit-link tcp 22 192.168.1.20:3389", "two ports, one of them of another machine"],
   ],
-  notes: ["The server picks the public port; its operator has to set TCP_PORTS."],
+  notes: ["The server gives the ports that its operator has set by TCP_PORTS."],
   run: (parsed, io) => expose(parsed, resolveTcpTunnels(parsed, parsed.positionals), io),
 };

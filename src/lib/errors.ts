@@ -48,6 +48,7 @@ export const errorCatalogue = {
   quota_exceeded: spec(429, "No more tunnels are allowed for this credential.", true),
   version_unsupported: spec(426, "This agent is too old for the server. Update it and try again."),
   protocol_unavailable: spec(400, "This server has no TCP ports to give (TCP_PORTS is not set)."),
+  port_unavailable: spec(400, "This port is none of this server's TCP ports."),
   ports_exhausted: spec(503, "All TCP ports of this server are taken. Try again later.", true),
   bad_ticket: spec(403, "The session ticket is unknown, used or expired. Register again.", true),
   replaced: spec(409, "A newer start of this agent serves the tunnel now."),

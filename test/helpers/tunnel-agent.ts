@@ -14,6 +14,8 @@ export interface TunnelAgentOptions {
   port: number;
   name?: string;
   protocol?: "http" | "tcp";
+  /** The public port that a TCP tunnel must have. */
+  remotePort?: number;
   connections?: number;
   pool?: boolean;
   hostHeader?: string;
@@ -66,6 +68,7 @@ export function beginTunnel(options: TunnelAgentOptions): InProcessAgent {
         localHttps: false,
         insecureLocal: false,
         hostHeader: options.hostHeader ?? "preserve",
+        ...(options.remotePort === undefined ? {} : { remotePort: options.remotePort }),
       },
     ],
     connections: options.connections ?? 2,
@@ -87,6 +90,7 @@ export async function openTunnelProcess(options: TunnelAgentOptions): Promise<Pr
   const { protocol = "http", connections = 2 } = options;
   const flags = ["--server", options.origin, "--connections", String(connections), "--json"];
   if (options.name !== undefined) flags.push("--subdomain", options.name);
+  if (options.remotePort !== undefined) flags.push("--remote-port", String(options.remotePort));
   if (options.pool === true) flags.push("--pool");
   if (options.hostHeader !== undefined) flags.push("--host-header", options.hostHeader);
   const main = await program("cli/main.ts");

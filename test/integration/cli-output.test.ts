@@ -200,6 +200,7 @@ describe("ending", () => {
   test.each([
     ["bad_token", 3],
     ["name_in_use", 4],
+    ["port_unavailable", 4],
     ["version_unsupported", 5],
     ["something_new", 1],
   ])("refused with %s: one sentence and exit code %d", async (code, exitCode) => {

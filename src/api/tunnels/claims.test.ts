@@ -27,7 +27,7 @@ const claimOf = (change: Partial<Claim> & { by?: string; orgId?: string | null }
       version: "1.0.0",
       address: "127.0.0.1",
       target: null,
-      pool: false,
+      ...{ pool: false, exactPort: false },
       ticketsUntilMs: nowMs + ticketMs,
     },
     ...rest,
@@ -262,6 +262,17 @@ describe("ports", () => {
     expect(grant({ ...tcp, by: "bob", name: "tcp:7002" }).lease).toMatchObject({ name: "tcp:7001", port: 7001 });
     expect(code({ ...tcp, by: "eve" })).toBe("ports_exhausted");
     expect(grant({ ...tcp, name: "tcp:7002" }).lease.port).toBe(7002);
+  });
+
+  test("that must be had are had or refused, and whose they are decides as with names", () => {
+    const { be, code, grant } = setUp();
+    const exact = { kind: "tcp", name: "tcp:7002", exactPort: true } as const;
+    be("kept", exact);
+    expect(code({ ...exact, by: "bob" })).toBe("name_taken");
+    expect(grant({ ...exact, agentId: "agent-two", pool: true }).lease.port).toBe(7002);
+    expect(code({ ...exact, agentId: "agent-three" })).toBe("name_in_use");
+    expect(grant({ ...exact, agentId: "agent-three", pool: true }).lease.agents.size).toBe(2);
+    expect(grant({ ...exact, by: "bob", name: "tcp:7001" }).lease.holderId).toBe("bob");
   });
 
   test("that are kept go to others last, the oldest first, and their record is named", () => {

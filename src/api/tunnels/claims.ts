@@ -13,8 +13,9 @@ import { isActive, isBusy, noTotals, portOf, type AgentBinding, type Lease } fro
 export interface Claim {
   credential: TunnelCredential;
   kind: "http" | "tcp";
-  /** The wanted subdomain (taken or refused) or `tcp:PORT` (taken if possible); null lets the server choose. */
+  /** The wanted subdomain (taken or refused) or `tcp:PORT` (taken if possible, or refused when it must be that one); null lets the server choose. */
   name: string | null;
+  exactPort: boolean;
   /** The application that owns the name. */
   application: ApplicationName | null;
   agentId: string;
@@ -87,14 +88,14 @@ export class Claims {
     const sameHolder = lease.holderId === claim.credential.holderId;
     const sameApplication = claim.application !== null && lease.appId === claim.application.id;
     // An application made of a name that somebody leased before: the registry ends that lease; until then it is taken.
-    if (!sameHolder && !sameApplication) return new AppError("name_taken");
+    if (!sameHolder && !sameApplication) return ofAnother(lease);
     const own = sameHolder ? lease.agents.get(claim.agentId) : undefined;
     if (own !== undefined && claim.generation < own.generation && isBusy(own, nowMs)) {
       return new AppError("name_in_use", "A newer start of this agent serves this name.");
     }
     const others = [...lease.agents.values()].filter((agent) => agent !== own && isBusy(agent, nowMs));
     if (others.length === 0) return null;
-    if (!sameHolder || !claim.pool || !lease.pool) return new AppError("name_in_use");
+    if (!sameHolder || !claim.pool || !lease.pool) return inUse(lease);
     if (others.length >= this.limits.maxAgentsPerTunnel)
       return new AppError("quota_exceeded", "As many agents as allowed serve this name.");
     return null;
@@ -162,7 +163,7 @@ export class Claims {
   }
 
   #choose(claim: Claim, nowMs: number): { name: string; evict: Lease | null } | null {
-    if (claim.name !== null && (claim.kind === "http" || this.#mayHave(claim.name, claim, nowMs)))
+    if (claim.name !== null && (claim.kind === "http" || claim.exactPort || this.#mayHave(claim.name, claim, nowMs)))
       return { name: claim.name, evict: null };
     const former = this.#formerName(claim, nowMs);
     if (former !== null) return { name: former, evict: null };
@@ -201,4 +202,13 @@ export class Claims {
     // Keeping ports for those who left must not leave everybody else without one.
     return oldestKept === null ? null : { name: oldestKept.name, evict: oldestKept };
   }
+}
+
+function ofAnother({ port }: Lease): AppError {
+  return new AppError("name_taken", port === null ? undefined : `Port ${port} belongs to somebody else.`);
+}
+
+function inUse({ port }: Lease): AppError {
+  const message = `Another agent of your account serves port ${port}. Stop it, or join it with --pool.`;
+  return new AppError("name_in_use", port === null ? undefined : message);
 }

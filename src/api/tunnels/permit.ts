@@ -10,6 +10,7 @@ import {
 import type { Database } from "../../db/database.ts";
 import { AppError } from "../../lib/errors.ts";
 import { isReservedName, isValidName } from "../../lib/names.ts";
+import { portRanges } from "../../lib/port-ranges.ts";
 import { tcpName } from "../../link/shard-of.ts";
 import { agentRanges, checkAddress, resolveCredential } from "./credential.ts";
 
@@ -22,8 +23,9 @@ export interface RegisterBody {
   capabilities?: string[];
   pool?: boolean;
   protocol?: "http" | "tcp";
-  /** The port that a TCP tunnel had before; another one is given when it is taken. */
+  /** The wanted port of a TCP tunnel; another one is given when it can't be had, unless it must be this one. */
   port?: number;
+  exactPort?: boolean;
   /** Sessions that the agent lacks. */
   connections?: number;
   /** What the agent forwards to: only ever shown. */
@@ -76,8 +78,14 @@ async function resolveWish(
     if (credential.appId !== null)
       return new AppError("application_forbidden", "A key of one application opens no TCP port.");
     if (config.tcpPorts.length === 0) return new AppError("protocol_unavailable");
-    const hasPort = body.port !== undefined && config.tcpPorts.includes(body.port);
-    return { kind: "tcp", name: hasPort ? tcpName(body.port!) : null, application: null };
+    const { port, exactPort = false } = body;
+    const isOurs = port !== undefined && config.tcpPorts.includes(port);
+    if (port !== undefined && exactPort && !isOurs)
+      return new AppError(
+        "port_unavailable",
+        `Port ${port} is none of this server's TCP ports, which are ${portRanges(config.tcpPorts)}.`,
+      );
+    return { kind: "tcp", name: isOurs ? tcpName(port) : null, application: null };
   }
   const bound = credential.appId === null ? null : await findApplicationName(db.kysely, credential.appId);
   const name = body.subdomain?.toLowerCase() ?? bound?.subdomain ?? null;

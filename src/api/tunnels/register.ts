@@ -69,7 +69,7 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   const claimed = deps.claims.claim(
     {
       ...{ credential, ...wish, agentId, generation, version, address, ticketsUntilMs },
-      ...{ target: body.target ?? null, pool: body.pool === true },
+      ...{ target: body.target ?? null, pool: body.pool === true, exactPort: body.exactPort === true },
     },
     nowMs,
   );

@@ -31,8 +31,9 @@ export const registerBody = closed({
   pool: t.Optional(t.Boolean({ description: "Share the name with other agents of the account." })),
   protocol: t.Optional(t.Union([t.Literal("http"), t.Literal("tcp")])),
   port: t.Optional(
-    t.Integer({ minimum: 1, maximum: 65_535, description: "The port that a TCP tunnel had before; kept if possible." }),
+    t.Integer({ minimum: 1, maximum: 65_535, description: "The wanted port of a TCP tunnel; had if possible." }),
   ),
+  exactPort: t.Optional(t.Boolean({ description: "No other port will do." })),
   connections: t.Optional(t.Integer({ minimum: 1, maximum: 64, description: "Sessions that the agent lacks." })),
   target: t.Optional(
     text(255, {
@@ -166,5 +167,6 @@ const registerErrors = [
   "quota_exceeded",
   "version_unsupported",
   "protocol_unavailable",
+  "port_unavailable",
   "ports_exhausted",
 ] as const;

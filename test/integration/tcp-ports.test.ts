@@ -1,0 +1,112 @@
+// The public port that an agent names: had, kept, or refused in one sentence.
+
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { adminApi } from "../helpers/admin-api.ts";
+import { freePorts } from "../helpers/free-ports.ts";
+import { program } from "../helpers/program.ts";
+import { startTestServer, type TestServer } from "../helpers/server.ts";
+import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
+
+const originOf = (server: TestServer): string => `http://localhost:${server.port}`;
+
+/** A service that says its name to whoever connects. */
+function startService(name: string) {
+  return Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open: (socket) => void socket.end(name),
+      data() {},
+    },
+  });
+}
+
+/** What a visitor hears until the connection ends; null when there is none, or it ends without a word. */
+function hear(port: number): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  const socket = connect({ port, host: "127.0.0.1" });
+  let heard = "";
+  socket.on("data", (bytes) => (heard += bytes.toString()));
+  socket.on("error", () => {});
+  socket.on("close", () => resolve(heard === "" ? null : heard));
+  return promise;
+}
+
+/** Where an agent keeps who it is. */
+function temporaryFolder() {
+  const path = mkdtempSync(join(tmpdir(), "digit-link-home-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Runs `digit-link tcp` until it ends by itself. */
+async function refusal(argv: string[], token = "none"): Promise<{ exitCode: number; said: string }> {
+  const child = Bun.spawn([process.execPath, await program("cli/main.ts"), "tcp", ...argv], {
+    env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", DIGIT_LINK_TOKEN: token },
+    stdio: ["ignore", "ignore", "pipe"],
+    timeout: 20_000,
+  });
+  const [said, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
+  return { exitCode, said: said.trim() };
+}
+
+describe("--remote-port", () => {
+  test("gets that port, also after a restart", async () => {
+    const ports = await freePorts(8);
+    await using server = await startTestServer({ TCP_PORTS: ports.join(",") });
+    using service = startService("db");
+    using home = temporaryFolder();
+    const options = {
+      ...{ origin: originOf(server), token: server.token, port: service.port, protocol: "tcp" as const },
+      env: { HOME: home.path },
+    };
+    for (const remotePort of [ports[5]!, ports[2]!, ports[5]!]) {
+      await using agent = await openTunnelProcess({ ...options, remotePort });
+      expect(agent.all("tunnel.ready")[0]).toMatchObject({ port: remotePort, url: `tcp://localhost:${remotePort}` });
+      expect(await hear(remotePort)).toBe("db");
+    }
+  });
+
+  test("ends with one sentence and a documented code when the port can't be had, and nothing else is taken", async () => {
+    const [first, second, other] = (await freePorts(3)) as [number, number, number];
+    await using server = await startTestServer({ TCP_PORTS: `${first},${second}` });
+    using service = startService("db");
+    const api = adminApi(server);
+    const { token } = await api.createAccount("somebody", null);
+    const origin = originOf(server);
+    await using _taken = await openTunnel({
+      ...{ origin, token, port: service.port, protocol: "tcp", remotePort: first },
+    });
+    const ask = (port: number | string, as = server.token) =>
+      refusal(["5432", "--remote-port", String(port), "--server", origin, "--quiet"], as);
+    expect(await ask(first)).toEqual({
+      exitCode: 4,
+      said: `digit-link: Port ${first} belongs to somebody else.`,
+    });
+    const own = await refusal(["5433", "--remote-port", String(first), "--server", origin, "--quiet"], token);
+    expect(own.exitCode).toBe(4);
+    expect(own.said).toContain(`Another agent of your account serves port ${first}. Stop it, or join it with --pool.`);
+    const outside = await ask(other);
+    expect(outside.exitCode).toBe(4);
+    expect(outside.said).toContain(`Port ${other} is none of this server's`);
+    expect(outside.said).toContain(String(second));
+    for (const one of [own, outside]) expect(one.said.split("\n")).toHaveLength(1);
+    for (const bad of ["70000", "0", "abc"]) {
+      expect(await ask(bad)).toMatchObject({ exitCode: 2, said: expect.stringContaining("a number from 1 to 65535") });
+    }
+    // Nobody holds the second port: no refused agent was given it instead.
+    await using free = await openTunnel({
+      ...{ origin, token: server.token, port: service.port, protocol: "tcp", remotePort: second },
+    });
+    expect(free.all("tunnel.ready")[0]!.port).toBe(second);
+  });
+
+  test("goes with one local port", async () => {
+    const { exitCode, said } = await refusal(["22", "5432", "--remote-port", "20000", "--server", "localhost"]);
+    expect([exitCode, said.split("\n").length]).toEqual([2, 1]);
+    expect(said).toContain("--remote-port goes with one local port");
+  });
+});
