@@ -2,11 +2,14 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
+import { median } from "../../bench/measure/statistics.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { type LocalService, startLocalService } from "../helpers/local-service.ts";
 import { patternPieces, patternSha1 } from "../helpers/pattern.ts";
 import { RawClient, requestOnce } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { requestBytes, setups } from "../helpers/services.ts";
+import { openSlowReader } from "../helpers/slow-reader.ts";
 import { openTunnelProcess, type ProcessAgent } from "../helpers/tunnel-agent.ts";
 
 const mib = 1024 * 1024;
@@ -86,6 +89,38 @@ describe.each(Object.entries(setups))("memory: %s", (setup, env) => {
         }
         for (let i = 0; i < 8; i++) await download(8 * mib);
         for (const client of slow) client.socket.destroy();
+      }),
+    timeoutMs,
+  );
+  test(
+    "one visitor reads at 10 KB/s: others on its tunnel are as fast as without it",
+    () =>
+      expectFlat(async () => {
+        const alone: number[] = [];
+        const beside: number[] = [];
+        const others = async (): Promise<number> => {
+          const startedAt = performance.now();
+          await Promise.all(Array.from({ length: 4 }, (_, i) => (i === 0 ? upload : download)(8 * mib)));
+          return performance.now() - startedAt;
+        };
+        // In turns, so that what else the machine does hits both; `bun run soak --only paced-reader` measures it.
+        for (let round = 0; round < 5; round++) {
+          alone.push(await others());
+          using slow = await openSlowReader({
+            ...{ port: server.port, host, path: "/size/100000000", fastMs: 20 },
+            ...{ bytesPerSecond: 10_000, receiveBytes: 1_024 },
+          });
+          await eventually(() => slow.received > 0, "it has begun");
+          const first = slow.received;
+          await eventually(() => slow.received > first, "it reads on");
+          beside.push(await others());
+          const meanwhile = slow.received;
+          await eventually(() => slow.received > meanwhile, "it still reads");
+          const { bytes, sha1 } = slow.body();
+          expect([slow.over, sha1]).toEqual([null, patternSha1(bytes)]);
+          expect(bytes).toBeLessThan(1_000_000);
+        }
+        expect(median(beside) / median(alone)).toBeLessThan(3);
       }),
     timeoutMs,
   );

@@ -6,6 +6,8 @@ import { descriptorOf } from "../../src/lib/descriptor.ts";
 export interface SlowReader extends Disposable {
   /** Bytes read so far. */
   readonly received: number;
+  /** What it has read of the body, which must come with a length. */
+  body(): { bytes: number; sha1: string };
   /** Why the connection is over; null while it stands. */
   readonly over: string | null;
 }
@@ -14,23 +16,25 @@ export interface SlowReaderOptions {
   port: number;
   host: string;
   path: string;
-  /** How long it reads as fast as it can. */
+  /** How long it reads as fast as it can, from its first bytes on. */
   fastMs: number;
   /** Its speed from then on. */
   bytesPerSecond: number;
+  /** Size that is asked of its kernel for its receive buffer, which opens the window again in steps of an eighth of it. */
+  receiveBytes?: number;
   tls?: { ca: string };
 }
 
-/** Size that is asked of its kernel for its receive buffer: the kernel opens the window again in steps of an eighth of it. */
-const receiveBytes = 32 * 1024;
-
 export async function openSlowReader(options: SlowReaderOptions): Promise<SlowReader> {
-  const { port, host, path, fastMs, bytesPerSecond, tls } = options;
+  const { port, host, path, fastMs, bytesPerSecond, receiveBytes = 32 * 1024, tls } = options;
+  const hasher = new Bun.CryptoHasher("sha1");
+  // A head fits its first packet.
+  let isInBody = false;
+  let bodyBytes = 0;
   let received = 0;
   let over: string | null = null;
   let startedAt = 0;
   const begin = (socket: Bun.Socket): void => {
-    startedAt = performance.now();
     socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   };
   const socket = await Bun.connect({
@@ -39,12 +43,17 @@ export async function openSlowReader(options: SlowReaderOptions): Promise<SlowRe
     ...(tls === undefined ? {} : { tls: { ...tls, serverName: host } }),
     socket: {
       open(opened) {
-        limitReceiveBuffer(descriptorOf(opened));
+        limitReceiveBuffer(descriptorOf(opened), receiveBytes);
         if (tls === undefined) begin(opened);
       },
       handshake: begin,
       data(from, chunk) {
         received += chunk.length;
+        const body = isInBody ? chunk : chunk.subarray(chunk.indexOf("\r\n\r\n") + 4);
+        isInBody = true;
+        bodyBytes += body.length;
+        hasher.update(body);
+        startedAt ||= performance.now();
         if (performance.now() - startedAt < fastMs) return;
         from.pause();
         setTimeout(() => from.resume(), (chunk.length / bytesPerSecond) * 1_000);
@@ -57,6 +66,7 @@ export async function openSlowReader(options: SlowReaderOptions): Promise<SlowRe
     get received() {
       return received;
     },
+    body: () => ({ bytes: bodyBytes, sha1: hasher.copy().digest("hex") }),
     get over() {
       return over;
     },
@@ -68,7 +78,7 @@ const libc = dlopen("libc.so.6", {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
 }).symbols;
 
-function limitReceiveBuffer(fd: number): void {
-  const done = libc.setsockopt(fd, 1 /* SOL_SOCKET */, 8 /* SO_RCVBUF */, new Int32Array([receiveBytes]), 4);
+function limitReceiveBuffer(fd: number, bytes: number): void {
+  const done = libc.setsockopt(fd, 1 /* SOL_SOCKET */, 8 /* SO_RCVBUF */, new Int32Array([bytes]), 4);
   if (done !== 0) throw new Error("SO_RCVBUF can't be set");
 }

@@ -11,6 +11,7 @@ import { lists, listsOnPostgres } from "./lists.ts";
 import { readers, slowService } from "./load.ts";
 import { moves } from "./moves.ts";
 import { overload } from "./overload.ts";
+import { pacedReader } from "./paced-reader.ts";
 import { quiet } from "./quiet.ts";
 import { restart } from "./restart.ts";
 import type { Scenario } from "./scenario.ts";
@@ -29,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
   restart,
   slowService,
   readers,
+  pacedReader,
   attackers,
   overload,
   halfOpen,

@@ -5,6 +5,7 @@ import { measureVisits } from "../helpers/latencies.ts";
 import { startLocalServiceProcess } from "../helpers/local-service-process.ts";
 import { cpuMs } from "../helpers/process-facts.ts";
 import { RawClient } from "../helpers/raw-client.ts";
+import { readAll } from "../helpers/read-all.ts";
 import { startServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
 import { openTunnelProcess } from "../helpers/tunnel-agent.ts";
@@ -63,14 +64,14 @@ export const readers: Scenario = {
     // The same bytes through another agent: what the machine alone costs.
     await using other = await openTunnelProcess({ ...server, port: service.port, name: "other" });
     await other.until("session");
-    const elsewhere = startBulk(server.port, "other", seconds + settleMs / 1_000);
+    const elsewhere = readAll(server.port, "other", seconds + settleMs / 1_000);
     await Bun.sleep(settleMs);
     const control = await measureVisits(server.port, "shared", seconds);
     await elsewhere;
     using stalled = await RawClient.open(server);
     await stalled.send("GET /size/8000000000 HTTP/1.1\r\nHost: shared.localhost\r\n\r\n");
     stalled.pause();
-    const bulk = startBulk(server.port, "shared", seconds + settleMs / 1_000);
+    const bulk = readAll(server.port, "shared", seconds + settleMs / 1_000);
     await Bun.sleep(settleMs);
     const beside = await measureVisits(server.port, "shared", seconds);
     const limit = percentile(alone.ms, 99) * 2 + 20;
@@ -89,15 +90,3 @@ export const readers: Scenario = {
 
 /** The server looks once a second who moves much. */
 const settleMs = 1_500;
-
-/** Reads as fast as it can, in a process of its own (in this one it would delay those who measure); resolves to the bytes. */
-async function startBulk(port: number, name: string, seconds: number): Promise<number> {
-  const flags = ["-sN", "--max-time", String(seconds), "-o", "/dev/null", "-w", "%{size_download}"];
-  const target = `http://127.0.0.1:${port}/size/800000000000`;
-  const reader = Bun.spawn(["curl", ...flags, "-H", `Host: ${name}.localhost`, target], {
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "ignore",
-  });
-  return Number(await reader.stdout.text());
-}
