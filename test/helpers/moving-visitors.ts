@@ -24,7 +24,7 @@ export interface MovingReport {
   broken: string[];
 }
 
-interface Asked {
+export interface Asked {
   host: string;
   id: string;
   body: Buffer;
@@ -38,10 +38,7 @@ const base = "localhost";
 export async function runMovingVisitors(options: MovingOptions): Promise<MovingReport> {
   const report: MovingReport = { answers: 0, wrong: [], closedByAnswer: 0, broken: [] };
   let next = 0;
-  const ask = (before: string): Asked => {
-    const hosts = [...options.tags.map((tag) => `${tag}.localhost`), base, unknown].filter((host) => host !== before);
-    return request(hosts[Math.floor(Math.random() * hosts.length)]!, `${options.run}-${next++}`);
-  };
+  const ask = (before: string): Asked => askAnother(options.tags, before, `${options.run}-${next++}`);
   const visitor = async (): Promise<void> => {
     let last = "";
     let waiting: Asked[] = [];
@@ -83,6 +80,12 @@ export async function runMovingVisitors(options: MovingOptions): Promise<MovingR
   return report;
 }
 
+/** A request for any host but the one before it: one of `TAG.localhost`, the base domain, or one that nobody has. */
+export function askAnother(tags: readonly string[], before: string, id: string): Asked {
+  const hosts = [...tags.map((tag) => `${tag}.localhost`), base, unknown].filter((host) => host !== before);
+  return request(hosts[Math.floor(Math.random() * hosts.length)]!, id);
+}
+
 /** Mostly small bodies; one in eight is larger than what travels with a connection. */
 function request(host: string, id: string): Asked {
   const plain = host === base || host === unknown;
@@ -100,7 +103,7 @@ function request(host: string, id: string): Asked {
 }
 
 /** Null when the answer is the right one. */
-function judge(asked: Asked, response: RawResponse): string | null {
+export function judge(asked: Asked, response: RawResponse): string | null {
   const about = `${asked.id} for ${asked.host} got ${response.status}`;
   if (asked.host === base) return response.status === 200 ? null : about;
   if (asked.host === unknown) {

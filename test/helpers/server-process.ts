@@ -15,6 +15,8 @@ export interface ServerProcessOptions {
   openFiles?: number;
   /** Lets `fault` make shards hang or throw. */
   faults?: boolean;
+  /** More files of this folder that it loads before its own. */
+  preload?: readonly string[];
   /** An earlier server's port and folder, to start it again. */
   again?: Pick<ServerProcess, "port" | "folder">;
 }
@@ -38,8 +40,8 @@ export interface ServerProcess extends AsyncDisposable {
   signal(signal: NodeJS.Signals): void;
   /** Creates an account with the operator's command; returns its API token. */
   createAccount(name: string): Promise<string>;
-  /** Makes a shard hang for good, throw outside of any handler's care, or leave (only with `faults`). */
-  fault(kind: "hang" | "throw" | "exit", shard: number): Promise<void>;
+  /** Makes a shard hang for good, throw outside of any handler's care, leave, or end it from outside, wherever it is (only with `faults`). */
+  fault(kind: "hang" | "throw" | "exit" | "terminate", shard: number): Promise<void>;
 }
 
 const token = "dl_test_admin_token_0123456789abcdefghijkl";
@@ -50,7 +52,8 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
   const folder = again?.folder ?? mkdtempSync(join(tmpdir(), "digit-link-test-"));
   const port = again?.port ?? (await freePorts(1))[0]!;
   const faultFile = join(folder, "fault");
-  const preload = options.faults === true ? ["--preload", join(import.meta.dir, "shard-faults.ts")] : [];
+  const files = [...(options.faults === true ? ["shard-faults.ts"] : []), ...(options.preload ?? [])];
+  const preload = files.flatMap((file) => ["--preload", join(import.meta.dir, file)]);
   const limited =
     options.openFiles === undefined ? [] : ["sh", "-c", 'ulimit -n "$0" && exec "$@"', `${options.openFiles}`];
   const child = Bun.spawn([...limited, process.execPath, ...preload, await program("src/main.ts")], {

@@ -20,5 +20,7 @@ process.on("SIGUSR2", () => {
     kind: string;
     shard: number;
   };
-  workers.get(`shard-${shard}`)?.postMessage({ type: "test-fault", kind });
+  const worker = workers.get(`shard-${shard}`);
+  if (kind === "terminate") worker?.terminate();
+  else worker?.postMessage({ type: "test-fault", kind });
 });

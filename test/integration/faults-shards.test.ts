@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { shardOf } from "../../src/link/shard-of.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { killShards } from "../helpers/kill-shards.ts";
 import { descriptorCount } from "../helpers/process-facts.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
@@ -148,3 +149,14 @@ test("shards that lend and borrow die: what is answered is right, the rest waits
   await eventually(() => descriptorCount(lending.pid) <= before, "no descriptor leaked");
   for (const agent of opened) await agent.stop(0);
 });
+
+test("8 kills under load with canaries open: no descriptor leaks or is closed twice, the other shards' visitors notice nothing", async () => {
+  const report = await killShards(8);
+  const { moving, descriptors } = report;
+  expect(report).toMatchObject({ othersFailed: [], othersLost: 0, canariesHit: [], seenTwice: [] });
+  expect(moving.wrong).toEqual([]);
+  expect(descriptors.after).toEqual(descriptors.before);
+  expect(report.canariesOpened).toBeGreaterThan(1_000);
+  expect(report.othersServed).toBeGreaterThan(100);
+  expect(report.slowestBackMs).toBeLessThan(5_000);
+}, 120_000);

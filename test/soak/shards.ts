@@ -1,18 +1,22 @@
-// Shards killed under load: 200 times with canary files beside, and in a whole server with visitors on every shard.
+// Shards killed under load: the bare hand-over 200 times, and those of a whole server with visitors on every shard; with canaries open.
 
-import { shardOf } from "../../src/link/shard-of.ts";
-import { eventually } from "../helpers/eventually.ts";
+import { killShards } from "../helpers/kill-shards.ts";
 import { killUnderLoad } from "../helpers/kill-under-load.ts";
-import { descriptorCount } from "../helpers/process-facts.ts";
-import { startServerProcess } from "../helpers/server-process.ts";
-import { startTaggedService } from "../helpers/tagged-service.ts";
-import { openTunnel } from "../helpers/tunnel-agent.ts";
-import { keepVisiting } from "../helpers/visit.ts";
-import { atLeast, atMost, exactly, type Scenario, scaled } from "./scenario.ts";
+import {
+  atLeast,
+  atMost,
+  exactly,
+  type Fact,
+  figure,
+  nothingIn,
+  type Scenario,
+  scaled,
+  type SoakOptions,
+} from "./scenario.ts";
 
 export const shardKills: Scenario = {
   name: "shard-kills",
-  about: "200 shard kills while connections move, with canary files and sockets open",
+  about: "200 kills of bare threads that connections move between, with canary files and sockets open",
   async run(options) {
     const kills = scaled(options, 200, 10);
     const report = await killUnderLoad(kills);
@@ -30,47 +34,39 @@ export const shardKills: Scenario = {
 
 export const shardFaults: Scenario = {
   name: "shard-faults",
-  about: "60 shards of a whole server throw, leave or hang; the other shards' visitors notice nothing",
+  about:
+    "200 shards of a whole server are killed, throw, leave or hang under load, canaries open; others notice nothing",
   async run(options) {
-    const faults = scaled(options, 60, 6);
-    await using server = await startServerProcess({ shards: 4, faults: true, env: { HOLD_MS: "15000" } });
-    await using service = startTaggedService("local");
-    const names = Array.from({ length: 4 }, (_, shard) => nameOn(shard));
-    const agents = await Promise.all(names.map((name) => openTunnel({ ...server, port: service.port, name })));
-    const before = descriptorCount(server.pid);
-    let [othersFailed, othersServed, slowestBackMs] = [0, 0, 0];
-    for (let i = 0; i < faults; i++) {
-      const shard = i % 4;
-      const others = names.filter((_, k) => k !== shard).map((name) => keepVisiting(server.port, name));
-      const own = keepVisiting(server.port, names[shard]!);
-      const agent = agents[shard]!;
-      const readies = agent.all("tunnel.ready").length;
-      const started = performance.now();
-      const kind = (["throw", "exit", "hang"] as const)[i % 3]!;
-      await server.fault(kind, shard);
-      await agent.until("tunnel.ready", readies + 1, 20_000);
-      // A hang is known after 2 s only.
-      slowestBackMs = Math.max(slowestBackMs, performance.now() - started - (kind === "hang" ? 2_000 : 0));
-      for (const other of others) {
-        const { "200": served = 0, ...failed } = await other.stop();
-        othersServed += served;
-        othersFailed += Object.values(failed).reduce((sum, count) => sum + count, 0);
-      }
-      await own.stop();
-    }
-    await eventually(() => descriptorCount(server.pid) <= before, "descriptors", 15_000).catch(() => {});
-    const facts = [
-      exactly("faults", faults, faults),
-      exactly("failed requests on other shards", othersFailed, 0),
-      atLeast("served requests on other shards", othersServed, faults),
-      atMost("slowest return of an agent", slowestBackMs, 5_000, "ms"),
-      atMost("descriptors more than before", descriptorCount(server.pid) - before, 0),
+    const always = "1000000";
+    return [
+      ...(await faultsWith("moved", { LEND_AFTER_MOVES: always }, options)),
+      ...(await faultsWith("lent", {}, options)),
     ];
-    await Promise.all(agents.map((agent) => agent.stop(0)));
-    return facts;
   },
 };
 
-function nameOn(shard: number): string {
-  for (let i = 0; ; i++) if (shardOf(`soak-${i}`, 4) === shard) return `soak-${i}`;
+async function faultsWith(way: string, env: Record<string, string>, options: SoakOptions): Promise<Fact[]> {
+  const kills = scaled(options, 100, 8);
+  const report = await killShards(kills, env);
+  const { moving, descriptors } = report;
+  const kinds = [...new Set(Object.values(descriptors).flatMap((one) => Object.keys(one)))];
+  const leaks = kinds
+    .filter((kind) => descriptors.before[kind] !== descriptors.after[kind])
+    .map((kind) => `${kind}: ${descriptors.before[kind] ?? 0}, then ${descriptors.after[kind] ?? 0}`);
+  return [
+    exactly(`${way}: kills`, report.kills, kills),
+    nothingIn(`${way}: failed requests on other shards`, report.othersFailed),
+    exactly(`${way}: sessions of other shards lost`, report.othersLost, 0),
+    atLeast(`${way}: served requests on other shards`, report.othersServed, 100 * kills),
+    atMost(`${way}: slowest return of an agent`, report.slowestBackMs, 5_000, "ms"),
+    atLeast(`${way}: right answers on connections that move`, moving.right, 50 * kills),
+    nothingIn(`${way}: wrong ones`, moving.wrong),
+    figure(`${way}: refused with 5xx or broken`, moving.refused + moving.broken),
+    nothingIn(`${way}: requests delivered twice`, report.seenTwice),
+    atLeast(`${way}: descriptors of canaries`, report.canariesOpened, 1_000 * kills),
+    nothingIn(`${way}: canaries hit`, report.canariesHit),
+    atLeast(`${way}: connections caught on their way to a dead shard`, report.swept, 1),
+    nothingIn(`${way}: descriptors other than before`, leaks),
+    figure(`${way}: memory more than before`, report.bytesMore, "bytes"),
+  ];
 }
