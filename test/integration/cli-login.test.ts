@@ -1,6 +1,6 @@
 // `digit-link login` as a process at a real server: what is saved, what is asked, and which tokens are refused.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import { createToken } from "../../src/auth/tokens.ts";
 import { type AdminApi, adminApi } from "../helpers/admin-api.ts";
 import { createCli } from "../helpers/cli-process.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
+
+setDefaultTimeout(30_000);
 
 const folder = mkdtempSync(join(tmpdir(), "digit-link-login-"));
 const { digitLink, onTerminal } = createCli(folder);
