@@ -14,7 +14,7 @@ import { version } from "./version.ts";
 export const exposeFlags = {
   ...connectionFlags,
   connections: { type: "string", short: "c", value: "N", help: "connections per tunnel, 1 to 8 (2)" },
-  pool: { type: "boolean", help: "share the name with other agents of your account" },
+  pool: { type: "boolean", help: "share name or port with agents of your account" },
   wait: { type: "string", value: "SECONDS", help: "give up when not up by then (try for ever)" },
   json: { type: "boolean", help: "one JSON event per line" },
   quiet: { type: "boolean", short: "q", help: "only problems, on standard error" },

@@ -1,4 +1,4 @@
-// A tunnel: which session takes a stream, who waits and for how long, what is counted, what is known of the service.
+// A tunnel: who waits and for how long, what is counted, what is known of the service.
 
 import { describe, expect, spyOn, test } from "bun:test";
 import type { LocalStatus } from "../src/link/messages.ts";
@@ -81,30 +81,6 @@ function setUp() {
   const drop = (session: FakeSession): void => tunnel.sessionClosed(session as unknown as Session, "gone");
   return { tunnel, host, changes, add, open, drop };
 }
-
-describe("sessions", () => {
-  test("one is kept for requests in a row, until it is much busier than another", () => {
-    const { add, open } = setUp();
-    const [first, second] = [add(), add()];
-    for (let i = 0; i < 40; i++) open();
-    expect([first.opened.length, second.opened.length]).toEqual([33, 7]);
-  });
-
-  test("agents that share a name take turns", () => {
-    const { add, open } = setUp();
-    const [first, second] = [add(), add(new FakeSession("b"))];
-    for (let i = 0; i < 10; i++) open();
-    expect([first.opened.length, second.opened.length]).toEqual([5, 5]);
-  });
-
-  test("a full or leaving one gets nothing", () => {
-    const { add, open } = setUp();
-    const [first, second] = [add(), add()];
-    first.hasRoom = false;
-    for (let i = 0; i < 3; i++) open();
-    expect([first.opened.length, second.opened.length]).toEqual([0, 3]);
-  });
-});
 
 describe("room", () => {
   test("there is none when no session has any, but those that leave don't count", () => {

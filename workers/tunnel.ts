@@ -6,6 +6,7 @@ import { type CaptureBudget, CaptureRing } from "./capture.ts";
 import { HttpStream } from "./http-stream.ts";
 import { type CheckedService, LocalHealth } from "./local-health.ts";
 import type { Session, SessionOwner } from "./session.ts";
+import { SessionChoice } from "./session-choice.ts";
 import type { Leaving } from "./stream-flow.ts";
 import { TrafficCounters } from "./traffic-counters.ts";
 import { WaitingStreams } from "./waiting-streams.ts";
@@ -31,8 +32,6 @@ export interface TunnelHost {
   streamEnded(tunnel: Tunnel, stream: HttpStream): void;
 }
 
-const maxSlack = 32;
-
 /** Created by the first ticket for a name (or by visitors who expect one), forgotten when main says so. */
 export class Tunnel implements SessionOwner, CheckedService {
   readonly sessions: Session[] = [];
@@ -43,8 +42,7 @@ export class Tunnel implements SessionOwner, CheckedService {
   readonly health: LocalHealth;
   /** Made with the first stream that waits. */
   private waiting: WaitingStreams | null = null;
-  private last: Session | null = null;
-  private isShared = false;
+  private readonly choice = new SessionChoice(this.sessions);
   private readonly counters = new TrafficCounters();
   private toldRttMs: number | null = null;
 
@@ -91,7 +89,7 @@ export class Tunnel implements SessionOwner, CheckedService {
 
   addSession(session: Session): void {
     this.sessions.push(session);
-    this.agentsChanged();
+    this.choice.changed();
     this.host.sessionOpened(this, session);
     if (this.sessions.length === 1) this.health.check();
     this.admitWaiting();
@@ -123,24 +121,9 @@ export class Tunnel implements SessionOwner, CheckedService {
     return true;
   }
 
-  /**
-   * The session that takes the next stream; null when none has room. Whoever took the last one takes the next as long as
-   * others are not much less busy: requests that arrive together then leave in one message.
-   */
+  /** The session that takes the next stream; null when none has room. */
   pick(): Session | null {
-    const { sessions } = this;
-    let best: Session | null = null;
-    for (const session of sessions) {
-      if (session.hasRoom && (best === null || loadOf(session) < loadOf(best))) best = session;
-    }
-    const { last } = this;
-    const stays = last !== null && best !== null && last.hasRoom && loadOf(last) <= loadOf(best) + this.slack;
-    return stays ? last : (this.last = best);
-  }
-
-  /** How many streams more than the least busy session the last one may have. Agents that share a name take turns. */
-  private get slack(): number {
-    return this.isShared ? 0 : maxSlack;
+    return this.choice.pick();
   }
 
   /** Exactly once per HTTP stream that `open` took. */
@@ -216,7 +199,7 @@ export class Tunnel implements SessionOwner, CheckedService {
   sessionClosed(session: Session, reason: string): void {
     const index = this.sessions.indexOf(session);
     if (index >= 0) this.sessions.splice(index, 1);
-    this.agentsChanged();
+    this.choice.changed();
     this.host.sessionClosed(this, session, reason);
   }
 
@@ -248,11 +231,6 @@ export class Tunnel implements SessionOwner, CheckedService {
       for (const stream of [...streams.values()]) stream.endIfQuiet(leaving);
   }
 
-  private agentsChanged(): void {
-    this.last = null;
-    this.isShared = new Set(this.sessions.map(({ options }) => options.agentId)).size > 1;
-  }
-
   private wait(stream: HttpStream, head: Buffer): boolean {
     if (this.host.draining) return false;
     this.waiting ??= new WaitingStreams(this.host.settings);
@@ -268,11 +246,6 @@ export class Tunnel implements SessionOwner, CheckedService {
       openHttp(session, stream, head, head.length);
     }
   }
-}
-
-/** How busy a session is. Others would queue behind bulk bytes, so a session with such streams comes last. */
-function loadOf(session: Session): number {
-  return session.streams.size + session.bulkStreams * 2 * maxSlack;
 }
 
 function openHttp(session: Session, stream: HttpStream, head: Buffer, length: number): void {

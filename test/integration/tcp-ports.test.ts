@@ -1,4 +1,4 @@
-// The public port that an agent names: had, kept, or refused in one sentence.
+// The public port that an agent names: had, kept, refused in one sentence, and shared by a pool.
 
 import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,10 +6,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { adminApi } from "../helpers/admin-api.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { program } from "../helpers/program.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
-import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
+import { beginTunnel, openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
 
 const originOf = (server: TestServer): string => `http://localhost:${server.port}`;
 
@@ -108,5 +109,41 @@ describe("--remote-port", () => {
     const { exitCode, said } = await refusal(["22", "5432", "--remote-port", "20000", "--server", "localhost"]);
     expect([exitCode, said.split("\n").length]).toEqual([2, 1]);
     expect(said).toContain("--remote-port goes with one local port");
+  });
+});
+
+describe("--pool", () => {
+  test("shares a named port among agents that all say so: both serve, one goes on alone, others are refused", async () => {
+    const [port = 0] = await freePorts(1);
+    await using server = await startTestServer({ TCP_PORTS: String(port) });
+    using one = startService("one");
+    using two = startService("two");
+    const options = { origin: originOf(server), token: server.token, protocol: "tcp" as const, remotePort: port };
+    await using first = await openTunnelProcess({ ...options, port: one.port, pool: true });
+    await using second = await openTunnelProcess({ ...options, port: two.port, pool: true });
+    expect([first, second].map((agent) => agent.all("tunnel.ready")[0]!.port)).toEqual([port, port]);
+    const heard: Record<string, number> = { one: 0, two: 0 };
+    for (let i = 0; i < 20; i++) heard[(await hear(port)) ?? "nothing"]!++;
+    expect(Object.keys(heard)).toEqual(["one", "two"]);
+    expect(Math.min(heard["one"]!, heard["two"]!)).toBeGreaterThan(4);
+
+    await using alone = beginTunnel({ ...options, port: two.port });
+    expect(await alone.done).toMatchObject({ reason: "refused", code: "name_in_use" });
+    const { token } = await adminApi(server).createAccount("somebody", null);
+    await using stranger = beginTunnel({ ...options, token, port: two.port, pool: true });
+    expect(await stranger.done).toMatchObject({ reason: "refused", code: "name_taken" });
+
+    first.signal("SIGTERM");
+    await first.exited;
+    for (let i = 0; i < 6; i++) expect(await hear(port)).toBe("two");
+    await using again = await openTunnelProcess({ ...options, port: one.port, pool: true });
+    expect(again.all("tunnel.ready")[0]!.port).toBe(port);
+    await eventually(async () => (await hear(port)) === "one", "the restarted agent serves as well");
+  });
+
+  test("without a named port is a mistake of the command line, which says to name it", async () => {
+    const { exitCode, said } = await refusal(["5432", "--pool", "--server", "localhost"]);
+    expect([exitCode, said.split("\n").length]).toEqual([2, 1]);
+    expect(said).toContain("--pool needs --remote-port");
   });
 });
