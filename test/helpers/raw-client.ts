@@ -78,7 +78,8 @@ export class RawClient implements Disposable {
   private upgraded = false;
   private end: ConnectionEnd | null = null;
 
-  private constructor(readonly socket: Socket) {
+  /** Over a socket that is connected: `open` makes one. */
+  constructor(readonly socket: Socket) {
     const ended = Promise.withResolvers<ConnectionEnd>();
     this.ended = ended.promise;
     // Whether a response has a body depends on its request, so nothing is read before it is asked for.

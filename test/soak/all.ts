@@ -1,7 +1,7 @@
 // Every soak scenario, in the order in which they run.
 
 import { attackers } from "./attackers.ts";
-import { bulk } from "./bulk.ts";
+import { bulk, bulkTls } from "./bulk.ts";
 import { clock } from "./clock.ts";
 import { contract, writes } from "./contract.ts";
 import { halfOpen } from "./half-open.ts";
@@ -23,6 +23,7 @@ export const scenarios: readonly Scenario[] = [
   shardKills,
   shardFaults,
   bulk,
+  bulkTls,
   idleSessions,
   idleSessionsDirect,
   takeovers,
