@@ -8,8 +8,8 @@ import { shardSettings } from "./config/shard-settings.ts";
 import { ConnectionCounts, createCountsMemory } from "./handover/counts.ts";
 import { descriptorLimit } from "./lib/descriptor.ts";
 import { createLedgerMemory, Ledger } from "./handover/ledger.ts";
-import { ClientPool } from "./http1/client-pool.ts";
 import { Connections } from "./ingress/connections.ts";
+import { createControlPool } from "./ingress/control-pool.ts";
 import { createCidrList } from "./lib/cidr.ts";
 import type { Logger } from "./lib/log.ts";
 import type { ShardLink, ShardListener } from "./link/shard-link.ts";
@@ -58,7 +58,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const ledger = new Ledger(ledgerMemory, 0, -1);
   const counts = new ConnectionCounts(countsMemory, 0);
   const trusted = createCidrList(config.trustedProxies);
-  const control = new ClientPool({ unix: controlSocket });
+  const control = createControlPool(controlSocket, "main");
   const settings = { ...config, maxBodyBytes: config.maxBodyBytes === 0 ? Infinity : config.maxBodyBytes };
   const router = new Router({ settings, link: options.link, control, trusted, log });
   const connections = new Connections({ ledger, counts, host: router, tickMs: tickOf(config) });

@@ -2,8 +2,8 @@
 
 import type { ConnectionCounts } from "../src/handover/counts.ts";
 import type { Ledger } from "../src/handover/ledger.ts";
-import { ClientPool } from "../src/http1/client-pool.ts";
 import { Connections } from "../src/ingress/connections.ts";
+import { createControlPool } from "../src/ingress/control-pool.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { sessionShard } from "../src/ingress/gate.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
@@ -79,7 +79,7 @@ export class Shard implements TunnelHost {
       ...{ shard, shards, settings, trusted },
       tunnels: this.tunnels,
       policy: this.policy,
-      control: new ClientPool({ unix: settings.controlSocket }, 64),
+      control: createControlPool(settings.controlSocket, { ofShards: shards }),
       lender: new Lender({
         ...{ settings, ledger },
         isFull: () => counts.total() >= settings.maxConnections,

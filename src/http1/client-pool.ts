@@ -5,7 +5,10 @@ import { dial, type Target } from "./client-dial.ts";
 
 const idleMs = 4_000;
 
-/** Keeps at most `maxIdle` connections to `target` for reuse, for 4 s (shorter than the 5 s after which node:http closes). */
+/**
+ * Keeps at most `maxIdle` connections to `target` for reuse, for 4 s (shorter than the 5 s after which node:http closes). `maxOpen` is
+ * the caller's to keep: it asks `isFull` first.
+ */
 export class ClientPool implements ConnectionKeeper {
   private readonly idle: ClientConnection[] = [];
   private readonly open = new Set<ClientConnection>();
@@ -14,7 +17,13 @@ export class ClientPool implements ConnectionKeeper {
   constructor(
     readonly target: Target,
     private readonly maxIdle = 256,
+    private readonly maxOpen = Infinity,
   ) {}
+
+  /** Whether as many connections are in use as may be. */
+  get isFull(): boolean {
+    return this.idle.length === 0 && this.open.size >= this.maxOpen;
+  }
 
   /** Takes an idle connection or dials a new one (`fresh` insists on that). Write the request at once; it waits if it must. */
   begin(handler: ClientHandler, isHead: boolean, fresh = false): ClientConnection {

@@ -19,8 +19,9 @@ const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const noLines = Buffer.alloc(0);
 const maxBacklogBytes = 256 * 1024;
 
-/** Begins the exchange on `connection` (being routed). The Host value has passed the gate. */
+/** Begins the exchange on `connection` (being routed), or refuses it when `pool` is full. The Host value has passed the gate. */
 export function relay(connection: VisitorConnection, head: Head, pool: ClientPool, visitor: Visitor): void {
+  if (pool.isFull) return connection.answer("unavailable", { retryAfterSeconds: 1 });
   const exchange = new RelayExchange(connection, head.chunked);
   connection.begin(exchange);
   if (head.minor === 1 && head.has(EXPECT)) connection.write(goOn, 0, goOn.length);

@@ -12,7 +12,6 @@ import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { program } from "../helpers/program.ts";
-import { RawClient } from "../helpers/raw-client.ts";
 import { startTestServer, testEnv } from "../helpers/server.ts";
 import { readLines, startServerProcess } from "../helpers/server-process.ts";
 
@@ -45,41 +44,6 @@ describe("SHARD_PORTS", () => {
       const refused = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { host: "localhost" } });
       expect({ path, status: refused.status }).toEqual({ path, status: 404 });
     }
-  });
-});
-
-describe("MAX_CONNECTIONS above the limit of open files", () => {
-  test("is lowered with a warning: visitors beyond it are refused, and nobody else notices", async () => {
-    const env = { MAX_CONNECTIONS: "100000", MAX_CONNECTIONS_PER_ADDRESS: "100000" };
-    await using server = await startServerProcess({ shards: 1, env, openFiles: 400 });
-    expect(server.log.filter(({ level }) => level === "warn").map(({ message }) => message)).toContain(
-      "MAX_CONNECTIONS is lowered from 100000 to 320: this process may open 400 files. Raise that limit (LimitNOFILE, --ulimit nofile) for more.",
-    );
-    using local = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("any") });
-    await using _agent = await startTestAgent({ server, subdomain: "any", localPort: local.port ?? 0 });
-    using visitor = await RawClient.open({ port: server.port });
-    const ask = async () => {
-      await visitor.send("GET / HTTP/1.1\r\nHost: any.localhost\r\n\r\n");
-      return (await visitor.response()).status;
-    };
-    expect(await ask()).toBe(200);
-    let refused = 0;
-    const crowd = await Promise.all(
-      Array.from({ length: 500 }, async () => {
-        const client = await RawClient.open({ port: server.port });
-        void client.response().then(
-          ({ status }) => (refused += status === 503 ? 1 : 0),
-          () => {},
-        );
-        return client;
-      }),
-    );
-    // The visitor, the agent's two sessions and its registration may have places, too.
-    await eventually(() => refused >= 500 - 320, "those beyond it have read why");
-    expect(refused).toBeLessThanOrEqual(500 - 320 + 4);
-    expect(await ask()).toBe(200);
-    for (const client of crowd) client.socket.destroy();
-    expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
   });
 });
 
