@@ -37,7 +37,7 @@ export interface ShardSide {
   send(message: FromShard): void;
   /** Hands a connection to another shard, or to main; false: the receiver is not there, and the connection is still ours. */
   sendConnection(owner: number | "main", connection: MovedConnection): boolean;
-  /** Sent within 100 ms. */
+  /** Sent within 100 ms; that a session closed, with the end of this turn: whoever takes its name next is on the way. */
   event(event: ShardEvent): void;
   /** A live row for watchers, within 100 ms; dropped when there are too many. */
   request(request: CapturedRequest): void;
@@ -76,6 +76,8 @@ class Link implements ShardSide {
   #handlers: ShardHandlers | null = null;
   #events: ShardEvent[] = [];
   #requests: CapturedRequest[] = [];
+  /** The events that wait leave with the end of this turn. */
+  #isHurrying = false;
 
   constructor(scope: WorkerScope, start: ShardStart, ledger: Ledger) {
     this.#scope = scope;
@@ -113,6 +115,13 @@ class Link implements ShardSide {
 
   event(event: ShardEvent): void {
     if (this.#events.push(event) >= eventsPerMessage) this.#flushEvents();
+    else if (event.type === "session.closed" && !this.#isHurrying) {
+      this.#isHurrying = true;
+      setImmediate(() => {
+        this.#isHurrying = false;
+        this.#flushEvents();
+      });
+    }
   }
 
   request(request: CapturedRequest): void {

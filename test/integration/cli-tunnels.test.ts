@@ -91,6 +91,15 @@ test("--forward, repeated: each name leads to its own service; Ctrl-C ends all o
   await eventually(async () => ((await connected())["tunnels"] as unknown[]).length === 0, "the server knows");
 });
 
+test("an agent that has ended leaves its name to the next one at once, whatever that serves", async () => {
+  for (let i = 0; i < 5; i++) {
+    await using service = local(`turn ${i}`);
+    await using agent = serve(["http", String(service.port), "-n", "turns"], { env });
+    await agent.until("has 2 of 2 connections");
+    expect((await ask(publicHost("turns"))).text).toStartWith(`turn ${i} at `);
+  }
+});
+
 test("the flag form; the token it shows is warned of", async () => {
   await using service = local("mine");
   const argv = ["--server", origin, "--subdomain", "myapp", "--port", String(service.port), "--token", token];
