@@ -58,6 +58,10 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     this.requestEnded = !options.hasBody;
   }
 
+  get openFlags(): number {
+    return this.options.openFlags;
+  }
+
   get orgId(): string | null {
     return this.options.capture.meta.orgId;
   }
@@ -82,7 +86,6 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     return this.state === "head" && this.sent < maxSent && !this.options.upgrade && this.options.capture.repeatable;
   }
 
-  /** OPEN was written. */
   opened(): void {
     this.state = "head";
     this.sent++;

@@ -7,7 +7,7 @@ import { createControlPool } from "../src/ingress/control-pool.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
 import { sessionShard } from "../src/ingress/gate.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
-import type { Answer, Ask, LocalStatus, ShardSettings, Ticket } from "../src/link/messages.ts";
+import type { Answer, Ask, LocalStatus, ShardSettings } from "../src/link/messages.ts";
 import { OrganizationLoad } from "../src/link/organization-load.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import { AgentPort, listenForAgents } from "./agent-port.ts";
@@ -22,18 +22,12 @@ import type { Session } from "./session.ts";
 import { SessionDoor } from "./session-door.ts";
 import { Lender } from "./lender.ts";
 import { ShardIngress } from "./shard-ingress.ts";
-import { listenTcp } from "./tcp.ts";
+import { TcpPorts } from "./tcp-ports.ts";
 import type { Tunnel, TunnelHost } from "./tunnel.ts";
 import { Tunnels } from "./tunnels.ts";
 
 /** How often is looked for refusals whose minute is over. */
 const refusalsMs = 1_000;
-
-/** The port of a TCP tunnel, and whose connections it brings. */
-interface TcpPort {
-  port: number;
-  orgId: string | null;
-}
 
 export class Shard implements TunnelHost {
   readonly settings: ShardSettings;
@@ -44,8 +38,7 @@ export class Shard implements TunnelHost {
   private readonly policy: PolicyState;
   private readonly drain: Drain;
   private readonly asks = new Map<number, (answer: Answer) => void>();
-  private readonly ports = new Map<Tunnel, { stop(): void }>();
-  private readonly tcpPorts = new Map<string, TcpPort>();
+  private readonly ports: TcpPorts;
   private readonly door: SessionDoor;
   private readonly organizations: OrganizationLoad;
   private readonly refusals: Refusals;
@@ -65,6 +58,12 @@ export class Shard implements TunnelHost {
     this.organizations = new OrganizationLoad(start.loads, shard, settings.maxConnectionsPerOrganization);
     this.refusals = new Refusals((event) => side.event(event));
     this.tunnels = new Tunnels(this, (event) => side.event(event));
+    this.ports = new TcpPorts({
+      tcpHost: settings.tcpHost,
+      entry: (name) => this.tunnels.entry(name),
+      tunnel: (entry) => this.tunnels.ofVisitors(entry),
+      admit: (entry, address) => this.admit(address, entry.orgId),
+    });
     this.drain = new Drain({ tunnels: () => this.tunnels.all(), isBusy: () => this.isBusy() }, () => this.drained());
     this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
     this.tunnels.policyChanged = (entry, tunnel) => void judgeAgain(entry, tunnel.visitors(), this.policy);
@@ -114,10 +113,10 @@ export class Shard implements TunnelHost {
   order(order: ShardOrder): void {
     switch (order.type) {
       case "ticket":
-        this.notePort(order.ticket);
         return this.tunnels.addTicket(order.ticket);
       case "names":
-        return this.tunnels.setNames(order.snapshot, order.set, order.remove);
+        this.tunnels.setNames(order.snapshot, order.set, order.remove);
+        return this.ports.follow(order.set, order.remove);
       case "agent-allow":
         return this.tunnels.setAllow(order.tunnelId, order.allow);
       case "disconnect":
@@ -137,6 +136,7 @@ export class Shard implements TunnelHost {
       case "block":
         return this.policy.block(order.appId, order.network, order.untilMs);
       case "drain":
+        this.ports.close();
         this.connections.closeIdle();
         return this.drain.begin(order.deadlineMs);
       case "end":
@@ -149,17 +149,13 @@ export class Shard implements TunnelHost {
   // TunnelHost
 
   sessionOpened(tunnel: Tunnel, session: Session): void {
-    const port = this.tcpPorts.get(tunnel.ticket.tunnelId);
-    if (port !== undefined && !this.ports.has(tunnel)) this.listen(tunnel, session, port);
+    const problem = this.draining ? null : this.ports.open(tunnel.ticket.name);
+    if (problem !== null) session.notice(problem);
     this.tunnels.opened(tunnel, session);
   }
 
   sessionClosed(tunnel: Tunnel, session: Session, reason: string): void {
     const { tunnelId, agentId, generation } = session.options;
-    if (tunnel.sessions.length === 0) {
-      this.ports.get(tunnel)?.stop();
-      this.ports.delete(tunnel);
-    }
     this.side.event({
       type: "session.closed",
       tunnelId,
@@ -169,10 +165,6 @@ export class Shard implements TunnelHost {
       sessions: tunnel.sessions.length,
       atMs: Date.now(),
     });
-  }
-
-  tunnelDropped(tunnel: Tunnel): void {
-    this.tcpPorts.delete(tunnel.ticket.tunnelId);
   }
 
   localChanged(tunnel: Tunnel, status: LocalStatus): void {
@@ -209,21 +201,6 @@ export class Shard implements TunnelHost {
     const found = await searchCaptures(rings, order, (entry) => entry.line(logQuery));
     const requests = found.map((entry) => entry.toRequest(logQuery));
     this.side.send({ type: "requests", id: order.id, requests });
-  }
-
-  private notePort({ tunnelId, tcpPort: port, principal: { orgId } }: Ticket): void {
-    if (port !== null) this.tcpPorts.set(tunnelId, { port, orgId });
-  }
-
-  private listen(tunnel: Tunnel, session: Session, { port, orgId }: TcpPort): void {
-    const admit = (address: string) => this.admit(address, orgId);
-    try {
-      this.ports.set(tunnel, listenTcp(tunnel, this.settings.tcpHost, port, { admit }));
-    } catch (error) {
-      session.notice(
-        `Port ${port} can't be opened on the server: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
   }
 
   private admit(address: string, orgId: string | null): (() => void) | null {

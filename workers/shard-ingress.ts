@@ -173,7 +173,7 @@ export class ShardIngress implements IngressHost {
   ): void {
     const { options } = this;
     const { entry, visitor, startedAt } = visit;
-    const tunnel = options.tunnels.tunnel(entry.name) ?? options.tunnels.expect(entry);
+    const tunnel = options.tunnels.ofVisitors(entry);
     if (tunnel === undefined) return connection.answer("tunnel_offline", { retryAfterSeconds: 5 });
     if (tunnel.isFull || options.isOrganizationFull(entry.orgId))
       return connection.answer("tunnel_overloaded", { retryAfterSeconds: 1 });

@@ -2,6 +2,7 @@
 
 import { initialWindowBytes, smallWindowBytes } from "../src/protocol/frames.ts";
 import { Incoming, Outgoing } from "../src/protocol/flow.ts";
+import type { ErrorCode } from "../src/lib/errors.ts";
 import type { Session } from "./session.ts";
 
 const bulkBytes = 1024 * 1024;
@@ -47,6 +48,12 @@ export abstract class StreamFlow {
 
   constructor(protected readonly visitor: VisitorSide) {}
 
+  /** Flags of its OPEN frame. */
+  abstract readonly openFlags: number;
+  /** OPEN was written. */
+  abstract opened(): void;
+  /** Ends it for a reason of the server's own; nothing when it is over. */
+  abstract fail(code: ErrorCode, reason: string): void;
   /** The agent broke the stream. */
   abstract onReset(code: number, reason: string): void;
   /** A response head is complete: `bytes[start..end)`. `fin`: no body follows. */

@@ -1,4 +1,4 @@
-// TCP tunnels: the public port of one tunnel, and a stream per connection.
+// TCP tunnels: a public port, and a stream per connection.
 
 import type { Socket, TCPSocketListener } from "bun";
 import { SendQueue } from "../src/lib/send-queue.ts";
@@ -11,12 +11,12 @@ import type { Tunnel } from "./tunnel.ts";
 
 /** What a TCP port needs of its shard. */
 export interface TcpHost {
-  /** Counts one more connection from this address, for the tunnel's organization too; null when there are as many as may be. The returned function is called when it is over. */
-  admit(address: string): (() => void) | null;
+  /** Where a connection from this address goes; null: nowhere, or there are as many as may be. It is counted until `release` is called. */
+  resolve(address: string): { tunnel: Tunnel; release(): void } | null;
 }
 
-/** Listens for a tunnel until `stop`. Throws when the port can't be had. */
-export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: TcpHost): { stop(): void } {
+/** Listens until `stop`, which leaves connections alone. Throws when the port can't be had. */
+export function listenTcp(hostname: string, port: number, host: TcpHost): { stop(): void } {
   const listener: TCPSocketListener<TcpConnection> = Bun.listen<TcpConnection>({
     hostname,
     port,
@@ -24,22 +24,20 @@ export function listenTcp(tunnel: Tunnel, hostname: string, port: number, host: 
     socket: {
       open(socket) {
         const address = networkAddress(socket.remoteAddress);
-        const release = host.admit(address);
-        const session = tunnel.isFull ? null : tunnel.pick();
-        if (release === null || session === null) {
-          release?.();
+        const place = host.resolve(address);
+        if (place === null) {
           socket.data = closedConnection;
           socket.terminate();
           return;
         }
-        const connection = new TcpConnection(socket, tunnel, release);
+        const connection = new TcpConnection(socket, place.tunnel, place.release);
         socket.data = connection;
         socket.setNoDelay(true);
         socket.setKeepAlive(true, keepAliveMs);
-        tunnel.streams++;
-        tunnel.connectionOpened();
         const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);
-        session.open(connection.stream, RAW, head, head.length);
+        place.tunnel.connectionOpened(connection.stream, head);
+        // Nothing is read before there is an agent to give it to.
+        if (connection.stream.session === null) connection.pauseReading();
       },
       data: (socket, chunk) => socket.data.received(chunk),
       drain: (socket) => socket.data.drain(),
@@ -126,18 +124,28 @@ class TcpConnection extends Reads implements VisitorSide {
     else this.stream.visitorGone();
     this.release();
     if (this.tunnel === null) return;
-    this.tunnel.streams--;
-    this.tunnel.connectionClosed(this.stream.bytesIn, this.stream.bytesOut);
+    this.tunnel.connectionClosed(this.stream);
   }
 }
 
 class TcpStream extends StreamFlow {
+  readonly openFlags = RAW;
   private visitorDone = false;
   private agentDone = false;
   private over = false;
 
   constructor(private readonly connection: TcpConnection) {
     super(connection);
+  }
+
+  opened(): void {
+    this.flushRequest();
+  }
+
+  fail(): void {
+    if (this.over) return;
+    this.over = true;
+    this.connection.destroy();
   }
 
   visitorEnded(): void {

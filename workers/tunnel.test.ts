@@ -5,6 +5,7 @@ import type { LocalStatus } from "../src/link/messages.ts";
 import { CaptureBudget } from "./capture.ts";
 import type { HttpStream } from "./http-stream.ts";
 import type { Session } from "./session.ts";
+import type { StreamFlow } from "./stream-flow.ts";
 import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 class FakeSession {
@@ -38,7 +39,8 @@ class FakeStream {
   bytesOut = 5;
   failed: string | null = null;
   isOpen = false;
-  readonly options = { openFlags: 1, capture: { requestHead: () => Buffer.from("head") } };
+  readonly openFlags = 1;
+  readonly options = { capture: { requestHead: () => Buffer.from("head") } };
   constructor(private readonly tunnel: Tunnel) {}
   opened(): void {
     this.isOpen = true;
@@ -64,7 +66,6 @@ function setUp() {
     draining: false,
     sessionOpened() {},
     sessionClosed() {},
-    tunnelDropped() {},
     localChanged: (_tunnel: Tunnel, status: LocalStatus) => changes.push(status.state),
     streamCounted() {},
     streamEnded() {},
@@ -181,8 +182,9 @@ describe("counters", () => {
       stream.status = status;
       tunnel.streamEnded(stream as unknown as HttpStream, null);
     }
-    tunnel.connectionOpened();
-    tunnel.connectionClosed(100, 200);
+    const connection = Object.assign(new FakeStream(tunnel), { bytesIn: 100, bytesOut: 200 }) as unknown as StreamFlow;
+    tunnel.connectionOpened(connection, Buffer.from("address"));
+    tunnel.connectionClosed(connection);
     open();
     expect(tunnel.takeCounters()).toEqual({
       ...{ tunnelId: "t1", requests: 5, connections: 1, bytesIn: 118, bytesOut: 230 },

@@ -7,7 +7,7 @@ import { HttpStream } from "./http-stream.ts";
 import { type CheckedService, LocalHealth } from "./local-health.ts";
 import type { Session, SessionOwner } from "./session.ts";
 import { SessionChoice } from "./session-choice.ts";
-import type { Leaving } from "./stream-flow.ts";
+import type { Leaving, StreamFlow } from "./stream-flow.ts";
 import { TrafficCounters } from "./traffic-counters.ts";
 import { WaitingStreams } from "./waiting-streams.ts";
 
@@ -25,7 +25,6 @@ export interface TunnelHost {
   readonly draining: boolean;
   sessionOpened(tunnel: Tunnel, session: Session): void;
   sessionClosed(tunnel: Tunnel, session: Session, reason: string): void;
-  tunnelDropped(tunnel: Tunnel): void;
   localChanged(tunnel: Tunnel, status: LocalStatus): void;
   /** A stream of an organization came (1) or went (-1). */
   streamCounted(orgId: string | null, change: 1 | -1): void;
@@ -100,13 +99,29 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.streams++;
     this.counters.changed = true;
     this.host.streamCounted(stream.orgId, 1);
+    if (this.place(stream, head, length)) return true;
+    this.streams--;
+    this.host.streamCounted(stream.orgId, -1);
+    return false;
+  }
+
+  /** A TCP connection came: its stream is opened, or waits as above, or fails at once. `connectionClosed` follows. */
+  connectionOpened(stream: StreamFlow, head: Buffer): void {
+    this.streams++;
+    this.counters.addConnection();
+    if (!this.place(stream, head, head.length)) stream.fail("tunnel_offline", "no agent, and no room to wait");
+  }
+
+  connectionClosed(stream: StreamFlow): void {
+    this.streams--;
+    this.waiting?.remove(stream);
+    this.counters.add(stream.bytesIn, stream.bytesOut, 0);
+  }
+
+  private place(stream: StreamFlow, head: Buffer, length: number): boolean {
     const session = this.pick();
-    if (session !== null) openHttp(session, stream, head, length);
-    else if (!this.wait(stream, Buffer.from(head.subarray(0, length)))) {
-      this.streams--;
-      this.host.streamCounted(stream.orgId, -1);
-      return false;
-    }
+    if (session === null) return this.wait(stream, Buffer.from(head.subarray(0, length)));
+    begin(session, stream, head, length);
     return true;
   }
 
@@ -115,7 +130,7 @@ export class Tunnel implements SessionOwner, CheckedService {
     const head = stream.options.capture.requestHead();
     if (head === null) return false;
     const session = this.pick();
-    if (session !== null) openHttp(session, stream, head, head.length);
+    if (session !== null) begin(session, stream, head, head.length);
     else if (!this.wait(stream, Buffer.from(head))) return false;
     else stream.waitAgain();
     return true;
@@ -141,15 +156,6 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.host.streamEnded(this, stream);
   }
 
-  /** A TCP connection came. */
-  connectionOpened(): void {
-    this.counters.addConnection();
-  }
-
-  connectionClosed(bytesIn: number, bytesOut: number): void {
-    this.counters.add(bytesIn, bytesOut, 0);
-  }
-
   /** Counters since the last call; null when nothing changed. */
   takeCounters(): TunnelCounters | null {
     const { rttMs, streams } = this;
@@ -161,9 +167,8 @@ export class Tunnel implements SessionOwner, CheckedService {
   /** Whose requests are under way, those that wait included. */
   visitors(): HttpStream[] {
     const inside = this.waiting?.all() ?? [];
-    for (const { streams } of this.sessions)
-      for (const stream of streams.values()) if (stream instanceof HttpStream) inside.push(stream);
-    return inside;
+    for (const { streams } of this.sessions) inside.push(...streams.values());
+    return inside.filter((stream) => stream instanceof HttpStream);
   }
 
   get rttMs(): number | null {
@@ -216,7 +221,6 @@ export class Tunnel implements SessionOwner, CheckedService {
   close(): void {
     this.waiting?.close();
     this.captures.close();
-    this.host.tunnelDropped(this);
   }
 
   /** The server is leaving: whoever waits will find nobody here any more. */
@@ -231,7 +235,7 @@ export class Tunnel implements SessionOwner, CheckedService {
       for (const stream of [...streams.values()]) stream.endIfQuiet(leaving);
   }
 
-  private wait(stream: HttpStream, head: Buffer): boolean {
+  private wait(stream: StreamFlow, head: Buffer): boolean {
     if (this.host.draining) return false;
     this.waiting ??= new WaitingStreams(this.host.settings);
     return this.waiting.add(stream, head);
@@ -243,13 +247,13 @@ export class Tunnel implements SessionOwner, CheckedService {
       const session = this.pick();
       if (session === null) return;
       const { stream, head } = waiting.shift()!;
-      openHttp(session, stream, head, head.length);
+      begin(session, stream, head, head.length);
     }
   }
 }
 
-function openHttp(session: Session, stream: HttpStream, head: Buffer, length: number): void {
-  session.open(stream, stream.options.openFlags, head, length);
+function begin(session: Session, stream: StreamFlow, head: Buffer, length: number): void {
+  session.open(stream, stream.openFlags, head, length);
   stream.opened();
 }
 

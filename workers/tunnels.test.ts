@@ -17,7 +17,6 @@ function setUp(captureBytes: number) {
     draining: false,
     sessionOpened() {},
     sessionClosed() {},
-    tunnelDropped() {},
     localChanged() {},
     streamCounted() {},
     streamEnded() {},
@@ -62,7 +61,7 @@ test("what a tunnel carried since the last report is reported once, although its
     expiresAtMs: Date.now() + 60_000,
   };
   tunnels.addTicket(ticket as Ticket);
-  tunnels.tunnel("a")!.connectionClosed(3, 4);
+  tunnels.tunnel("a")!.connectionClosed({ bytesIn: 3, bytesOut: 4 } as HttpStream);
   tunnels.setNames(false, [], ["a"]);
   expect(tunnels.takeCounters()).toMatchObject([{ tunnelId: "tun_1", bytesIn: 3, bytesOut: 4 }]);
   expect(tunnels.takeCounters()).toEqual([]);

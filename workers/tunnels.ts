@@ -44,6 +44,11 @@ export class Tunnels {
     return this.byName.get(name);
   }
 
+  /** The tunnel that takes visitors of a name, as far as there is or may soon be one. */
+  ofVisitors(entry: NameEntry): Tunnel | undefined {
+    return this.byName.get(entry.name) ?? this.expect(entry);
+  }
+
   /** A tunnel without a registration, where visitors of a name that was live a moment ago wait; undefined when it wasn't. */
   expect(entry: NameEntry): Tunnel | undefined {
     if (entry.heldUntilMs <= Date.now()) return undefined;

@@ -1,10 +1,10 @@
 // Visitors that wait for an agent to come back: bounded in number and in time, served in the order they came.
 
-import type { HttpStream } from "./http-stream.ts";
+import type { StreamFlow } from "./stream-flow.ts";
 
 /** A stream and its head, until an agent takes both. */
 export interface WaitingStream {
-  stream: HttpStream;
+  stream: StreamFlow;
   head: Buffer;
 }
 
@@ -18,13 +18,13 @@ export class WaitingStreams {
   }
 
   /** Lets a stream wait; false when too many do. `head` is kept. */
-  add(stream: HttpStream, head: Buffer): boolean {
+  add(stream: StreamFlow, head: Buffer): boolean {
     if (this.queue.length >= this.settings.holdMax) return false;
     this.queue.push({ stream, head, until: performance.now() + this.settings.holdMs });
     return true;
   }
 
-  all(): HttpStream[] {
+  all(): StreamFlow[] {
     return this.queue.map(({ stream }) => stream);
   }
 
@@ -34,7 +34,7 @@ export class WaitingStreams {
   }
 
   /** A stream has ended; nothing when it didn't wait. */
-  remove(stream: HttpStream): void {
+  remove(stream: StreamFlow): void {
     const index = this.queue.findIndex((one) => one.stream === stream);
     if (index >= 0) this.queue.splice(index, 1);
   }

@@ -30,8 +30,6 @@ export interface Ticket {
   agentAllow: string[];
   /** Most sessions this agent may hold for the tunnel. */
   maxSessions: number;
-  /** Set for TCP tunnels: the shard listens here while the tunnel is live. */
-  tcpPort: number | null;
 }
 
 /** What a shard knows about a name it owns. Absent = the name is unknown (404). */

@@ -11,3 +11,8 @@ export function shardOf(name: string, shards: number): number {
 export function tcpName(port: number): string {
   return `tcp:${port}`;
 }
+
+/** The port of a name like `tcp:20000`; null for subdomains. */
+export function portOf(name: string): number | null {
+  return name.startsWith("tcp:") ? Number(name.slice("tcp:".length)) : null;
+}

@@ -40,7 +40,6 @@ describeEngines("registration", (open) => {
         agentAllow: ["127.0.0.0/8"],
         pool: false,
         appId: null,
-        tcpPort: null,
       },
       principal: { accountId: ada.id, keyId: null, orgId: ada.orgId },
       expiresAtMs: at.clock.nowMs + 60_000,

@@ -5,9 +5,9 @@ import type { ApplicationName, TunnelCredential } from "../../db/credentials.ts"
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
 import { randomName } from "../../lib/names.ts";
-import { tcpName } from "../../link/shard-of.ts";
+import { portOf, tcpName } from "../../link/shard-of.ts";
 import type { LeaseTable } from "./lease-table.ts";
-import { isActive, isBusy, noTotals, portOf, type AgentBinding, type Lease } from "./lease.ts";
+import { isActive, isBusy, noTotals, type AgentBinding, type Lease } from "./lease.ts";
 
 /** A registration whose credential, address and wish have been checked. */
 export interface Claim {

@@ -3,7 +3,8 @@
 import { listClosedTunnels } from "../../db/leases.ts";
 import type { Queryable } from "../../db/database.ts";
 import type { TunnelsTable } from "../../db/tables-record.ts";
-import { noTotals, portOf, type Lease } from "./lease.ts";
+import { portOf } from "../../link/shard-of.ts";
+import { noTotals, type Lease } from "./lease.ts";
 import { toLiveTunnel, tunnelUrl, type LiveTunnel } from "./view.ts";
 
 const rememberedMs = 24 * 60 * 60 * 1_000;

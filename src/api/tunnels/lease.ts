@@ -3,6 +3,7 @@
 import type { TunnelCredential } from "../../db/credentials.ts";
 import type { LeasesTable } from "../../db/tables-record.ts";
 import type { LocalStatus, TunnelTotals } from "../../link/messages.ts";
+import { portOf } from "../../link/shard-of.ts";
 
 /**
  * `opening`: tickets are out, no session yet · `live`: at least one session · `away`: no session, still leased, visitors
@@ -94,11 +95,6 @@ export function sessionsOf(lease: Lease): number {
   let sessions = 0;
   for (const agent of lease.agents.values()) sessions += agent.sessions;
   return sessions;
-}
-
-/** The port of a name like `tcp:20000`; null for subdomains. */
-export function portOf(name: string): number | null {
-  return name.startsWith("tcp:") ? Number(name.slice("tcp:".length)) : null;
 }
 
 /**

@@ -152,7 +152,6 @@ function issue(
         principal: { accountId, keyId, orgId },
         appId: lease.appId ?? appId,
         maxSessions: config.maxSessionsPerAgent,
-        tcpPort: port,
       },
     });
   }

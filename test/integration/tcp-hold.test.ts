@@ -1,0 +1,146 @@
+// TCP tunnels whose agent is away for a moment: the port stays open, and connections wait for the agent as requests do.
+
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
+import { patternBytes, patternSha1 } from "../helpers/pattern.ts";
+import { startServerProcess } from "../helpers/server-process.ts";
+import { startTestServer } from "../helpers/server.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
+
+const mib = 1024 * 1024;
+
+/** A service that answers the end of what it got with its digest. */
+function startDigester() {
+  return Bun.listen<{ hash: ReturnType<typeof createHash> }>({
+    hostname: "127.0.0.1",
+    port: 0,
+    allowHalfOpen: true,
+    socket: {
+      open: (socket) => void (socket.data = { hash: createHash("sha1") }),
+      data: (socket, bytes) => void socket.data.hash.update(bytes),
+      end: (socket) => void socket.end(socket.data.hash.digest("hex")),
+    },
+  });
+}
+
+interface Visitor {
+  socket: Socket;
+  heard: string;
+  /** Null while it is open. */
+  end: "closed" | "ECONNREFUSED" | "ECONNRESET" | null;
+  /** `performance.now()`. */
+  endedAt: number;
+}
+
+/** Connects, says `bytes` and half-closes. */
+function visit(port: number, bytes: Uint8Array | string = "hello"): Visitor {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const visitor: Visitor = { socket, heard: "", end: null, endedAt: 0 };
+  socket.on("data", (data) => (visitor.heard += data.toString()));
+  socket.on("error", (error: NodeJS.ErrnoException) => (visitor.end = error.code as "ECONNRESET"));
+  socket.on("close", () => {
+    visitor.end ??= "closed";
+    visitor.endedAt = performance.now();
+  });
+  socket.on("end", () => socket.end());
+  socket.end(bytes);
+  return visitor;
+}
+
+const sha1 = (text: string): string => createHash("sha1").update(text).digest("hex");
+
+async function setUp(env: Record<string, string>) {
+  const [port = 0] = await freePorts(1);
+  const server = await startTestServer({ TCP_PORTS: String(port), HOLD_MS: "20s", ...env });
+  const service = startDigester();
+  const origin = `http://localhost:${server.port}`;
+  const agent = () =>
+    openTunnel({ origin, token: server.token, port: service.port, protocol: "tcp", remotePort: port });
+  /** A tunnel that was up a moment ago. */
+  await (await agent()).stop(0);
+  return {
+    ...{ port, agent },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      service.stop(true);
+    },
+  };
+}
+
+test("connections wait for the agent to come back, and then nothing of them is missing", async () => {
+  await using at = await setUp({});
+  const [small, big, gone] = [visit(at.port), visit(at.port, patternBytes(0, 32 * mib)), visit(at.port)];
+  await eventually(() => gone.socket.readyState !== "opening", "it is connected");
+  gone.socket.resetAndDestroy();
+  // What the kernels hold at most: nothing of it is read before there is somebody to give it to.
+  await Bun.sleep(300);
+  expect(big.socket.writableLength).toBeGreaterThan(16 * mib);
+  expect([small.end, big.end]).toEqual([null, null]);
+  await using _back = await at.agent();
+  await eventually(() => small.end !== null && big.end !== null, "both are served");
+  expect([small.end, small.heard]).toEqual(["closed", sha1("hello")]);
+  expect([big.end, big.heard]).toEqual(["closed", patternSha1(32 * mib)]);
+});
+
+test("nobody waits longer than HOLD_MS, and after the grace period the port is closed", async () => {
+  await using at = await setUp({ HOLD_MS: "400ms", GRACE_MS: "2s" });
+  const startedAt = performance.now();
+  const visitor = visit(at.port);
+  await eventually(() => visitor.end !== null, "it is told");
+  expect(visitor.end).toBe("ECONNRESET");
+  expect(visitor.endedAt - startedAt).toBeGreaterThan(390);
+  const isRefused = async (): Promise<boolean> => {
+    const late = visit(at.port);
+    await eventually(() => late.end !== null, "it ends");
+    return late.end === "ECONNREFUSED";
+  };
+  await eventually(isRefused, "the lease is over");
+  expect(performance.now() - startedAt).toBeGreaterThan(1_000);
+});
+
+test("connections wait over a restart of the server, too", async () => {
+  const [port = 0] = await freePorts(1);
+  const env = { TCP_PORTS: String(port), HOLD_MS: "20s" };
+  const first = await startServerProcess({ shards: 2, env });
+  using service = startDigester();
+  const { origin, token } = first;
+  const options = { origin, token, port: service.port, protocol: "tcp" as const, remotePort: port };
+  await (await openTunnel(options)).stop(0);
+  first.signal("SIGTERM");
+  await first.exited;
+  await using second = await startServerProcess({ shards: 2, env, again: first });
+  let visitor = visit(port);
+  const isHeld = async (): Promise<boolean> => {
+    await eventually(() => visitor.socket.readyState !== "opening", "it is connected, or refused");
+    if (visitor.end === "ECONNREFUSED") visitor = visit(port);
+    return visitor.end === null && visitor.socket.readyState !== "opening";
+  };
+  // The shard opens the port a moment after the server says that it is ready.
+  await eventually(isHeld, "it is connected");
+  await using _agent = await openTunnel({ ...options, origin: second.origin });
+  await eventually(() => visitor.end !== null, "it is served");
+  expect([visitor.end, visitor.heard]).toEqual(["closed", sha1("hello")]);
+});
+
+describe("security", () => {
+  test("no more connections wait than HOLD_MAX; one that leaves makes room", async () => {
+    await using at = await setUp({ HOLD_MAX: "2" });
+    const [first, second] = [visit(at.port), visit(at.port)];
+    await eventually(() => [first, second].every(({ socket }) => socket.readyState !== "opening"), "two wait");
+    const third = visit(at.port);
+    await eventually(() => third.end !== null, "the third is turned away");
+    expect([first.end, second.end, third.end]).toEqual([null, null, "ECONNRESET"]);
+    first.socket.resetAndDestroy();
+    const isHeld = async (): Promise<boolean> => {
+      const one = visit(at.port);
+      await Bun.sleep(50);
+      return one.end === null;
+    };
+    await eventually(isHeld, "its place is free");
+    await using _back = await at.agent();
+    await eventually(() => second.heard === sha1("hello"), "the second is served");
+  });
+});
