@@ -13,7 +13,7 @@ import { version } from "./version.ts";
 /** Flags of every command that opens tunnels. */
 export const exposeFlags = {
   ...connectionFlags,
-  connections: { type: "string", short: "c", value: "N", help: "connections per tunnel, 1 to 8 (2)" },
+  connections: { type: "string", short: "c", value: "N", help: "connections per tunnel, 1 to 8 (the server says)" },
   pool: { type: "boolean", help: "share name or port with agents of your account" },
   wait: { type: "string", value: "SECONDS", help: "give up when not up by then (try for ever)" },
   json: { type: "boolean", help: "one JSON event per line" },
@@ -22,7 +22,8 @@ export const exposeFlags = {
 
 /** Serves `tunnels` until stopped. Returns the exit code. */
 export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Promise<number> {
-  const connections = parseCount(parsed.text("connections") ?? "2", "--connections", 1, 8);
+  const connectionsText = parsed.text("connections");
+  const connections = connectionsText === undefined ? null : parseCount(connectionsText, "--connections", 1, 8);
   const waitText = parsed.text("wait");
   const waitMs = waitText === undefined ? null : parseCount(waitText, "--wait", 1, 86_400) * 1000;
   if (parsed.on("json") && parsed.on("quiet")) throw new UsageError("--json and --quiet are both given; give one.");

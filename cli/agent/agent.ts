@@ -17,9 +17,15 @@ export function startAgent(options: AgentOptions): Agent {
   // Agents that share a name are told apart; one that starts again is recognised, by the service it serves.
   const own = options.agentId ?? (options.pool ? randomBytes(16).toString("hex") : machineId());
   const inLane = createLanes(registrationLanes);
+  const said = new Set<string>();
+  const noticeOnce = (message: string): void => {
+    if (said.has(message)) return;
+    said.add(message);
+    options.onEvent({ event: "notice", time: new Date().toISOString(), message });
+  };
   const clients = options.tunnels.map((spec) => {
     const identity = { agentId: `agt_${own}_${spec.protocol}_${spec.localPort}`, nextGeneration };
-    return new TunnelClient(options, spec, identity, inLane);
+    return new TunnelClient(options, spec, identity, inLane, noticeOnce);
   });
   let stopped: Promise<void> | null = null;
   const stop = (graceMs = 5_000): Promise<void> =>

@@ -14,8 +14,6 @@ export interface Registration {
   tickets: string[];
   /** Path of the session's WebSocket, `/_tunnel/s/<shard>`; the ticket is added as a query. */
   sessionPath: string;
-  /** Most sessions that the server wants of this agent. */
-  connections: number;
 }
 
 export interface RegisterRequest {
@@ -28,7 +26,8 @@ export interface RegisterRequest {
   spec: TunnelSpec;
   /** What the tunnel leads to, for people who look at the server. */
   target: string;
-  connections: number;
+  /** Sessions to open now; null leaves it to the server. */
+  connections: number | null;
 }
 
 const timeoutMs = 15_000;
@@ -56,7 +55,7 @@ export async function register(options: AgentOptions, request: RegisterRequest):
         capabilities: [],
         pool: options.pool,
         protocol: request.spec.protocol,
-        connections: request.connections,
+        ...(request.connections === null ? {} : { connections: request.connections }),
         // The server takes nothing else; a host of other letters is simply not shown there.
         ...(/^[!-~]{1,255}$/.test(request.target) ? { target: request.target } : {}),
       }),
@@ -89,16 +88,15 @@ function granted(body: unknown, url: URL): Registration | Refusal {
   ) {
     const session = body["session"];
     const path = session["path"];
-    const tickets = Array.isArray(body["tickets"]) ? body["tickets"].filter((one) => typeof one === "string") : [];
+    const tickets = Array.isArray(body["tickets"]) ? body["tickets"] : [body["ticket"]];
     if (typeof path === "string" && /^\/_tunnel\/s\/\d+(?:\?|$)/.test(path)) {
       return {
         subdomain: typeof body["subdomain"] === "string" ? body["subdomain"] : "",
         url: body["url"],
         tunnelId: body["tunnelId"],
         port: typeof body["port"] === "number" ? body["port"] : null,
-        tickets,
+        tickets: tickets.filter((one) => typeof one === "string"),
         sessionPath: path.split("?", 1)[0]!,
-        connections: typeof session["connections"] === "number" ? session["connections"] : 1,
       };
     }
   }

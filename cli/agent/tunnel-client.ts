@@ -21,6 +21,8 @@ export interface AgentIdentity {
   nextGeneration(): number;
 }
 
+/** Whatever the server says. */
+const mostSessions = 8;
 /** How long a closing handshake may take. */
 const closeMs = 1_000;
 /** A tunnel that was up for so long starts the waiting times anew. */
@@ -35,6 +37,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private readonly finish: (end: AgentEnd) => void;
   private registration: Registration | null = null;
   private generation = 0;
+  /** Sessions that there should be, as the last start was granted. */
+  private wanted = 1;
   private announced = false;
   /** `performance.now()` since when there has been a session; 0 = there is none. */
   private upSince = 0;
@@ -51,6 +55,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     private readonly identity: AgentIdentity,
     /** Registrations take their turns in it. */
     private readonly inLane: Lanes,
+    /** Tells what is the same for all tunnels. */
+    private readonly noticeOnce: (message: string) => void,
   ) {
     const { promise, resolve } = Promise.withResolvers<AgentEnd>();
     this.done = promise;
@@ -86,12 +92,11 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     this.upSince ||= performance.now();
     const { registration } = this;
     if (registration === null) return;
-    const open = this.openSessions();
     if (!this.announced) {
       this.announced = true;
       const { url, subdomain, tunnelId, port } = registration;
       this.emit({ event: "tunnel.ready", time: now(), url, subdomain, tunnelId, local: this.local.label, port });
-    } else this.emit({ event: "session", time: now(), url: registration.url, open, wanted: registration.connections });
+    } else this.tellSessions(registration.url);
   }
 
   open(session: AgentSession, id: number, open: OpenFrame): AgentStream {
@@ -186,15 +191,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
         local: this.local.label,
         reason: this.lostReason,
       });
-    } else if (this.announced) {
-      this.emit({
-        event: "session",
-        time: now(),
-        url: registration.url,
-        open: this.openSessions(),
-        wanted: registration.connections,
-      });
-    }
+    } else if (this.announced) this.tellSessions(registration.url);
     this.retry(this.lostReason, leastMs);
   }
 
@@ -224,7 +221,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     this.generation ||= this.identity.nextGeneration();
     const { agentId } = this.identity;
     const subdomain = this.spec.subdomain ?? (this.registration?.subdomain || null);
-    const wanted = this.options.connections - this.sessions.size;
+    const isStart = this.sessions.size === 0;
     const answer = await register(this.options, {
       agentId,
       generation: this.generation,
@@ -232,7 +229,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
       port: this.registration?.port ?? null,
       spec: this.spec,
       target: this.local.label,
-      connections: Math.max(1, wanted),
+      connections: isStart ? this.options.connections : Math.max(1, this.wanted - this.sessions.size),
     });
     this.working = false;
     const { hasLostMore } = this;
@@ -242,13 +239,22 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     const isMeanwhile = "code" in answer && answer.code === redirected && this.registration !== null;
     if ("code" in answer) return this.refused(isMeanwhile ? { ...answer, retryable: true } : answer);
     this.registration = answer;
-    for (const ticket of answer.tickets.slice(0, Math.max(0, wanted))) {
+    if (isStart) this.granted(Math.min(answer.tickets.length, mostSessions));
+    for (const ticket of answer.tickets.slice(0, Math.max(0, this.wanted - this.sessions.size))) {
       const url = new URL(answer.sessionPath, this.options.server.replace(/^http/, "ws"));
       url.searchParams.set("ticket", ticket);
       this.sessions.add(new AgentSession(this, url));
     }
     if (this.sessions.size === 0) this.retry("the server gave no session");
     else if (hasLostMore) this.retry(this.lostReason);
+  }
+
+  private granted(sessions: number): void {
+    this.wanted = sessions;
+    const asked = this.options.connections ?? 0;
+    if (sessions === 0 || sessions >= asked) return;
+    const allowed = sessions === 1 ? "1 connection" : `${sessions} connections`;
+    this.noticeOnce(`The server allows ${allowed} per tunnel; ${asked} were asked for.`);
   }
 
   private refused(refusal: Refusal): void {
@@ -270,6 +276,10 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     if (method === "TCP")
       this.emit({ event: "connection", time: now(), url, address: path, durationMs, bytesIn, bytesOut, error });
     else this.emit({ event: "request", time: now(), url, method, path, status, durationMs, bytesIn, bytesOut, error });
+  }
+
+  private tellSessions(url: string): void {
+    this.emit({ event: "session", time: now(), url, open: this.openSessions(), wanted: this.wanted });
   }
 
   private openSessions(): number {

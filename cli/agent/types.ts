@@ -22,8 +22,8 @@ export interface AgentOptions {
   server: string;
   token: string;
   tunnels: TunnelSpec[];
-  /** Sessions per tunnel, 1 to 8. */
-  connections: number;
+  /** Sessions per tunnel, 1 to 8; null leaves it to the server. */
+  connections: number | null;
   /** Join other agents of the account that serve the same name. */
   pool: boolean;
   /** Program version, sent at registration. */
