@@ -15,6 +15,7 @@ function startPickyServer(
   let sessions = 0;
   const open = new Set<Bun.ServerWebSocket<undefined>>();
   const asked = { registrations: 0, atOnce: 0, mostAtOnce: 0 };
+  const wanted: (number | undefined)[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -30,7 +31,9 @@ function startPickyServer(
       const instead = await wait(asked.registrations);
       asked.atOnce--;
       if (instead instanceof Response) return instead;
-      const { subdomain, connections } = (await request.json()) as { subdomain: string; connections: number };
+      const body = (await request.json()) as { subdomain: string; connections?: number };
+      wanted.push(body.connections);
+      const { subdomain, connections = 3 } = body;
       if (subdomain.startsWith("taken"))
         return Response.json(
           { error: { code: "name_taken", message: `${subdomain} is taken.`, retryable: false } },
@@ -55,10 +58,11 @@ function startPickyServer(
     },
   });
   const hangUp = (): void => open.forEach((ws) => ws.terminate());
-  return { asked, server: `http://127.0.0.1:${server.port}`, hangUp, [Symbol.asyncDispose]: () => server.stop(true) };
+  const origin = `http://127.0.0.1:${server.port}`;
+  return { asked, wanted, open, server: origin, hangUp, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
-function startWith(server: string, names: string[], connections = 1) {
+function startWith(server: string, names: string[], connections: number | null = 1) {
   const events: AgentEvent[] = [];
   const local = { localHost: "127.0.0.1", localPort: 9, localHttps: false, insecureLocal: false };
   const agent = startAgent({
@@ -188,4 +192,16 @@ test("an agent that is stopped while tunnels wait for their turn ends at once an
   await eventually(() => later.events.some(({ event }) => event === "tunnel.ready"), "another agent is up");
   expect(picky.asked).toMatchObject({ registrations: 17, atOnce: 0 });
   await later.agent.stop(0);
+});
+
+test("without a number of its own an agent opens as many sessions as the server grants, and replaces what is lost of them", async () => {
+  await using picky = startPickyServer();
+  const { agent, events } = startWith(picky.server, ["web"], null);
+  const last = () => events.findLast((event) => event.event === "session");
+  await eventually(() => last()?.open === 3, "three are open");
+  [...picky.open][0]!.terminate();
+  await eventually(() => last()?.open === 2, "one is lost");
+  await eventually(() => last()?.open === 3, "it is back");
+  expect([picky.wanted, picky.open.size, last()?.wanted]).toEqual([[undefined, 1], 4, 3]);
+  await agent.stop(0);
 });
