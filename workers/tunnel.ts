@@ -166,8 +166,7 @@ export class Tunnel implements SessionOwner, CheckedService {
 
   /** Whose requests are under way, those that wait included. */
   visitors(): HttpStream[] {
-    const inside = this.waiting?.all() ?? [];
-    for (const { streams } of this.sessions) inside.push(...streams.values());
+    const inside = [this.waiting?.all() ?? [], ...this.sessions.map(({ streams }) => [...streams.values()])].flat();
     return inside.filter((stream) => stream instanceof HttpStream);
   }
 
