@@ -119,17 +119,19 @@ function installPackages() {
 }
 
 function run() {
-  const child = spawn(bun, [resolve(root, script), ...scriptArguments], {
+  let child = null;
+  // Before the script runs: it may be told to stop as soon as it says a word, and a signal that nobody hears would end us alone.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    // A terminal's Ctrl-C reaches the child by itself; handing it on would make it two.
+    process.on(signal, () => (signal === "SIGINT" && process.stdin.isTTY ? undefined : child.kill(signal)));
+  }
+  child = spawn(bun, [resolve(root, script), ...scriptArguments], {
     cwd: root,
     env: environment,
     stdio: "inherit",
   });
   child.on("error", (error) => fail(`${script} could not be started: ${error.message}.`));
   child.on("exit", (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + osConstants.signals[signal]));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    // A terminal's Ctrl-C reaches the child by itself; handing it on would make it two.
-    process.on(signal, () => (signal === "SIGINT" && process.stdin.isTTY ? undefined : child.kill(signal)));
-  }
   if (process.env.npm_lifecycle_event === undefined) return;
   // npm runs us in a shell, and a signal to npm ends that shell without a word to us.
   const shell = process.ppid;
