@@ -171,7 +171,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   onReset(code: number, reason: string): void {
     const { tunnel } = this.options;
     if (code === resetCode.unreachable) tunnel.health.failed(reason);
-    else if (code === resetCode.localFailed) tunnel.health.hasAnswered();
+    else if (code === resetCode.localFailed) tunnel.health.doubted();
     this.fail(errorOfReset(code), reason);
   }
 

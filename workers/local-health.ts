@@ -24,7 +24,7 @@ interface Check {
 
 const unknown: LocalStatus = { state: "unknown" };
 
-/** While the service is down it is checked every `checkIntervalMs` until it is up again. */
+/** While the service is down, or in doubt, it is checked every `checkIntervalMs` until it is up again. */
 export class LocalHealth {
   status: LocalStatus = unknown;
   private answered = false;
@@ -54,6 +54,11 @@ export class LocalHealth {
     const now = Date.now();
     const sinceMs = this.status.state === "down" ? this.status.sinceMs : now;
     this.set({ state: "down", sinceMs, provenAtMs: now, why });
+    this.doubted();
+  }
+
+  /** A connection to the service came to nothing, which says little by itself: a check will tell. */
+  doubted(): void {
     this.nextCheckAt ||= performance.now() + this.service.checkIntervalMs;
   }
 

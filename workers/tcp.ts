@@ -6,6 +6,7 @@ import { freeLarge, Reads } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
 import { keepAliveMs } from "../src/ingress/connections.ts";
 import { RAW, resetCode } from "../src/protocol/frames.ts";
+import type { LocalHealth } from "./local-health.ts";
 import { type Leaving, StreamFlow, type VisitorSide } from "./stream-flow.ts";
 import type { Tunnel } from "./tunnel.ts";
 
@@ -65,6 +66,10 @@ class TcpConnection extends Reads implements VisitorSide {
   ) {
     super();
     this.stream = new TcpStream(this);
+  }
+
+  get health(): LocalHealth | undefined {
+    return this.tunnel?.health;
   }
 
   get backlogBytes(): number {
@@ -173,6 +178,7 @@ class TcpStream extends StreamFlow {
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
+    if (this.bytesOut === 0) this.connection.health?.hasAnswered();
     this.connection.write(bytes, start, end);
     this.received(end - start);
   }
@@ -183,7 +189,10 @@ class TcpStream extends StreamFlow {
     this.finishIfDone();
   }
 
-  onReset(): void {
+  onReset(code: number, reason: string): void {
+    const { health } = this.connection;
+    if (code === resetCode.unreachable) health?.failed(reason);
+    else if (code === resetCode.localFailed && this.bytesOut === 0) health?.doubted();
     this.over = true;
     this.connection.destroy();
   }

@@ -2,6 +2,7 @@
 
 import type { ClientFailure } from "../../src/http1/client-connection.ts";
 import { ClientPool } from "../../src/http1/client-pool.ts";
+import { tryTarget } from "../../src/http1/client-trial.ts";
 import type { Checked } from "../../src/protocol/frames.ts";
 import type { TunnelSpec } from "./types.ts";
 
@@ -59,34 +60,15 @@ export class LocalService {
     this.changed("down", why, null);
   }
 
-  /** Tries a TCP connection now. Never rejects. */
+  /** Tries now whether a request would get a connection. Never rejects. */
   async check(): Promise<Checked> {
-    const startedAt = performance.now();
-    const { promise, resolve } = Promise.withResolvers<Checked>();
-    const timer = setTimeout(() => resolve({ ok: false, error: "the connection took too long" }), checkTimeoutMs);
-    Bun.connect({
-      hostname: this.spec.localHost,
-      port: this.spec.localPort,
-      socket: {
-        open(socket) {
-          resolve({ ok: true, ms: Math.round((performance.now() - startedAt) * 100) / 100 });
-          socket.end();
-        },
-        data() {},
-        error() {},
-        connectError: (_socket, error) => resolve({ ok: false, error: describe(error) }),
-      },
-    }).catch((error: unknown) => resolve({ ok: false, error: describe(error) }));
-    const checked = await promise;
-    clearTimeout(timer);
-    if (checked.ok) this.up(checked.ms ?? null);
-    else this.down(checked.error ?? "no connection");
-    return checked;
+    const result = await tryTarget(this.pool.target, checkTimeoutMs);
+    if (!result.ok) {
+      this.down(result.why);
+      return { ok: false, error: result.why };
+    }
+    const ms = Math.round(result.ms * 100) / 100;
+    this.up(ms);
+    return { ok: true, ms };
   }
-}
-
-function describe(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (code === "ECONNREFUSED") return "connection refused: nothing listens there";
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@
 import type { Socket } from "bun";
 import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
+import { brokenHandshake, type Dialled } from "./client-dial.ts";
 import { Head } from "./head.ts";
 import { INCOMPLETE, REFUSED } from "./parsing.ts";
 import { SendQueue } from "../lib/send-queue.ts";
@@ -38,13 +39,13 @@ const pausedByHandler = 2;
 const head = new Head();
 
 /** `begin`, write, `requestEnd`; the handler hears the rest. */
-export class ClientConnection extends Reads implements BodySink {
+export class ClientConnection extends Reads implements BodySink, Dialled {
   idleSince = 0;
   /** Whether an earlier exchange used this connection: its peer may have closed it meanwhile. */
   reused = false;
   /** Bytes of the answer have arrived. */
   answered = false;
-  protected socket: Socket<ClientConnection> | null = null;
+  protected socket: Socket<Dialled> | null = null;
   private handler: ClientHandler | null = null;
   private isHead = false;
   private readonly body = new BodyReader();
@@ -56,6 +57,8 @@ export class ClientConnection extends Reads implements BodySink {
   private raw = false;
   private ended = false;
   private closed = false;
+  /** TLS stands. */
+  private isSecured = false;
 
   /** `isPlain`: not to a TLS target. */
   constructor(
@@ -131,12 +134,16 @@ export class ClientConnection extends Reads implements BodySink {
 
   // Called by the socket (client-dial.ts).
 
-  opened(socket: Socket<ClientConnection>): void {
+  opened(socket: Socket<Dialled>): void {
     if (this.closed) return void socket.terminate();
     this.socket = socket;
     if (this.pausedBy !== 0) socket.pause();
     this.out.flush(socket);
     if (this.out.bytes === 0) this.handler?.drained();
+  }
+
+  secured(): void {
+    this.isSecured = true;
   }
 
   received(chunk: Buffer): void {
@@ -199,6 +206,7 @@ export class ClientConnection extends Reads implements BodySink {
 
   closedBySocket(error?: Error): void {
     if (this.closed) return;
+    if (!this.isPlain && !this.isSecured) return this.fail("unreachable", brokenHandshake);
     if (this.raw && !this.ended && this.out.hasShut && error === undefined && !this.out.isBroken) {
       this.ended = true;
       this.handler?.bodyEnd(null);

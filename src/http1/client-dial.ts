@@ -1,46 +1,76 @@
 // Dials one connection of the HTTP/1.1 client, and tells it what happens to its socket.
 
 import type { Socket, TLSOptions } from "bun";
-import type { ClientConnection } from "./client-connection.ts";
+import type { ClientFailure } from "./client-connection.ts";
 
 /** Where the other side listens. */
 export type Target = { unix: string } | { hostname: string; port: number; tls?: TLSOptions | undefined };
 
+/** Why a TLS target can't be reached whose connection ends before the handshake does. */
+export const brokenHandshake = "TLS: the connection broke in the handshake";
+
+/** Who hears what happens to a socket that was dialled. */
+export interface Dialled {
+  /** It is connected; to a TLS target the handshake has begun. */
+  opened(socket: Socket<Dialled>): void;
+  /** TLS stands, with a certificate that is accepted. */
+  secured(): void;
+  received(chunk: Buffer): void;
+  drain(): void;
+  /** The peer half-closed. */
+  end(): void;
+  closedBySocket(error?: Error): void;
+  fail(failure: ClientFailure, detail: string): void;
+}
+
 /** The events of a client connection's socket, however it was opened. */
 export const clientHandlers = {
-  open(socket: Socket<ClientConnection>) {
+  open(socket: Socket<Dialled>) {
     socket.setNoDelay(true);
     socket.data.opened(socket);
   },
-  data: (socket: Socket<ClientConnection>, chunk: Buffer) => socket.data.received(chunk),
-  drain: (socket: Socket<ClientConnection>) => socket.data.drain(),
-  end: (socket: Socket<ClientConnection>) => socket.data.end(),
-  close: (socket: Socket<ClientConnection>, error?: Error) => socket.data.closedBySocket(error),
-  error: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("broken", error.message),
-  connectError: (socket: Socket<ClientConnection>, error: Error) => socket.data.fail("unreachable", error.message),
+  data: (socket: Socket<Dialled>, chunk: Buffer) => socket.data.received(chunk),
+  drain: (socket: Socket<Dialled>) => socket.data.drain(),
+  end: (socket: Socket<Dialled>) => socket.data.end(),
+  close: (socket: Socket<Dialled>, error?: Error) => socket.data.closedBySocket(error),
+  error: (socket: Socket<Dialled>, error: Error) => socket.data.fail("broken", error.message),
+  connectError: (socket: Socket<Dialled>, error: Error) => socket.data.fail("unreachable", reasonOf(error)),
 };
 
-/** For TLS that must verify: without it a certificate that doesn't looks like a service that hangs up. */
-const verifyingHandlers = {
+/** Without it a certificate that doesn't verify looks like a service that hangs up, and so does a service that speaks no TLS. */
+const secureHandlers = (mustVerify: boolean) => ({
   ...clientHandlers,
-  handshake(socket: Socket<ClientConnection>, _isDone: boolean, error: Error | null) {
-    if (error !== null) socket.data.fail("unreachable", `TLS: ${error.message}`);
+  handshake(socket: Socket<Dialled>, isDone: boolean, error: Error | null) {
+    if (isDone && (error === null || !mustVerify)) socket.data.secured();
+    else socket.data.fail("unreachable", `TLS: ${error?.message ?? "the handshake failed"}`);
   },
-};
+});
+const verifyingHandlers = secureHandlers(true);
+const trustingHandlers = secureHandlers(false);
 
-/** Returns at once; `connection` hears that it is open, or that it failed. */
-export function dial(connection: ClientConnection, target: Target): void {
-  const common = { data: connection, socket: clientHandlers, allowHalfOpen: true };
-  const connecting = "unix" in target ? Bun.connect({ ...common, ...target }) : dialTcp(common, target);
-  connecting.catch((error: unknown) =>
-    connection.fail("unreachable", error instanceof Error ? error.message : String(error)),
-  );
+/** Whether connections to a target are bare TCP (or unix). */
+export function isPlain(target: Target): boolean {
+  return !("tls" in target) || target.tls === undefined;
 }
 
-type Common = { data: ClientConnection; socket: typeof clientHandlers; allowHalfOpen: boolean };
+/** Returns at once; `dialled` hears that it is open, or that it failed. */
+export function dial(dialled: Dialled, target: Target): void {
+  const common = { data: dialled, socket: clientHandlers, allowHalfOpen: true };
+  const connecting = "unix" in target ? Bun.connect({ ...common, ...target }) : dialTcp(common, target);
+  connecting.catch((error: unknown) => dialled.fail("unreachable", reasonOf(error)));
+}
+
+type Common = { data: Dialled; socket: typeof clientHandlers; allowHalfOpen: boolean };
 
 function dialTcp(common: Common, { hostname, port, tls }: Exclude<Target, { unix: string }>) {
   if (tls === undefined) return Bun.connect({ ...common, hostname, port });
-  const socket = tls.rejectUnauthorized === false ? clientHandlers : verifyingHandlers;
+  const socket = tls.rejectUnauthorized === false ? trustingHandlers : verifyingHandlers;
   return Bun.connect({ ...common, socket, hostname, port, tls });
+}
+
+/** Bun's "Failed to connect" says nothing. */
+function reasonOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (code === "ECONNREFUSED") return "connection refused: nothing listens there";
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 // Pooled connections of the HTTP/1.1 client to one target: idle ones are used again for a few seconds.
 
 import { ClientConnection, type ClientHandler, type ConnectionKeeper } from "./client-connection.ts";
-import { dial, type Target } from "./client-dial.ts";
+import { dial, isPlain, type Target } from "./client-dial.ts";
 
 const idleMs = 4_000;
 /** Where more requests than this come and go at once, dialing for them takes more than answering them (measured: three times, with 512). */
@@ -56,7 +56,7 @@ export class ClientPool implements ConnectionKeeper {
 
   private dial(): ClientConnection {
     const { target } = this;
-    const connection = new ClientConnection(this, !("tls" in target) || target.tls === undefined);
+    const connection = new ClientConnection(this, isPlain(target));
     this.open.add(connection);
     dial(connection, target);
     return connection;
