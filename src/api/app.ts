@@ -21,7 +21,7 @@ import { createHealthRoutes } from "./health/routes.ts";
 import { createLoginRoutes } from "./login/routes.ts";
 import { checkQuery } from "./nul.ts";
 import { createOpenApi } from "./openapi.ts";
-import { factsOf, pathOf } from "./request.ts";
+import { factsOf, isUnsafe, pathOf } from "./request.ts";
 import { createSetupRoutes } from "./setup/routes.ts";
 import { createAdminSelfRoutes, createOrgSelfRoutes } from "./self/routes.ts";
 
@@ -41,6 +41,9 @@ const features: readonly Feature[] = [
 
 /** Paths of a tunnel's host that take a form and not JSON. */
 const formPaths: ReadonlySet<string> = new Set(["/__auth/basic", "/__auth/logout"]);
+
+/** Where tunnels, and who may do what with them, are managed. */
+const managed = /^\/(?:admin|org)\//;
 
 /**
  * Composes the API. `extra` are features of other parts (registration, visitors' login, the dashboard's files).
@@ -76,6 +79,10 @@ export function createApi(deps: ApiDeps, extra: readonly Feature[] = []) {
         request,
         ownCookies.some((name) => cookies.includes(`${name}=`)),
       );
+    })
+    // What an answer says is so for visitors and agents, too. A change that can't be told for now is not undone by that.
+    .onAfterHandle({ as: "global" }, async ({ request }) => {
+      if (isUnsafe(request.method) && managed.test(pathOf(request))) await deps.tunnels.caughtUp();
     })
     // null = parsed by the route itself; with undefined Elysia would read the form, and fail on an empty one.
     .onParse({ as: "global" }, ({ request }) => (formPaths.has(pathOf(request)) ? null : readJson(request)));

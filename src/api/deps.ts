@@ -25,6 +25,8 @@ export interface LiveTunnels {
   /** Closes the sessions of matching tunnels; resolves when the shards have been told. */
   disconnect(what: TunnelSelector, reason: DisconnectReason): Promise<void>;
   count(): number;
+  /** Resolves when every shard has heard what was committed so far; a second later in any case. */
+  caughtUp(): Promise<void>;
 }
 
 /** The part of the configuration that the API reads. */

@@ -40,6 +40,8 @@ export interface ChangesFeed {
   start(): Promise<void>;
   /** Reads at once instead of at the next poll; `Database.transaction` calls it after each commit. */
   wake(): void;
+  /** Resolves when the listeners have heard of all that was committed so far (or the database can't be read). */
+  caughtUp(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -152,6 +154,10 @@ export function createChangesFeed(options: {
       }, options.pollMs);
     },
     wake,
+    async caughtUp() {
+      wake();
+      while (reading !== null) await reading;
+    },
     async stop() {
       running = false;
       clearInterval(timer);

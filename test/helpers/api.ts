@@ -77,6 +77,8 @@ export function createTestApi(
     settings?: Partial<ApiSettings>;
     auditFails?: () => boolean;
     encryptionKeys?: string[];
+    /** What a change waits for before it is answered. */
+    caughtUp?: () => Promise<void>;
     /** More features, made from what the API itself has. */
     features?: (deps: ApiDeps) => readonly Feature[];
   } = {},
@@ -117,6 +119,7 @@ export function createTestApi(
         closed.push({ ...what, reason });
       },
       count: () => 3,
+      caughtUp: options.caughtUp ?? (() => Promise.resolve()),
     },
     log: createLogger({ level: "debug", format: "json", write: (line) => void logs.push(line) }),
     nowMs,

@@ -32,6 +32,18 @@ describeEngines("changes and live tunnels", (open) => {
     ).toEqual([1, 1]);
   });
 
+  test("whoever waits for it finds that the shards have heard what was committed before", async () => {
+    await using fresh = await open();
+    const { orgId, ada } = await acmeOf(fresh);
+    await using at = await openTestRegistry(fresh);
+    await at.serve(ada, { subdomain: "adhoc" });
+    const kind = () => at.shards.names.get("adhoc")?.policy.kind;
+    await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+    const before = kind();
+    await at.registry.caughtUp();
+    expect([before, kind()]).toEqual(["open", "basic"]);
+  });
+
   test("an organization's limiter is pushed to its applications and ad-hoc tunnels, and taken back", async () => {
     await using fresh = await open();
     const { orgId, ada } = await acmeOf(fresh);

@@ -36,6 +36,10 @@ export interface RegistryDeps {
   sweepMs?: number;
 }
 
+/** No tunnel has this id. */
+const noTunnel = "none";
+const caughtUpMs = 1_000;
+
 export class TunnelRegistry implements LiveTunnels, ShardNews {
   private readonly turn = createTurns();
   private readonly leases = new LeaseTable();
@@ -97,6 +101,17 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
     const { credential, result } = await register(deps, request);
     if (result instanceof AppError) this.records.refused(result, credential, { ...request, name: nameOf(request) });
     return result;
+  }
+
+  async caughtUp(): Promise<void> {
+    const { db, link } = this.deps;
+    const tell = async (): Promise<void> => {
+      await db.changes.caughtUp();
+      await this.news.inTurn(() => Promise.resolve());
+      // Asked about no tunnel: whoever answers has read what was sent before.
+      await Promise.all(Array.from({ length: link.shards }, (_, shard) => link.check(shard, noTunnel)));
+    };
+    await Promise.race([tell(), Bun.sleep(caughtUpMs)]);
   }
 
   /** Gives a tunnel up for its holder: DELETE /_tunnel/{id}. False: it isn't theirs, or there is none. */
