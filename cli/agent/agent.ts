@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { createLanes } from "../../src/lib/lanes.ts";
-import { machineId } from "./identity.ts";
+import { agentIdOf, machineId } from "./identity.ts";
 import { TunnelClient } from "./tunnel-client.ts";
 import type { Agent, AgentEnd, AgentOptions } from "./types.ts";
 
@@ -24,7 +24,7 @@ export function startAgent(options: AgentOptions): Agent {
     options.onEvent({ event: "notice", time: new Date().toISOString(), message });
   };
   const clients = options.tunnels.map((spec) => {
-    const identity = { agentId: `agt_${own}_${spec.protocol}_${spec.localPort}`, nextGeneration };
+    const identity = { agentId: agentIdOf(own, spec), nextGeneration };
     return new TunnelClient(options, spec, identity, inLane, noticeOnce);
   });
   let stopped: Promise<void> | null = null;

@@ -1,9 +1,20 @@
 // Who this agent is: an id that survives restarts, so that a restarted agent takes its name back at once.
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import type { TunnelSpec } from "./types.ts";
+
+const ownHosts: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+
+/** The id under which an agent `own` serves a local service: another one's is another agent. */
+export function agentIdOf(own: string, spec: Pick<TunnelSpec, "protocol" | "localHost" | "localPort">): string {
+  const host = spec.localHost.toLowerCase();
+  // A digest, because a host may be longer than an id, and has characters that an id has not.
+  const where = ownHosts.has(host) ? "" : `_${createHash("sha256").update(host).digest("hex").slice(0, 16)}`;
+  return `agt_${own}_${spec.protocol}_${spec.localPort}${where}`;
+}
 
 const shape = /^[a-f0-9]{32}$/;
 

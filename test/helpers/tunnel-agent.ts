@@ -12,6 +12,8 @@ export interface TunnelAgentOptions {
   token: string;
   /** Port of the local service. */
   port: number;
+  /** Its host, for an agent in this process; 127.0.0.1 unless given. */
+  host?: string;
   name?: string;
   protocol?: "http" | "tcp";
   /** The public port that a TCP tunnel must have. */
@@ -63,7 +65,7 @@ export function beginTunnel(options: TunnelAgentOptions): InProcessAgent {
       {
         protocol: options.protocol ?? "http",
         subdomain: options.name ?? null,
-        localHost: "127.0.0.1",
+        localHost: options.host ?? "127.0.0.1",
         localPort: options.port,
         localHttps: false,
         insecureLocal: false,
