@@ -18,9 +18,10 @@ const ask = async ({ port }: ServerProcess, path: string) => {
 /** Answers of /ready as they come, from before a shard's death until after its replacement. */
 async function whileShardDies(server: ServerProcess): Promise<{ ready: number[]; live: number[] }> {
   const [ready, live]: [number[], number[]] = [[], []];
+  const asked: Promise<unknown>[] = [];
   const asking = setInterval(() => {
-    void ask(server, "/ready").then(({ status }) => ready.push(status));
-    void ask(server, "/live").then(({ status }) => live.push(status));
+    asked.push(ask(server, "/ready").then(({ status }) => ready.push(status)));
+    asked.push(ask(server, "/live").then(({ status }) => live.push(status)));
   }, 10);
   await eventually(() => ready.length > 0, "it is asked");
   await server.fault("exit", 0);
@@ -30,6 +31,7 @@ async function whileShardDies(server: ServerProcess): Promise<{ ready: number[];
   await eventually(() => ready.length > before + 40, "it was asked often since");
   await eventually(async () => (await ask(server, "/ready")).status === 200, "it is ready again", 10_000);
   clearInterval(asking);
+  await Promise.all(asked);
   return { ready, live };
 }
 

@@ -40,10 +40,11 @@ function visit(port: number, bytes: Uint8Array | string = "hello"): Visitor {
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   const visitor: Visitor = { socket, heard: "", end: null, endedAt: 0 };
   socket.on("data", (data) => (visitor.heard += data.toString()));
-  socket.on("error", (error: NodeJS.ErrnoException) => (visitor.end = error.code as "ECONNRESET"));
+  let error: NodeJS.ErrnoException | null = null;
+  socket.on("error", (why) => (error = why));
   socket.on("close", () => {
-    visitor.end ??= "closed";
     visitor.endedAt = performance.now();
+    visitor.end = (error?.code ?? "closed") as Visitor["end"];
   });
   socket.on("end", () => socket.end());
   socket.end(bytes);
