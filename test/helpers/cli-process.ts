@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
 import { endWithThisProcess } from "./server-process.ts";
+import { onTerminal as talkOnTerminal } from "./terminal.ts";
 
 const main = join(import.meta.dir, "../../cli/main.ts");
 
@@ -49,32 +50,11 @@ export function createCli(home: string) {
   }
 
   /** Runs on a pseudo-terminal; answers each expected text with what a person would type. */
-  async function onTerminal(
+  const onTerminal = (
     argv: string[],
-    talk: readonly (readonly [wait: string, type: string])[],
+    talk: readonly (readonly [wait: string, typed: string])[],
     env: Record<string, string> = {},
-  ): Promise<{ exitCode: number; screen: string }> {
-    let screen = "";
-    let step = 0;
-    const child = Bun.spawn([process.execPath, main, ...argv], {
-      env: environment({ TERM: "xterm", ...env }),
-      terminal: {
-        cols: 90,
-        rows: 24,
-        data(terminal, data) {
-          screen += new TextDecoder().decode(data);
-          const next = talk[step];
-          if (next !== undefined && screen.includes(next[0])) {
-            step++;
-            terminal.write(next[1]);
-          }
-        },
-      },
-    });
-    const exitCode = await child.exited;
-    child.terminal?.close();
-    return { exitCode, screen };
-  }
+  ) => talkOnTerminal([process.execPath, main, ...argv], talk, environment(env));
 
   /** Starts an agent and goes on; disposing of it interrupts it and waits for its end. */
   function serve(argv: string[], options: CliOptions = {}): CliAgent {

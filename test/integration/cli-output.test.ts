@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { AgentEvent } from "../../cli/agent/types.ts";
 import { eventually } from "../helpers/eventually.ts";
 import type { AgentScript } from "../helpers/scripted-agent.ts";
+import { onTerminal as talkOnTerminal } from "../helpers/terminal.ts";
 
 const program = join(import.meta.dir, "../../cli/main.ts");
 const preload = join(import.meta.dir, "../helpers/scripted-agent-preload.ts");
@@ -81,33 +82,12 @@ async function readUntil(stream: ReadableStream<Uint8Array>, text: string): Prom
 }
 
 /** Runs on a pseudo-terminal and types `typed` when `wait` is on the screen. */
-async function onTerminal(
+const onTerminal = (
   argv: string[],
   script: AgentScript,
   steps: readonly (readonly [wait: string, typed: string])[],
   extra: Record<string, string> = {},
-) {
-  let screen = "";
-  let step = 0;
-  const child = Bun.spawn([process.execPath, "--preload", preload, program, ...argv], {
-    env: environment(script, { TERM: "xterm", ...extra }),
-    terminal: {
-      cols: 90,
-      rows: 24,
-      data(terminal, data) {
-        screen += new TextDecoder().decode(data);
-        const next = steps[step];
-        if (next !== undefined && screen.includes(next[0])) {
-          step++;
-          terminal.write(next[1]);
-        }
-      },
-    },
-  });
-  const exitCode = await child.exited;
-  child.terminal?.close();
-  return { exitCode, screen };
-}
+) => talkOnTerminal([process.execPath, "--preload", preload, program, ...argv], steps, environment(script, extra));
 
 describe("output", () => {
   test("without a terminal: plain lines", async () => {
