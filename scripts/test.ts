@@ -1,15 +1,18 @@
 // `npm test`: format, lint, types, build, then every test. `--fast` (bun run verify) leaves out build and browser.
-// The last line is `N passed, M failed, K skipped`.
+// At the end stand what failed and why, once more; the last line is `N passed, M failed, K skipped`.
 
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensurePackages, testPackages } from "./debian.ts";
+import { parseTestReport, type TestReport } from "./test-report.ts";
 
 const root = join(import.meta.dir, "..");
 const isFast = process.argv.includes("--fast");
 const bun = process.execPath;
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** What failed, for the end: what stood in the middle of thousands of lines is not found again, or cut off. */
+const failures: string[] = [];
 const reports = mkdtempSync(join(tmpdir(), "digit-link-tests-"));
 
 interface Step {
@@ -65,12 +68,8 @@ function say(line: string): void {
   console.log(`\n── ${line}`);
 }
 
-/** Counts of a JUnit file: its root element sums them up. */
-async function readCounts(path: string): Promise<{ tests: number; failures: number; skipped: number } | null> {
-  if (!existsSync(path)) return null;
-  const tag = /<testsuites[^>]*>/.exec(await Bun.file(path).text())?.[0] ?? "";
-  const read = (name: string): number => Number(new RegExp(` ${name}="(\\d+)"`).exec(tag)?.[1] ?? 0);
-  return { tests: read("tests"), failures: read("failures") + read("errors"), skipped: read("skipped") };
+async function readReport(path: string): Promise<TestReport | null> {
+  return existsSync(path) ? parseTestReport(await Bun.file(path).text()) : null;
 }
 
 async function run(step: Step): Promise<void> {
@@ -84,23 +83,31 @@ async function run(step: Step): Promise<void> {
     env: { ...process.env, NO_COLOR: process.env["NO_COLOR"] ?? "1" },
   });
   const exitCode = await child.exited;
-  const counts = step.isTests === true ? await readCounts(report) : null;
-  if (counts === null) total[exitCode === 0 ? "passed" : "failed"]++;
+  const result = step.isTests === true ? await readReport(report) : null;
+  const failedBefore = total.failed;
+  if (result === null) total[exitCode === 0 ? "passed" : "failed"]++;
   else {
-    total.passed += counts.tests - counts.failures - counts.skipped;
-    total.failed += counts.failures;
-    total.skipped += counts.skipped;
+    total.passed += result.tests - result.failures - result.skipped;
+    total.failed += result.failures;
+    total.skipped += result.skipped;
+    failures.push(...result.failed);
     // A crash between tests fails the run although every finished test passed.
-    if (exitCode !== 0 && counts.failures === 0) total.failed++;
+    if (exitCode !== 0 && result.failures === 0) total.failed++;
   }
+  if (total.failed - failedBefore > (result?.failed.length ?? 0))
+    failures.push(`${step.name}: ended with exit code ${exitCode}; see what it printed`);
   console.log(
     `── ${step.name}: ${exitCode === 0 ? "ok" : `failed (exit code ${exitCode})`}, ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`,
   );
 }
 
 const isReady = ensurePackages(testPackages, say);
-if (!isReady) total.failed++;
+if (!isReady) {
+  total.failed++;
+  failures.push("Debian packages that the tests need are missing");
+}
 for (const step of steps) await run(step);
 rmSync(reports, { recursive: true, force: true });
+if (failures.length > 0) say(`failed:\n\n${failures.join("\n\n")}`);
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed > 0 ? 1 : 0);
