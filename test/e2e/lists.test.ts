@@ -70,7 +70,10 @@ describe("orders", () => {
     await page.getByText("Found by the beginning of the username").waitFor();
     expect(await sorted(page)).toEqual(["Username ascending"]);
     expect(await page.getByRole("button", { name: "Created" }).count()).toBe(0);
+    // The rows before the search stand dimmed until its own have come.
+    await eventually(async () => (await links(page)).every((name) => name.startsWith("user-1")), "only what was found");
     const names = await links(page);
+    expect(names.length).toBe(50);
     expect(names).toEqual(names.toSorted());
     await page.getByRole("button", { name: "Username" }).click();
     await eventually(async () => {
