@@ -22,6 +22,8 @@ import { fileURLToPath } from "node:url";
 const bunVersion = "1.4.5";
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const bunHome = join(root, ".bun");
+// Read at once: npm may be told to end at any time.
+const shell = process.ppid;
 const executable = process.platform === "win32" ? "bun.exe" : "bun";
 
 const [script, ...scriptArguments] = process.argv.slice(2);
@@ -134,7 +136,6 @@ function run() {
   child.on("exit", (code, signal) => process.exit(signal === null ? (code ?? 1) : 128 + osConstants.signals[signal]));
   if (process.env.npm_lifecycle_event === undefined) return;
   // npm runs us in a shell, and a signal to npm ends that shell without a word to us.
-  const shell = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid === shell) return;
     clearInterval(watch);

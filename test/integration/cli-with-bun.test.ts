@@ -154,16 +154,32 @@ test.each([
   expect(await child.exited).toBe(exitCode);
 });
 
-test("a signal to npm alone, which ends npm's shell without a word, ends the script too", async () => {
-  symlinkSync(process.execPath, join(binaries, "bun"));
-  const shell = Bun.spawn(["/bin/sh", "-c", `${node} scripts/with-bun.mjs scripts/sample.ts wait; true`], {
+/** Runs the script as npm does, in a shell; the script waits. */
+function startInShell() {
+  return Bun.spawn(["/bin/sh", "-c", `${node} scripts/with-bun.mjs scripts/sample.ts wait; true`], {
     cwd: project,
     env: { PATH: binaries, HOME: project, npm_lifecycle_event: "demo" },
     stdio: ["ignore", "pipe", "ignore"],
   });
+}
+
+test("a signal to npm alone, which ends npm's shell without a word, ends the script too", async () => {
+  symlinkSync(process.execPath, join(binaries, "bun"));
+  const shell = startInShell();
   const reader = shell.stdout.getReader();
   await reader.read();
   shell.kill("SIGTERM");
   // The pipe ends when nobody is left who could write to it.
   for (let ended = false; !ended;) ended = (await reader.read()).done;
+});
+
+test("a signal to npm alone ends the script also when it came before the script began", async () => {
+  // Asked for its version by the launcher, whose parent is the shell, it ends that shell.
+  executable(
+    "bun",
+    `[ "$1" = --version ] && read -r _ _ _ shell _ < /proc/$PPID/stat && kill "$shell"\nexec ${process.execPath} "$@"`,
+  );
+  const shell = startInShell();
+  expect(await shell.stdout.text()).toContain(Bun.version);
+  expect(shell.signalCode).toBe("SIGTERM");
 });
