@@ -44,7 +44,10 @@ export function listenTcp(hostname: string, port: number, host: TcpHost): { stop
       drain: (socket) => socket.data.drain(),
       end: (socket) => socket.data.ended(),
       close: (socket, error?: Error) => socket.data.closed(error),
-      error: (socket) => void socket.terminate(),
+      error(socket) {
+        socket.data.threw();
+        socket.terminate();
+      },
     },
   });
   return { stop: () => listener.stop(false) };
@@ -125,7 +128,7 @@ class TcpConnection extends Reads implements VisitorSide {
   closed(error?: Error): void {
     if (!this.open) return;
     this.open = false;
-    if (this.out.hasShut && error === undefined && !this.out.isBroken) this.stream.visitorEnded();
+    if (this.out.hasShut && error === undefined && !this.out.isBroken && !this.hasThrown) this.stream.visitorEnded();
     else this.stream.visitorGone();
     this.release();
     if (this.tunnel === null) return;

@@ -73,6 +73,14 @@ test("a reset terminates the other side, bytes or not", () => {
   expect(closed()).toBe(1);
 });
 
+test("a throw of ours terminates the other side, too: what was half passed on has no clean end", () => {
+  const { b, ends } = setUp();
+  ends.a.received(Buffer.from("x"));
+  ends.a.threw();
+  ends.a.close();
+  expect(b.log).toEqual(["terminate"]);
+});
+
 test("a close does not cut off what the other side has still to take", () => {
   const { a, b, ends } = setUp();
   b.room = 2;

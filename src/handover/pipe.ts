@@ -14,6 +14,8 @@ export interface PipeEnd {
   drain(): void;
   /** The socket's peer sent FIN. */
   end(): void;
+  /** A handler threw; `close` follows. */
+  threw(): void;
   /** The socket closed; `error` is what Bun's `close` handler was given. */
   close(error?: Error): void;
 }
@@ -130,7 +132,8 @@ class End extends Reads implements PipeEnd, Waiting {
     clearTimeout(this.#lingering);
     if (this.#peer.#closed) return this.#onClosed?.();
     // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
-    if (error === undefined && (this.#hasEnded || !this.#bareCloseBreaks)) this.#peer.#finish("end");
+    const isBreak = error !== undefined || this.hasThrown;
+    if (!isBreak && (this.#hasEnded || !this.#bareCloseBreaks)) this.#peer.#finish("end");
     else this.#peer.socket.terminate();
   }
 
@@ -184,7 +187,10 @@ function pipeTo(socket: PipeSocket, fd: number, onClosed?: () => void, bareClose
       drain: (s: Socket<PipeEnd>) => s.data.drain(),
       end: (s: Socket<PipeEnd>) => s.data.end(),
       close: (s: Socket<PipeEnd>, error?: Error) => s.data.close(error),
-      error: (s: Socket<PipeEnd>) => s.terminate(),
+      error(s: Socket<PipeEnd>) {
+        s.data.threw();
+        s.terminate();
+      },
       connectError() {},
     },
   };

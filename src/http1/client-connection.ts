@@ -207,7 +207,8 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
   closedBySocket(error?: Error): void {
     if (this.closed) return;
     if (!this.isPlain && !this.isSecured) return this.fail("unreachable", brokenHandshake);
-    if (this.raw && !this.ended && this.out.hasShut && error === undefined && !this.out.isBroken) {
+    const isBreak = this.out.isBroken || this.hasThrown || error !== undefined;
+    if (this.raw && !this.ended && this.out.hasShut && !isBreak) {
       this.ended = true;
       this.handler?.bodyEnd(null);
     }

@@ -1,10 +1,11 @@
-// A reset that a write of ours hears of first: Bun then says `end`, and it must not be taken for one.
+// Breaks that Bun tells like ends, and that must not be taken for one: a reset that a write of ours hears of first, and a throw of ours.
 
 import { describe, expect, test } from "bun:test";
 import type { Socket } from "bun";
 import { eventually } from "../../test/helpers/eventually.ts";
 import type { ClientConnection, ClientHandler } from "./client-connection.ts";
 import { ClientPool } from "./client-pool.ts";
+import { readSpace } from "../lib/large-reads.ts";
 
 /** A service that answers the first bytes with `answer` and does what it is told; what the client hears is noted. */
 async function exchange(answer: string, isRaw: boolean) {
@@ -38,7 +39,7 @@ async function exchange(answer: string, isRaw: boolean) {
   connection.write(request, 0, request.length);
   const peer = await accepted.promise;
   await eventually(() => bytes > 0, "the answer begins");
-  return { connection, peer, heard, [Symbol.dispose]: () => service.stop(true) };
+  return { connection, peer, heard, handler, [Symbol.dispose]: () => service.stop(true) };
 }
 
 describe("security", () => {
@@ -59,5 +60,19 @@ describe("security", () => {
     one.peer.shutdown();
     await eventually(() => one.heard.length > 1, "the end");
     expect(one.heard).toEqual(["end", "finished"]);
+  });
+
+  test.each([
+    ["read by Bun", false],
+    ["read by hand", true],
+  ])("a throw of ours over bytes that were %s is no end, though we have ended our direction", async (_, byHand) => {
+    using one = await exchange("part", true);
+    one.connection.shutdown();
+    one.handler.bodyData = (bytes) => {
+      if (byHand === (readSpace(bytes) !== null)) throw new Error("as asked");
+    };
+    one.peer.write(Buffer.alloc(4 * 1024 * 1024));
+    await eventually(() => one.heard.length > 0, "the break");
+    expect(one.heard).toEqual(["broken"]);
   });
 });

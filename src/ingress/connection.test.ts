@@ -185,6 +185,7 @@ describe("moving", () => {
           received: (chunk) => void heard.push(`${chunk}`),
           drain: () => void heard.push("drain"),
           ended: () => void heard.push("ended"),
+          threw: () => void heard.push("threw"),
           closed: (error) => void heard.push(`closed ${error?.message}`),
         };
       });
@@ -196,8 +197,9 @@ describe("moving", () => {
     owner.received(Buffer.from("bytes"));
     owner.drain();
     owner.ended();
+    owner.threw();
     owner.closed(new Error("reset"));
-    expect(heard).toEqual(["rest behind", "bytes", "drain", "ended", "closed reset"]);
+    expect(heard).toEqual(["rest behind", "bytes", "drain", "ended", "threw", "closed reset"]);
     expect(visitor.freed).toEqual([7]);
     expect(visitor.did).toEqual([]);
   });

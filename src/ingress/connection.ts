@@ -145,8 +145,8 @@ export class VisitorConnection extends MovableSocket implements BodySink {
 
   /** The socket is closed (also when it was moved). */
   closed(error?: Error): void {
-    const isEnd =
-      this.phase === "raw" && this.out.hasShut && !this.out.isBroken && !this.halfClosed && error === undefined;
+    const isBreak = this.out.isBroken || this.hasThrown || error !== undefined;
+    const isEnd = this.phase === "raw" && this.out.hasShut && !this.halfClosed && !isBreak;
     this.phase = "closed";
     this.unpause(pausedByExchange);
     this.socket = null;

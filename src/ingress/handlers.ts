@@ -10,11 +10,14 @@ export const ownerHandlers = {
   drain: (socket: Socket<SocketOwner>) => socket.data.drain(),
   end: (socket: Socket<SocketOwner>) => socket.data.ended(),
   close: (socket: Socket<SocketOwner>, error?: Error) => socket.data.closed(error),
-  error: (socket: Socket<SocketOwner>) => void socket.terminate(),
+  error(socket: Socket<SocketOwner>) {
+    socket.data.threw();
+    socket.terminate();
+  },
 };
 
 /** Owns a socket that is refused: what still comes from it interests nobody. */
-export const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, closed() {} };
+export const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, threw() {}, closed() {} };
 
 /** A pipe's end as the owner of a socket. */
 export function pipeOwner(end: PipeEnd): SocketOwner {
@@ -22,6 +25,7 @@ export function pipeOwner(end: PipeEnd): SocketOwner {
     received: (chunk) => end.received(chunk),
     drain: () => end.drain(),
     ended: () => end.end(),
+    threw: () => end.threw(),
     closed: (error) => end.close(error),
   };
 }

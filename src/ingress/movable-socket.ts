@@ -112,6 +112,10 @@ class PipedSocket implements SocketOwner, Counted {
     this.owner.ended();
   }
 
+  threw(): void {
+    this.owner.threw();
+  }
+
   closed(error?: Error): void {
     this.owner.closed(error);
     this.host.released(this);

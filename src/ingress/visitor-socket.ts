@@ -32,6 +32,8 @@ export interface SocketOwner {
   drain(): void;
   /** The peer half-closed. */
   ended(): void;
+  /** A handler threw; `closed` follows. */
+  threw(): void;
   closed(error?: Error): void;
 }
 

@@ -40,6 +40,8 @@ export abstract class Reads {
   /** Reasons why it isn't read at the moment. */
   protected pausedBy = 0;
   private isByHand = false;
+  /** What the socket said may be half dealt with: no end of it that follows is a clean one. */
+  protected hasThrown = false;
 
   /** How many bytes may be read by hand at once. 0: none now, and whoever would take them has paused reading until it can. */
   protected room(): number {
@@ -48,6 +50,11 @@ export abstract class Reads {
 
   /** Bytes have arrived. They are gone after the call: keep copies, not views (but see `mayStay`). */
   abstract received(chunk: Buffer): void;
+
+  /** A handler of the socket threw. Its `error` handler says so before it terminates it: Bun then says `close` as if nothing had happened. */
+  threw(): void {
+    this.hasThrown = true;
+  }
 
   protected pause(reason: number): void {
     if (this.pausedBy === 0) this.socket?.pause();
@@ -96,6 +103,7 @@ export abstract class Reads {
     } catch {
       // As the `error` handler of its socket would, which hears only of what Bun has called: it costs that connection, not the thread.
       this.isByHand = false;
+      this.threw();
       return void this.socket?.terminate();
     }
     if (this.isByHand) setImmediate(() => this.readOn());

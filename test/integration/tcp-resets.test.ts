@@ -1,9 +1,11 @@
-// A visitor's connection to a TCP port that is reset, and a write of ours is told of it first: Bun then says `end`, or `close` without an error.
+// A visitor's connection to a TCP port that breaks and must not look like one that ended: Bun says `end`, or `close` without an error, of both.
 
 import { describe, expect, test } from "bun:test";
+import type { Socket } from "bun";
 import { eventually } from "../helpers/eventually.ts";
 import { FakeSession } from "../helpers/fake-session.ts";
 import { freePorts } from "../helpers/free-ports.ts";
+import { readSpace } from "../../src/lib/large-reads.ts";
 import type { Session } from "../../workers/session.ts";
 import type { StreamFlow } from "../../workers/stream-flow.ts";
 import { listenTcp } from "../../workers/tcp.ts";
@@ -21,33 +23,66 @@ class ResetSession extends FakeSession {
   }
 }
 
+/** A visitor whose stream is open, and what the agent heard when its connection is closed. */
+async function visited() {
+  const session = new ResetSession();
+  let stream: StreamFlow | null = null;
+  let isClosed = false;
+  const tunnel = {
+    connectionOpened(one: StreamFlow) {
+      stream = one;
+      one.bind(session as unknown as Session, 1);
+      one.opened();
+    },
+    connectionClosed: () => void (isClosed = true),
+  } as unknown as Tunnel;
+  const [port = 0] = await freePorts(1);
+  const listener = listenTcp("127.0.0.1", port, { resolve: () => ({ tunnel, release() {} }) });
+  const visitor: Socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
+  await eventually(() => stream !== null, "it is connected");
+  return {
+    ...{ session, stream: stream!, visitor },
+    async heardAtLast() {
+      await eventually(() => isClosed, "the connection is closed");
+      return [session.take().ends, session.resets];
+    },
+    [Symbol.dispose]() {
+      visitor.terminate();
+      listener.stop();
+    },
+  };
+}
+
+const broken = [0, ["the visitor closed the connection"]];
+
 describe("security", () => {
   test.each(["", "and that was all"])(
-    "is a reset for the agent, and no end of what the visitor said (%s)",
+    "a reset that a write of ours is told of first is one for the agent, and no end of what the visitor said (%s)",
     async (end) => {
-      const session = new ResetSession();
-      let stream: StreamFlow | null = null;
-      let isClosed = false;
-      const tunnel = {
-        connectionOpened(one: StreamFlow) {
-          stream = one;
-          one.bind(session as unknown as Session, 1);
-          one.opened();
-        },
-        connectionClosed: () => void (isClosed = true),
-      } as unknown as Tunnel;
-      const [port = 0] = await freePorts(1);
-      const listener = listenTcp("127.0.0.1", port, { resolve: () => ({ tunnel, release() {} }) });
-      const visitor = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
-      visitor.write("half of a file");
-      await eventually(() => session.take().data === "half of a file", "its first half came");
+      using at = await visited();
+      at.visitor.write("half of a file");
+      await eventually(() => at.session.take().data === "half of a file", "its first half came");
       // On this machine the reset is there when the call returns: before the next turn, in which Bun would look for it.
-      visitor.terminate();
-      stream!.onData(Buffer.from("x"), 0, 1);
-      if (end !== "") stream!.onEnd(null);
-      await eventually(() => isClosed, "the connection is closed");
-      expect([session.take().ends, session.resets]).toEqual([0, ["the visitor closed the connection"]]);
-      listener.stop();
+      at.visitor.terminate();
+      at.stream.onData(Buffer.from("x"), 0, 1);
+      if (end !== "") at.stream.onEnd(null);
+      expect(await at.heardAtLast()).toEqual(broken);
+    },
+  );
+
+  test.each([
+    ["read by Bun", false],
+    ["read by hand", true],
+  ])(
+    "a throw of ours over bytes that were %s is no end, though the agent has ended its direction",
+    async (_, byHand) => {
+      using at = await visited();
+      at.stream.onEnd(null);
+      at.stream.sendRequest = (bytes) => {
+        if (byHand === (readSpace(bytes) !== null)) throw new Error("as asked");
+      };
+      at.visitor.write(Buffer.alloc(4 * 1024 * 1024));
+      expect(await at.heardAtLast()).toEqual(broken);
     },
   );
 });
