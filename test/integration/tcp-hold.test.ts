@@ -3,10 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import { shardOf, tcpName } from "../../src/link/shard-of.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { patternBytes, patternSha1 } from "../helpers/pattern.ts";
-import { startServerProcess } from "../helpers/server-process.ts";
+import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
 import { startTestServer } from "../helpers/server.ts";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
 
@@ -48,6 +49,18 @@ function visit(port: number, bytes: Uint8Array | string = "hello"): Visitor {
   });
   socket.on("end", () => socket.end());
   socket.end(bytes);
+  return visitor;
+}
+
+/** The same as soon as the port is open; resolves when the visitor is connected. */
+async function visitWhenOpen(port: number): Promise<Visitor> {
+  let visitor = visit(port);
+  const isConnected = (): boolean => {
+    if (visitor.end !== null) visitor = visit(port);
+    // It is "closed" a moment before it says why.
+    return !["opening", "closed"].includes(visitor.socket.readyState);
+  };
+  await eventually(isConnected, "it is connected");
   return visitor;
 }
 
@@ -113,17 +126,57 @@ test("connections wait over a restart of the server, too", async () => {
   first.signal("SIGTERM");
   await first.exited;
   await using second = await startServerProcess({ shards: 2, env, again: first });
-  let visitor = visit(port);
-  const isHeld = async (): Promise<boolean> => {
-    await eventually(() => visitor.socket.readyState !== "opening", "it is connected, or refused");
-    if (visitor.end === "ECONNREFUSED") visitor = visit(port);
-    return visitor.end === null && visitor.socket.readyState !== "opening";
-  };
   // The shard opens the port a moment after the server says that it is ready.
-  await eventually(isHeld, "it is connected");
+  const visitor = await visitWhenOpen(port);
   await using _agent = await openTunnel({ ...options, origin: second.origin });
   await eventually(() => visitor.end !== null, "it is served");
   expect([visitor.end, visitor.heard]).toEqual(["closed", sha1("hello")]);
+});
+
+describe("over the death of the shard that owns the port", () => {
+  /** Until it is noticed; but for a shard that hangs, the port is closed then. */
+  const death = (server: ServerProcess) =>
+    eventually(() => server.log.some(({ message }) => message === "a shard died"), "the shard is dead");
+
+  // What is noticed by its silence takes 2 s.
+  test.each(["throw", "terminate", "hang"] as const)("(%s), while the agent is away", async (kind) => {
+    const [port = 0] = await freePorts(1);
+    const env = { TCP_PORTS: String(port), HOLD_MS: "20s" };
+    await using server = await startServerProcess({ shards: 2, faults: true, env });
+    using service = startDigester();
+    const options = { ...server, port: service.port, protocol: "tcp" as const, remotePort: port };
+    await (await openTunnel(options)).stop(0);
+    const before = visit(port);
+    await eventually(() => before.socket.readyState !== "opening", "it is connected");
+    await server.fault(kind, shardOf(tcpName(port), server.shards));
+    await death(server);
+    await eventually(() => before.end !== null, "the visitor of the shard that died is told");
+    expect(before.heard).toBe("");
+    const waits = await visitWhenOpen(port);
+    await using _agent = await openTunnel(options);
+    await eventually(() => waits.end !== null, "the one that waited at its successor is served");
+    const after = visit(port, "and then");
+    await eventually(() => after.end !== null, "a new one is served");
+    expect([waits, after].map(({ end, heard }) => [end, heard])).toEqual([
+      ["closed", sha1("hello")],
+      ["closed", sha1("and then")],
+    ]);
+  });
+
+  test("that the agent lost, too: it comes back by itself, and whoever came meanwhile is served", async () => {
+    const [port = 0] = await freePorts(1);
+    const env = { TCP_PORTS: String(port), HOLD_MS: "20s" };
+    await using server = await startServerProcess({ shards: 2, faults: true, env });
+    using service = startDigester();
+    await using agent = await openTunnel({ ...server, port: service.port, protocol: "tcp", remotePort: port });
+    await server.fault("exit", shardOf(tcpName(port), server.shards));
+    await death(server);
+    await agent.until("tunnel.lost");
+    const meanwhile = await visitWhenOpen(port);
+    await eventually(() => meanwhile.end !== null, "it is served");
+    expect([meanwhile.end, meanwhile.heard]).toEqual(["closed", sha1("hello")]);
+    await agent.until("tunnel.ready", 2);
+  });
 });
 
 describe("security", () => {
