@@ -1,6 +1,8 @@
 // TCP tunnels: a public port, and a stream per connection.
 
 import type { Socket, TCPSocketListener } from "bun";
+import { Lookout, type Waiting } from "../src/handover/lookout.ts";
+import { hasEndedUnread } from "../src/lib/descriptor.ts";
 import { SendQueue } from "../src/lib/send-queue.ts";
 import { freeLarge, Reads } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
@@ -37,8 +39,7 @@ export function listenTcp(hostname: string, port: number, host: TcpHost): { stop
         socket.setKeepAlive(true, keepAliveMs);
         const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);
         place.tunnel.connectionOpened(connection.stream, head);
-        // Nothing is read before there is an agent to give it to.
-        if (connection.stream.session === null) connection.pauseReading();
+        if (connection.stream.session === null) connection.hold();
       },
       data: (socket, chunk) => socket.data.received(chunk),
       drain: (socket) => socket.data.drain(),
@@ -55,8 +56,11 @@ export function listenTcp(hostname: string, port: number, host: TcpHost): { stop
 
 const pausedByStream = 2;
 
+/** Connections that wait for an agent. */
+const held = new Lookout();
+
 /** One connection to a public TCP port. */
-class TcpConnection extends Reads implements VisitorSide {
+class TcpConnection extends Reads implements VisitorSide, Waiting {
   readonly stream: TcpStream;
   override readonly isPlain = true;
   private readonly out = new SendQueue();
@@ -97,11 +101,23 @@ class TcpConnection extends Reads implements VisitorSide {
     this.socket?.terminate();
   }
 
+  /** Nothing is read before there is an agent to give it to. */
+  hold(): void {
+    this.pauseReading();
+    if (this.open) held.add(this);
+  }
+
+  /** Whoever said something may well have half-closed, and waits for an answer; whoever said nothing has left, and its place is for others. */
+  lookAgain(): void {
+    if (this.socket !== null && hasEndedUnread(this.socket)) this.destroy();
+  }
+
   pauseReading(): void {
     this.pause(pausedByStream);
   }
 
   resumeReading(): void {
+    held.delete(this);
     this.unpause(pausedByStream);
   }
 
@@ -128,6 +144,7 @@ class TcpConnection extends Reads implements VisitorSide {
   closed(error?: Error): void {
     if (!this.open) return;
     this.open = false;
+    held.delete(this);
     if (this.out.hasShut && error === undefined && !this.out.isBroken && !this.hasThrown) this.stream.visitorEnded();
     else this.stream.visitorGone();
     this.release();

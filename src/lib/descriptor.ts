@@ -12,6 +12,7 @@ const prototypes = {
   ioctl: { args: ["i32", "u64"], returns: "i32" },
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "usize"], returns: "i32" },
+  recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
 } as const;
@@ -29,10 +30,12 @@ let opened: Library<typeof prototypes>["symbols"] | null | undefined;
 /** POLLHUP in `revents`, the upper half of the second word. */
 const hangUpBit = 0x10 << 16;
 const pollIn = 0x01;
+const pollError = 0x08;
 /** Both are asked for; a FIN that has arrived shows as POLLRDHUP on Linux, elsewhere as POLLHUP. */
 const askForBytes = pollIn | (isLinux ? 0x2000 : 0);
 /** struct pollfd: fd, then events and revents. */
 const pollEntry = new Int32Array(2);
+const oneByte = new Uint8Array(1);
 
 /** Whether this platform can duplicate descriptors and tell sockets apart, without which connections stay where they are. */
 export function canMove(): boolean {
@@ -96,6 +99,18 @@ export function readInto(socket: object, out: Uint8Array, maxBytes: number): num
   // A read of a socket that is reset would swallow the error, and Bun would take it for a clean end. While there are bytes, there is no error to swallow.
   if (libc.poll(pollEntry, 1n, 0) !== 1 || pollEntry[1]! >>> 16 !== pollIn) return 0;
   return Math.max(0, libc.read(fd, out, maxBytes));
+}
+
+/** Whether the peer of a plain stream socket has sent its FIN, and nothing before it that is still unread. Bun tells of it only while the socket is read. */
+export function hasEndedUnread(socket: object): boolean {
+  const fd = descriptorOf(socket);
+  const libc = library();
+  if (libc === null || fd < 0) return false;
+  pollEntry[0] = fd;
+  pollEntry[1] = askForBytes;
+  // As above: an error is left for Bun to find.
+  if (libc.poll(pollEntry, 1n, 0) !== 1 || ((pollEntry[1]! >>> 16) & pollError) !== 0) return false;
+  return libc.recv(fd, oneByte, 1, 2 /* MSG_PEEK */) === 0;
 }
 
 /** Raises the backlog of a listening socket (Bun fixes it at 512). The kernel still caps it (`net.core.somaxconn`). */

@@ -197,4 +197,21 @@ describe("security", () => {
     await using _back = await at.agent();
     await eventually(() => second.heard === sha1("hello"), "the second is served");
   });
+
+  test("whoever leaves without a word makes room at once; one that is only silent stays", async () => {
+    await using at = await setUp({ HOLD_MAX: "2" });
+    const silent = connect({ port: at.port, host: "127.0.0.1", allowHalfOpen: true });
+    let heard = "";
+    silent.on("data", (data) => (heard += data.toString()));
+    silent.on("end", () => {});
+    const left = visit(at.port, "");
+    await eventually(() => left.end !== null, "it is let go");
+    expect([left.end, silent.readyState]).toEqual(["ECONNRESET", "open"]);
+    const next = visit(at.port);
+    await eventually(() => next.socket.readyState !== "opening", "it is connected");
+    await using _back = await at.agent();
+    silent.end();
+    await eventually(() => next.end !== null && heard !== "", "both are served");
+    expect([next.heard, heard]).toEqual([sha1("hello"), sha1("")]);
+  });
 });
