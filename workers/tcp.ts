@@ -84,7 +84,9 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
   }
 
   write(bytes: Uint8Array, start: number, end: number): void {
-    if (this.open) this.out.write(this.socket, bytes, start, end);
+    if (!this.open) return;
+    this.out.write(this.socket, bytes, start, end);
+    this.endIfBroken();
   }
 
   /** Half-closes after the last byte. */
@@ -133,12 +135,17 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
 
   drain(): void {
     if (this.socket !== null) this.out.flush(this.socket);
+    this.endIfBroken();
     this.stream.drained();
   }
 
   ended(): void {
+    this.stream.visitorEnded();
+  }
+
+  /** Of a reset that a write was told of Bun says nothing while the visitor isn't read, and `end` otherwise. */
+  private endIfBroken(): void {
     if (this.out.isBroken) this.destroy();
-    else this.stream.visitorEnded();
   }
 
   closed(error?: Error): void {

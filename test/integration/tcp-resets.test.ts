@@ -70,6 +70,23 @@ describe("security", () => {
     },
   );
 
+  test("the same while the agent takes no more, when Bun says nothing at all", async () => {
+    using at = await visited();
+    at.visitor.write(Buffer.alloc(5_000));
+    await eventually(() => at.stream.hasQueued, "the visitor isn't read any more");
+    at.visitor.terminate();
+    at.stream.onData(Buffer.from("x"), 0, 1);
+    expect(await at.heardAtLast()).toEqual(broken);
+  });
+
+  test("the same of an agent that goes on behind its own end", async () => {
+    using at = await visited();
+    at.stream.onEnd(null);
+    at.visitor.terminate();
+    at.stream.onData(Buffer.from("x"), 0, 1);
+    expect(await at.heardAtLast()).toEqual(broken);
+  });
+
   test.each([
     ["read by Bun", false],
     ["read by hand", true],
