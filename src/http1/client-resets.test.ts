@@ -17,6 +17,8 @@ async function exchange(answer: string, isRaw: boolean) {
         socket.write(answer);
         accepted.resolve(socket);
       },
+      // Without it Bun closes what the other side has half-closed.
+      end() {},
       error() {},
     },
   });

@@ -38,7 +38,11 @@ async function visited() {
   } as unknown as Tunnel;
   const [port = 0] = await freePorts(1);
   const listener = listenTcp("127.0.0.1", port, { resolve: () => ({ tunnel, release() {} }) });
-  const visitor: Socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
+  const visitor: Socket = await Bun.connect({
+    ...{ hostname: "127.0.0.1", port, allowHalfOpen: true },
+    // Without `end` Bun closes what the other side has half-closed.
+    socket: { data() {}, end() {} },
+  });
   await eventually(() => stream !== null, "it is connected");
   return {
     ...{ session, stream: stream!, visitor },
