@@ -2,7 +2,7 @@
 
 import type { Socket, TCPSocketListener } from "bun";
 import { Lookout, type Waiting } from "../src/handover/lookout.ts";
-import { hasEndedUnread } from "../src/lib/descriptor.ts";
+import { hasEndedUnread, setResetOnClose } from "../src/lib/descriptor.ts";
 import { SendQueue } from "../src/lib/send-queue.ts";
 import { freeLarge, Reads } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
@@ -37,6 +37,8 @@ export function listenTcp(hostname: string, port: number, host: TcpHost): { stop
         socket.data = connection;
         socket.setNoDelay(true);
         socket.setKeepAlive(true, keepAliveMs);
+        // A death of this shard or of the server would send a clean end, as if all had been said.
+        setResetOnClose(socket, true);
         const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);
         place.tunnel.connectionOpened(connection.stream, head);
         if (connection.stream.session === null) connection.hold();
@@ -91,12 +93,21 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
 
   /** Half-closes after the last byte. */
   shutdown(): void {
-    if (this.open) this.out.shutdown(this.socket);
+    if (this.socket === null || !this.open) return;
+    this.out.shutdown(this.socket);
+    this.saidAll();
   }
 
-  /** Both directions are done. */
+  /** Both directions are done, or nobody knows better. */
   finish(): void {
-    if (this.out.bytes === 0) this.socket?.end();
+    if (this.socket === null || this.out.bytes > 0) return;
+    setResetOnClose(this.socket, false);
+    this.socket.end();
+  }
+
+  /** What the kernel still has to deliver is whole from here on, whoever closes. */
+  private saidAll(): void {
+    if (this.socket !== null && this.out.hasShut) setResetOnClose(this.socket, false);
   }
 
   destroy(): void {
@@ -135,6 +146,7 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
 
   drain(): void {
     if (this.socket !== null) this.out.flush(this.socket);
+    this.saidAll();
     this.endIfBroken();
     this.stream.drained();
   }

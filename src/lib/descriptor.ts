@@ -1,4 +1,4 @@
-// The only file that calls the C library: duplicating, closing, pairing and reading descriptors, and a listener's backlog.
+// The only file that calls the C library: duplicating, closing, pairing and reading descriptors, how one ends, and a listener's backlog.
 
 import { dlopen, type Library } from "bun:ffi";
 import { fstatSync, readdirSync } from "node:fs";
@@ -13,6 +13,7 @@ const prototypes = {
   poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   read: { args: ["i32", "ptr", "usize"], returns: "i32" },
   recv: { args: ["i32", "ptr", "usize", "i32"], returns: "i32" },
+  setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
 } as const;
@@ -36,6 +37,8 @@ const askForBytes = pollIn | (isLinux ? 0x2000 : 0);
 /** struct pollfd: fd, then events and revents. */
 const pollEntry = new Int32Array(2);
 const oneByte = new Uint8Array(1);
+/** struct linger: on or off, and how many seconds. */
+const linger = new Int32Array(2);
 
 /** Whether this platform can duplicate descriptors and tell sockets apart, without which connections stay where they are. */
 export function canMove(): boolean {
@@ -111,6 +114,16 @@ export function hasEndedUnread(socket: object): boolean {
   // As above: an error is left for Bun to find.
   if (libc.poll(pollEntry, 1n, 0) !== 1 || ((pollEntry[1]! >>> 16) & pollError) !== 0) return false;
   return libc.recv(fd, oneByte, 1, 2 /* MSG_PEEK */) === 0;
+}
+
+/**
+ * Whether closing a TCP socket resets it (SO_LINGER of 0 s): whoever closes it, the kernel at the death of this process too. What the
+ * kernel has not delivered yet is lost then. Nothing happens where it can't be set.
+ */
+export function setResetOnClose(socket: object, isOn: boolean): void {
+  linger[0] = isOn ? 1 : 0;
+  const [socketLevel, lingerOption] = isLinux ? [1, 13] : [0xffff, 0x80];
+  library()?.setsockopt(descriptorOf(socket), socketLevel, lingerOption, linger, linger.byteLength);
 }
 
 /** Raises the backlog of a listening socket (Bun fixes it at 512). The kernel still caps it (`net.core.somaxconn`). */

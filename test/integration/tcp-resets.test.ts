@@ -1,7 +1,7 @@
 // A visitor's connection to a TCP port that breaks and must not look like one that ended: Bun says `end`, or `close` without an error, of both.
 
 import { describe, expect, test } from "bun:test";
-import type { Socket } from "bun";
+import type { SocketHandler } from "bun";
 import { eventually } from "../helpers/eventually.ts";
 import { FakeSession } from "../helpers/fake-session.ts";
 import { freePorts } from "../helpers/free-ports.ts";
@@ -24,7 +24,7 @@ class ResetSession extends FakeSession {
 }
 
 /** A visitor whose stream is open, and what the agent heard when its connection is closed. */
-async function visited() {
+async function visited(reads: SocketHandler<undefined> = { data() {}, end() {} }) {
   const session = new ResetSession();
   let stream: StreamFlow | null = null;
   let isClosed = false;
@@ -38,10 +38,10 @@ async function visited() {
   } as unknown as Tunnel;
   const [port = 0] = await freePorts(1);
   const listener = listenTcp("127.0.0.1", port, { resolve: () => ({ tunnel, release() {} }) });
-  const visitor: Socket = await Bun.connect({
+  const visitor = await Bun.connect({
     ...{ hostname: "127.0.0.1", port, allowHalfOpen: true },
     // Without `end` Bun closes what the other side has half-closed.
-    socket: { data() {}, end() {} },
+    socket: reads,
   });
   await eventually(() => stream !== null, "it is connected");
   return {
@@ -107,3 +107,30 @@ describe("security", () => {
     },
   );
 });
+
+test.each(["visitor", "agent"])(
+  "what the agent has ended comes whole, though it is read only when the connection is closed here (the %s ended first)",
+  async (first) => {
+    // More than the visitor's kernel takes at first, less than a stream may send unasked.
+    const answer = Buffer.alloc(250_000, "x");
+    let bytes = 0;
+    let how: unknown = null;
+    using at = await visited({
+      data: (_, chunk) => void (bytes += chunk.length),
+      // Who has half-closed hears of the other's end by `close` only.
+      close: (_, error) => void (how = error ?? "a clean end"),
+    });
+    at.visitor.pause();
+    at.stream.onData(answer, 0, answer.length);
+    if (first === "agent") at.stream.onEnd(null);
+    at.visitor.shutdown();
+    if (first === "visitor") {
+      await eventually(() => at.session.take().ends === 1, "the agent knows that nothing more comes");
+      at.stream.onEnd(null);
+    }
+    await at.heardAtLast();
+    at.visitor.resume();
+    await eventually(() => how !== null, "it ends");
+    expect([bytes, how]).toEqual([answer.length, "a clean end"]);
+  },
+);
