@@ -14,7 +14,7 @@ import { version } from "./version.ts";
 export const exposeFlags = {
   ...connectionFlags,
   connections: { type: "string", short: "c", value: "N", help: "connections per tunnel, 1 to 8 (the server says)" },
-  pool: { type: "boolean", help: "share name or port with agents of your account" },
+  pool: { type: "boolean", help: "share a given name or port with your other agents" },
   wait: { type: "string", value: "SECONDS", help: "give up when not up by then (try for ever)" },
   json: { type: "boolean", help: "one JSON event per line" },
   quiet: { type: "boolean", short: "q", help: "only problems, on standard error" },

@@ -82,9 +82,9 @@ export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]
   const wanted = parsed.text("remote-port");
   if (wanted !== undefined && positionals.length > 1)
     throw new UsageError("--remote-port goes with one local port; start digit-link once for each port you want.");
-  // Without one, each agent would be given a port of its own.
+  // Without one, each agent would be given a port of its own. What goes for a name only the server knows: an API key may bring one.
   if (wanted === undefined && parsed.on("pool"))
-    throw new UsageError("--pool needs --remote-port PORT with digit-link tcp: the port that the agents share.");
+    throw new UsageError("--pool needs --remote-port PORT: the port that the agents share.");
   const remotePort = wanted === undefined ? {} : { remotePort: parsePort(wanted, "--remote-port") };
   return positionals.map((text) => {
     if (text.includes("://"))

@@ -43,6 +43,7 @@ export const errorCatalogue = {
   name_reserved: spec(403, "This name is reserved."),
   name_taken: spec(409, "This name belongs to somebody else."),
   name_in_use: spec(409, "Another agent of your account serves this name. Stop it, or join it with --pool."),
+  pool_needs_name: spec(400, "--pool needs --subdomain NAME: the name that the agents share."),
   application_forbidden: spec(403, "This name is an application's, and the credential may not serve it."),
   scope_forbidden: spec(403, "This API key is not for opening tunnels."),
   quota_exceeded: spec(429, "No more tunnels are allowed for this credential.", true),

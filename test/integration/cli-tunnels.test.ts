@@ -122,6 +122,20 @@ test("a port alone: the server picks a name", async () => {
   expect(await greet(host)).toBe("bare: hello");
 });
 
+test("--pool without the name or port to share is a mistake, and says which flag is missing", async () => {
+  const cases = [
+    [["http", "3000"], "--subdomain NAME"],
+    [["3000"], "--subdomain NAME"],
+    [["tcp", "5432"], "--remote-port PORT"],
+  ] as const;
+  for (const [argv, flag] of cases) {
+    const { exitCode, out, problems } = await digitLink([...argv, "--pool", "--wait", "20"], { env });
+    expect({ exitCode, out }).toEqual({ exitCode: 2, out: "" });
+    expect(problems).toMatch(/^digit-link: [^\n]+\.\n$/);
+    expect(problems).toContain(`--pool needs ${flag}`);
+  }
+});
+
 test("--host-header: the visitor's, the local address, or a value", async () => {
   await using service = local("host");
   const { port } = service;

@@ -96,6 +96,32 @@ describeEngines("registration", (open) => {
     expect(await at.refusal(orgKey, { subdomain: "blog" })).toBeNull();
   });
 
+  test("who wants to share a name or port says which: invented ones would be shared by nobody", async () => {
+    await using fresh = await open();
+    const { ada, orgKey, shopKey } = await populate(fresh);
+    await using at = await openTestRegistry(fresh, { env: { TCP_PORTS: "20001,20002" } });
+    for (const credential of [ada, orgKey]) {
+      expect(await at.refusal(credential, { pool: true })).toBe("pool_needs_name");
+      for (const port of [undefined, 20_003])
+        expect(await at.refusal(credential, { pool: true, protocol: "tcp", ...(port && { port }) })).toBe(
+          "pool_needs_name",
+        );
+    }
+    expect(at.registry.live()).toEqual([]);
+    const flags = await Promise.all(
+      (["http", "tcp"] as const).map((protocol) => at.register(ada, { pool: true, protocol })),
+    );
+    expect(flags.map((refusal) => (refusal instanceof AppError ? refusal.message : ""))).toEqual([
+      expect.stringContaining("--subdomain NAME"),
+      expect.stringContaining("--remote-port PORT"),
+    ]);
+    // A key of one application has a name.
+    expect((await at.serve(shopKey, { pool: true })).subdomain).toBe("shop");
+    expect((await at.serve(shopKey, { pool: true, agentId: "agent-two" })).subdomain).toBe("shop");
+    expect((await at.serve(ada, { pool: true, subdomain: "mine" })).subdomain).toBe("mine");
+    expect((await at.serve(ada, { pool: true, protocol: "tcp", port: 20_002, exactPort: true })).port).toBe(20_002);
+  });
+
   test("an API key's last use is the last registration with it, to the minute, and no refused one", async () => {
     await using fresh = await open();
     const { ada } = await populate(fresh);

@@ -85,10 +85,14 @@ async function resolveWish(
         "port_unavailable",
         `Port ${port} is none of this server's TCP ports, which are ${portRanges(config.tcpPorts)}.`,
       );
+    if (body.pool === true && !isOurs)
+      return new AppError("pool_needs_name", "--pool needs --remote-port PORT: the port that the agents share.");
     return { kind: "tcp", name: isOurs ? tcpName(port) : null, application: null };
   }
   const bound = credential.appId === null ? null : await findApplicationName(db.kysely, credential.appId);
   const name = body.subdomain?.toLowerCase() ?? bound?.subdomain ?? null;
+  // Each agent would be given a name of its own.
+  if (name === null && body.pool === true) return new AppError("pool_needs_name");
   if (name === null) return { kind: "http", name, application: null };
   if (!isValidName(name)) return new AppError("invalid_name");
   if (isReservedName(name, config.reservedNames)) return new AppError("name_reserved");

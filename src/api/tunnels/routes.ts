@@ -163,6 +163,7 @@ const registerErrors = [
   "name_reserved",
   "name_taken",
   "name_in_use",
+  "pool_needs_name",
   "application_forbidden",
   "quota_exceeded",
   "version_unsupported",
