@@ -50,6 +50,7 @@ export class ResponseWriter {
     else if (contentLength >= 0) this.framing = "length";
     else this.framing = connection.minor === 1 ? "chunked" : "close";
     this.remaining = this.framing === "length" ? contentLength : 0;
+    if (this.framing === "close") connection.endsByClose();
     // An answer that begins before its request has ended may well end before it, too: then the connection closes.
     this.keepAlive = mayKeepAlive && connection.mayKeepAlive && this.framing !== "close" && connection.body.done;
     const hasLength = this.framing === "length" || (this.framing === "none" && contentLength >= 0 && status !== 204);
