@@ -7,7 +7,7 @@ import { shardOf, tcpName } from "../../src/link/shard-of.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
-import { openTunnel } from "../helpers/tunnel-agent.ts";
+import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
 
 /** A service whose answer, which begins with `head`, never ends. */
 const startHalfAnswerer = (head = "") =>
@@ -53,4 +53,30 @@ describe.each(["exit", "terminate", "hang", "SIGKILL"] as const)("by %s", (kind)
     const question = `GET / HTTP/1.0\r\nHost: old.localhost:${server.port}\r\n\r\n`;
     await expectBroken(server, "old", [visit(server.port, question, false), visit(server.port, question, false)]);
   });
+});
+
+test("an upload through a TCP tunnel, by the death of the agent, at the local service", async () => {
+  const [port = 0] = await freePorts(1);
+  await using server = await startServerProcess({ env: { TCP_PORTS: String(port) } });
+  const uploads: { heard: string; how: string | null }[] = [];
+  using service = Bun.listen<(typeof uploads)[number]>({
+    ...{ hostname: "127.0.0.1", port: 0, allowHalfOpen: true },
+    socket: {
+      open: (socket) => void uploads.push((socket.data = { heard: "", how: null })),
+      data: ({ data }, bytes) => void (data.heard += bytes.toString()),
+      end: ({ data }) => void (data.how ??= "a clean end"),
+      close: ({ data }, error) => void (data.how ??= error === undefined ? "a clean end" : "broken"),
+    },
+  });
+  await using agent = await openTunnelProcess({ ...server, port: service.port, protocol: "tcp", remotePort: port });
+  const whole = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  whole.end("all of it");
+  const cut = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  for (const socket of [whole, cut]) socket.on("error", () => {});
+  cut.write("half of it");
+  const one = (heard: string) => uploads.find((upload) => upload.heard === heard)?.how;
+  await eventually(() => one("half of it") === null && one("all of it") === "a clean end", "both have come");
+  agent.signal("SIGKILL");
+  await eventually(() => one("half of it") !== null, "the service is told");
+  expect(one("half of it")).toBe("broken");
 });
