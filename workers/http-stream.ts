@@ -185,6 +185,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     if (this.state !== "head" || now - this.movedAt < requestTimeoutMs) return;
     const reason = `no answer within ${requestTimeoutMs / 1_000} s`;
     this.session?.reset(this, resetCode.timeout, reason);
+    this.options.tunnel.health.doubted();
     this.fail("local_timeout", reason);
   }
 

@@ -28,6 +28,8 @@ const unknown: LocalStatus = { state: "unknown" };
 export class LocalHealth {
   status: LocalStatus = unknown;
   private answered = false;
+  /** It is down for another reason than was reported. */
+  private hasOtherWhy = false;
   private nextCheckAt = 0;
   /** Under way; few, and mostly none. */
   private checks: Check[] = [];
@@ -40,9 +42,11 @@ export class LocalHealth {
     this.answered = true;
   }
 
-  /** Takes the note of `hasAnswered` into the status; true when there was one. */
+  /** Takes the note of `hasAnswered` into the status; true when there is something to report that `healthChanged` didn't tell. */
   settle(): boolean {
-    if (!this.answered) return false;
+    const { hasOtherWhy } = this;
+    this.hasOtherWhy = false;
+    if (!this.answered) return hasOtherWhy;
     this.answered = false;
     const connectMs = this.status.state === "up" ? this.status.connectMs : null;
     this.set({ state: "up", provenAtMs: Date.now(), connectMs });
@@ -52,7 +56,9 @@ export class LocalHealth {
   failed(why: string): void {
     this.answered = false;
     const now = Date.now();
-    const sinceMs = this.status.state === "down" ? this.status.sinceMs : now;
+    const before = this.status.state === "down" ? this.status : null;
+    this.hasOtherWhy ||= before !== null && before.why !== why;
+    const sinceMs = before?.sinceMs ?? now;
     this.set({ state: "down", sinceMs, provenAtMs: now, why });
     this.doubted();
   }

@@ -261,6 +261,17 @@ describe("the local service", () => {
     expect(changes).toEqual(["down", "up"]);
   });
 
+  test("that it is down for another reason is reported, once", () => {
+    const { tunnel, changes } = setUp();
+    tunnel.health.failed("no answer");
+    tunnel.takeCounters();
+    tunnel.health.failed("refused");
+    expect(tunnel.takeCounters()?.local).toMatchObject({ state: "down", why: "refused" });
+    tunnel.health.failed("refused");
+    expect(tunnel.takeCounters()).toBeNull();
+    expect(changes).toEqual(["down"]);
+  });
+
   test("whoever asks gets the status, also when no answer comes or nobody can be asked", () => {
     const { tunnel, add } = setUp();
     const told: string[] = [];

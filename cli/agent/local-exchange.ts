@@ -1,7 +1,6 @@
 // One stream at the local service: a request on a pooled socket, or a raw connection; the answer sent back as it comes.
 
 import type { ClientConnection, ClientFailure, ClientHandler } from "../../src/http1/client-connection.ts";
-import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { writeChunk, writeLastChunk } from "../../src/http1/chunks.ts";
 import { copyBytes } from "../../src/lib/bytes.ts";
 import { mayStay } from "../../src/lib/large-reads.ts";
@@ -22,6 +21,7 @@ import {
 } from "../../src/protocol/frames.ts";
 import { Incoming, Outgoing } from "../../src/protocol/flow.ts";
 import { requestLine } from "./host-header.ts";
+import type { LocalService } from "./local-service.ts";
 import type { AgentSession } from "./session.ts";
 import type { AgentStream, OpenFrame } from "./session-owner.ts";
 import type { AgentEvent } from "./types.ts";
@@ -31,15 +31,10 @@ export type ExchangeReport = Omit<Extract<AgentEvent, { event: "request" }>, "ev
 
 /** What an exchange needs of its tunnel. */
 export interface ExchangeHost {
-  readonly pool: ClientPool;
+  readonly local: LocalService;
   /** False: nobody wants to hear about single requests. */
   readonly wantsReports: boolean;
   report(report: ExchangeReport): void;
-  /** The local service answered, or why it can't be reached. */
-  localUp(): void;
-  localDown(why: string): void;
-  /** What the user reads of a failure; `answered`: bytes of an answer had come. */
-  explain(failure: ClientFailure, answered: boolean, detail: string): string;
 }
 
 export class LocalExchange implements AgentStream {
@@ -54,6 +49,7 @@ export class LocalExchange implements AgentStream {
   private readonly line: { method: string; path: string } | null;
   private readonly flags: number;
   private readonly startedAt = performance.now();
+  private readonly heardBefore: number;
   private status = 0;
   private bytesIn = 0;
   private bytesOut = 0;
@@ -78,7 +74,8 @@ export class LocalExchange implements AgentStream {
     this.incoming = hasBody ? new Incoming(session, id, open.requestWindow) : null;
     this.answer = new LocalAnswer(this);
     this.line = host.wantsReports ? requestLine(bytes, start, end, this.raw) : null;
-    this.client = host.pool.begin(this.answer, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
+    this.heardBefore = host.local.heard;
+    this.client = host.local.pool.begin(this.answer, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
     // An idle connection may have been closed by the local service a moment ago: a request that may be repeated is, once.
     if (this.client.reused && this.requestDone && isRepeatable(bytes, start)) this.retry = lasting(open);
     if (this.raw) this.client.startRaw();
@@ -115,6 +112,9 @@ export class LocalExchange implements AgentStream {
   onReset(code: number, reason: string): void {
     if (this.over) return;
     this.status ||= statusOfReset(code);
+    // Who waits for the rest of a request owes no answer yet.
+    if (code === resetCode.timeout && (this.requestDone || this.client.backlogBytes > 0))
+      this.host.local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
     if (!this.isClientGone) this.client.destroy();
     this.end(reason);
   }
@@ -140,7 +140,7 @@ export class LocalExchange implements AgentStream {
     const { session, id, flags } = this;
     const { status } = head;
     this.retry = null;
-    this.host.localUp();
+    this.host.local.answered();
     if (status === 101) {
       if ((flags & UPGRADE) === 0 || !head.wantsWebSocket)
         return this.fail(resetCode.localFailed, "the local service switched protocols unasked");
@@ -158,6 +158,7 @@ export class LocalExchange implements AgentStream {
 
   answered(bytes: Uint8Array, start: number, end: number): void {
     this.bytesOut += end - start;
+    this.host.local.heard++;
     if (!this.outgoing.send(bytes, start, end)) this.client.pauseReading();
   }
 
@@ -191,14 +192,17 @@ export class LocalExchange implements AgentStream {
     if (this.retry !== null && failure === "broken" && !this.client.answered) {
       const { bytes, start, end } = this.retry;
       this.retry = null;
-      this.client = this.host.pool.begin(this.answer, (this.flags & HEAD_METHOD) !== 0, true);
+      this.client = this.host.local.pool.begin(this.answer, (this.flags & HEAD_METHOD) !== 0, true);
       this.client.write(bytes, start, end);
       this.client.requestEnd();
       return;
     }
-    if (failure === "unreachable") this.host.localDown(detail);
-    const code = failure === "unreachable" ? resetCode.unreachable : resetCode.localFailed;
-    this.fail(code, this.host.explain(failure, this.client.answered, detail));
+    const { local } = this.host;
+    const why = local.explain(failure, this.client.answered, detail);
+    if (failure === "unreachable") local.down(detail);
+    // A stranger: nobody knows that it speaks HTTP at all, and most of what speaks TLS just hangs up.
+    else if (failure === "tls" || !local.hasAnswered) local.mute(why, this.heardBefore);
+    this.fail(failure === "unreachable" ? resetCode.unreachable : resetCode.localFailed, why);
   }
 
   drained(): void {

@@ -17,7 +17,11 @@ export class LocalService {
   readonly host: string | null;
   private state: "up" | "down" | null = null;
   /** It has spoken HTTP. */
-  private hasAnswered = false;
+  hasAnswered = false;
+  /** Grows with all that it says to requests. */
+  heard = 0;
+  /** Why it is down although it takes connections, and what was heard of it until then. */
+  private muteness: { why: string; heard: number } | null = null;
 
   constructor(
     private readonly spec: TunnelSpec,
@@ -34,6 +38,7 @@ export class LocalService {
   }
 
   up(connectMs: number | null = null): void {
+    this.muteness = null;
     if (this.state === "up") return;
     this.state = "up";
     this.changed("up", null, connectMs);
@@ -42,10 +47,28 @@ export class LocalService {
   /** An answer has begun. */
   answered(): void {
     this.hasAnswered = true;
+    this.heard++;
     this.up();
   }
 
-  /** A failure in words for the user. Of what speaks TLS some send an alert to plain HTTP, most just close. */
+  /** A request that was sent when `heardBefore` was all that was heard got no answer in time. */
+  silent(why: string, heardBefore: number): void {
+    this.mute(this.explain("broken", false, why), heardBefore);
+  }
+
+  /**
+   * A request got a connection and no answer, for `why` in words for the user. The service is down unless it has said something since: of
+   * one that answers others meanwhile a slow page tells nothing. From then on it proves nothing that it takes connections, until it says
+   * something or was seen to take none, as happens when it is started anew.
+   */
+  mute(why: string, heardBefore: number): void {
+    // TCP owes nobody an answer.
+    if (this.spec.protocol === "tcp" || this.heard !== heardBefore) return;
+    this.down(why);
+    this.muteness = { why, heard: heardBefore };
+  }
+
+  /** A failure in words for the user; `answered`: bytes of an answer had come. Of what speaks TLS some send an alert to plain HTTP, most just close. */
   explain(failure: ClientFailure, answered: boolean, detail: string): string {
     const { protocol, localHttps } = this.spec;
     if (protocol === "tcp" || localHttps) return detail;
@@ -55,18 +78,20 @@ export class LocalService {
   }
 
   down(why: string): void {
+    this.muteness = null;
     if (this.state === "down") return;
     this.state = "down";
     this.changed("down", why, null);
   }
 
-  /** Tries now whether a request would get a connection. Never rejects. */
+  /** Tries now whether a request would get a connection, and an answer as far as that is known. Never rejects. */
   async check(): Promise<Checked> {
     const result = await tryTarget(this.pool.target, checkTimeoutMs);
     if (!result.ok) {
       this.down(result.why);
       return { ok: false, error: result.why };
     }
+    if (this.muteness?.heard === this.heard) return { ok: false, error: this.muteness.why };
     const ms = Math.round(result.ms * 100) / 100;
     this.up(ms);
     return { ok: true, ms };

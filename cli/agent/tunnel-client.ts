@@ -1,7 +1,5 @@
 // Keeps one tunnel up: registers, opens its sessions, replaces lost ones, and tries again for as long as that can help.
 
-import type { ClientFailure } from "../../src/http1/client-connection.ts";
-import type { ClientPool } from "../../src/http1/client-pool.ts";
 import { createBackoff } from "../../src/lib/backoff.ts";
 import type { Lanes } from "../../src/lib/lanes.ts";
 import { closeCode, type GoAway, newerStart } from "../../src/protocol/frames.ts";
@@ -31,7 +29,7 @@ const stableMs = 1_000;
 export class TunnelClient implements SessionOwner, ExchangeHost {
   /** Resolves when the tunnel is given up or stopped. */
   readonly done: Promise<AgentEnd>;
-  private readonly local: LocalService;
+  readonly local: LocalService;
   private readonly sessions = new Set<AgentSession>();
   private readonly backoff = createBackoff({ minMs: 250, maxMs: 30_000 });
   private readonly finish: (end: AgentEnd) => void;
@@ -110,24 +108,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
 
   // ExchangeHost
 
-  get pool(): ClientPool {
-    return this.local.pool;
-  }
-
   get wantsReports(): boolean {
     return this.options.requests !== false;
-  }
-
-  localUp(): void {
-    this.local.answered();
-  }
-
-  localDown(why: string): void {
-    this.local.down(why);
-  }
-
-  explain(failure: ClientFailure, answered: boolean, detail: string): string {
-    return this.local.explain(failure, answered, detail);
   }
 
   check() {
