@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import type { Registered } from "../../src/api/tunnels/register.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { stateOf, becomes, leaseRow, historyOf } from "../helpers/registry-facts.ts";
+import { becomes, leaseRow, historyOf } from "../helpers/registry-facts.ts";
 import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
 
 const graceMs = 60_000;
@@ -88,21 +88,6 @@ describeEngines("leases", (open) => {
       "tunnel.closed mine",
     ]);
     expect(await at.refusal(bob, { subdomain: "mine" })).toBeNull();
-  });
-
-  test("tickets that nobody uses end: at first, and after a takeover that never came", async () => {
-    await using fresh = await open();
-    const ada = await addAccount(fresh, "ada");
-    await using at = await openTestRegistry(fresh);
-    const unused = await at.mustRegister(ada, { subdomain: "unused" });
-    const taken = await at.serve(ada, { subdomain: "taken", generation: 1 });
-    await at.mustRegister(ada, { subdomain: "taken", generation: 2 });
-    await Promise.resolve();
-    expect([stateOf(at, unused), stateOf(at, taken)]).toEqual(["opening", "live"]);
-    at.clock.nowMs += 60_000;
-    await becomes(at, unused, "away");
-    await becomes(at, taken, "away");
-    expect(at.registry.count()).toBe(0);
   });
 
   test("an invented name returns to its agent for 24 h as a new tunnel; then it is anybody's", async () => {

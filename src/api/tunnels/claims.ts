@@ -7,7 +7,7 @@ import { newId } from "../../lib/ids.ts";
 import { randomName } from "../../lib/names.ts";
 import { portOf, tcpName } from "../../link/shard-of.ts";
 import type { LeaseTable } from "./lease-table.ts";
-import { isActive, isBusy, noTotals, type AgentBinding, type Lease } from "./lease.ts";
+import { holdsName, isActive, isBusy, noTotals, type AgentBinding, type Lease } from "./lease.ts";
 
 /** A registration whose credential, address and wish have been checked. */
 export interface Claim {
@@ -41,6 +41,8 @@ export interface Granted {
   agent: AgentBinding;
   /** A kept port that had to be given to somebody else: its record must go first. */
   evicted: Pick<Lease, "name" | "tunnelId"> | null;
+  /** Agents that left with tickets unused, for which there is no room any more: the shard must void them. */
+  displaced: readonly string[];
 }
 
 /** Agents of a tunnel that left and are still remembered. */
@@ -72,7 +74,8 @@ export class Claims {
     const evicted = evict === null ? null : { name: evict.name, tunnelId: evict.tunnelId };
     if (evict !== null) this.leases.remove(evict);
     const lease = existing ?? this.#create(choice.name, claim, nowMs);
-    return { lease, agent: this.#enter(lease, claim, nowMs), evicted };
+    const displaced = this.#displace(lease, claim, nowMs);
+    return { lease, agent: this.#enter(lease, claim, nowMs), evicted, displaced };
   }
 
   /** The lease of a name, unless its time is over (the sweep may be a moment late). */
@@ -93,7 +96,7 @@ export class Claims {
     if (own !== undefined && claim.generation < own.generation && isBusy(own, nowMs)) {
       return new AppError("name_in_use", "A newer start of this agent serves this name.");
     }
-    const others = [...lease.agents.values()].filter((agent) => agent !== own && isBusy(agent, nowMs));
+    const others = [...lease.agents.values()].filter((agent) => agent !== own && holdsName(agent, nowMs));
     if (others.length === 0) return null;
     if (!sameHolder || !claim.pool || !lease.pool) return inUse(lease);
     if (others.length >= this.limits.maxAgentsPerTunnel)
@@ -126,6 +129,16 @@ export class Claims {
     return lease;
   }
 
+  /** Two agents share a name only where both agreed to: one that left must not come back beside its successor. */
+  #displace(lease: Lease, claim: Claim, nowMs: number): string[] {
+    if (lease.state === "kept" || (lease.pool && claim.pool)) return [];
+    const displaced = [...lease.agents.values()].filter(
+      (agent) => agent.agentId !== claim.agentId && isBusy(agent, nowMs),
+    );
+    for (const agent of displaced) agent.tickets = 0;
+    return displaced.map(({ agentId }) => agentId);
+  }
+
   #enter(lease: Lease, claim: Claim, nowMs: number): AgentBinding {
     if (lease.state === "kept") this.#renew(lease, nowMs);
     const { credential, agentId, generation, version, address, target, ticketsUntilMs } = claim;
@@ -142,7 +155,7 @@ export class Claims {
     const sessions = known !== undefined && known.generation === generation ? known.sessions : 0;
     const agent: AgentBinding = {
       ...{ agentId, generation, version, address, target, credential, sessions },
-      ...{ tickets: 1, ticketsUntilMs, ending: false },
+      ...{ tickets: 1, ticketsUntilMs, hasLeft: false, ending: false },
     };
     lease.target = target;
     // Last in the map: the latest agent.

@@ -26,6 +26,8 @@ export interface AgentBinding {
   tickets: number;
   /** Until then an unused ticket may open a session. */
   ticketsUntilMs: number;
+  /** Its last session is gone since it registered: a ticket still out may bring it back, but holds the name against nobody. */
+  hasLeft: boolean;
   /** It was told to close, and its tickets are void: only a new registration brings it back. */
   ending: boolean;
 }
@@ -78,6 +80,11 @@ export const noTotals: Readonly<TunnelTotals> = {
 /** Whether an agent has a session or may open one at any moment. */
 export function isBusy(agent: AgentBinding, nowMs: number): boolean {
   return agent.sessions > 0 || (agent.tickets > 0 && agent.ticketsUntilMs > nowMs);
+}
+
+/** Whether an agent keeps others from the name. */
+export function holdsName(agent: AgentBinding, nowMs: number): boolean {
+  return isBusy(agent, nowMs) && (agent.sessions > 0 || !agent.hasLeft);
 }
 
 /** Whether anybody serves the name, or may begin to at any moment. */

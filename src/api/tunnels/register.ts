@@ -74,7 +74,11 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
     nowMs,
   );
   if (claimed instanceof AppError) return { credential, result: claimed };
-  const { lease, agent, evicted } = claimed;
+  const { lease, agent, evicted, displaced } = claimed;
+  for (const one of displaced)
+    deps.link.send(shardOf(lease.name, deps.link.shards), {
+      ...{ type: "disconnect", tunnelId: lease.tunnelId, agentId: one, reason: "replaced" },
+    });
   if (evicted !== null) deps.records.leaseGone(evicted);
   // The end of whoever had the name before must be stored first.
   await deps.records.flush();

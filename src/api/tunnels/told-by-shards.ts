@@ -24,11 +24,13 @@ export function hearShards(leases: LeaseTable, life: LeaseLife, directory: NameD
       if (lease === undefined || agent === undefined) return;
       agent.sessions++;
       agent.tickets = Math.max(0, agent.tickets - 1);
+      agent.hasLeft = false;
       life.served(lease, agent, event.address, event.atMs);
     } else if (event.type === "session.closed") {
       const [lease, agent] = find(event) ?? [];
       if (lease === undefined || agent === undefined) return;
       agent.sessions = Math.max(0, agent.sessions - 1);
+      agent.hasLeft = agent.sessions === 0;
       if (lease.state === "live" && sessionsOf(lease) === 0) life.away(lease, event.reason);
     } else if (event.type === "local.status") {
       const lease = leases.byTunnelId(event.tunnelId);

@@ -1,0 +1,63 @@
+// Tickets that nobody uses, on both engines: how long they hold a name, and against whom.
+
+import { expect, test } from "bun:test";
+import { describeEngines } from "../helpers/databases.ts";
+import { becomes, stateOf } from "../helpers/registry-facts.ts";
+import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
+
+describeEngines("unused tickets", (open) => {
+  test("tickets that nobody uses end: at first, and after a takeover that never came", async () => {
+    await using fresh = await open();
+    const ada = await addAccount(fresh, "ada");
+    await using at = await openTestRegistry(fresh);
+    const unused = await at.mustRegister(ada, { subdomain: "unused" });
+    const taken = await at.serve(ada, { subdomain: "taken", generation: 1 });
+    await at.mustRegister(ada, { subdomain: "taken", generation: 2 });
+    await Promise.resolve();
+    expect([stateOf(at, unused), stateOf(at, taken)]).toEqual(["opening", "live"]);
+    at.clock.nowMs += 60_000;
+    await becomes(at, unused, "away");
+    await becomes(at, taken, "away");
+    expect(at.registry.count()).toBe(0);
+  });
+
+  test("an agent that went with a ticket unused holds its name no longer than one that used all, and comes back with it unless another came", async () => {
+    await using fresh = await open();
+    const ada = await addAccount(fresh, "ada");
+    await using at = await openTestRegistry(fresh);
+    const mine = { subdomain: "mine", connections: 2 };
+    const first = await at.serve(ada, mine);
+    at.shards.lose(first.tunnelId);
+    await becomes(at, first, "away");
+    expect(at.shards.open(first.tickets[1]!)).toBe(true);
+    expect(at.registry.find(first.tunnelId)).toMatchObject({ state: "live", sessions: 1 });
+    expect(await at.refusal(ada, { ...mine, agentId: "agent-two" })).toBe("name_in_use");
+    at.shards.lose(first.tunnelId);
+    await becomes(at, first, "away");
+
+    // Started again, it lost the one session that it had opened.
+    const again = await at.serve(ada, { ...mine, generation: 2 });
+    at.shards.lose(first.tunnelId);
+    await becomes(at, first, "away");
+    const second = await at.serve(ada, { ...mine, agentId: "agent-two" });
+    expect(second.tunnelId).toBe(first.tunnelId);
+    expect(at.shards.open(again.tickets[1]!)).toBe(false);
+    expect(at.registry.find(first.tunnelId)).toMatchObject({
+      state: "live",
+      sessions: 1,
+      agents: [{ agentId: "agent-two" }],
+    });
+  });
+
+  test("the unused ticket of an agent that went stays good when others join its pool", async () => {
+    await using fresh = await open();
+    const ada = await addAccount(fresh, "ada");
+    await using at = await openTestRegistry(fresh);
+    const first = await at.serve(ada, { subdomain: "shared", connections: 2, pool: true });
+    at.shards.lose(first.tunnelId);
+    await becomes(at, first, "away");
+    await at.serve(ada, { subdomain: "shared", agentId: "agent-two", pool: true });
+    expect(at.shards.open(first.tickets[1]!)).toBe(true);
+    expect(at.registry.find(first.tunnelId)).toMatchObject({ state: "live", sessions: 2 });
+  });
+});
