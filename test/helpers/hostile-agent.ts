@@ -28,6 +28,8 @@ export interface Registration {
   ticket: string;
   /** Path and query of the session. */
   path: string;
+  /** The same for each session that may be opened. */
+  paths: string[];
 }
 
 let generation = Date.now();
@@ -37,6 +39,7 @@ export async function registerRaw(
   server: { port: number; token: string },
   subdomain: string,
   agentId = "hostile-agent",
+  connections = 1,
 ): Promise<Registration> {
   const response = await fetch(`http://localhost:${server.port}/_tunnel/register`, {
     method: "POST",
@@ -49,13 +52,14 @@ export async function registerRaw(
       capabilities: [],
       pool: false,
       protocol: "http",
-      connections: 1,
+      connections,
     }),
   });
-  const body = (await response.json()) as { ticket: string; session: { url: string } };
+  const body = (await response.json()) as { ticket: string; tickets: string[]; session: { url: string } };
   if (response.status !== 200) throw new Error(`not registered: ${JSON.stringify(body)}`);
   const url = new URL(body.session.url);
-  return { ticket: body.ticket, path: `${url.pathname}?ticket=${encodeURIComponent(body.ticket)}` };
+  const paths = body.tickets.map((ticket) => `${url.pathname}?ticket=${encodeURIComponent(ticket)}`);
+  return { ticket: body.ticket, path: paths[0]!, paths };
 }
 
 /** Registers and opens one session. It answers pings, unless `mute`. */

@@ -104,6 +104,26 @@ describe("security", () => {
   });
 });
 
+test("an agent that died with a ticket unused gives its name to another one of its account, and can't come back beside it", async () => {
+  const { paths } = await registerRaw(server, "half-open", "agent-of-port-3000", 2);
+  const first = new WebSocket(`ws://localhost:${server.port}${paths[0]}`, { protocols: [subprotocol] });
+  await new Promise((resolve) => (first.onmessage = resolve));
+  const other = () => registerRaw(server, "half-open", "agent-of-port-4000");
+  expect(await other().catch(String)).toContain("name_in_use");
+  first.close();
+  const sessions = async (): Promise<number | undefined> => {
+    const { tunnels } = await adminApi(server).must("GET", "/admin/tunnels");
+    const all = tunnels as { subdomain: string; sessions: number }[];
+    return all.find(({ subdomain }) => subdomain === "half-open")?.sessions;
+  };
+  await eventually(async () => (await sessions()) === 0, "the server knows that it went");
+  const { path } = await other();
+  expect(await upgrade(paths[1]!)).toMatchObject({ error: { code: "bad_ticket" } });
+  const second = new WebSocket(`ws://localhost:${server.port}${path}`, { protocols: [subprotocol] });
+  await new Promise((resolve) => (second.onmessage = resolve));
+  second.close();
+});
+
 test("an agent whose sessions come from another address ends with the server's sentence", async () => {
   await using way = await startSplitWay(server.port, "127.0.0.5");
   await using service = startTaggedService("split");

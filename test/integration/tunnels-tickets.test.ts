@@ -49,6 +49,23 @@ describeEngines("unused tickets", (open) => {
     });
   });
 
+  for (const pool of [false, true])
+    test(`nor does its newer start hold the name against the agent itself, whose clock was set back (pool: ${pool})`, async () => {
+      await using fresh = await open();
+      const ada = await addAccount(fresh, "ada");
+      await using at = await openTestRegistry(fresh);
+      const mine = { subdomain: "mine", connections: 2, pool };
+      const newer = await at.serve(ada, { ...mine, generation: 2 });
+      expect(await at.refusal(ada, mine)).toBe("name_in_use");
+      at.shards.lose(newer.tunnelId);
+      await becomes(at, newer, "away");
+      const older = await at.serve(ada, mine);
+      expect(older.tunnelId).toBe(newer.tunnelId);
+      expect(at.shards.open(newer.tickets[1]!)).toBe(false);
+      expect(at.shards.open(older.tickets[1]!)).toBe(true);
+      expect(at.registry.find(newer.tunnelId)).toMatchObject({ state: "live", sessions: 2 });
+    });
+
   test("the unused ticket of an agent that went stays good when others join its pool", async () => {
     await using fresh = await open();
     const ada = await addAccount(fresh, "ada");

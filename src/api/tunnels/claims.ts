@@ -93,7 +93,7 @@ export class Claims {
     // An application made of a name that somebody leased before: the registry ends that lease; until then it is taken.
     if (!sameHolder && !sameApplication) return ofAnother(lease);
     const own = sameHolder ? lease.agents.get(claim.agentId) : undefined;
-    if (own !== undefined && claim.generation < own.generation && isBusy(own, nowMs)) {
+    if (own !== undefined && claim.generation < own.generation && holdsName(own, nowMs)) {
       return new AppError("name_in_use", "A newer start of this agent serves this name.");
     }
     const others = [...lease.agents.values()].filter((agent) => agent !== own && holdsName(agent, nowMs));
@@ -129,11 +129,16 @@ export class Claims {
     return lease;
   }
 
-  /** Two agents share a name only where both agreed to: one that left must not come back beside its successor. */
+  /**
+   * Two agents share a name only where both agreed to, and two starts of one agent never: who left must not come back beside its
+   * successor. (Older starts of the claim's own agent the shard replaces.)
+   */
   #displace(lease: Lease, claim: Claim, nowMs: number): string[] {
-    if (lease.state === "kept" || (lease.pool && claim.pool)) return [];
+    if (lease.state === "kept") return [];
+    const isShared = lease.pool && claim.pool;
     const displaced = [...lease.agents.values()].filter(
-      (agent) => agent.agentId !== claim.agentId && isBusy(agent, nowMs),
+      (agent) =>
+        isBusy(agent, nowMs) && (agent.agentId === claim.agentId ? agent.generation > claim.generation : !isShared),
     );
     for (const agent of displaced) agent.tickets = 0;
     return displaced.map(({ agentId }) => agentId);
