@@ -155,7 +155,6 @@ describe("the stream", () => {
     const { page } = tab;
     await page.clock.install();
     await isLive(page);
-    // The list stands: what comes from here on is told by the stream, which then knows how far it came.
     await page.getByRole("button", { name: "/first" }).waitFor();
     const streams: (string | undefined)[] = [];
     page.on("request", (request) => {
@@ -168,8 +167,12 @@ describe("the stream", () => {
     await show(true);
     await page.clock.fastForward(2_000);
     await show(false);
-    await live.visit("hidden", "/before");
-    await page.getByRole("button", { name: "/before" }).waitFor();
+    // Two fetches may be left of the beginning, one under way and one behind it, and bring a row before the stream tells of it: the third
+    // row comes because the stream has told something.
+    for (const path of ["/before-1", "/before-2", "/before-3"]) {
+      await live.visit("hidden", path);
+      await page.getByRole("button", { name: path }).waitFor();
+    }
     expect(streams).toEqual([]);
     await show(true);
     const closed = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/events"));
