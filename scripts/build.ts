@@ -7,12 +7,12 @@ const root = join(import.meta.dir, "..");
 const dist = join(root, "dist");
 
 /**
- * Every bundle lies flat in `dist`, because src/link/worker-url.ts looks for the worker beside itself.
+ * Every bundle lies flat in `dist`, because src/link/worker-url.ts looks for the workers beside itself.
  * The server and the operator's commands become chunks of their own: they are loaded when they are asked for.
  */
 async function buildProgram(): Promise<void> {
   const result = await Bun.build({
-    entrypoints: [join(root, "cli/main.ts"), join(root, "workers/shard.ts")],
+    entrypoints: [join(root, "cli/main.ts"), join(root, "workers/shard.ts"), join(root, "workers/hash.ts")],
     outdir: dist,
     target: "bun",
     format: "esm",

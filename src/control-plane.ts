@@ -16,6 +16,7 @@ import { createTenants, type Tenants } from "./api/tenants.ts";
 import { TunnelRegistry } from "./api/tunnels/registry.ts";
 import { createTunnelRoutes } from "./api/tunnels/routes.ts";
 import { createLimiter } from "./auth/limiter.ts";
+import { createHashThread } from "./auth/hash-thread.ts";
 import { createPasswords } from "./auth/passwords.ts";
 import { createSealer } from "./auth/sealing.ts";
 import { createSessionTokens } from "./auth/jwt.ts";
@@ -26,6 +27,7 @@ import { createLimiterStore } from "./db/limiter.ts";
 import type { Logger } from "./lib/log.ts";
 import type { ShardLink, ShardListener } from "./link/shard-link.ts";
 import { shardOf } from "./link/shard-of.ts";
+import { hashWorkerUrl } from "./link/worker-url.ts";
 import { createAudit } from "./observe/audit.ts";
 import { pruneAudit } from "./observe/audit-retention.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
@@ -71,7 +73,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const audit = createAudit({ db, log, flushMs: config.auditFlushMs, onRecord: (entry) => tenants?.onAudit(entry) });
   const sealer = createSealer(secrets.encryptionKeys);
   const limiter = createLimiter({ store: createLimiterStore(db.kysely), nowMs });
-  const passwords = createPasswords({ cost: config.bcryptCost, queueLimit: config.passwordQueue });
+  const hasher = createHashThread(hashWorkerUrl(), (why) =>
+    log.error("the thread that hashes passwords died", { why }),
+  );
+  const passwords = createPasswords({ cost: config.bcryptCost, queueLimit: config.passwordQueue, hasher });
   const issuer = dashboardUrl(config);
   const base = { db, passwords, sealer, limiter, audit, log, nowMs };
   const identity = createIdentity(config, base, ({ name, scope, network, untilMs }) =>
@@ -125,6 +130,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       metrics.close();
       await registry.stop();
       await server.stop(true);
+      await hasher.close();
       await tenants?.close();
       await audit.close();
       await db.close();

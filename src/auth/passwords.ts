@@ -26,7 +26,7 @@ export interface Passwords {
   verify(password: string, hash: string | null): Promise<boolean>;
 }
 
-/** Bun's bcrypt, which works off-thread. */
+/** Bun's bcrypt on its pool of threads, for commands that make one hash and end. A server has a thread of its own (hash-thread.ts). */
 const bunHasher: PasswordHasher = {
   hash: (password, cost) => Bun.password.hash(password, { algorithm: "bcrypt", cost }),
   verify: (password, hash) => Bun.password.verify(password, hash, "bcrypt"),

@@ -1,4 +1,4 @@
-// The only file that calls the C library: duplicating, closing, pairing and reading descriptors, how one ends, and a listener's backlog.
+// The only file that calls the C library: duplicating, closing, pairing and reading descriptors, how one ends, a listener's backlog, a thread's priority.
 
 import { dlopen, type Library } from "bun:ffi";
 import { fstatSync, readdirSync } from "node:fs";
@@ -16,6 +16,7 @@ const prototypes = {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  nice: { args: ["i32"], returns: "i32" },
 } as const;
 
 const isLinux = process.platform === "linux";
@@ -166,6 +167,11 @@ export function descriptorLimit(): number {
   const libc = library();
   if (libc === null || libc.getrlimit(isLinux ? 7 : 8 /* RLIMIT_NOFILE */, limits) !== 0) return 1024;
   return Number(limits[0]);
+}
+
+/** Lowers the priority of the thread that calls, by so many of its 40 steps, for good. Only on Linux: elsewhere it is the whole process that has one. */
+export function lowerPriority(steps: number): void {
+  if (isLinux) library()?.nice(steps);
 }
 
 /** The C library; null when it can't be had. */

@@ -22,8 +22,8 @@ async function bundle(entry: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "digit-link-program-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   await Bun.build({
-    // Flat and split as in scripts/build.ts: the worker is looked for beside the program.
-    entrypoints: [join(root, entry), join(root, "workers/shard.ts")],
+    // Flat and split as in scripts/build.ts: the workers are looked for beside the program.
+    entrypoints: [join(root, entry), join(root, "workers/shard.ts"), join(root, "workers/hash.ts")],
     outdir: folder,
     target: "bun",
     format: "esm",

@@ -65,7 +65,7 @@ describe("contents", () => {
       /^dist\/dashboard\/(index\.html|[\w.-]+\.(svg|png|ico|webmanifest|txt)|assets\/[\w.-]+\.(js|css|svg|png|woff2))$/,
     ];
     expect(filesInside().filter((file) => !allowed.some((pattern) => pattern.test(file)))).toEqual([]);
-    for (const file of ["package.json", "README.md", "LICENSE", "dist/digit-link.js", "dist/shard.js"])
+    for (const file of ["package.json", "README.md", "LICENSE", "dist/digit-link.js", "dist/shard.js", "dist/hash.js"])
       expect(filesInside()).toContain(file);
   });
 
@@ -138,6 +138,13 @@ describe("bunx from an empty folder, without a registry", () => {
     const visitor = await fetch(url, { headers: { host: new URL(ready.url).host } });
     expect(await visitor.text()).toBe("through the package");
     expect(await (await fetch(url)).text()).toContain("<!doctype html>");
+    // Nobody of that name: judged all the same, by the thread that hashes.
+    const login = await fetch(`${url}/auth/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json", origin: url },
+      body: JSON.stringify({ username: "nobody", password: "not the right one" }),
+    });
+    expect(login.status).toBe(401);
     agent.kill("SIGTERM");
     expect(await agent.exited).toBe(0);
     server.kill("SIGTERM");

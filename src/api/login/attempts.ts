@@ -65,8 +65,11 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
       });
       return account;
     } catch (error) {
-      if (error instanceof AppError && error.code === "unavailable")
-        audit.refused({ ...attempted, reason: "too many passwords wait to be checked" });
+      if (error instanceof AppError && error.code === "unavailable") {
+        const { cause } = error;
+        const reason = cause instanceof Error ? cause.message : "too many passwords wait to be checked";
+        audit.refused({ ...attempted, reason });
+      }
       throw error;
     } finally {
       // Does nothing when the outcome is known; a full queue or a database that fails is nobody's wrong guess.
