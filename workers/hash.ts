@@ -5,10 +5,10 @@ import { lowerPriority } from "../src/lib/descriptor.ts";
 
 declare const self: Worker;
 
-/** Gives way to the shards, and still gets through a login while they take all they can: see ARCHITECTURE.md for the figures. */
-const niceness = 5;
+/** Gives way to the shards, and still gets through while visitors ask for all they can get: the figures are in ARCHITECTURE.md. */
+const steps = 10;
 
-lowerPriority(niceness);
+lowerPriority(steps);
 
 self.onmessage = ({ data }: MessageEvent<HashJob>): void => {
   let answer: HashAnswer;

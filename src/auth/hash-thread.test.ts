@@ -50,7 +50,7 @@ describe("the hash thread", () => {
     const usual = before.get(String(process.pid))!.nice;
     await thread.hash("quiet-river-stone", 4);
     const added = [...niceOfThreads()].filter(([id]) => !before.has(id)).map(([, found]) => found);
-    expect(added.filter(({ nice }) => nice !== usual)).toEqual([{ name: "hash", nice: usual + 5 }]);
+    expect(added.filter(({ nice }) => nice !== usual)).toEqual([{ name: "hash", nice: usual + 10 }]);
     for (const [id, { nice }] of before) expect(niceOfThreads().get(id)?.nice ?? nice).toBe(nice);
     await thread.close();
     expect([...niceOfThreads().values()].filter(({ name }) => name === "hash")).toEqual([]);

@@ -13,7 +13,8 @@ if (Bun.isMainThread) {
   const RealWorker = globalThis.Worker;
   globalThis.Worker = class extends RealWorker {
     constructor(url: string | URL, options: Bun.WorkerOptions = {}) {
-      super(url, { ...options, preload: [import.meta.path] });
+      // The thread that hashes is busy for as long as a hash takes: that is its work, and nobody's lag.
+      super(url, options.name?.startsWith("shard-") === true ? { ...options, preload: [import.meta.path] } : options);
     }
   } as typeof Worker;
 }
