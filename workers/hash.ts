@@ -5,7 +5,7 @@ import { lowerPriority } from "../src/lib/descriptor.ts";
 
 declare const self: Worker;
 
-/** Gives way to the shards, and still gets through while visitors ask for all they can get: the figures are in ARCHITECTURE.md. */
+/** Gives way to the shards, and still gets a tenth of a processor that somebody else wants all of: the figures are in ARCHITECTURE.md. */
 const steps = 10;
 
 lowerPriority(steps);
