@@ -2,7 +2,7 @@
 
 import type { Socket, TCPSocketListener } from "bun";
 import { Lookout, type Waiting } from "../src/handover/lookout.ts";
-import { hasEndedUnread, setResetOnClose } from "../src/lib/descriptor.ts";
+import { hasEndedUnread } from "../src/lib/descriptor.ts";
 import { SendQueue } from "../src/lib/send-queue.ts";
 import { freeLarge, Reads } from "../src/lib/large-reads.ts";
 import { networkAddress } from "../src/ingress/address.ts";
@@ -37,8 +37,6 @@ export function listenTcp(hostname: string, port: number, host: TcpHost): { stop
         socket.data = connection;
         socket.setNoDelay(true);
         socket.setKeepAlive(true, keepAliveMs);
-        // A death of this shard or of the server would send a clean end, as if all had been said.
-        setResetOnClose(socket, true);
         const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);
         place.tunnel.connectionOpened(connection.stream, head);
         if (connection.stream.session === null) connection.hold();
@@ -74,6 +72,7 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
     private readonly release: () => void,
   ) {
     super();
+    if (socket !== null) this.out.unfinished(socket);
     this.stream = new TcpStream(this);
   }
 
@@ -93,21 +92,14 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
 
   /** Half-closes after the last byte. */
   shutdown(): void {
-    if (this.socket === null || !this.open) return;
-    this.out.shutdown(this.socket);
-    this.saidAll();
+    if (this.open) this.out.shutdown(this.socket);
   }
 
   /** Both directions are done, or nobody knows better. */
   finish(): void {
     if (this.socket === null || this.out.bytes > 0) return;
-    setResetOnClose(this.socket, false);
+    this.out.finished(this.socket);
     this.socket.end();
-  }
-
-  /** What the kernel still has to deliver is whole from here on, whoever closes. */
-  private saidAll(): void {
-    if (this.socket !== null && this.out.hasShut) setResetOnClose(this.socket, false);
   }
 
   destroy(): void {
@@ -146,7 +138,6 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
 
   drain(): void {
     if (this.socket !== null) this.out.flush(this.socket);
-    this.saidAll();
     this.endIfBroken();
     this.stream.drained();
   }

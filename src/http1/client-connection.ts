@@ -1,7 +1,6 @@
 // One connection of the HTTP/1.1 client: a request's bytes out, the answer as parsed views, one exchange at a time.
 
 import type { Socket } from "bun";
-import { setResetOnClose } from "../lib/descriptor.ts";
 import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
 import { brokenHandshake, type Dialled } from "./client-dial.ts";
@@ -96,23 +95,12 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
   /** After a 101: both directions are raw bytes from here on, `bodyEnd` is the peer's half-close. */
   startRaw(): void {
     this.raw = true;
-    this.resetOnDeath();
+    if (this.socket !== null) this.out.unfinished(this.socket);
   }
 
   /** Half-closes our direction once everything has left (raw connections). */
   shutdown(): void {
     this.out.shutdown(this.socket);
-    this.saidAll();
-  }
-
-  /** The death of this process would end raw bytes cleanly, as if all had been said. */
-  private resetOnDeath(): void {
-    if (this.socket !== null && !this.out.hasShut) setResetOnClose(this.socket, true);
-  }
-
-  /** What the kernel still has to deliver is whole from here on, whoever closes. */
-  private saidAll(): void {
-    if (this.socket !== null && this.raw && this.out.hasShut) setResetOnClose(this.socket, false);
   }
 
   pauseReading(): void {
@@ -150,10 +138,9 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
   opened(socket: Socket<Dialled>): void {
     if (this.closed) return void socket.terminate();
     this.socket = socket;
-    if (this.raw) this.resetOnDeath();
+    if (this.raw) this.out.unfinished(socket);
     if (this.pausedBy !== 0) socket.pause();
     this.out.flush(socket);
-    this.saidAll();
     if (this.out.bytes === 0) this.handler?.drained();
   }
 
@@ -201,7 +188,6 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
   drain(): void {
     if (this.socket === null) return;
     this.out.flush(this.socket);
-    this.saidAll();
     this.handler?.drained();
   }
 

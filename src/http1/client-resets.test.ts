@@ -57,6 +57,15 @@ describe("security", () => {
     expect(one.heard).toEqual(["broken"]);
   });
 
+  test("a raw connection that is written to behind our own end has no clean end", async () => {
+    using one = await exchange("part", true);
+    one.connection.shutdown();
+    one.connection.write(Buffer.alloc(1_000), 0, 1_000);
+    one.peer.shutdown();
+    await eventually(() => one.heard.length > 0, "the break");
+    expect(one.heard).toEqual(["broken"]);
+  });
+
   test("what ends after all was said still ends well", async () => {
     using one = await exchange("HTTP/1.1 200 OK\r\n\r\nall", false);
     one.peer.shutdown();

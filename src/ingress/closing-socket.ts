@@ -1,7 +1,6 @@
 // The end of a visitor's connection: an answer that isn't cut short, a visitor that leaves half-way, one that stops moving.
 
 import { BodyReader } from "../http1/body.ts";
-import { setResetOnClose } from "../lib/descriptor.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange, IngressHost } from "./exchange.ts";
 import { minProgressBytes, Progress, progressWindowMs } from "./progress.ts";
@@ -128,8 +127,7 @@ export abstract class ClosingSocket extends VisitorSocket {
     // In a pipe a close without a FIN before it breaks an HTTP/1.0 visitor's connection.
     if ((nothingComes || this.halfClosed) && !this.hasSpokenHttp10) return void this.socket.end();
     this.pending = null;
-    // Undoes `endsByClose`: all has been said.
-    if (this.hasSpokenHttp10) setResetOnClose(this.socket, false);
+    this.out.finished(this.socket);
     this.socket.shutdown();
     this.deadline = performance.now() + lingerMs;
   }

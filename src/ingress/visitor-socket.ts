@@ -1,7 +1,7 @@
 // The socket of one visitor: joined writes, what the kernel hasn't taken, and reasons not to read.
 
 import type { Socket } from "bun";
-import { hasHungUp, setResetOnClose } from "../lib/descriptor.ts";
+import { hasHungUp } from "../lib/descriptor.ts";
 import { Reads } from "../lib/large-reads.ts";
 import { Lookout, type Waiting } from "../handover/lookout.ts";
 import { SendQueue } from "../lib/send-queue.ts";
@@ -72,9 +72,9 @@ export abstract class VisitorSocket extends Reads implements CorkOwner, Waiting 
     this.out.shutdown(this.socket);
   }
 
-  /** The answer ends with the connection: the death of this thread or of the server would end it cleanly, and what was sent would look whole. */
+  /** The answer ends with the connection. */
   endsByClose(): void {
-    if (this.socket !== null) setResetOnClose(this.socket, true);
+    if (this.socket !== null) this.out.unfinished(this.socket);
   }
 
   /** The exchange can take no more of the request for now. */

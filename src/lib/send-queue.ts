@@ -1,6 +1,7 @@
 // Bytes on their way out of one socket: written through at once, kept in order when the kernel takes no more.
 
 import { copyBytes } from "./bytes.ts";
+import { setResetOnClose } from "./descriptor.ts";
 import { freeLarge } from "./large-reads.ts";
 
 /** The part of a Bun socket that sending needs. */
@@ -34,6 +35,7 @@ export class SendQueue {
   /** Made when something has to wait; most sockets never need it. */
   private parts: Part[] | null = null;
   private shutting = false;
+  private isUnfinished = false;
 
   /** Writes a view (copied only when it must wait). Returns how many of its bytes left at once. */
   write(socket: SendSocket | null, view: Uint8Array, start: number, end: number): number {
@@ -67,11 +69,7 @@ export class SendQueue {
       giveBack(part);
     }
     this.parts = null;
-    if (this.shutting) {
-      this.shutting = false;
-      this.hasShut = true;
-      socket.shutdown();
-    }
+    if (this.shutting) this.shut(socket);
     return true;
   }
 
@@ -81,7 +79,30 @@ export class SendQueue {
       this.shutting = true;
       return;
     }
+    this.shut(socket);
+  }
+
+  /**
+   * What is sent has no other end than our FIN: until `shutdown` has sent it, or `finished`, a close resets the connection, by the kernel at the
+   * death of this thread or process too. A clean end would make what was cut look whole.
+   */
+  unfinished(socket: SendSocket): void {
+    if (this.hasShut || this.isUnfinished) return;
+    this.isUnfinished = true;
+    setResetOnClose(socket, true);
+  }
+
+  /** What the kernel still has to deliver is whole, whoever closes. */
+  finished(socket: SendSocket): void {
+    if (!this.isUnfinished) return;
+    this.isUnfinished = false;
+    setResetOnClose(socket, false);
+  }
+
+  private shut(socket: SendSocket): void {
+    this.shutting = false;
     this.hasShut = true;
+    this.finished(socket);
     socket.shutdown();
   }
 

@@ -6,7 +6,7 @@ import { descriptorOf } from "../../src/lib/descriptor.ts";
 export interface SlowReader extends Disposable {
   /** Bytes read so far. */
   readonly received: number;
-  /** What it has read of the body, which must come with a length. */
+  /** What it has read of the body, which must come with a length or end with the connection. */
   body(): { bytes: number; sha1: string };
   /** Why the connection is over; null while it stands. */
   readonly over: string | null;
@@ -16,6 +16,8 @@ export interface SlowReaderOptions {
   port: number;
   host: string;
   path: string;
+  /** Default 1.1. */
+  version?: "1.0" | "1.1";
   /** How long it reads as fast as it can, from its first bytes on. */
   fastMs: number;
   /** Its speed from then on. */
@@ -26,7 +28,7 @@ export interface SlowReaderOptions {
 }
 
 export async function openSlowReader(options: SlowReaderOptions): Promise<SlowReader> {
-  const { port, host, path, fastMs, bytesPerSecond, receiveBytes = 32 * 1024, tls } = options;
+  const { port, host, path, version = "1.1", fastMs, bytesPerSecond, receiveBytes = 32 * 1024, tls } = options;
   const hasher = new Bun.CryptoHasher("sha1");
   // A head fits its first packet.
   let isInBody = false;
@@ -35,7 +37,7 @@ export async function openSlowReader(options: SlowReaderOptions): Promise<SlowRe
   let over: string | null = null;
   let startedAt = 0;
   const begin = (socket: Bun.Socket): void => {
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    socket.write(`GET ${path} HTTP/${version}\r\nHost: ${host}\r\n\r\n`);
   };
   const socket = await Bun.connect({
     hostname: "127.0.0.1",

@@ -8,6 +8,7 @@ import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startLocalService } from "../helpers/local-service.ts";
 import { startTestServer } from "../helpers/server.ts";
+import { patternSha1 } from "../helpers/pattern.ts";
 import { openSlowReader } from "../helpers/slow-reader.ts";
 import { testTls } from "../helpers/test-tls.ts";
 
@@ -57,4 +58,17 @@ test.concurrent.each(ways)("$way", async ({ env, bytesPerSecond, watchMs }) => {
   const hasReadOn = (): boolean => performance.now() - startedAt > watchMs && reader.received > 1_000_000;
   await eventually(() => reader.over !== null || hasReadOn(), "it reads for a while", watchMs + 20_000);
   expect({ over: reader.over, ms: performance.now() - startedAt }).toMatchObject({ over: null });
+});
+
+test.concurrent("what only the connection ends is read to its end, long after the server has closed it", async () => {
+  await using server = await startTestServer();
+  using service = startLocalService();
+  await using _agent = await startTestAgent({ server, subdomain: "demo", localPort: service.port });
+  const bytes = 400_000;
+  using reader = await openSlowReader({
+    port: server.port,
+    ...{ host: "demo.localhost", path: `/until-close/${bytes}`, version: "1.0", fastMs: 0, bytesPerSecond: 100_000 },
+  });
+  await eventually(() => reader.over !== null, "all is read", 20_000);
+  expect({ over: reader.over, ...reader.body() }).toEqual({ over: "closed", bytes, sha1: patternSha1(bytes) });
 });
