@@ -19,6 +19,8 @@ const head = new Head();
 const maxInterimBacklogBytes = 256 * 1024;
 /** How often a request is given to an agent: it may be what the agents die of. */
 const maxSent = 3;
+/** Who waited so long for an answer and leaves has seen enough to doubt that somebody is there. */
+const doubtAfterMs = 2_000;
 
 /** What the stream's owner fixed before it was opened. */
 export interface HttpStreamOptions {
@@ -122,6 +124,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
 
   abort(reason: string, answer?: ErrorCode): void {
     if (this.state === "done") return;
+    if (this.state === "head" && performance.now() - this.movedAt >= doubtAfterMs) this.options.tunnel.health.doubted();
     this.end(reason);
     this.session?.reset(this, answer === undefined ? resetCode.cancel : errorCatalogue[answer].status, reason);
   }

@@ -113,8 +113,11 @@ export class LocalExchange implements AgentStream {
     if (this.over) return;
     this.status ||= statusOfReset(code);
     // Who waits for the rest of a request owes no answer yet.
-    if (code === resetCode.timeout && (this.requestDone || this.client.backlogBytes > 0))
-      this.host.local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
+    if (this.requestDone || this.client.backlogBytes > 0) {
+      const { local } = this.host;
+      if (code === resetCode.timeout) local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
+      else local.left(this.heardBefore);
+    }
     if (!this.isClientGone) this.client.destroy();
     this.end(reason);
   }

@@ -7,6 +7,18 @@ import type { Checked } from "../../src/protocol/frames.ts";
 import type { TunnelSpec } from "./types.ts";
 
 const checkTimeoutMs = 5_000;
+/** A service that runs closes a connection that was closed to it, however slow its pages are. */
+const stuckAfterMs = 2_000;
+const stuckWhy = "it takes connections, but leaves them alone: it seems to be stopped or stuck";
+
+/** Requests had no answer when `heard` was all that was heard. */
+interface Silence {
+  readonly heard: number;
+  /** Why it is down although it takes connections; null: it need not be. */
+  readonly why: string | null;
+  /** It was seen to take a connection without looking after it. */
+  readonly wasStuck: boolean;
+}
 
 /** The target is fixed by the command line; nothing that a server sends can change it. */
 export class LocalService {
@@ -20,8 +32,7 @@ export class LocalService {
   hasAnswered = false;
   /** Grows with all that it says to requests. */
   heard = 0;
-  /** Why it is down although it takes connections, and what was heard of it until then. */
-  private muteness: { why: string; heard: number } | null = null;
+  private silence: Silence | null = null;
 
   constructor(
     private readonly spec: TunnelSpec,
@@ -38,7 +49,7 @@ export class LocalService {
   }
 
   up(connectMs: number | null = null): void {
-    this.muteness = null;
+    this.silence = null;
     if (this.state === "up") return;
     this.state = "up";
     this.changed("up", null, connectMs);
@@ -56,16 +67,31 @@ export class LocalService {
     this.mute(this.explain("broken", false, why), heardBefore);
   }
 
+  /** A visitor left before its request, sent when `heardBefore` was all that was heard, had an answer. That proves nothing, but checks look closer. */
+  left(heardBefore: number): void {
+    this.silence = this.silenceSince(heardBefore) ?? this.silence;
+  }
+
   /**
    * A request got a connection and no answer, for `why` in words for the user. The service is down unless it has said something since: of
    * one that answers others meanwhile a slow page tells nothing. From then on it proves nothing that it takes connections, until it says
-   * something or was seen to take none, as happens when it is started anew.
+   * something, or was seen to take none, as happens when it is started anew, or to be stuck and then no more.
    */
   mute(why: string, heardBefore: number): void {
+    const silence = this.silenceSince(heardBefore);
+    if (silence !== null) this.keepDown({ ...silence, why });
+  }
+
+  /** Null: it has said something since. */
+  private silenceSince(heard: number): Silence | null {
     // TCP owes nobody an answer.
-    if (this.spec.protocol === "tcp" || this.heard !== heardBefore) return;
-    this.down(why);
-    this.muteness = { why, heard: heardBefore };
+    if (this.spec.protocol === "tcp" || this.heard !== heard) return null;
+    return this.silence?.heard === heard ? this.silence : { heard, why: null, wasStuck: false };
+  }
+
+  private keepDown(silence: Silence & { why: string }): void {
+    this.down(silence.why);
+    this.silence = silence;
   }
 
   /** A failure in words for the user; `answered`: bytes of an answer had come. Of what speaks TLS some send an alert to plain HTTP, most just close. */
@@ -78,7 +104,7 @@ export class LocalService {
   }
 
   down(why: string): void {
-    this.muteness = null;
+    this.silence = null;
     if (this.state === "down") return;
     this.state = "down";
     this.changed("down", why, null);
@@ -86,12 +112,25 @@ export class LocalService {
 
   /** Tries now whether a request would get a connection, and an answer as far as that is known. Never rejects. */
   async check(): Promise<Checked> {
-    const result = await tryTarget(this.pool.target, checkTimeoutMs);
+    const isInDoubt = this.silence?.heard === this.heard;
+    const result = await tryTarget(this.pool.target, checkTimeoutMs, isInDoubt ? stuckAfterMs : 0);
     if (!result.ok) {
       this.down(result.why);
       return { ok: false, error: result.why };
     }
-    if (this.muteness?.heard === this.heard) return { ok: false, error: this.muteness.why };
+    const { silence } = this;
+    if (silence?.heard === this.heard) {
+      if (!result.isStuck && silence.wasStuck) {
+        // Its death may have closed the connection: another one must stand.
+        this.silence = null;
+        return this.check();
+      }
+      const why = silence.why ?? (result.isStuck ? stuckWhy : null);
+      if (why !== null) {
+        this.keepDown({ ...silence, why, wasStuck: result.isStuck });
+        return { ok: false, error: why };
+      }
+    }
     const ms = Math.round(result.ms * 100) / 100;
     this.up(ms);
     return { ok: true, ms };

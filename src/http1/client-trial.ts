@@ -4,15 +4,18 @@ import type { Socket } from "bun";
 import type { ClientFailure } from "./client-connection.ts";
 import { brokenHandshake, dial, type Dialled, isPlain, type Target } from "./client-dial.ts";
 
-/** How long a connection took, or why a request would have none. */
-export type TrialResult = { ok: true; ms: number } | { ok: false; why: string };
+/** How long a connection took, or why a request would have none. `isStuck`: it was taken, but nobody there seems to look after it. */
+export type TrialResult = { ok: true; ms: number; isStuck: boolean } | { ok: false; why: string };
 
 /** What accepts everybody and has nothing behind it (a forwarder of a container's port) hangs up within this time. */
 const lingerMs = 100;
 
-/** Connects, says nothing, looks whether that stands for a moment, and closes. Never rejects. */
-export function tryTarget(target: Target, timeoutMs: number): Promise<TrialResult> {
-  return new Promise((resolve) => dial(new Trial(isPlain(target), timeoutMs, resolve), target));
+/**
+ * Connects, says nothing, looks whether that stands for a moment, and closes. Never rejects. A kernel takes connections for a process that is
+ * stopped, too: the other side of a plain one is stuck if it neither says anything nor closes within `stuckAfterMs` of our FIN (0: nobody looks).
+ */
+export function tryTarget(target: Target, timeoutMs: number, stuckAfterMs = 0): Promise<TrialResult> {
+  return new Promise((resolve) => dial(new Trial(isPlain(target), timeoutMs, stuckAfterMs, resolve), target));
 }
 
 class Trial implements Dialled {
@@ -20,12 +23,14 @@ class Trial implements Dialled {
   private socket: Socket<Dialled> | null = null;
   /** How long it took until a request could have been sent; null before. */
   private ms: number | null = null;
+  private hasShut = false;
   private isOver = false;
   private timer: ReturnType<typeof setTimeout>;
 
   constructor(
     private readonly isPlain: boolean,
     timeoutMs: number,
+    private readonly stuckAfterMs: number,
     private readonly done: (result: TrialResult) => void,
   ) {
     this.timer = setTimeout(() => this.failed("the connection took too long"), timeoutMs);
@@ -41,7 +46,7 @@ class Trial implements Dialled {
     if (this.isOver) return;
     this.ms = performance.now() - this.startedAt;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.stood(), lingerMs);
+    this.timer = setTimeout(() => this.lingered(), lingerMs);
   }
 
   /** It speaks first, so it is there. */
@@ -55,19 +60,28 @@ class Trial implements Dialled {
     this.closedBySocket();
   }
 
-  closedBySocket(): void {
-    this.failed(this.ms === null ? brokenHandshake : "the connection was closed at once, before a word was said");
+  closedBySocket(error?: Error): void {
+    if (this.hasShut && error === undefined) this.stood();
+    else this.failed(this.ms === null ? brokenHandshake : "the connection was closed at once, before a word was said");
   }
 
   fail(_failure: ClientFailure, detail: string): void {
     this.failed(detail);
   }
 
-  private stood(): void {
+  private lingered(): void {
+    // A handshake shows as much.
+    if (!this.isPlain || this.stuckAfterMs === 0) return this.stood();
+    this.hasShut = true;
+    this.timer = setTimeout(() => this.stood(true), this.stuckAfterMs);
+    this.socket?.shutdown();
+  }
+
+  private stood(isStuck = false): void {
     if (!this.isFirst()) return;
     // Not a reset, which a service may log.
     this.socket?.end();
-    this.done({ ok: true, ms: this.ms ?? 0 });
+    this.done({ ok: true, ms: this.ms ?? 0, isStuck });
   }
 
   private failed(why: string): void {

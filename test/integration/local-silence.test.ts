@@ -16,13 +16,16 @@ import { visit } from "../helpers/visit.ts";
 setDefaultTimeout(30_000);
 
 let server: TestServer;
+/** It waits for answers longer than any visitor. */
+let patient: TestServer;
 let tcpPort = 0;
 beforeAll(async () => {
   [tcpPort = 0] = await freePorts(1);
   const env = { CHECK_INTERVAL_MS: "100ms", REQUEST_TIMEOUT_MS: "1s", TCP_PORTS: String(tcpPort) };
   server = await startTestServer(env);
+  patient = await startTestServer({ CHECK_INTERVAL_MS: "100ms" });
 });
-afterAll(() => server?.[Symbol.asyncDispose]());
+afterAll(() => Promise.all([server?.[Symbol.asyncDispose](), patient?.[Symbol.asyncDispose]()]));
 
 interface Local {
   state: "up" | "down" | "unknown";
@@ -30,11 +33,11 @@ interface Local {
 }
 
 /** The server's word; `isChecked`: behind a check that is made now. */
-async function seen(name: string, isChecked = false): Promise<Local> {
-  const { tunnels } = await adminApi(server).must("GET", "/admin/tunnels");
+async function seen(name: string, isChecked = false, at = server): Promise<Local> {
+  const { tunnels } = await adminApi(at).must("GET", "/admin/tunnels");
   const all = tunnels as { id: string; subdomain: string; local: Local }[];
   const { id, local } = all.find(({ subdomain }) => subdomain === name)!;
-  return isChecked ? ((await adminApi(server).must("POST", `/admin/tunnels/${id}/check`)).local as Local) : local;
+  return isChecked ? ((await adminApi(at).must("POST", `/admin/tunnels/${id}/check`)).local as Local) : local;
 }
 
 const serve = (subdomain: string, localPort: number, spec: Partial<TunnelSpec> = {}): Promise<TestAgent> =>
@@ -42,8 +45,15 @@ const serve = (subdomain: string, localPort: number, spec: Partial<TunnelSpec> =
 
 const told = (agent: TestAgent): string[] => agent.of("local.status").map(({ state, why }) => `${state} ${why ?? ""}`);
 
-const isUp = (agent: TestAgent, name: string): Promise<void> =>
-  eventually(async () => told(agent).at(-1) === "up " && (await seen(name)).state === "up", `${name} is up`);
+const isUp = (agent: TestAgent, name: string, at = server): Promise<void> =>
+  eventually(async () => told(agent).at(-1) === "up " && (await seen(name, false, at)).state === "up", `${name} is up`);
+
+/** A visitor of `patient` who leaves without an answer. */
+async function giveUp(name: string, afterMs = 2_100): Promise<void> {
+  using visitor = await RawClient.open({ port: patient.port });
+  await visitor.send(`GET /slow HTTP/1.1\r\nHost: ${name}.localhost\r\n\r\n`);
+  await Bun.sleep(afterMs);
+}
 
 /** The server says that it is down for want of an answer, and no check makes it say anything else. */
 async function isMute(name: string): Promise<void> {
@@ -158,5 +168,44 @@ test("a TCP service that breaks a connection off, as its protocol may want it, s
   await new Promise((resolve) => visitor.once("close", resolve));
   await eventually(() => agent.of("connection").length > 0, "the agent tells of it");
   expect(await seen(`tcp:${tcpPort}`, true)).toMatchObject({ state: "up" });
+  expect(told(agent)).toEqual(["up "]);
+});
+
+test("a stopped service whose visitors all leave early is down, and up by itself when it goes on", async () => {
+  await using service = await startLocalServiceProcess();
+  await using agent = await startTestAgent({ server: patient, subdomain: "left", localPort: service.port });
+  expect((await visit(patient.port, "left", "/")).status).toBe(200);
+  await isUp(agent, "left", patient);
+  process.kill(service.pid, "SIGSTOP");
+  await giveUp("left");
+  await eventually(async () => (await seen("left", false, patient)).state === "down", "it is down");
+  expect(await seen("left", true, patient)).toMatchObject({
+    state: "down",
+    why: expect.stringContaining("stopped or stuck"),
+  });
+  process.kill(service.pid, "SIGCONT");
+  await isUp(agent, "left", patient);
+  expect(told(agent)).toEqual(["up ", expect.stringMatching(/^down .*stopped or stuck/), "up "]);
+});
+
+test("a service that was down for want of an answer, and stopped, is up when it goes on", async () => {
+  await using service = await startLocalServiceProcess();
+  await using agent = await serve("resumed", service.port);
+  process.kill(service.pid, "SIGSTOP");
+  expect((await visit(server.port, "resumed", "/")).status).toBe(504);
+  await isMute("resumed");
+  process.kill(service.pid, "SIGCONT");
+  await isUp(agent, "resumed");
+});
+
+test("visitors who leave the slow pages of a service that runs prove nothing", async () => {
+  let connections = 0;
+  using service = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open: () => void connections++, data() {} } });
+  await using agent = await startTestAgent({ server: patient, subdomain: "polled", localPort: service.port });
+  await isUp(agent, "polled", patient);
+  const before = connections;
+  await Promise.all([giveUp("polled"), giveUp("polled", 50), giveUp("polled")]);
+  await eventually(() => connections > before + 3, "it is checked");
+  expect(await seen("polled", true, patient)).toMatchObject({ state: "up" });
   expect(told(agent)).toEqual(["up "]);
 });
