@@ -52,6 +52,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   private agentEnded = false;
   /** Of an upgraded connection. */
   private webSocket: WebSocketLeave | null = null;
+  /** What the visitor got; 0: nothing, or nothing yet. */
   status = 0;
 
   constructor(readonly options: HttpStreamOptions) {
@@ -125,6 +126,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   abort(reason: string, answer?: ErrorCode): void {
     if (this.state === "done") return;
     if (this.state === "head" && performance.now() - this.movedAt >= doubtAfterMs) this.options.tunnel.health.doubted();
+    if (answer !== undefined) this.answered(answer);
     this.end(reason);
     this.session?.reset(this, answer === undefined ? resetCode.cancel : errorCatalogue[answer].status, reason);
   }
@@ -215,11 +217,17 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     if (this.state === "done") return;
     const { connection } = this.options;
     const sent = this.state === "body" || this.state === "raw";
+    this.answered(code);
     this.end(reason);
     if (sent) return connection.destroy();
     const retryAfterSeconds = code === "tunnel_offline" || code === "tunnel_overloaded" ? 2 : undefined;
     connection.answer(code, retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
     flushCork();
+  }
+
+  /** The visitor gets this answer of ours, unless a head was sent before. */
+  private answered(code: ErrorCode): void {
+    if (this.status === 0) this.status = errorCatalogue[code].status;
   }
 
   /** The agent (or the local service through it) broke the rules of HTTP on this stream. */
