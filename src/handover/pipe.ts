@@ -3,7 +3,7 @@
 import type { Socket } from "bun";
 import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { connectDescriptor } from "./adopt.ts";
-import { closeDescriptor, createPair, hasHungUp } from "../lib/descriptor.ts";
+import { closeDescriptor, createPair, hasHungUp, setResetOnClose } from "../lib/descriptor.ts";
 import type { ConnectionMeta, PostConnection } from "./give.ts";
 import { LateSocket, type PipeSocket } from "./late-socket.ts";
 import { Lookout, type Waiting } from "./lookout.ts";
@@ -27,18 +27,20 @@ const lingerMs = 30_000;
 
 /**
  * Joins two open sockets (both with `allowHalfOpen`). From now on each socket's events go to its end, nowhere else. A FIN is passed on as
- * `shutdown()` once everything before it is written, a close as `end()` likewise, a reset as `terminate()`. (A unix socket knows no reset:
- * its peer's `terminate()` looks like a close. `bareCloseBreaks`: on `b` a close without a FIN some time before it is taken for one.) While the receiver is slow, one read per direction (512 KiB) is held here. `onClosed`
- * is called once both have closed.
+ * `shutdown()` once everything before it is written, a close as `end()` likewise, a reset as `terminate()`. `endsByClose`: what `b` sends may
+ * have no other end than its FIN. A close of it without a FIN some time before is then taken for a reset, which a unix socket doesn't know, and
+ * until its FIN is passed on the death of this process resets `a`. While the receiver is slow, one read per direction (512 KiB) is held here.
+ * `onClosed` is called once both have closed.
  */
 export function pump(
   a: PipeSocket,
   b: PipeSocket,
   onClosed?: () => void,
-  bareCloseBreaks = false,
+  endsByClose = false,
 ): { a: PipeEnd; b: PipeEnd } {
   const left = new End(a, false);
-  const right = new End(b, bareCloseBreaks);
+  const right = new End(b, endsByClose);
+  if (endsByClose) left.unfinished();
   left.join(right, onClosed);
   right.join(left, onClosed);
   return { a: left, b: right };
@@ -68,18 +70,25 @@ class End extends Reads implements PipeEnd, Waiting {
   #closed = false;
   /** Its FIN was passed on. */
   #hasEnded = false;
-  readonly #bareCloseBreaks: boolean;
+  #isUnfinished = false;
+  readonly #endsByClose: boolean;
   #lingering: Timer | undefined;
 
-  constructor(socket: PipeSocket, bareCloseBreaks: boolean) {
+  constructor(socket: PipeSocket, endsByClose: boolean) {
     super();
     this.socket = socket;
-    this.#bareCloseBreaks = bareCloseBreaks;
+    this.#endsByClose = endsByClose;
   }
 
   join(peer: End, onClosed: (() => void) | undefined): void {
     this.#peer = peer;
     this.#onClosed = onClosed;
+  }
+
+  /** Until our FIN a close of this socket resets it. */
+  unfinished(): void {
+    this.#isUnfinished = true;
+    setResetOnClose(this.socket, true);
   }
 
   received(chunk: Uint8Array): void {
@@ -109,7 +118,7 @@ class End extends Reads implements PipeEnd, Waiting {
     }
     this.#holding = false;
     holding.delete(this);
-    if (this.#then !== "more") this.socket[this.#then]();
+    if (this.#then !== "more") this.#endBy(this.#then);
     else this.#peer.unpause(pausedByPeer);
   }
 
@@ -120,7 +129,7 @@ class End extends Reads implements PipeEnd, Waiting {
       this.#peer.#finish("shutdown");
     };
     // A close comes as `end` and `close` in one turn of the event loop: only what is still open afterwards has really half-closed.
-    if (this.#bareCloseBreaks) setImmediate(passOn);
+    if (this.#endsByClose) setImmediate(passOn);
     else passOn();
   }
 
@@ -133,7 +142,7 @@ class End extends Reads implements PipeEnd, Waiting {
     if (this.#peer.#closed) return this.#onClosed?.();
     // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
     const isBreak = error !== undefined || this.hasThrown;
-    if (!isBreak && (this.#hasEnded || !this.#bareCloseBreaks)) this.#peer.#finish("end");
+    if (!isBreak && (this.#hasEnded || !this.#endsByClose)) this.#peer.#finish("end");
     else this.#peer.socket.terminate();
   }
 
@@ -157,8 +166,14 @@ class End extends Reads implements PipeEnd, Waiting {
   #finish(how: "shutdown" | "end"): void {
     if (this.#closed || this.#then === "end" || this.#then === how) return;
     this.#then = how;
-    if (!this.#holding) return this.socket[how]();
+    if (!this.#holding) return this.#endBy(how);
     if (how === "end") this.#linger();
+  }
+
+  #endBy(how: "shutdown" | "end"): void {
+    // What the kernel still has to deliver is whole.
+    if (this.#isUnfinished) setResetOnClose(this.socket, false);
+    this.socket[how]();
   }
 
   /** Nobody else watches this socket now: a peer that reads nothing may not keep it for ever. */
@@ -171,10 +186,10 @@ class End extends Reads implements PipeEnd, Waiting {
  * Joins an open socket to a descriptor, which this function owns from now on. Returns the end that gets `socket`'s events from now on. If
  * the descriptor can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
  */
-function pipeTo(socket: PipeSocket, fd: number, onClosed?: () => void, bareCloseBreaks = false): PipeEnd {
+function pipeTo(socket: PipeSocket, fd: number, onClosed?: () => void, endsByClose = false): PipeEnd {
   // Until the target is open this stands in for it: it takes nothing, so that everything waits and the source is paused.
   const late = new LateSocket();
-  const { a, b } = pump(socket, late, onClosed, bareCloseBreaks);
+  const { a, b } = pump(socket, late, onClosed, endsByClose);
   const options = {
     allowHalfOpen: true,
     data: b,
@@ -216,8 +231,8 @@ export function pipeThrough(
   if (pair === null) return null;
   const [ours, theirs] = pair;
   // Only a reset tells an HTTP/1.0 visitor that an answer without a length is cut short; the others are told by their framing.
-  const bareCloseBreaks = http10.test(meta.unread);
-  if (post({ ...meta, fd: theirs })) return pipeTo(socket, ours, onClosed, bareCloseBreaks);
+  const endsByClose = http10.test(meta.unread);
+  if (post({ ...meta, fd: theirs })) return pipeTo(socket, ours, onClosed, endsByClose);
   closeDescriptor(theirs);
   closeDescriptor(ours);
   return null;

@@ -1,13 +1,32 @@
 // What ends by the end of its connection (TCP tunnels, answers to HTTP/1.0) and is cut by the death of a shard or of the server looks broken
 // to its visitor, never complete.
 
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { shardOf, tcpName } from "../../src/link/shard-of.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
+import { testTls } from "../helpers/test-tls.ts";
 import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "digit-link-cut-"));
+const files = { TLS_CERT: join(folder, "cert.pem"), TLS_KEY: join(folder, "key.pem") };
+writeFileSync(files.TLS_CERT, testTls.cert);
+writeFileSync(files.TLS_KEY, testTls.key);
+// The agents check the server's certificate; this one is nobody's but the test's.
+beforeAll(() => void (process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0"));
+afterAll(() => {
+  delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+  rmSync(folder, { recursive: true });
+});
+
+/** More than a kernel takes for a visitor that doesn't read, and less than it takes of a server. */
+const bodyBytes = 600_000;
 
 /** A service whose answer, which begins with `head`, never ends. */
 const startHalfAnswerer = (head = "") =>
@@ -17,8 +36,9 @@ const startHalfAnswerer = (head = "") =>
   });
 
 /** In the middle of the answer; `how` it ended is null until it did. */
-function visit(port: number, question: string, halfCloses: boolean) {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+function visit(port: number, question: string, halfCloses: boolean, isTls = false) {
+  const to = { port, host: "127.0.0.1", allowHalfOpen: true };
+  const socket = isTls ? connectTls({ ...to, ca: testTls.cert }) : connect(to);
   const visitor = { heard: "", how: null as string | null };
   socket.on("data", (data) => (visitor.heard += data.toString()));
   socket.on("end", () => (visitor.how ??= "a clean end"));
@@ -26,6 +46,27 @@ function visit(port: number, question: string, halfCloses: boolean) {
   socket.write(question);
   if (halfCloses) socket.end();
   return visitor;
+}
+
+const ways: [string, Record<string, string>][] = [
+  ["handed over", {}],
+  ["piped", { HANDOVER: "pipe" }],
+  ["over TLS of our own", files],
+];
+
+/** A server with an agent of `old.localhost`. */
+async function startPair(env: Record<string, string>, servicePort: number) {
+  const server = await startServerProcess({ shards: 2, faults: true, env });
+  const isTls = env === files;
+  const origin = isTls ? server.origin.replace("http:", "https:") : server.origin;
+  const agent = await openTunnel({ ...server, origin, port: servicePort, name: "old" });
+  return {
+    ...{ server, isTls, question: `GET / HTTP/1.0\r\nHost: old.localhost:${server.port}\r\n\r\n` },
+    async [Symbol.asyncDispose]() {
+      await agent[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
 }
 
 describe.each(["exit", "terminate", "hang", "SIGKILL"] as const)("by %s", (kind) => {
@@ -46,14 +87,46 @@ describe.each(["exit", "terminate", "hang", "SIGKILL"] as const)("by %s", (kind)
     await expectBroken(server, tcpName(port), [visit(port, "who?", false), visit(port, "who?", true)]);
   });
 
-  test("an answer to HTTP/1.0", async () => {
-    await using server = await startServerProcess({ shards: 2, faults: true });
+  test.each(ways)("an answer to HTTP/1.0, %s", async (_, env) => {
     using service = startHalfAnswerer("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
-    await using _agent = await openTunnel({ ...server, port: service.port, name: "old" });
-    const question = `GET / HTTP/1.0\r\nHost: old.localhost:${server.port}\r\n\r\n`;
-    await expectBroken(server, "old", [visit(server.port, question, false), visit(server.port, question, false)]);
+    await using pair = await startPair(env, service.port);
+    const { server, isTls, question } = pair;
+    const ask = () => visit(server.port, question, false, isTls);
+    await expectBroken(server, "old", [ask(), ask()]);
   });
 });
+
+test.each(ways)(
+  "a whole answer to HTTP/1.0 that its visitor reads after the death of the server, %s",
+  async (_, env) => {
+    using service = Bun.listen({
+      ...{ hostname: "127.0.0.1", port: 0 },
+      socket: {
+        data: (socket) => void socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${"x".repeat(bodyBytes)}`),
+      },
+    });
+    await using pair = await startPair(env, service.port);
+    const { server, isTls, question } = pair;
+    const to = { port: server.port, host: "127.0.0.1" };
+    const socket = isTls ? connectTls({ ...to, ca: testTls.cert }) : connect(to);
+    const heard: Buffer[] = [];
+    const ended = Promise.withResolvers<string>();
+    socket.on("end", () => ended.resolve("a clean end"));
+    socket.on("error", ({ message }) => ended.resolve(message));
+    await new Promise((resolve) => socket.once(isTls ? "secureConnect" : "connect", resolve));
+    socket.pause();
+    socket.write(question);
+    const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, "0");
+    const finWaits = new RegExp(`:${hex(server.port)} \\w+:${hex(socket.localPort!)} 04 `);
+    await eventually(() => finWaits.test(readFileSync("/proc/net/tcp", "latin1")), "the kernel has the last of it");
+    server.signal("SIGKILL");
+    await server.exited;
+    socket.on("data", (data: Buffer) => heard.push(data));
+    socket.resume();
+    expect(await ended.promise).toBe("a clean end");
+    expect(Buffer.concat(heard).toString().split("\r\n\r\n")[1]).toHaveLength(bodyBytes);
+  },
+);
 
 test("an upload through a TCP tunnel, by the death of the agent, at the local service", async () => {
   const [port = 0] = await freePorts(1);
