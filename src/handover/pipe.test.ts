@@ -1,9 +1,11 @@
 // Pumping between two sockets: order, back-pressure, half-close, and the end of either.
 
 import { expect, jest, test } from "bun:test";
+import { writeSync } from "node:fs";
+import { eventually } from "../../test/helpers/eventually.ts";
 import type { PipeSocket } from "./late-socket.ts";
 import { closeDescriptor, createPair, hasHungUp } from "../lib/descriptor.ts";
-import { pump } from "./pipe.ts";
+import { pipeThrough, pump } from "./pipe.ts";
 
 /** A socket that takes as many bytes as it has `room` for, and writes down what is done to it. */
 class FakeSocket implements PipeSocket {
@@ -159,4 +161,19 @@ test("a visitor that takes nothing doesn't keep a pipe whose other side is gone,
     jest.useRealTimers();
     closeDescriptor(fd);
   }
+});
+
+test("a throw while bytes of the other thread are passed on terminates the visitor, whose connection would end cleanly", async () => {
+  const visitor = new FakeSocket();
+  visitor.write = () => {
+    throw new Error("a bug of ours");
+  };
+  const meta = { address: "127.0.0.1", secure: false, acceptedAtMs: 0, last: false, moves: 0, lent: false };
+  let theirs = -1;
+  const end = pipeThrough(visitor, { ...meta, unread: "GET / HTTP/1.1\r\n" }, ({ fd }) => (theirs = fd) >= 0)!;
+  writeSync(theirs, "half of it");
+  await eventually(() => visitor.log.length > 0, "it ends");
+  expect(visitor.log).toEqual(["terminate"]);
+  end.close();
+  closeDescriptor(theirs);
 });
