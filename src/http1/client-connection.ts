@@ -139,7 +139,6 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
     if (this.closed) return void socket.terminate();
     this.socket = socket;
     if (this.raw) this.out.unfinished(socket);
-    if (this.pausedBy !== 0) socket.pause();
     this.out.flush(socket);
     if (this.out.bytes === 0) this.handler?.drained();
   }
@@ -254,7 +253,7 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
     const { handler } = this;
     if (this.closed) return;
     this.handler = null;
-    if (this.reusable && this.requestDone && !surplus && !this.ended && this.out.bytes === 0) {
+    if (this.reusable && this.requestDone && !surplus && this.out.bytes === 0) {
       this.reused = true;
       this.resumeReading();
       this.keeper.release(this);
