@@ -1,6 +1,7 @@
-// What a pool keeps: connections that hundreds at once have used serve the next hundreds.
+// What a pool keeps, and for how long: connections that hundreds at once have used serve the next hundreds.
 
-import { expect, test } from "bun:test";
+import { expect, jest, spyOn, test } from "bun:test";
+import type { ClientConnection } from "./client-connection.ts";
 import { ClientPool } from "./client-pool.ts";
 
 test("400 requests at once, again and again, dial 400 connections", async () => {
@@ -35,4 +36,38 @@ test("400 requests at once, again and again, dial 400 connections", async () => 
     expect(dialed).toBe(400);
   }
   pool.close();
+});
+
+test("no more stay than agreed, and nobody longer than four seconds", () => {
+  jest.useFakeTimers();
+  const now = spyOn(performance, "now");
+  try {
+    const pool = new ClientPool({ unix: "/nowhere" }, 2);
+    const closed: number[] = [];
+    const release = (id: number): void => {
+      const connection = {
+        idleSince: 0,
+        destroy() {
+          closed.push(id);
+          pool.forget(this as unknown as ClientConnection);
+        },
+      };
+      pool.release(connection as unknown as ClientConnection);
+    };
+    now.mockReturnValue(0);
+    release(1);
+    now.mockReturnValue(3_000);
+    release(2);
+    release(3);
+    expect(closed).toEqual([3]);
+    now.mockReturnValue(4_500);
+    jest.advanceTimersByTime(1_000);
+    expect(closed).toEqual([3, 1]);
+    now.mockReturnValue(7_500);
+    jest.advanceTimersByTime(1_000);
+    expect([closed, jest.getTimerCount()]).toEqual([[3, 1, 2], 0]);
+  } finally {
+    now.mockRestore();
+    jest.useRealTimers();
+  }
 });

@@ -46,6 +46,8 @@ describe("names", () => {
     ["X-Forwarded-Host", fields.IDENTITY],
     ["X-Real-IP", fields.IDENTITY],
     ["X-Request-Id", fields.IDENTITY],
+    ["X-Forwarded-A", fields.IDENTITY],
+    ["X-Digit-Link-A", fields.IDENTITY],
     ["X-Digit-Link-User", fields.IDENTITY],
     ["Expect", fields.EXPECT],
     ["Accept", fields.ACCEPT],

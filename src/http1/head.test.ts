@@ -37,10 +37,11 @@ describe("request heads", () => {
   test("a head is parsed at any offset, and a Head is reusable", () => {
     const head = new Head();
     const first = Buffer.from(
-      `....HEAD /1 HTTP/1.0\r\n${H}Connection: close\r\nUpgrade: x\r\nContent-Length: 3\r\n\r\n`,
+      `....HEAD /1 HTTP/1.0\r\n${H}Connection: close, keep-alive, upgrade\r\nUpgrade: x\r\nContent-Length: 3\r\n\r\n`,
     );
     expect(head.parseRequest(first, 4, first.length)).toBe(first.length);
     expect([head.isHead, head.close, head.minor, head.upgrade]).toEqual([true, true, 0, 2]);
+    expect([head.keepAlive, head.connectionUpgrade]).toEqual([true, true]);
     const second = Buffer.from(`GET /2 HTTP/1.1\r\n${H}\r\n`);
     expect(head.parseRequest(second, 0, second.length)).toBe(second.length);
     expect([head.isHead, head.close, head.minor, head.upgrade, head.contentLength, head.count]).toEqual([
@@ -51,6 +52,7 @@ describe("request heads", () => {
       -1,
       1,
     ]);
+    expect([head.keepAlive, head.connectionUpgrade]).toEqual([false, false]);
   });
 
   test.each([
