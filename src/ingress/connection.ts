@@ -79,7 +79,6 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   /** From here on bytes are raw, both ways; those that already came are delivered at once. */
   goRaw(): void {
     this.phase = "raw";
-    this.startProgress();
     const { pending } = this;
     this.pending = null;
     if (pending !== null) this.exchange?.bodyData(pending, 0, pending.length);
@@ -126,7 +125,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (this.phase === "closing") {
       if (done) this.lingerOrEnd();
     } else if (this.exchange !== null) this.exchange.drained();
-    else if (done && (this.phase === "idle" || this.phase === "head")) this.goOn();
+    else if (done && this.phase === "idle") this.goOn();
     flushCork();
   }
 
@@ -226,7 +225,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
 
   /** The last answer has left: what waited behind it has its turn. */
   private goOn(): void {
-    if (this.phase === "idle") this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
+    this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
     this.unpause(pausedByPipeline);
     if (this.pending !== null) this.process(empty, 0);
   }
