@@ -1,0 +1,113 @@
+// How a visitor's connection ends: who is read on for a moment, for how long, and who is given up.
+
+import { describe, expect, test } from "bun:test";
+import { fakeVisitor, HeardExchange, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
+
+const close = "Connection: close";
+
+/** A visitor whose requests begin exchanges that end when the test says so. */
+function exchanging(settings = ingressLimits) {
+  const exchanges: HeardExchange[] = [];
+  const visitor = fakeVisitor((connection) => {
+    exchanges.push(new HeardExchange());
+    connection.begin(exchanges.at(-1)!);
+  }, settings);
+  const answer = (text: string): void => {
+    visitor.connection.write(Buffer.from(text), 0, text.length);
+    visitor.connection.finish(visitor.connection.mayKeepAlive);
+    visitor.take();
+  };
+  return { visitor, exchanges, answer };
+}
+
+describe("a connection that closes", () => {
+  test.each([
+    ["nothing more can come", requestText("GET /", close), "end"],
+    ["a body is under way", requestText("POST /", close, "Content-Length: 9"), "shutdown"],
+    ["something came behind the last request", `${requestText("GET /", close)}GET`, "shutdown"],
+    [
+      "HTTP/1.0 was spoken: in a pipe only a FIN is no break",
+      "GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n\r\n",
+      "shutdown",
+    ],
+    ["HTTP/1.0 says both", `GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n${close}, keep-alive\r\n\r\n`, "shutdown"],
+  ])("when %s", (_, bytes, how) => {
+    const { visitor, answer } = exchanging();
+    visitor.send(bytes);
+    answer("answer");
+    expect(visitor.did).toEqual([how]);
+  });
+
+  test("is read again, so that its end is heard", () => {
+    const { visitor, answer } = exchanging();
+    visitor.send(requestText("POST /", "Content-Length: 9"));
+    visitor.connection.pauseReading();
+    answer("answer");
+    expect(visitor.did).toEqual(["pause", "resume", "shutdown"]);
+    visitor.connection.ended();
+    expect(visitor.did.at(-1)).toBe("end");
+  });
+
+  test("is not read for ever: two seconds, or 8 MiB", () => {
+    const { visitor, answer } = exchanging();
+    visitor.send(requestText("POST /", "Content-Length: 9"));
+    answer("answer");
+    expect(visitor.connection.deadline - performance.now()).toBeLessThanOrEqual(2_000);
+    visitor.send("x".repeat(8 * 1024 * 1024));
+    expect(visitor.did).toEqual(["shutdown"]);
+    visitor.send("x");
+    expect(visitor.did).toEqual(["shutdown", "end"]);
+  });
+});
+
+test("who still reads its answer may take its time, who takes next to nothing may not", () => {
+  const { visitor, answer } = exchanging();
+  visitor.room = 0;
+  visitor.send(requestText("GET /", close));
+  answer("x".repeat(10_000));
+  let now = performance.now();
+  visitor.room = 256;
+  visitor.connection.expired((now += 10_000));
+  expect(visitor.did).toEqual([]);
+  expect(visitor.connection.deadline).toBe(now + ingressLimits.writeProgressTimeoutMs);
+  visitor.room = 255;
+  visitor.connection.expired((now += 10_000));
+  expect(visitor.did).toEqual(["terminate"]);
+});
+
+test("a visitor whose body isn't wanted yet is not given up for it", () => {
+  const { visitor, exchanges } = exchanging();
+  visitor.send(requestText("POST /", "Content-Length: 9"));
+  visitor.connection.pauseReading();
+  let now = performance.now();
+  for (let i = 0; i < 3; i++) visitor.connection.expired((now += 60_000));
+  expect(exchanges[0]!.aborted).toBeNull();
+  visitor.connection.resumeReading();
+  for (let i = 0; i < 3; i++) visitor.connection.expired((now += 60_000));
+  expect(exchanges[0]!.aborted).toBe("the request body stopped arriving");
+});
+
+test("no request follows on a connection that was told to serve one, or whose server leaves", () => {
+  const last = exchanging();
+  last.visitor.connection.meta.last = true;
+  const leaving = exchanging();
+  for (const { visitor } of [last, leaving]) visitor.send(requestText("GET /"));
+  leaving.visitor.connection.closeIfIdle();
+  for (const { visitor, answer } of [last, leaving]) {
+    expect(visitor.connection.mayKeepAlive).toBe(false);
+    answer("answer");
+    expect(visitor.did).toEqual(["shutdown"]);
+  }
+});
+
+describe("security", () => {
+  test("behind the beginning of an answer no refusal stands: the connection breaks", () => {
+    const { visitor, exchanges } = exchanging();
+    visitor.send(requestText("POST /", "Transfer-Encoding: chunked"));
+    visitor.connection.isAnswering = true;
+    visitor.connection.write(Buffer.from("half"), 0, 4);
+    visitor.send("zz\r\n");
+    expect([visitor.take(), visitor.did.join()]).toEqual(["half", "terminate"]);
+    expect(exchanges[0]!.aborted).not.toBeNull();
+  });
+});

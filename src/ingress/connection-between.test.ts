@@ -1,0 +1,134 @@
+// What is left of an exchange when it is over: nothing that the next one, or the end of the connection, would trip over.
+
+import { describe, expect, test } from "bun:test";
+import { fakeVisitor, HeardExchange, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
+
+/** A visitor whose requests all begin an exchange; `done` ends it with an answer behind which the server would go on. */
+function exchanging() {
+  const exchanges: HeardExchange[] = [];
+  const visitor = fakeVisitor((connection) => connection.begin((exchanges[exchanges.length] = new HeardExchange())));
+  const done = (text = "answer"): void => {
+    visitor.connection.write(Buffer.from(text), 0, text.length);
+    visitor.connection.finish(true);
+  };
+  return { visitor, exchanges, done };
+}
+
+describe("behind an answer", () => {
+  test("a visitor that the exchange had stopped reading is read again", () => {
+    const { visitor, exchanges, done } = exchanging();
+    visitor.send(requestText("GET /1"));
+    visitor.connection.pauseReading();
+    done();
+    expect(visitor.did).toEqual(["pause", "resume"]);
+    visitor.send(requestText("GET /2"));
+    expect(exchanges).toHaveLength(2);
+  });
+
+  test("one that has half-closed meanwhile is not waited for", () => {
+    const { visitor, done } = exchanging();
+    visitor.send(requestText("GET /"));
+    visitor.connection.ended();
+    done();
+    expect([visitor.take(), visitor.did.join()]).toEqual(["answer", "end"]);
+  });
+});
+
+describe("while an answer waits for its visitor", () => {
+  const slow = () => {
+    const one = exchanging();
+    one.visitor.send(requestText("GET /1"));
+    one.visitor.room = 0;
+    one.done("x".repeat(1_000));
+    one.visitor.take();
+    return one;
+  };
+
+  test("what is sent ahead stays at the visitor beyond 64 KiB, and has its turn", () => {
+    const { visitor, exchanges } = slow();
+    visitor.send(requestText("GET /2", `X: ${"x".repeat(60_000)}`));
+    expect(visitor.did).toEqual([]);
+    visitor.send("x".repeat(10_000));
+    expect(visitor.did).toEqual(["pause"]);
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect([visitor.did.at(-1), exchanges.length]).toEqual(["resume", 2]);
+  });
+
+  test("who takes it slowly loses neither it nor what is behind it", () => {
+    const { visitor, exchanges } = slow();
+    visitor.send(requestText("GET /2"));
+    visitor.room = 300;
+    visitor.connection.expired(performance.now() + 60_000);
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect([visitor.take().length, exchanges.length, visitor.did.length]).toEqual([1_000, 2, 0]);
+  });
+
+  test("its time as an idle one has not begun", () => {
+    const { visitor } = slow();
+    visitor.room = 300;
+    visitor.connection.deadline = 0;
+    visitor.connection.drain();
+    expect(visitor.connection.deadline).toBe(0);
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    const leftMs = visitor.connection.deadline - performance.now();
+    expect(Math.round(leftMs / 100)).toBe(ingressLimits.idleTimeoutMs / 100);
+  });
+});
+
+test("a connection that rests behind a large read moves as one that is read", () => {
+  const visitor = fakeVisitor(
+    (connection, head) => {
+      if (head.target === "/here") connection.begin(new HeardExchange());
+      else expect(connection.move(() => visitor.did.push("move") > 0)).toBe(true);
+    },
+    { ...ingressLimits, maxBodyBytes: Infinity },
+  );
+  const bytes = 300_000;
+  visitor.send(
+    `${requestText("POST /here", `Content-Length: ${bytes}`)}${"x".repeat(bytes)}${requestText("GET /there")}`,
+  );
+  visitor.connection.finish(true);
+  expect(visitor.did).toEqual(["pause", "resume", "move"]);
+});
+
+test("a half-close from before a 101 is told once the connection is raw", () => {
+  const { visitor, exchanges } = exchanging();
+  visitor.send(requestText("GET /ws"));
+  visitor.connection.ended();
+  expect(exchanges[0]!.ended).toBe(false);
+  visitor.connection.goRaw();
+  expect(exchanges[0]!.ended).toBe(true);
+});
+
+describe("security", () => {
+  test("what is left of a body is no request, whatever the exchange said about the connection", () => {
+    const { visitor, exchanges, done } = exchanging();
+    visitor.send(requestText("POST /", "Content-Length: 100"));
+    done();
+    visitor.send(requestText("GET /smuggled"));
+    expect([exchanges.length, visitor.did.join()]).toEqual([1, "shutdown"]);
+  });
+
+  test("a head without a line end is not kept beyond 64 KiB", () => {
+    const { visitor } = exchanging();
+    visitor.send("GET /");
+    for (let i = 0; i < 8; i++) visitor.send("x".repeat(10_000));
+    expect(visitor.take()).toStartWith("HTTP/1.1 431 ");
+  });
+
+  test("a body of exactly MAX_BODY_BYTES passes", () => {
+    const { maxBodyBytes } = ingressLimits;
+    const body = "x".repeat(maxBodyBytes);
+    for (const [line, framed] of [
+      [`Content-Length: ${maxBodyBytes}`, body],
+      ["Transfer-Encoding: chunked", `${maxBodyBytes.toString(16)}\r\n${body}\r\n0\r\n\r\n`],
+    ] as const) {
+      const { visitor, exchanges } = exchanging();
+      visitor.send(requestText("POST /", line) + framed);
+      expect([exchanges[0]?.body.length, exchanges[0]?.ended]).toEqual([maxBodyBytes, true]);
+    }
+  });
+});

@@ -1,0 +1,52 @@
+// Visitors that an exchange doesn't read: looked at now and then, as nothing else tells that such a one has gone, and only as long as that can matter.
+
+import { afterEach, beforeEach, expect, jest, spyOn, test } from "bun:test";
+import { fakeVisitor, HeardExchange, requestText } from "../../test/helpers/fake-visitor.ts";
+import { closeDescriptor, createPair } from "../lib/descriptor.ts";
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => {
+  const timers = jest.getTimerCount();
+  jest.useRealTimers();
+  expect(timers).toBe(0);
+});
+
+/** A visitor in the middle of an exchange that has stopped reading it; `leave` is its peer's. */
+function paused() {
+  const [fd, other] = createPair()!;
+  const visitor = fakeVisitor((connection) => connection.begin(new HeardExchange()));
+  Object.assign((visitor.connection as unknown as { socket: object }).socket, { fd });
+  visitor.send(requestText("GET /"));
+  visitor.connection.pauseReading();
+  return { visitor, leave: () => closeDescriptor(other), [Symbol.dispose]: () => void closeDescriptor(fd) };
+}
+
+test("one that has gone is noticed", () => {
+  using one = paused();
+  jest.advanceTimersByTime(1_000);
+  expect(one.visitor.did).toEqual(["pause"]);
+  one.leave();
+  jest.advanceTimersByTime(1_000);
+  expect(one.visitor.did).toContain("terminate");
+  one.visitor.connection.closed();
+});
+
+test.each(["resumeReading", "closed"] as const)("after %s nobody looks any more", (how) => {
+  using one = paused();
+  const look = spyOn(one.visitor.connection, "lookAgain");
+  one.visitor.connection[how]();
+  jest.advanceTimersByTime(1_000);
+  expect(look).not.toHaveBeenCalled();
+  one.leave();
+});
+
+test("a raw connection that has our end already is left to its last bytes", () => {
+  using one = paused();
+  const { connection, did } = one.visitor;
+  connection.goRaw();
+  connection.shutdown();
+  one.leave();
+  jest.advanceTimersByTime(1_000);
+  expect(did).not.toContain("terminate");
+  connection.closed();
+});
