@@ -6,6 +6,7 @@ import { safe, safeJson } from "./safe.ts";
 import { createScreen } from "./screen.ts";
 import { createSink } from "./sink.ts";
 import { createStyle, wantsColor } from "./style.ts";
+import { openTerminal } from "./terminal-stream.ts";
 
 export interface Reporter {
   event(event: AgentEvent): void;
@@ -38,7 +39,7 @@ export function createReporter(options: {
 }): Reporter {
   const json = options.mode === "json";
   const now = (): string => new Date().toISOString();
-  const sink = createSink(process.stdout, {
+  const sink = createSink((process.stdout.isTTY ? openTerminal() : null) ?? process.stdout, {
     onDropped: (count) => {
       const notice: AgentEvent = {
         event: "notice",

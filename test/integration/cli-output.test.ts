@@ -255,6 +255,19 @@ describe("readers", () => {
     const dropped = /(\d+) events were left out/.exec(text)?.[1];
     expect(lines.filter((line) => line.includes('"event":"request"')).length + Number(dropped)).toBe(4000);
   });
+
+  test("a terminal that takes nothing (Ctrl-S, an ssh that hangs) holds up nothing", async () => {
+    const later = Array.from({ length: 50 }, (_, index) => ({ afterMs: 20, event: request(`/${index}`) }));
+    const script: AgentScript = {
+      events: [{ afterMs: 0, event: request("/a") }, ...later],
+      end: { reason: "stopped" },
+    };
+    for (const argv of [["3000"], ["3000", "--json"]]) {
+      const { screen, exitCode } = await onTerminal(argv, script, [["/a", "\u0013"]]);
+      expect(exitCode).toBe(0);
+      expect(screen).not.toContain("/49");
+    }
+  });
 });
 
 describe("security", () => {
