@@ -1,5 +1,6 @@
 // Runs the agent until it is stopped or refused: signals in, output and exit code out.
 
+import { readFileSync } from "node:fs";
 import type { AgentEnd, AgentEvent, TunnelSpec } from "./agent/types.ts";
 import type { FlagTable, Io, Parsed } from "./command.ts";
 import { exitCodeOfRefusal, exitCodes } from "./exit-codes.ts";
@@ -74,7 +75,7 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
     if (stopping && performance.now() - stoppedAtMs > 300) process.exit(exitCodes.interrupted.exitCode);
     stop();
   };
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const signals = ["SIGINT", "SIGTERM", ...(outlivesTerminal() ? [] : (["SIGHUP"] as const))] as const;
   for (const signal of signals) process.on(signal, onSignal);
   let late = false;
   const timer = setTimeout(() => {
@@ -94,6 +95,16 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
     return exitCodes.timeout.exitCode;
   }
   return report(end, progress.refusalSeen(), io);
+}
+
+/** Whether SIGHUP was ignored from the start, as by nohup: a handler of ours would undo that. Only Linux tells. */
+function outlivesTerminal(): boolean {
+  try {
+    const ignored = /^SigIgn:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+    return (BigInt(`0x${ignored}`) & 1n) === 1n;
+  } catch {
+    return false;
+  }
 }
 
 function report(end: AgentEnd, alreadySaid: boolean, io: Io): number {

@@ -50,8 +50,8 @@ const environment = (script: AgentScript, extra: Record<string, string> = {}): R
   ...extra,
 });
 
-function start(argv: string[], script: AgentScript, extra: Record<string, string> = {}) {
-  const command = [process.execPath, "--preload", preload, program, ...argv];
+function start(argv: string[], script: AgentScript, extra: Record<string, string> = {}, by: string[] = []) {
+  const command = [...by, process.execPath, "--preload", preload, program, ...argv];
   const child = Bun.spawn(command, { env: environment(script, extra), stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   const read = async (): Promise<string> => {
@@ -166,6 +166,15 @@ describe("ending", () => {
     expect(await child.exited).toBe(0);
   });
 
+  test.skipIf(process.platform !== "linux")("SIGHUP leaves alone what nohup started", async () => {
+    const { child } = start(["3000"], play([ready]), {}, ["nohup"]);
+    await readUntil(child.stdout, "online");
+    child.kill("SIGHUP");
+    expect(await Promise.race([child.exited, Bun.sleep(300).then(() => "still up")])).toBe("still up");
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+  });
+
   test("a second signal exits at once, the same one twice within a moment does not", async () => {
     const { child } = start(["3000"], play([ready], { stopMs: 20_000 }));
     await readUntil(child.stdout, "online");
@@ -256,17 +265,12 @@ describe("readers", () => {
     expect(lines.filter((line) => line.includes('"event":"request"')).length + Number(dropped)).toBe(4000);
   });
 
-  test("a terminal that takes nothing (Ctrl-S, an ssh that hangs) holds up nothing", async () => {
-    const later = Array.from({ length: 50 }, (_, index) => ({ afterMs: 20, event: request(`/${index}`) }));
-    const script: AgentScript = {
-      events: [{ afterMs: 0, event: request("/a") }, ...later],
-      end: { reason: "stopped" },
-    };
-    for (const argv of [["3000"], ["3000", "--json"]]) {
-      const { screen, exitCode } = await onTerminal(argv, script, [["/a", "\u0013"]]);
-      expect(exitCode).toBe(0);
-      expect(screen).not.toContain("/49");
-    }
+  test.each(["--pool", "--json"])("a terminal stopped by Ctrl-S holds up nothing, with %s", async (flag) => {
+    const script = play([request("/a")], { end: { reason: "stopped" } });
+    for (let i = 0; i < 50; i++) script.events.push({ afterMs: 20, event: request(`/${i}`) });
+    const { screen, exitCode } = await onTerminal(["3000", flag], script, [["/a", "\u0013"]]);
+    expect(exitCode).toBe(0);
+    expect(screen).not.toContain("/49");
   });
 });
 
