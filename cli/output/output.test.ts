@@ -183,6 +183,28 @@ test("no line is wider than the terminal, and the block is not taller", () => {
   expect(statusBlock(view, plain, 80, 24, 0, "").join("\n")).toContain("… and 21 more tunnels");
 });
 
+test("what matters is never cut off: a URL to copy, and why something is wrong", () => {
+  const view = createView([spec]);
+  const block = (rows = 24): string[] => statusBlock(view, plain, 60, rows, 0, "Ctrl-C stops");
+  const whole = (lines: string[]): string => lines.map((line) => line.trim()).join(" ");
+  const reason = "tunnel.example.com can't be reached (EPROTO: The TLS handshake failed. Does the server speak TLS?).";
+  applyEvent(view, { event: "tunnel.retry", time, local, inMs: 3000, reason }, 0);
+  expect(whole(block())).toContain(`connecting in 3 s: ${reason}`);
+  const long = `https://${"x".repeat(60)}.example.com`;
+  applyEvent(view, { ...ready, url: long }, 0);
+  expect(block().join("").replaceAll(" ", "")).toContain(`${long}→${local}`);
+  const why = "the connection ended before an answer; if the local service speaks TLS, give --local-https";
+  const down: AgentEvent = { event: "local.status", time, local, state: "down", why, connectMs: null };
+  applyEvent(view, down, 0);
+  expect(whole(block())).toContain(`local service down: ${why}`);
+  for (const line of block()) expect(Bun.stringWidth(line)).toBeLessThan(60);
+  expect(block(6)).toHaveLength(5);
+  expect(scrollLine(down, plain, 60, false)).toEndWith(why);
+  const lost: AgentEvent = { event: "tunnel.lost", time, url, local, reason };
+  expect(scrollLine(lost, plain, 60, false)).toEndWith(`connection lost  ${reason}`);
+  expect(scrollLine(lost, plain, 60, true)).toContain("connection lost  myapp  ");
+});
+
 test("numbers and times", () => {
   expect([0.04, 0.44, 9.94, 12.4, 999.4, 1000, 59_900, 61_000, 7_260_000].map(formatDuration)).toEqual([
     "0.0 ms",

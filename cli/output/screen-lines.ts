@@ -7,7 +7,7 @@ import { safe } from "./safe.ts";
 import type { Style } from "./style.ts";
 import type { AgentView, TunnelView } from "./tunnel-view.ts";
 
-/** The line an event leaves behind in the scrollback, or null when the block below says enough. */
+/** The line an event leaves behind in the scrollback, or null when the block below says enough. Those of requests keep to the terminal's width; others wrap, so that reasons and URLs are whole. */
 export function scrollLine(event: AgentEvent, style: Style, columns: number, several: boolean): string | null {
   const time = `  ${style.dim(formatClock(event.time))}`;
   switch (event.event) {
@@ -30,15 +30,14 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
     }
     case "local.status": {
       const up = event.state === "up";
-      return clip(
-        `${time}  ${up ? style.green("local service up") : style.red("local service down")}  ${safe(event.local)}${up ? "" : `  ${safe(event.why ?? "")}`}`,
-        columns,
-      );
+      return `${time}  ${up ? style.green("local service up") : style.red("local service down")}  ${safe(event.local)}${up ? "" : `  ${safe(event.why ?? "")}`}`;
     }
-    case "tunnel.lost":
-      return clip(`${time}  ${style.yellow("connection lost")}  ${safe(event.reason)}`, columns);
+    case "tunnel.lost": {
+      const name = several && event.url !== null ? `${style.dim(shortName(event.url))}  ` : "";
+      return `${time}  ${style.yellow("connection lost")}  ${name}${safe(event.reason)}`;
+    }
     case "tunnel.ready":
-      return clip(`${time}  ${style.green("online")}  ${safe(event.url)}`, columns);
+      return `${time}  ${style.green("online")}  ${safe(event.url)}`;
     case "notice":
       return `${time}  ${style.yellow("notice")}  ${safe(event.message)}`;
     case "refused":
@@ -49,7 +48,7 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
   }
 }
 
-/** The block that stays at the bottom: two lines per tunnel, then the totals with `hint`; at most `rows` lines, none wider than `columns`. */
+/** The block that stays at the bottom: two lines per tunnel, or more where `rows` has room for what is longer, then the totals with `hint`; at most `rows` lines, none wider than `columns`. */
 export function statusBlock(
   view: AgentView,
   style: Style,
@@ -63,9 +62,15 @@ export function statusBlock(
   const lines = [""];
   for (const tunnel of shown) lines.push(...tunnelLines(tunnel, style, nowMs));
   if (shown.length < view.tunnels.length)
-    lines.push(style.dim(`  … and ${formatCount(view.tunnels.length - shown.length, "more tunnel")}`));
-  lines.push("", style.dim(`  ${totalsText(view)} · ${hint}`));
-  return lines.map((line) => clip(line, columns));
+    lines.push(`  ${style.dim(`… and ${formatCount(view.tunnels.length - shown.length, "more tunnel")}`)}`);
+  lines.push("", `  ${style.dim(`${totalsText(view)} · ${hint}`)}`);
+  let spareRows = rows - 1 - lines.length;
+  return lines.flatMap((line) => {
+    const folded = fold(line, columns);
+    if (folded.length - 1 > spareRows) return clip(line, columns);
+    spareRows -= folded.length - 1;
+    return folded;
+  });
 }
 
 /** What is said when it is over: `128 requests, 3 failed · 1.2 MB in, 40 MB out`. */
@@ -144,6 +149,13 @@ function spread(start: string, middle: string, tail: string, columns: number): s
   const room = Math.max(8, columns - 1 - Bun.stringWidth(start) - Bun.stringWidth(tail));
   const cut = Bun.sliceAnsi(middle, 0, room, "…");
   return clip(`${start}${cut}${" ".repeat(Math.max(0, room - Bun.stringWidth(cut)))}${tail}`, columns);
+}
+
+/** A coloured line as however many it takes at the terminal's width, the later ones further in. */
+function fold(line: string, columns: number): string[] {
+  if (Bun.stringWidth(line) < columns) return [line];
+  const parts = Bun.wrapAnsi(line, Math.max(1, columns - 5), { hard: true, trim: true }).split("\n");
+  return parts.map((part, index) => `${index === 0 ? /^ */.exec(line)?.[0] : "    "}${part}`);
 }
 
 /** Cuts a coloured line to the terminal's width, so that it never wraps. */
