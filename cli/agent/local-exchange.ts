@@ -202,7 +202,7 @@ export class LocalExchange implements AgentStream {
     }
     const { local } = this.host;
     const why = local.explain(failure, this.client.answered, detail);
-    if (failure === "unreachable") local.down(detail);
+    if (failure === "unreachable") local.down(why);
     // A stranger: nobody knows that it speaks HTTP at all, and most of what speaks TLS just hangs up.
     else if (failure === "tls" || !local.hasAnswered) local.mute(why, this.heardBefore);
     this.fail(failure === "unreachable" ? resetCode.unreachable : resetCode.localFailed, why);

@@ -2,6 +2,7 @@
 
 import type { ClientFailure } from "../../src/http1/client-connection.ts";
 import { ClientPool } from "../../src/http1/client-pool.ts";
+import { certificateRefused } from "../../src/http1/client-dial.ts";
 import { tryTarget } from "../../src/http1/client-trial.ts";
 import type { Checked } from "../../src/protocol/frames.ts";
 import type { TunnelSpec } from "./types.ts";
@@ -97,7 +98,8 @@ export class LocalService {
   /** A failure in words for the user; `answered`: bytes of an answer had come. Of what speaks TLS some send an alert to plain HTTP, most just close. */
   explain(failure: ClientFailure, answered: boolean, detail: string): string {
     const { protocol, localHttps } = this.spec;
-    if (protocol === "tcp" || localHttps) return detail;
+    if (protocol === "tcp") return detail;
+    if (localHttps) return detail.startsWith(certificateRefused) ? `${detail}; --insecure-local accepts it` : detail;
     if (failure === "tls") return "the local service seems to speak TLS: give --local-https";
     const isMute = failure === "broken" && !answered && !this.hasAnswered;
     return isMute ? `${detail}; if the local service speaks TLS, give --local-https` : detail;
@@ -115,8 +117,9 @@ export class LocalService {
     const isInDoubt = this.silence?.heard === this.heard;
     const result = await tryTarget(this.pool.target, checkTimeoutMs, isInDoubt ? stuckAfterMs : 0);
     if (!result.ok) {
-      this.down(result.why);
-      return { ok: false, error: result.why };
+      const error = this.explain("unreachable", false, result.why);
+      this.down(error);
+      return { ok: false, error };
     }
     const { silence } = this;
     if (silence?.heard === this.heard) {

@@ -9,6 +9,9 @@ export type Target = { unix: string } | { hostname: string; port: number; tls?: 
 /** Why a TLS target can't be reached whose connection ends before the handshake does. */
 export const brokenHandshake = "TLS: the connection broke in the handshake";
 
+/** How the reason begins when a certificate is not accepted. */
+export const certificateRefused = "TLS: certificate refused: ";
+
 /** Who hears what happens to a socket that was dialled. */
 export interface Dialled {
   /** It is connected; to a TLS target the handshake has begun. */
@@ -42,7 +45,7 @@ const secureHandlers = (mustVerify: boolean) => ({
   ...clientHandlers,
   handshake(socket: Socket<Dialled>, isDone: boolean, error: Error | null) {
     if (isDone && (error === null || !mustVerify)) socket.data.secured();
-    else socket.data.fail("unreachable", `TLS: ${error?.message ?? "the handshake failed"}`);
+    else socket.data.fail("unreachable", tlsReason(error));
   },
 });
 const verifyingHandlers = secureHandlers(true);
@@ -66,6 +69,13 @@ function dialTcp(common: Common, { hostname, port, tls }: Exclude<Target, { unix
   if (tls === undefined) return Bun.connect({ ...common, hostname, port });
   const socket = tls.rejectUnauthorized === false ? trustingHandlers : verifyingHandlers;
   return Bun.connect({ ...common, socket, hostname, port, tls });
+}
+
+/** What breaks in the handshake itself is EPROTO; a certificate's fault has a code of its own. */
+function tlsReason(error: (Error & { code?: unknown }) | null): string {
+  const message = error?.message ?? "the handshake failed";
+  if (message.includes("WRONG_VERSION_NUMBER")) return "TLS: what listens there speaks no TLS";
+  return `${error === null || error.code === "EPROTO" ? "TLS: " : certificateRefused}${message}`;
 }
 
 /** Bun's "Failed to connect" says nothing. */
