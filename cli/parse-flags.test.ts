@@ -21,6 +21,7 @@ test("values, lists, switches and positionals in any order", () => {
 
 test.each([
   [["--sudomain", "x"], "Unknown flag --sudomain; did you mean --subdomain?"],
+  [["--name", "x"], "Unknown flag --name; --help lists what there is."],
   [["--jason"], "Unknown flag --jason; did you mean --json?"],
   [["--sub", "x"], "Unknown flag --sub; did you mean --subdomain?"],
   [["--zzzzzzzz"], "Unknown flag --zzzzzzzz; --help lists what there is."],

@@ -74,9 +74,8 @@ function checkValue(rawName: string, flag: Flag, value: string | undefined, inli
 }
 
 function unknownFlag(rawName: string, all: FlagTable): UsageError {
-  const names = Object.keys(all).map((name) => `--${name}`);
-  const guess = rawName.startsWith("--") ? nearest(rawName, names) : null;
+  const guess = rawName.startsWith("--") ? nearest(rawName.slice(2), Object.keys(all)) : null;
   return new UsageError(
-    `Unknown flag ${safe(rawName)}${guess === null ? "; --help lists what there is." : `; did you mean ${guess}?`}`,
+    `Unknown flag ${safe(rawName)}${guess === null ? "; --help lists what there is." : `; did you mean --${guess}?`}`,
   );
 }

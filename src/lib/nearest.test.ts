@@ -10,4 +10,7 @@ test("the nearest word wins, and nothing far away is suggested", () => {
   // Two neighbours that were swapped are one slip, not two.
   expect(nearest("htpt", ["htxx", "http"])).toBe("http");
   expect(nearest("banana", ["server", "login"])).toBeNull();
+  // Half of a word changed is another word.
+  expect(nearest("name", ["wait", "json"])).toBeNull();
+  expect(nearest("region", ["version"])).toBeNull();
 });

@@ -3,7 +3,7 @@
 /** The candidate that `word` was most likely meant to be, or null when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
-  let bestDistance = Math.min(3, Math.max(1, Math.ceil(word.length / 2))) + 1;
+  let bestDistance = (word.length < 3 ? 1 : word.length < 8 ? 2 : 3) + 1;
   for (const candidate of candidates) {
     const prefixed = word.length >= 2 && candidate.startsWith(word);
     const distance = prefixed ? 0.5 : editDistance(word, candidate);
