@@ -29,6 +29,13 @@ test.each(commands.map((command) => [command.name, command] as const))(
   },
 );
 
+test("the help of a command that hands the server a token has the exit code for one that is refused", () => {
+  for (const command of commands) {
+    const said = commandHelp(command, commonFlags, plain).join("\n").includes(exitCodes.credential.meaning);
+    expect([command.name, said]).toEqual([command.name, "token" in command.flags]);
+  }
+});
+
 test("every command is in the program's help or in its group's", () => {
   const main = mainHelp(plain).join("\n");
   for (const command of commands) {
