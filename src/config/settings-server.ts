@@ -43,6 +43,13 @@ export const listening = {
     [],
     "Reverse proxies whose X-Forwarded-For, -Proto and Forwarded headers are believed.",
   ),
+  tcpPorts: setting("TCP_PORTS", kind.ports, [], "Public ports that TCP tunnels may get."),
+  tcpHost: optional(
+    "TCP_HOST",
+    kind.listenAddress,
+    "Address that TCP_PORTS are bound to; no proxy stands before them, so it may have to be another one than HOST.",
+    "HOST",
+  ),
 };
 
 /** Threads. */
@@ -64,13 +71,6 @@ export const threads = {
     kind.listenAddress,
     "127.0.0.1",
     "Address that SHARD_PORTS are bound to; must not be reachable from the internet.",
-  ),
-  tcpPorts: setting("TCP_PORTS", kind.ports, [], "Public ports that TCP tunnels may get."),
-  tcpHost: optional(
-    "TCP_HOST",
-    kind.listenAddress,
-    "Address that TCP_PORTS are bound to; no proxy stands before them, so it may have to be another one than HOST.",
-    "HOST",
   ),
   handover: setting(
     "HANDOVER",
