@@ -142,8 +142,12 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
       return this.broken(head.detail || "a response head has the wrong length");
     if (this.state !== "head") return this.broken("a second response head");
     const { tunnel, capture } = this.options;
-    if (head.status === 101) return this.switchProtocols();
-    if (head.status < 200) return this.interim();
+    if (head.status < 200) {
+      if (head.status === 101) this.switchProtocols();
+      else this.interim();
+      if (fin && this.session !== null) this.onEnd(null);
+      return;
+    }
     if (fin && !this.response.isComplete(head)) return this.broken("a body that was announced never came");
     const now = performance.now();
     this.status = head.status;

@@ -1,8 +1,10 @@
 // Contract: WebSockets pass as they are: messages, pings, close codes, subprotocols, compression, sizes, numbers, half-close.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { DATA, FIN, HEAD, OPEN } from "../../src/protocol/frames.ts";
 import { startTestAgent, type TestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { frame, headPayload, startHostileAgent } from "../helpers/hostile-agent.ts";
 import { patternBytes } from "../helpers/pattern.ts";
 import { describeContract, requestBytes } from "../helpers/services.ts";
 import { openWebSocket, startWebSocketService, type WebSocketService } from "../helpers/services-websocket.ts";
@@ -160,6 +162,19 @@ describeContract("websockets", {}, (parties) => {
     void client.send(large).then(() => client.finishSending());
     expect((await client.rawBytes(large.length)).equals(large)).toBe(true);
     expect(await client.ended).toBe("clean");
+  });
+
+  test("a 101 with which the agent ends its direction is a half-close", async () => {
+    const { server, open } = parties();
+    using agent = await startHostileAgent(server, "brief");
+    using client = await open();
+    await client.send(requestBytes("brief.localhost", "/", { lines: upgradeLines }));
+    const { stream } = await agent.next(OPEN);
+    const switched = "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    agent.send(frame(HEAD, stream, headPayload(switched), { flags: FIN }));
+    await client.ended;
+    await client.send("still here");
+    expect((await agent.next(DATA)).payload.toString()).toBe("still here");
   });
 
   test("a service that half-closes first still gets everything that the visitor sends", async () => {

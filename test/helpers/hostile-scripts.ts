@@ -106,6 +106,7 @@ const endings: Record<string, HostileScript> = {
   "data before a head": refused(data("hello")),
   "an end before a head": refused(end()),
   "an end behind a 103 only": refused(head("HTTP/1.1 103 Early Hints\r\n\r\n"), end()),
+  "a 103 that is the end": refused(head("HTTP/1.1 103 Early Hints\r\n\r\n", FIN)),
   "a body longer than its length": broken(head(sized(3)), data("hello"), end()),
   // The visitor has its three bytes by then; what follows ends its connection.
   "a body longer than its length, in a second frame": script(200, "lives")(head(sized(3)), data("abc"), data("d")),
