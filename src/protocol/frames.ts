@@ -125,7 +125,7 @@ export interface Registered {
 }
 
 export interface GoAway {
-  /** `drain`: reconnect at once elsewhere or later; others are one of the DisconnectReasons: see docs/protocol.md. */
+  /** `drain`: the server restarts. An agent's is for whoever reads along. */
   reason: string;
   /** Milliseconds until the sender closes the session. */
   deadlineMs: number;
