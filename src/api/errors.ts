@@ -80,14 +80,20 @@ function ruleOf(problem: ValueError): string {
 
 function expectedOf(schema: Record<string, unknown>): string {
   if (Array.isArray(schema["anyOf"])) {
-    const options = schema["anyOf"].map((option: Record<string, unknown>) => expectedOf(option));
+    // Elysia's integers may come as text: nobody is asked to send it.
+    const asked = schema["anyOf"].filter((option: Record<string, unknown>) => option["format"] !== "integer");
+    const options = asked.map((option: Record<string, unknown>) => expectedOf(option));
     return [...new Set(options)].join(" or ");
   }
   if ("const" in schema) return JSON.stringify(schema["const"]);
   if (schema["type"] === "object") return "an object";
   if (schema["type"] === "array") return "a list";
-  if (schema["type"] === "integer") return "a whole number";
+  if (schema["type"] === "integer") return `a whole number${boundsOf(schema)}`;
   return typeof schema["type"] === "string" ? `a ${schema["type"]}` : "valid";
+}
+
+function boundsOf({ minimum, maximum }: Record<string, unknown>): string {
+  return typeof minimum === "number" && typeof maximum === "number" ? ` from ${minimum} to ${maximum}` : "";
 }
 
 /** Our own answer broke its schema: the log names the place, not the value. */

@@ -124,6 +124,8 @@ describeEngines("the agents' calls", (open) => {
     ];
     for (const body of wrong) expect([body, (await one.register(token, body)).status]).toEqual([body, 422]);
     expect(one.at.registry.live()).toEqual([]);
+    const { body } = await one.register(token, { connections: 65 });
+    expect(body["error"]).toMatchObject({ message: "connections must be a whole number from 1 to 64." });
   });
 
   describe("security", () => {
