@@ -13,7 +13,7 @@ export interface ServerProcessOptions {
   env?: Record<string, string>;
   /** The limit of open files (`ulimit -n`). */
   openFiles?: number;
-  /** Lets `fault` make shards hang or throw. */
+  /** Lets `fault` make threads hang or throw. */
   faults?: boolean;
   /** More files of this folder that it loads before its own. */
   preload?: readonly string[];
@@ -40,8 +40,8 @@ export interface ServerProcess extends AsyncDisposable {
   signal(signal: NodeJS.Signals): void;
   /** Creates an account with the operator's command; returns its API token. */
   createAccount(name: string): Promise<string>;
-  /** Makes a shard hang for good, throw outside of any handler's care, leave, or end it from outside, wherever it is (only with `faults`). */
-  fault(kind: "hang" | "throw" | "exit" | "terminate", shard: number): Promise<void>;
+  /** Makes a shard (or the thread "hash") hang for good, throw outside of any handler's care, leave, or end it from outside, wherever it is (only with `faults`). */
+  fault(kind: "hang" | "throw" | "exit" | "terminate", thread: number | "hash"): Promise<void>;
 }
 
 const token = "dl_test_admin_token_0123456789abcdefghijkl";
@@ -117,9 +117,10 @@ export async function startServerProcess(options: ServerProcessOptions = {}): Pr
       if (code !== 0) throw new Error(`no account: ${err}`);
       return out.trim();
     },
-    async fault(kind, shard) {
+    async fault(kind, thread) {
       const id = ++faults;
-      await Bun.write(faultFile, JSON.stringify({ id, kind, shard }));
+      const worker = thread === "hash" ? thread : `shard-${thread}`;
+      await Bun.write(faultFile, JSON.stringify({ id, kind, worker }));
       child.kill("SIGUSR2");
     },
     async [Symbol.asyncDispose]() {

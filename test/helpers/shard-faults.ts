@@ -1,4 +1,4 @@
-// Preloaded into a server under test: on SIGUSR2 it passes the fault that TEST_FAULT_FILE names on to a shard's worker.
+// Preloaded into a server under test: on SIGUSR2 it passes the fault that TEST_FAULT_FILE names on to a worker.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,11 +16,11 @@ class FaultyWorker extends RealWorker {
 
 globalThis.Worker = FaultyWorker as typeof Worker;
 process.on("SIGUSR2", () => {
-  const { kind, shard } = JSON.parse(readFileSync(process.env["TEST_FAULT_FILE"] ?? "", "utf8")) as {
+  const { kind, worker: name } = JSON.parse(readFileSync(process.env["TEST_FAULT_FILE"] ?? "", "utf8")) as {
     kind: string;
-    shard: number;
+    worker: string;
   };
-  const worker = workers.get(`shard-${shard}`);
+  const worker = workers.get(name);
   if (kind === "terminate") worker?.terminate();
   else worker?.postMessage({ type: "test-fault", kind });
 });

@@ -55,6 +55,20 @@ describe("security", () => {
   });
 });
 
+test("the death of the thread that hashes refuses the login under way; those behind it and those to come are judged", async () => {
+  const env = { TRUSTED_PROXIES: "127.0.0.1", BCRYPT_COST: "11" };
+  await using server = await startServerProcess({ shards: 1, faults: true, env });
+  const logins: number[] = [];
+  const all = Array.from({ length: 4 }, async (_, i) => logins.push(await logIn(server.port, i)));
+  await eventually(() => logins.length > 0, "the first is judged, and the next one is under way");
+  await server.fault("terminate", "hash");
+  await Promise.all(all);
+  expect(logins.toSorted((a, b) => a - b)).toEqual([401, 401, 401, 503]);
+  expect(await logIn(server.port, 4)).toBe(401);
+  const deaths = server.log.filter(({ message }) => message === "the thread that hashes passwords died");
+  expect(deaths).toHaveLength(1);
+});
+
 /** A local service that holds requests back until it is told to answer all it has. */
 function startHoldingService(): Disposable & { port: number; held(): number; release(): void } {
   let waiting: (() => void)[] = [];
