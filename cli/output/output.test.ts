@@ -158,11 +158,25 @@ test("only news leaves a line", () => {
 
 test("totals count requests, failures and bytes", () => {
   const view = createView([spec]);
-  expect(totalsText(view)).toBe("no requests yet");
+  expect(totalsText(view)).toBe("no requests");
   applyEvent(view, request(), 0);
   expect(totalsText(view)).toBe("1 request · 10 B in, 2.0 KB out");
   for (let count = 0; count < 1233; count++) applyEvent(view, request({ status: count === 0 ? 502 : 404 }), 0);
   expect(totalsText(view)).toBe("1,234 requests, 1 failed · 12 KB in, 2.5 MB out");
+});
+
+test("of TCP tunnels connections are counted, and which port one came by is told where there are several", () => {
+  const view = createView([{ ...spec, protocol: "tcp" }]);
+  const block = (): string | undefined => statusBlock(view, plain, 80, 24, 0, "Ctrl-C stops").at(-1);
+  expect(block()).toBe("  no connections yet · Ctrl-C stops");
+  const connection: AgentEvent = {
+    ...{ event: "connection", time, url: "tcp://tunnel.example.com:20007", address: "203.0.113.200:45076" },
+    ...{ durationMs: 3.6, bytesIn: 5, bytesOut: 10, error: null },
+  };
+  applyEvent(view, connection, 0);
+  expect(block()).toBe("  1 connection · 5 B in, 10 B out · Ctrl-C stops");
+  expect(scrollLine(connection, plain, 80, false)).toMatch(/  tcp  203\.0\.113\.200:45076 +in 5 B, out 10 B +3\.6 ms$/);
+  expect(scrollLine(connection, plain, 80, true)).toMatch(/  tcp  :20007 203\.0\.113\.200:45076 +in 5 B, out/);
 });
 
 test("no line is wider than the terminal, and the block is not taller", () => {

@@ -26,7 +26,8 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
       const error = errorText(event.error, style, columns);
       const bytes = `in ${formatBytes(event.bytesIn)}, out ${formatBytes(event.bytesOut)}`;
       const tail = `${error}  ${style.dim(`${bytes}  ${formatDuration(event.durationMs).padStart(7)}`)}`;
-      return spread(`${time}  ${style.cyan("tcp")}  `, `${safe(event.address)} → ${safe(event.url)}`, tail, columns);
+      const name = several ? `${style.dim(shortName(event.url))} ` : "";
+      return spread(`${time}  ${style.cyan("tcp")}  ${name}`, safe(event.address), tail, columns);
     }
     case "local.status": {
       const up = event.state === "up";
@@ -63,7 +64,8 @@ export function statusBlock(
   for (const tunnel of shown) lines.push(...tunnelLines(tunnel, style, nowMs));
   if (shown.length < view.tunnels.length)
     lines.push(`  ${style.dim(`… and ${formatCount(view.tunnels.length - shown.length, "more tunnel")}`)}`);
-  lines.push("", `  ${style.dim(`${totalsText(view)} · ${hint}`)}`);
+  const yet = view.totals.exchanges === 0 ? " yet" : "";
+  lines.push("", `  ${style.dim(`${totalsText(view)}${yet} · ${hint}`)}`);
   let spareRows = rows - 1 - lines.length;
   return lines.flatMap((line) => {
     const folded = fold(line, columns);
@@ -76,9 +78,8 @@ export function statusBlock(
 /** What is said when it is over: `128 requests, 3 failed · 1.2 MB in, 40 MB out`. */
 export function totalsText(view: AgentView): string {
   const { exchanges, failed, bytesIn, bytesOut } = view.totals;
-  const counted = formatCount(exchanges, "request");
-  if (exchanges === 0) return "no requests yet";
-  return `${counted}${failed === 0 ? "" : `, ${formatCount(failed)} failed`} · ${formatBytes(bytesIn)} in, ${formatBytes(bytesOut)} out`;
+  if (exchanges === 0) return `no ${view.counted}s`;
+  return `${formatCount(exchanges, view.counted)}${failed === 0 ? "" : `, ${formatCount(failed)} failed`} · ${formatBytes(bytesIn)} in, ${formatBytes(bytesOut)} out`;
 }
 
 function tunnelLines(tunnel: TunnelView, style: Style, nowMs: number): string[] {
@@ -132,9 +133,11 @@ function paintStatus(status: number, style: Style): string {
   return status >= 300 ? style.cyan(text) : style.green(text);
 }
 
-/** The first label of the public host. */
+/** The first label of the public host, or the port of a TCP tunnel. */
 function shortName(url: string): string {
-  return safe(URL.canParse(url) ? (new URL(url).hostname.split(".", 1)[0] ?? url) : url);
+  if (!URL.canParse(url)) return safe(url);
+  const { protocol, hostname, port } = new URL(url);
+  return safe(protocol === "tcp:" ? `:${port}` : (hostname.split(".", 1)[0] ?? url));
 }
 
 /** At most a third of the line, so that the path stays readable. */

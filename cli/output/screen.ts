@@ -45,7 +45,7 @@ export function createScreen(options: {
     const lines = pending
       .map((event) => scrollLine(event, style, columns, view.tunnels.length > 1))
       .filter((line) => line !== null);
-    if (skipped > 0) lines.push(style.dim(`  … ${formatCount(skipped, "more request")}`));
+    if (skipped > 0) lines.push(style.dim(`  … ${formatCount(skipped, `more ${view.counted}`)}`));
     pending = [];
     skipped = 0;
     if (lines.length > 0 && untouched) {

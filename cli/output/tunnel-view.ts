@@ -29,6 +29,8 @@ export interface Totals {
 export interface AgentView {
   readonly tunnels: TunnelView[];
   readonly totals: Totals;
+  /** What the totals count. */
+  readonly counted: "request" | "connection";
 }
 
 /** The view before the first event. */
@@ -45,6 +47,7 @@ export function createView(specs: readonly TunnelSpec[]): AgentView {
       service: null,
     })),
     totals: { exchanges: 0, failed: 0, bytesIn: 0, bytesOut: 0 },
+    counted: specs.every(({ protocol }) => protocol === "tcp") ? "connection" : "request",
   };
 }
 
