@@ -1,12 +1,12 @@
 // What the user sees of the agent: chosen once by flags and terminal, fed with every event.
 
+import { openTerminal } from "../../src/lib/terminal-stream.ts";
 import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
 import { isProblem, nameOfRefused, plainLine } from "./plain.ts";
 import { safe, safeJson } from "./safe.ts";
 import { createScreen } from "./screen.ts";
 import { createSink } from "./sink.ts";
 import { createStyle, wantsColor } from "./style.ts";
-import { openTerminal } from "./terminal-stream.ts";
 
 export interface Reporter {
   event(event: AgentEvent): void;
@@ -39,7 +39,7 @@ export function createReporter(options: {
 }): Reporter {
   const json = options.mode === "json";
   const now = (): string => new Date().toISOString();
-  const sink = createSink((process.stdout.isTTY ? openTerminal() : null) ?? process.stdout, {
+  const sink = createSink((process.stdout.isTTY ? openTerminal(1) : null) ?? process.stdout, {
     onDropped: (count) => {
       const notice: AgentEvent = {
         event: "notice",

@@ -1,5 +1,7 @@
 // One logger: JSON lines for machines, short coloured lines for a terminal; user text can forge neither.
 
+import { openTerminal } from "./terminal-stream.ts";
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Record<string, string | number | boolean | null | undefined>;
 
@@ -32,7 +34,7 @@ export function createLogger(options: {
   color?: boolean;
   write?: (line: string) => void;
 }): Logger {
-  const write = options.write ?? ((line: string) => void process.stderr.write(`${line}\n`));
+  const write = options.write ?? toStandardError();
   const emit = (level: LogLevel, message: string, fields: LogFields = {}): void => {
     if (order[level] < order[options.level]) return;
     const time = new Date().toISOString();
@@ -56,6 +58,23 @@ export function createLogger(options: {
     info: (message, fields) => emit("info", message, fields),
     warn: (message, fields) => emit("warn", message, fields),
     error: (message, fields) => emit("error", message, fields),
+  };
+}
+
+/** What a stopped terminal may owe. */
+const mostWaitingBytes = 1024 * 1024;
+
+function toStandardError(): (line: string) => void {
+  const terminal = process.stderr.isTTY ? openTerminal(2) : null;
+  if (terminal === null) return (line) => void process.stderr.write(`${line}\n`);
+  // One that was closed ends the log, not the server.
+  terminal.on("error", () => undefined);
+  let leftOut = 0;
+  return (line) => {
+    if (terminal.writableLength > mostWaitingBytes) return void leftOut++;
+    const gap = leftOut === 0 ? "" : `… ${leftOut} lines were left out, as the terminal took none\n`;
+    leftOut = 0;
+    terminal.write(`${gap}${line}\n`);
   };
 }
 

@@ -14,14 +14,17 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let servers = 0;
 
 /** What a server writes from its start to its end (an escape is `ESC`), which a signal brings as soon as it is up. */
-async function logOf(on: "terminal" | "pipe", env: Record<string, string> = {}): Promise<string[]> {
+async function logOf(on: "terminal" | "pipe", env: Record<string, string> = {}, typed = ""): Promise<string[]> {
   let written = "";
   let isUp = false;
   const hear = (text: string): void => {
     written += text;
     if (isUp || !written.includes("is up")) return;
     isUp = true;
-    child.kill("SIGTERM");
+    if (typed === "") return void child.kill("SIGTERM");
+    child.terminal?.write(typed);
+    // Nothing tells when the terminal has taken it.
+    setTimeout(() => child.kill("SIGTERM"), 100);
   };
   const options = {
     cwd: folder,
@@ -53,6 +56,11 @@ test("on a terminal: coloured lines, without any setting", async () => {
   for (const line of lines) expect(line).toMatch(/^\d\d:\d\d:\d\d ESC\[3[36]m(info |warn )ESC\[0m \S/);
   const up = lines.find((line) => line.includes("digit-link is up"));
   expect(up).toMatch(/is upESC\[2m url=http:\/\/localhost:\d+ tunnels=http:\/\/<name>\.localhost:\d+ .*ESC\[0m$/);
+});
+
+test("a terminal stopped by Ctrl-S does not stop the server", async () => {
+  const lines = await logOf("terminal", {}, "\u0013");
+  expect(lines.join()).not.toContain("stopping");
 });
 
 test("on a terminal with NO_COLOR: the same without colours", async () => {

@@ -1,15 +1,15 @@
-// Standard output on a terminal, as a stream that waits beside the program: Bun's own waits inside `write`, tunnels and all, while Ctrl-S or an ssh that hangs stops the terminal.
+// A terminal as a stream that waits beside the program: Bun's own waits inside `write`, traffic and all, while Ctrl-S or an ssh that hangs stops the terminal.
 
 import { constants, openSync, writeSync } from "node:fs";
 import { Writable } from "node:stream";
 
 const againAfterMs = 30;
 
-/** Null where the terminal can't be opened a second time: a descriptor shared with the shell must not be made one that never waits. */
-export function openTerminal(): Writable | null {
+/** The terminal behind standard output (1) or error (2); null where it can't be opened a second time: the descriptor that is shared with the shell must not be made one that never waits. */
+export function openTerminal(standard: 1 | 2): Writable | null {
   let fd: number;
   try {
-    fd = openSync("/dev/fd/1", constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    fd = openSync(`/dev/fd/${standard}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch {
     return null;
   }
