@@ -38,8 +38,10 @@ export function createReporter(options: {
   onClosed(): void;
 }): Reporter {
   const json = options.mode === "json";
+  const quiet = options.mode === "quiet";
+  const stream = quiet ? process.stderr : process.stdout;
   const now = (): string => new Date().toISOString();
-  const sink = createSink((process.stdout.isTTY ? openTerminal(1) : null) ?? process.stdout, {
+  const sink = createSink((stream.isTTY ? openTerminal(quiet ? 2 : 1) : null) ?? stream, {
     onDropped: (count) => {
       const notice: AgentEvent = {
         event: "notice",
@@ -48,7 +50,7 @@ export function createReporter(options: {
       };
       return json ? safeJson(notice) : plainLine(notice);
     },
-    onClosed: options.onClosed,
+    onClosed: quiet ? () => undefined : options.onClosed,
   });
   if (options.mode === "screen") {
     return createScreen({
@@ -66,12 +68,13 @@ export function createReporter(options: {
     event(event) {
       if (event.event === "refused") {
         const which = options.specs.length > 1 ? `${nameOfRefused(event)}: ` : "";
-        process.stderr.write(`digit-link: ${which}${safe(event.message)}\n`);
+        const sentence = `digit-link: ${which}${safe(event.message)}`;
+        if (quiet) sink.line(sentence);
+        else process.stderr.write(`${sentence}\n`);
       }
       if (json) sink.line(safeJson(event), isDroppable(event));
       else if (event.event === "refused") return;
-      else if (options.mode === "plain") sink.line(plainLine(event), isDroppable(event));
-      else if (isProblem(event)) process.stderr.write(`${plainLine(event)}\n`);
+      else if (!quiet || isProblem(event)) sink.line(plainLine(event), isDroppable(event));
     },
     stopping() {},
     close: () => sink.flush(),

@@ -265,9 +265,9 @@ describe("readers", () => {
     expect(lines.filter((line) => line.includes('"event":"request"')).length + Number(dropped)).toBe(4000);
   });
 
-  test.each(["--pool", "--json"])("a terminal stopped by Ctrl-S holds up nothing, with %s", async (flag) => {
-    const script = play([request("/a")], { end: { reason: "stopped" } });
-    for (let i = 0; i < 50; i++) script.events.push({ afterMs: 20, event: request(`/${i}`) });
+  test.each(["--pool", "--json", "--quiet"])("a terminal stopped by Ctrl-S holds up nothing, with %s", async (flag) => {
+    const script = play([request("/a", "it broke")], { end: { reason: "stopped" } });
+    for (let i = 0; i < 50; i++) script.events.push({ afterMs: 20, event: request(`/${i}`, "it broke") });
     const { screen, exitCode } = await onTerminal(["3000", flag], script, [["/a", "\u0013"]]);
     expect(exitCode).toBe(0);
     expect(screen).not.toContain("/49");
