@@ -17,13 +17,14 @@ interface FormDialogProps<T extends object> {
   children: JSX.Element;
 }
 
-/** Esc, the cross and Cancel close the form; a secret stays until somebody says that it is saved. */
+/** Esc, the cross and Cancel close the form; a secret, once it is asked for, stays until somebody says that it is saved. */
 export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Element {
   const secret = () => props.made?.secret ?? null;
+  const coming = () => props.made !== undefined && props.form.busy();
   return (
     <Dialog
       title={secret() === null ? props.title : (props.made?.title ?? props.title)}
-      locked={secret() !== null}
+      locked={secret() !== null || coming()}
       onClose={props.onClose}
     >
       <Show

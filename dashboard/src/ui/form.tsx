@@ -146,7 +146,13 @@ export function Form<T extends object>(props: {
       {props.children}
       <Show when={props.form.problem()}>{(problem) => <ProblemNote error={problem()} />}</Show>
       <div class={onPage() ? "form-actions form-actions-start" : "form-actions"}>
-        <Show when={props.onCancel}>{(cancel) => <Button onClick={cancel()}>Cancel</Button>}</Show>
+        <Show when={props.onCancel}>
+          {(cancel) => (
+            <Button disabled={props.form.busy()} onClick={cancel()}>
+              Cancel
+            </Button>
+          )}
+        </Show>
         <Show when={props.action}>
           {(action) => (
             <Button

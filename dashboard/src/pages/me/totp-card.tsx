@@ -74,11 +74,16 @@ export function TotpCard(): JSX.Element {
 
 function EnrolDialog(props: { onClose: () => void }): JSX.Element {
   const [enrolment, setEnrolment] = createSignal<TotpEnrolment | null>(null);
-  const [hasCodes, setHasCodes] = createSignal(false);
+  /** Recovery codes are shown once: nobody shall close what they are about to stand in. */
+  const [locked, setLocked] = createSignal(false);
   const verify = async (code: string): Promise<string[]> => {
-    const { recoveryCodes } = await finishTotp(code);
-    setHasCodes(true);
-    return recoveryCodes;
+    setLocked(true);
+    try {
+      return (await finishTotp(code)).recoveryCodes;
+    } catch (error) {
+      setLocked(false);
+      throw error;
+    }
   };
   const done = () => {
     toast("Two-factor authentication is on; your other sessions were logged out.");
@@ -91,7 +96,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
     submit: async ({ currentPassword }) => setEnrolment(await startTotp({ currentPassword })),
   });
   return (
-    <Dialog title="Two-factor authentication" locked={hasCodes()} onClose={props.onClose}>
+    <Dialog title="Two-factor authentication" locked={locked()} onClose={props.onClose}>
       <Show
         when={enrolment()}
         fallback={
