@@ -214,6 +214,18 @@ async function walk(tab: Tab, dialogs: Dialog[], passes: (name: string) => Promi
 }
 
 describe("dialogs", () => {
+  test("a refusal speaks of its field as the form does", async () => {
+    await using tab = await browser.open();
+    const { page } = tab;
+    await stage.enter(tab.context, olga);
+    await page.goto(`${stage.origin}/dashboard/whitelists`);
+    await click("Add a range")(page);
+    await page.getByLabel("Address or range").fill("300.1.1.1");
+    await click("Add")(page);
+    await page.locator(".field-error").waitFor();
+    expect(await page.locator(".field-error").textContent()).toBe("This must be an IPv4 or IPv6 address or range.");
+  });
+
   test("of an organization's portal open on a phone, and close by Esc", async () => {
     await using tab = await browser.open("phone");
     await stage.enter(tab.context, olga);

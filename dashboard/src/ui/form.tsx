@@ -11,6 +11,13 @@ import { ProblemNote } from "./note.tsx";
 /** A copy of its own, free of the store's proxies (which can't be cloned). */
 const plain = <T extends object>(values: T): T => structuredClone(unwrap(values));
 
+/** The sentence as it stands below its field, whose name in the API nobody has seen. */
+function aboutField(error: unknown): string {
+  const message = messageOf(error);
+  const name = error instanceof ApiError && error.field !== null ? `${error.field} ` : "";
+  return name !== "" && message.startsWith(name) ? `This ${message.slice(name.length)}` : message;
+}
+
 /** What an input of a form needs; reading it follows the form. */
 export interface FieldBinding<V> {
   readonly value: V;
@@ -76,7 +83,7 @@ export function createForm<T extends object>(options: {
       setDirty(false);
     } catch (error) {
       const field = error instanceof ApiError ? fieldOf(error) : undefined;
-      if (field !== undefined && told.has(field)) setErrors({ [field]: messageOf(error) });
+      if (field !== undefined && told.has(field)) setErrors({ [field]: aboutField(error) });
       else setProblem(() => error);
       focusFirstError();
     } finally {
