@@ -248,7 +248,7 @@ test("on a phone nothing of a row is lost, and the order can be chosen", async (
     ["organizations", ["Name", "Visitor policy", "2FA", "Members", "Applications", "Created"]],
     ["audit?actor=user-4", ["Time", "What happened", "Outcome", "Who", "Where", "From"]],
     ["tunnels", ["Tunnel", "State", "Leads to", "Round trip", "Requests", "Out / in", "Opened", buttons]],
-    ["keys", ["Key", "May", "For", "Last used", "Made", "Expires", buttons]],
+    ["keys", ["Key", "May", "For", "Last used", "Created", "Expires", buttons]],
     ["me/sessions", ["Device", "Last seen", "Logged in", "Ends", buttons]],
     ["whitelists", ["Address or range", "Description", "Added", buttons]],
     ["requests", ["Time", "Status", "Method", "Path", "Duration", "Size", "Tunnel", "Visitor"]],

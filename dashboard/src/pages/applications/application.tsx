@@ -36,7 +36,7 @@ export default function ApplicationPage(): JSX.Element {
       lead={
         <Show when={loaded()}>
           {(application) => (
-            <span class="row">
+            <span class="row row-one-line">
               <a href={application().url} target="_blank" rel="noreferrer" class="break">
                 {application().url}
               </a>

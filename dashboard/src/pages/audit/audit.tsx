@@ -1,6 +1,6 @@
 // The audit log: every filter that the API has, following on request, export, details of each change.
 
-import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
 import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
@@ -70,8 +70,15 @@ export default function Audit(): JSX.Element {
       wide: true,
       cell: (event) => (
         <span class="row">
-          <button type="button" class="req-open" onClick={() => setOpened(event)}>
-            {event.action}
+          <button type="button" class="req-open whole-words" onClick={() => setOpened(event)}>
+            <For each={event.action.split(/(?<=\.)/)}>
+              {(word) => (
+                <>
+                  {word}
+                  <wbr />
+                </>
+              )}
+            </For>
           </button>
           <Show when={event.reason}>
             {(reason) => (
@@ -102,7 +109,7 @@ export default function Audit(): JSX.Element {
         </span>
       ),
     },
-    { title: "From", cell: (event) => <code class="muted">{event.address ?? "–"}</code> },
+    { title: "From", cell: (event) => <code class="muted address">{event.address ?? "–"}</code> },
   ];
 
   return (

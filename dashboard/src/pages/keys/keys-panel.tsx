@@ -74,7 +74,7 @@ export function KeysPanel(props: { orgId?: string; appId?: string; title: string
       ),
     },
     { title: "Last used", sort: "lastUsed", cell: (key) => <Ago time={key.lastUsed} /> },
-    { title: "Made", sort: "createdAt", cell: (key) => <Ago time={key.createdAt} /> },
+    { title: "Created", sort: "createdAt", cell: (key) => <Ago time={key.createdAt} /> },
     {
       title: "Expires",
       cell: (key) => (
