@@ -106,6 +106,10 @@ describe("security", () => {
     const attacker = world.browser();
     const failed = { location: "/login?error=sign_in_failed" };
     expect(await world.browser().send(await world.answerOf(attacker, "github"))).toMatchObject(failed);
+    // One that has begun a sign-in of its own is not the attacker's either.
+    const victim = world.browser();
+    await victim.send("/auth/oauth/github");
+    expect(await victim.send(await world.answerOf(attacker, "github"))).toMatchObject(failed);
 
     const used = await world.answerOf(attacker, "github");
     expect(await attacker.send(used)).toMatchObject({ location: "/" });
@@ -119,6 +123,7 @@ describe("security", () => {
     world.test.clock.nowMs += 600_001;
     expect(await browser.send(late)).toMatchObject(failed);
     expect(world.outcomes().map(({ reason }) => reason)).toEqual([
+      "other_browser",
       "other_browser",
       null,
       "unknown_state",
@@ -166,6 +171,19 @@ describe("security", () => {
     ]);
   });
 
+  test("an identity is its provider's: the same id at another one is somebody else", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", {});
+    const link = { id: "oal_1", account_id: "acc_1", provider: "google", subject: "7", email: null, created_at: 0 };
+    await world.test.deps.db.kysely.insertInto("oauth_links").values(link).execute();
+    expect(await world.signIn(world.browser(), "github")).toMatchObject({ location: "/login?error=unknown_account" });
+    await world.addAccount("acc_2", { email: "ada@example.com" });
+    expect(await world.signIn(world.browser(), "github")).toMatchObject({ location: "/" });
+    expect(world.test.audited.filter(({ action }) => action === "account.linked")).toMatchObject([
+      { actorId: "acc_2", authType: "github", address: "203.0.113.7" },
+    ]);
+  });
+
   test("an identity belongs to one account", async () => {
     await using world = await setUp();
     await world.addAccount("acc_1", { email: "ada@example.com" });
@@ -209,7 +227,10 @@ describe("security", () => {
     await using world = await setUp();
     for (let i = 0; i < 10; i++) await world.signIn(world.browser(), "github");
     const before = world.test.audited.length;
-    for (let i = 0; i < 10; i++) expect((await world.browser().send("/auth/oauth/github")).status).toBe(429);
+    for (let i = 0; i < 10; i++) {
+      expect((await world.browser().send("/auth/oauth/github")).status).toBe(429);
+      expect((await world.browser().send("/auth/oauth/github/callback?state=guessed&code=x")).status).toBe(429);
+    }
     expect(world.test.audited.slice(before)).toMatchObject([
       { action: "login.oauth", authType: "github", success: false, reason: "too many failed attempts" },
     ]);

@@ -78,6 +78,7 @@ describe("security", () => {
       const { headers } = await api.call("GET", path);
       expect(headers.get("content-security-policy")).toContain("default-src 'none'");
       expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+      expect(headers.get("content-security-policy")).toContain("form-action 'self'; base-uri 'none'");
       expect(headers.get("content-security-policy")).not.toContain("unsafe");
       expect(headers.get("x-content-type-options")).toBe("nosniff");
       expect(headers.get("referrer-policy")).toBe("no-referrer");
@@ -114,6 +115,8 @@ describe("security of the frame", () => {
       [{ origin: "https://tunnel.test", "sec-fetch-site": "same-site" }, 403],
       [{ "sec-fetch-site": "cross-site" }, 403],
       [{ "sec-fetch-site": "none" }, 403],
+      [{ origin: "https://tunnel.test:8443", "x-digit-link-host": "tunnel.test:8443" }, 401],
+      [{ origin: "https://tunnel.test:9999", "x-digit-link-host": "tunnel.test:8443" }, 403],
       // With a cookie of ours, a browser says where it comes from; who doesn't is no browser.
       [{ cookie: "__Host-dl_session=x" }, 403],
       [{ cookie: "a=b; __Host-dl_setup=x" }, 403],

@@ -1,6 +1,7 @@
 // Limits of logins: what is counted, for whom, and what never is, on both engines.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { AppError } from "../../../src/lib/errors.ts";
 import { createTestApi, unnamed, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { createPerson, goodPassword } from "../../helpers/people.ts";
@@ -70,6 +71,14 @@ describeEngines("limits of logins", (open) => {
         if (i < 9) expect((await tryLogin(people[1]!, goodPassword)).status).toBe(200);
       }
       expect((await tryLogin(people[1]!, goodPassword)).status).toBe(429);
+    });
+
+    test("attempts that nobody judged leave nothing behind: the next one waits for none of them", async () => {
+      await createPerson(api, { username: name, login: false });
+      const judging = spyOn(api.deps.passwords, "verify").mockRejectedValue(new AppError("unavailable"));
+      for (let i = 0; i < 10; i++) expect((await tryLogin(name, goodPassword)).status).toBe(503);
+      judging.mockRestore();
+      expect((await tryLogin(name, goodPassword)).status).toBe(200);
     });
 
     test("an address that stands for everybody behind a proxy is not counted; names still slow down", async () => {

@@ -40,10 +40,15 @@ describeEngines("setup", (open) => {
     expect(await createSetupCode(api.deps)).toBeNull();
     expect(codeOf((await begin(api, code, "second")).answer)).toBe("setup_done");
     // The code that proved the authenticator is used up; the next one logs in.
-    api.clock.nowMs += 30_000;
-    const first = await api.call("POST", "/auth/login", { body: { username: "root", password: goodPassword } });
-    const body = { pendingToken: first.body["pendingToken"], code: codeNow(api, seed) };
-    expect((await api.call("POST", "/auth/totp/verify", { body })).status).toBe(200);
+    for (const [steps, status] of [
+      [0, 401],
+      [1, 200],
+    ] as const) {
+      api.clock.nowMs += steps * 30_000;
+      const first = await api.call("POST", "/auth/login", { body: { username: "root", password: goodPassword } });
+      const body = { pendingToken: first.body["pendingToken"], code: codeNow(api, seed) };
+      expect((await api.call("POST", "/auth/totp/verify", { body })).status).toBe(status);
+    }
   });
 
   test("an admin made by ADMIN_TOKEN is completed", async () => {
@@ -71,6 +76,9 @@ describeEngines("setup", (open) => {
         { ...refused, reason: "wrong code" },
         { ...refused, reason: "too many failed attempts" },
       ]);
+      const weak = { code, username: "root", password: "password123" };
+      const elsewhere = await api.call("POST", "/setup/init", { body: weak, address: "198.51.100.7" });
+      expect(codeOf(elsewhere)).toBe("validation");
       const body = { code: "guess", username: "root", password: goodPassword };
       const before = api.audited.length;
       for (let i = 0; i < 12; i++)
@@ -131,8 +139,9 @@ describeEngines("setup", (open) => {
       await using database = await open();
       const api = createTestApi(database);
       await createPerson(api, { username: "someone", login: false });
-      const { answer } = await begin(api, (await createSetupCode(api.deps))!, "Someone");
-      expect(codeOf(answer)).toBe("conflict");
+      await createPerson(api, { username: "nopass", password: null, login: false });
+      const code = (await createSetupCode(api.deps))!;
+      for (const name of ["Someone", "nopass"]) expect(codeOf((await begin(api, code, name)).answer)).toBe("conflict");
       expect(await login(api, "someone")).not.toBe("");
     });
   });
