@@ -6,7 +6,7 @@ import { formatBytes, formatClock, formatCount, formatDuration } from "./format.
 import { isProblem, plainLine } from "./plain.ts";
 import { resolveMode } from "./reporter.ts";
 import { safe, safeJson } from "./safe.ts";
-import { scrollLine, statusBlock, totalsText } from "./screen-lines.ts";
+import { saidByBlock, scrollLine, statusBlock, totalsText } from "./screen-lines.ts";
 import { createStyle, wantsColor } from "./style.ts";
 import { applyEvent, createView, isFirstGood } from "./tunnel-view.ts";
 
@@ -156,6 +156,13 @@ test("only news leaves a line", () => {
   expect([isFirstGood(view, ready), isFirstGood(view, up)]).toEqual([false, false]);
 });
 
+test("a URL that the block has no room for leaves a line", () => {
+  const view = createView(Array.from({ length: 8 }, (_, index) => ({ ...spec, subdomain: `n${index}` })));
+  expect([24, 30].map((rows) => saidByBlock(view, ready, rows))).toEqual([false, true]);
+  expect(saidByBlock(createView([spec]), ready, 5)).toBe(true);
+  expect(scrollLine(ready, plain, 20, true)).toEndWith(`online  ${url} → ${local}`);
+});
+
 test("totals count requests, failures and bytes", () => {
   const view = createView([spec]);
   expect(totalsText(view)).toBe("no requests");
@@ -186,7 +193,8 @@ test("no line is wider than the terminal, and the block is not taller", () => {
   for (const columns of [20, 40, 80, 200]) {
     for (const rows of [5, 10, 24]) {
       const block = statusBlock(view, createStyle(true), columns, rows, 0, "Ctrl-C stops");
-      expect(block.length).toBeLessThanOrEqual(Math.max(rows, 7));
+      // What is left belongs to requests.
+      expect(block.length).toBeLessThanOrEqual(Math.max(Math.floor(rows * 0.75), 6));
       for (const line of block) expect(Bun.stringWidth(line)).toBeLessThan(columns);
     }
     for (const path of ["/", `/${"x".repeat(500)}`, `/${"你好".repeat(99)}`, "/🙂"]) {
@@ -194,7 +202,7 @@ test("no line is wider than the terminal, and the block is not taller", () => {
       expect(Bun.stringWidth(line)).toBeLessThan(columns);
     }
   }
-  expect(statusBlock(view, plain, 80, 24, 0, "").join("\n")).toContain("… and 21 more tunnels");
+  expect(statusBlock(view, plain, 80, 24, 0, "").join("\n")).toContain("… and 24 more tunnels");
 });
 
 test("what matters is never cut off: a URL to copy, and why something is wrong", () => {

@@ -5,7 +5,7 @@ import { formatBytes, formatClock, formatCount, formatDuration } from "./format.
 import { nameOfRefused } from "./plain.ts";
 import { safe } from "./safe.ts";
 import type { Style } from "./style.ts";
-import type { AgentView, TunnelView } from "./tunnel-view.ts";
+import { type AgentView, isFirstGood, type TunnelView } from "./tunnel-view.ts";
 
 /** The line an event leaves behind in the scrollback, or null when the block below says enough. Those of requests keep to the terminal's width; others wrap, so that reasons and URLs are whole. */
 export function scrollLine(event: AgentEvent, style: Style, columns: number, several: boolean): string | null {
@@ -38,7 +38,7 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
       return `${time}  ${style.yellow("connection lost")}  ${name}${safe(event.reason)}`;
     }
     case "tunnel.ready":
-      return `${time}  ${style.green("online")}  ${safe(event.url)}`;
+      return `${time}  ${style.green("online")}  ${safe(event.url)} ${style.dim("→")} ${safe(event.local)}`;
     case "notice":
       return `${time}  ${style.yellow("notice")}  ${safe(event.message)}`;
     case "refused":
@@ -49,7 +49,21 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
   }
 }
 
-/** The block that stays at the bottom: two lines per tunnel, or more where `rows` has room for what is longer, then the totals with `hint`; at most `rows` lines, none wider than `columns`. */
+/** Whether the block alone says what the event, asked before it is applied, does: that all is well for the first time, with a URL that has room there. */
+export function saidByBlock(view: AgentView, event: AgentEvent, rows: number): boolean {
+  return isFirstGood(view, event) && (event.event !== "tunnel.ready" || view.tunnels.length <= tunnelRoom(rows));
+}
+
+/** The rest of the terminal belongs to requests. */
+function blockRows(rows: number): number {
+  return Math.floor((rows * 3) / 4);
+}
+
+function tunnelRoom(rows: number): number {
+  return Math.max(1, Math.floor((blockRows(rows) - 4) / 2));
+}
+
+/** The block that stays at the bottom: two lines per tunnel, or more where `rows` has room for what is longer, then the totals with `hint`; at most three quarters of `rows`, none wider than `columns`. */
 export function statusBlock(
   view: AgentView,
   style: Style,
@@ -58,7 +72,7 @@ export function statusBlock(
   nowMs: number,
   hint: string,
 ): string[] {
-  const room = Math.max(1, Math.floor((rows - 4) / 2));
+  const room = tunnelRoom(rows);
   const shown = view.tunnels.length <= room ? view.tunnels : view.tunnels.slice(0, Math.max(1, room - 1));
   const lines = [""];
   for (const tunnel of shown) lines.push(...tunnelLines(tunnel, style, nowMs));
@@ -66,7 +80,7 @@ export function statusBlock(
     lines.push(`  ${style.dim(`… and ${formatCount(view.tunnels.length - shown.length, "more tunnel")}`)}`);
   const yet = view.totals.exchanges === 0 ? " yet" : "";
   lines.push("", `  ${style.dim(`${totalsText(view)}${yet} · ${hint}`)}`);
-  let spareRows = rows - 1 - lines.length;
+  let spareRows = blockRows(rows) - lines.length;
   return lines.flatMap((line) => {
     const folded = fold(line, columns);
     if (folded.length - 1 > spareRows) return clip(line, columns);

@@ -3,10 +3,10 @@
 import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
 import { formatCount } from "./format.ts";
 import type { Reporter } from "./reporter.ts";
-import { scrollLine, statusBlock, totalsText } from "./screen-lines.ts";
+import { saidByBlock, scrollLine, statusBlock, totalsText } from "./screen-lines.ts";
 import type { Sink } from "./sink.ts";
 import type { Style } from "./style.ts";
-import { applyEvent, createView, isFirstGood } from "./tunnel-view.ts";
+import { applyEvent, createView } from "./tunnel-view.ts";
 
 const frameMs = 60;
 /** More than this many requests between two frames are counted, not shown. */
@@ -80,7 +80,7 @@ export function createScreen(options: {
 
   return {
     event(event) {
-      const shown = !isFirstGood(view, event);
+      const shown = !saidByBlock(view, event, options.size().rows);
       applyEvent(view, event, Date.now());
       const busy = event.event === "request" || event.event === "connection";
       if (busy && pending.length >= maxLinesPerFrame) skipped++;
