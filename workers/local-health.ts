@@ -10,8 +10,10 @@ const maxChecks = 64;
 /** What `LocalHealth` needs of its tunnel. */
 export interface CheckedService {
   readonly checkIntervalMs: number;
-  /** Sends a check to some agent; false when there is none. */
-  sendCheck(id: number): boolean;
+  /** Several agents serve it, each with a local service of its own. */
+  readonly isShared: boolean;
+  /** Sends a check to each agent; returns to how many. */
+  sendCheck(id: number): number;
   /** The state (not just its proof) is another one. */
   healthChanged(status: LocalStatus): void;
 }
@@ -19,12 +21,17 @@ export interface CheckedService {
 interface Check {
   readonly id: number;
   readonly until: number;
+  /** Agents that have not answered. */
+  open: number;
   done(result: LocalStatus): void;
 }
 
 const unknown: LocalStatus = { state: "unknown" };
 
-/** While the service is down, or in doubt, it is checked every `checkIntervalMs` until it is up again. */
+/**
+ * While the service is down, or in doubt, it is checked every `checkIntervalMs` until it is up again. Of agents that share the tunnel all are
+ * asked: one whose service is down makes it down, as its share of the visitors will say.
+ */
 export class LocalHealth {
   status: LocalStatus = unknown;
   private answered = false;
@@ -48,6 +55,8 @@ export class LocalHealth {
     this.hasOtherWhy = false;
     if (!this.answered) return hasOtherWhy;
     this.answered = false;
+    // Another agent's service may have answered than the one that is down.
+    if (this.service.isShared && this.status.state === "down") return hasOtherWhy;
     const connectMs = this.status.state === "up" ? this.status.connectMs : null;
     this.set({ state: "up", provenAtMs: Date.now(), connectMs });
     return true;
@@ -68,12 +77,13 @@ export class LocalHealth {
     this.nextCheckAt ||= performance.now() + this.service.checkIntervalMs;
   }
 
-  /** Asks an agent now; `done` (if any) gets the status, also when no answer came. False: nobody could be asked. */
+  /** Asks the agents now; `done` (if any) gets the status, also when no answer came. False: nobody could be asked. */
   check(done: (status: LocalStatus) => void = () => {}): boolean {
     if (this.checks.length >= maxChecks) return false;
     const id = this.checkId++ & 0x7fffffff;
-    if (!this.service.sendCheck(id)) return false;
-    this.checks.push({ id, done, until: performance.now() + checkTimeoutMs });
+    const open = this.service.sendCheck(id);
+    if (open === 0) return false;
+    this.checks.push({ id, open, done, until: performance.now() + checkTimeoutMs });
     return true;
   }
 
@@ -81,6 +91,7 @@ export class LocalHealth {
   checked(result: Checked, id: number): void {
     const check = this.checks.find((one) => one.id === id);
     if (check === undefined) return;
+    if (result.ok === true && --check.open > 0) return;
     this.checks = this.checks.filter((one) => one !== check);
     if (result.ok === true) {
       const connectMs = typeof result.ms === "number" && result.ms >= 0 ? result.ms : null;

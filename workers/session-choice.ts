@@ -6,7 +6,8 @@ const maxSlack = 32;
 
 export class SessionChoice {
   private last: Session | null = null;
-  private isShared = false;
+  /** Several agents have sessions. */
+  isShared = false;
 
   /** `sessions`: those of the tunnel, also when they change. */
   constructor(private readonly sessions: readonly Session[]) {}

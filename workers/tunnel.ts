@@ -87,10 +87,12 @@ export class Tunnel implements SessionOwner, CheckedService {
   }
 
   addSession(session: Session): void {
+    const { agentId } = session.options;
+    const isNew = !this.sessions.some(({ options }) => options.agentId === agentId);
     this.sessions.push(session);
     this.choice.changed();
     this.host.sessionOpened(this, session);
-    if (this.sessions.length === 1) this.health.check();
+    if (isNew) this.health.check();
     this.admitWaiting();
   }
 
@@ -185,10 +187,19 @@ export class Tunnel implements SessionOwner, CheckedService {
     return this.host.settings.checkIntervalMs;
   }
 
-  sendCheck(id: number): boolean {
-    const session = this.sessions.find((one) => !one.leaving);
-    session?.check(id);
-    return session !== undefined;
+  get isShared(): boolean {
+    return this.choice.isShared;
+  }
+
+  sendCheck(id: number): number {
+    const asked = new Set<string>();
+    for (const session of this.sessions) {
+      const { agentId } = session.options;
+      if (session.leaving || asked.has(agentId)) continue;
+      asked.add(agentId);
+      session.check(id);
+    }
+    return asked.size;
   }
 
   healthChanged(status: LocalStatus): void {

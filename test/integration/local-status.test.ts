@@ -9,6 +9,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
 import { testTls } from "../helpers/test-tls.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { visit } from "../helpers/visit.ts";
 
 let server: TestServer;
@@ -154,4 +155,23 @@ test("the service of a TCP tunnel that goes is down for agent and server, and up
   using _second = listen(port);
   await eventually(async () => (await said()) === "up", "the server says up again");
   expect(told(agent).at(-1)).toBe("up ");
+});
+
+test("of agents that share a name one whose service is down makes it down until it is back, whatever the others answer", async () => {
+  const start = (port = 0) => Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response("here") });
+  using stays = start();
+  const goes = start();
+  const [first, second] = [stays, goes].map(({ port = 0 }) => port);
+  const pool = { ...server, origin: `http://localhost:${server.port}`, name: "pooled", pool: true };
+  await using _first = await openTunnel({ ...pool, port: first! });
+  await using _second = await openTunnel({ ...pool, port: second! });
+  await eventually(async () => (await seen("pooled")).local.state === "up", "both are up");
+  await goes.stop(true);
+  expect(await check("pooled")).toMatchObject({ state: "down" });
+  const statuses = new Set<number>();
+  for (let i = 0; i < 8; i++) statuses.add((await visit(server.port, "pooled", "/")).status);
+  expect(statuses).toEqual(new Set([200, 502]));
+  for (let i = 0; i < 3; i++) expect(await check("pooled")).toMatchObject({ state: "down" });
+  using _back = start(second);
+  await eventually(async () => (await seen("pooled")).local.state === "up", "both are up again");
 });
