@@ -211,7 +211,6 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
     const stream = this.streams.get(id);
     if (stream === undefined) {
       if (id > this.lastId) throw new ProtocolError("a frame names a stream that never was");
-      if (this.partial?.id === id) this.partial = null;
       return;
     }
     switch (type) {

@@ -97,7 +97,6 @@ export abstract class AnsweringSocket extends ClosingSocket {
     const message = code === "bad_request" ? `The request is malformed: ${detail}.` : errorCatalogue[code].message;
     const bytes = errorAnswer({ code, message, requestId, html, headOnly, close: true, hsts });
     this.write(bytes, 0, bytes.length);
-    this.body.startUntilClose();
     this.closeGracefully();
   }
 }
