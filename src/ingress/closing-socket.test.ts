@@ -1,6 +1,6 @@
 // How a visitor's connection ends: who is read on for a moment, for how long, and who is given up.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, jest, test } from "bun:test";
 import { fakeVisitor, HeardExchange, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
 
 const close = "Connection: close";
@@ -73,6 +73,32 @@ test("who still reads its answer may take its time, who takes next to nothing ma
   visitor.room = 255;
   visitor.connection.expired((now += 10_000));
   expect(visitor.did).toEqual(["terminate"]);
+});
+
+test("a visitor that half-closes has left when it takes nothing for half a second, unless it is only slow", () => {
+  jest.useFakeTimers();
+  try {
+    const [gone, slow] = [exchanging(), exchanging()];
+    for (const { visitor } of [gone, slow]) visitor.send(requestText("GET /"));
+    slow.visitor.room = 0;
+    slow.visitor.connection.write(Buffer.from("answer"), 0, 6);
+    slow.visitor.take();
+    for (const { visitor } of [gone, slow]) visitor.connection.ended();
+    jest.advanceTimersByTime(5_000);
+    expect([gone, slow].map(({ exchanges }) => exchanges[0]!.aborted !== null)).toEqual([true, false]);
+    slow.visitor.connection.closed();
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
+test("what was written before a break is sent", () => {
+  const { visitor } = exchanging();
+  visitor.send(requestText("GET /"));
+  visitor.connection.write(Buffer.from("half"), 0, 4);
+  visitor.connection.destroy();
+  visitor.connection.closed();
+  expect([visitor.take(), visitor.did.join()]).toEqual(["half", "terminate"]);
 });
 
 test("a visitor whose body isn't wanted yet is not given up for it", () => {

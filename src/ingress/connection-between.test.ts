@@ -94,6 +94,18 @@ test("a connection that rests behind a large read moves as one that is read", ()
   expect(visitor.did).toEqual(["pause", "resume", "move"]);
 });
 
+test("a request that waited for its shard is read on", () => {
+  let isThere = false;
+  const exchange = new HeardExchange();
+  const visitor = fakeVisitor((connection) => (isThere ? connection.begin(exchange) : connection.postpone(500)));
+  visitor.send(requestText("POST /", "Content-Length: 4"));
+  isThere = true;
+  visitor.connection.retry();
+  expect(visitor.did).toEqual(["pause", "resume"]);
+  visitor.send("body");
+  expect(exchange.body).toBe("body");
+});
+
 test("a half-close from before a 101 is told once the connection is raw", () => {
   const { visitor, exchanges } = exchanging();
   visitor.send(requestText("GET /ws"));

@@ -66,7 +66,7 @@ describe("framing", () => {
     expect(writer.isComplete(head)).toBe(true);
     writer.begin(head, true, Buffer.alloc(0), 0);
     expect([data("x"), writer.end(null)]).toEqual([false, true]);
-    expect(take()).toEndWith(`\r\n${left}\r\n`);
+    expect(take()).toBe(`${text.split("\r\n", 1)[0]}\r\n${left}\r\n`);
   });
 
   test("an answer that begins before its request has ended says that the connection closes", () => {
@@ -100,6 +100,19 @@ describe("heads", () => {
     writer.begin(headOf(`${line}\r\nContent-Length: 0`), true, Buffer.alloc(0), 0);
     expect(take()).toStartWith(sent);
   });
+});
+
+test("Trailer stays where trailers can follow", () => {
+  for (const [framing, stays] of [
+    ["Transfer-Encoding: chunked", true],
+    ["Content-Length: 0", false],
+  ] as const) {
+    const head = headOf(`HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\n${framing}`);
+    dropReserved(head);
+    const { writer, take } = answering();
+    writer.begin(head, true, Buffer.alloc(0), 0);
+    expect(take().includes("Trailer: X-Sum")).toBe(stays);
+  }
 });
 
 describe("security", () => {
