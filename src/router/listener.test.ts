@@ -1,0 +1,73 @@
+// The public port's limits: who is counted, and who is turned away before anything of it is read.
+
+import { afterEach, describe, expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+import { eventually } from "../../test/helpers/eventually.ts";
+import { freePorts } from "../../test/helpers/free-ports.ts";
+import { testTls } from "../../test/helpers/test-tls.ts";
+import { ConnectionCounts, createCountsMemory } from "../handover/counts.ts";
+import { createCidrList } from "../lib/cidr.ts";
+import { nobody } from "../ingress/handlers.ts";
+import type { SocketOwner } from "../ingress/visitor-socket.ts";
+import { listenPublic, type ListenerOptions } from "./listener.ts";
+
+const ends: (() => unknown)[] = [];
+afterEach(() => ends.splice(0).forEach((end) => end()));
+
+async function listening(limits: Partial<ListenerOptions> & { underWay?: number }) {
+  const counts = new ConnectionCounts(createCountsMemory(0), 0);
+  const [port = 0] = await freePorts(1);
+  let accepted = 0;
+  const accept = (socket: { data: SocketOwner }): void => {
+    socket.data = nobody;
+    accepted++;
+  };
+  const listener = listenPublic({
+    ...{ hostname: "127.0.0.1", port, fd: null, tls: null, pump: false, trusted: createCidrList([]), counts },
+    ...{ maxConnections: 100, maxConnectionsPerAddress: 100 },
+    ledger: { inFlight: () => limits.underWay ?? 0 } as ListenerOptions["ledger"],
+    connections: { accept } as unknown as ListenerOptions["connections"],
+    ...limits,
+  });
+  ends.push(listener.stop);
+  /** What becomes of a connection that says nothing. */
+  const visit = (): { socket: Socket; heard: () => string; isClosed: () => boolean } => {
+    const socket = connect(port, "127.0.0.1");
+    ends.push(() => socket.destroy());
+    let heard = "";
+    let isClosed = false;
+    socket.on("data", (data) => (heard += data.toString()));
+    socket.on("error", () => {});
+    socket.on("close", () => (isClosed = true));
+    return { socket, heard: () => heard, isClosed: () => isClosed };
+  };
+  return { counts, visit, accepted: () => accepted };
+}
+
+describe("security", () => {
+  test.each<[string, Parameters<typeof listening>[0], boolean]>([
+    ["as many as may be stand", { maxConnections: 1 }, false],
+    ["with those that are between two threads there are", { maxConnections: 2, underWay: 1 }, false],
+    ["there is one place more", { maxConnections: 3, underWay: 1 }, true],
+    ["its address has all of its places", { maxConnectionsPerAddress: 1 }, false],
+    ["its address is a trusted proxy's", { maxConnectionsPerAddress: 1, trusted: createCidrList(["127.0.0.1"]) }, true],
+  ])("a connection when %s", async (_, limits, isTaken) => {
+    const { counts, visit, accepted } = await listening(limits);
+    counts.opened("127.0.0.1");
+    const visitor = visit();
+    if (isTaken) return eventually(() => accepted() === 1, "it is taken");
+    await eventually(visitor.isClosed, "it is turned away");
+    expect([visitor.heard().slice(0, 13), accepted()]).toEqual(["HTTP/1.1 503 ", 0]);
+  });
+
+  test("a connection whose handshake is still to come has a place, until it goes", async () => {
+    const { counts, visit, accepted } = await listening({ tls: testTls, maxConnections: 1 });
+    const silent = visit();
+    await eventually(() => counts.total() === 1, "it is counted");
+    const second = visit();
+    await eventually(second.isClosed, "another finds no place");
+    silent.socket.destroy();
+    await eventually(() => counts.total() === 0, "its place is free");
+    expect([accepted(), second.heard()]).toEqual([0, ""]);
+  });
+});
