@@ -1,5 +1,7 @@
 // What operator commands (`digit-link admin …`, `whitelist …`, `backup` and their like) call: one short-lived view of the server's database.
 
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { createPasswords } from "./auth/passwords.ts";
 import { loadConfig } from "./config/load.ts";
 import { createDatabase } from "./db/database.ts";
@@ -44,7 +46,13 @@ export async function openOperator(env: Readonly<Record<string, string | undefin
   }
 
   /** For what makes sense before the server's first start. */
-  const openOrCreate = (): Promise<OperatorDeps> => (opened ??= open());
+  const openOrCreate = (): Promise<OperatorDeps> => {
+    if (config.databaseUrl === null && !existsSync(config.dbPath))
+      log.warn(
+        `there was no database ${resolve(config.dbPath)}: a new one is made. A server that has one is reached with its settings (DB_PATH) and from its folder.`,
+      );
+    return (opened ??= open());
+  };
   const openExisting = (): Promise<OperatorDeps> => {
     if (config.databaseUrl === null) requireDatabase(config.dbPath);
     return openOrCreate();

@@ -34,6 +34,8 @@ describe("the operator's commands", () => {
     expect(created).toMatchObject({ exitCode: 0 });
     expect(parseToken(created.out.trim())).toBe("dlt");
     expect(created.problems).toContain("Administrator alice is created");
+    // Who stands in the wrong folder shall not wonder why the server knows nothing of it.
+    expect(created.problems).toContain(`there was no database ${path}: a new one is made`);
 
     const heard: Change[] = [];
     const server = await createDatabase({
@@ -51,7 +53,8 @@ describe("the operator's commands", () => {
     const admins = await digitLink(["admin", "list", "--json"]);
     expect(JSON.parse(admins.out)).toEqual({ name: "alice", active: true, hasPassword: true, totp: false });
     expect((await digitLink(["admin", "reset-totp", "alice"])).exitCode).toBe(0);
-    expect(parseToken((await digitLink(["account", "create", "bob"])).out.trim())).toBe("dlt");
+    const bob = await digitLink(["account", "create", "bob"]);
+    expect([parseToken(bob.out.trim()), bob.problems.includes("new one")]).toEqual(["dlt", false]);
     const renewed = await digitLink(["account", "token", "bob"]);
     expect([renewed.exitCode, parseToken(renewed.out.trim())]).toEqual([0, "dlt"]);
     expect(renewed.problems).toContain("the old one is void");
