@@ -88,6 +88,16 @@ test("an entry shows the request line, both heads' fields and where the time wen
   });
 });
 
+test("what was never answered waited for the local service, and not for the server", () => {
+  const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), 1, request("/hangs"));
+  Object.assign(entry, { openedAt: 103, endedAt: 120, status: 504 });
+  expect(entry.toRequest(true)).toMatchObject({ totalMs: 20, policyMs: 1, queueMs: 2, tunnelMs: 0, localMs: 17 });
+  // Nor did who never came to an agent wait for any service.
+  const away = begin(new CaptureRing(1, new CaptureBudget(1e6)), 1, request("/away"));
+  Object.assign(away, { endedAt: 120, status: 503 });
+  expect(away.toRequest(true)).toMatchObject({ totalMs: 20, policyMs: 1, queueMs: 19, tunnelMs: 0, localMs: 0 });
+});
+
 describe("security", () => {
   const shown = (...lines: string[]) => {
     const entry = begin(new CaptureRing(1, new CaptureBudget(1e6)), 1, request("/p?code=c0de", ...lines));

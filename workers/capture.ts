@@ -124,7 +124,9 @@ export class CaptureEntry {
     const { meta } = this;
     const end = this.endedAt || performance.now();
     const opened = this.openedAt || end;
-    const headAt = this.headAt || opened;
+    const headAt = this.headAt || end;
+    // Without an answer nobody knows how long the tunnel took; it is the local service that is waited for.
+    const localMs = this.headAt === 0 ? headAt - opened : this.localMs;
     const request = this.requestHead();
     const response = this.ring.load(this.responseAt, this.responseBytes);
     const line = this.line(logQuery);
@@ -139,8 +141,8 @@ export class CaptureEntry {
       ...{ startedAtMs, running, status, bytesIn, bytesOut, totalMs },
       policyMs: round(meta.judgedAt - meta.startedAt),
       queueMs: round(opened - meta.judgedAt),
-      tunnelMs: round(Math.max(0, headAt - opened - this.localMs)),
-      localMs: round(this.localMs),
+      tunnelMs: round(Math.max(0, headAt - opened - localMs)),
+      localMs: round(localMs),
       error: this.error,
     };
   }

@@ -214,6 +214,25 @@ async function walk(tab: Tab, dialogs: Dialog[], passes: (name: string) => Promi
 }
 
 describe("dialogs", () => {
+  test("a request's times fill their bar, however short they were", async () => {
+    await using tab = await browser.open();
+    const { page } = tab;
+    await stage.enter(tab.context, olga);
+    await page.route("**/org/requests?*", async (route) => {
+      const answer = await route.fetch();
+      const page = (await answer.json()) as { requests: object[] };
+      const times = { totalMs: 0.4, policyMs: 0.1, queueMs: 0.1, tunnelMs: 0.1, localMs: 0.1 };
+      await route.fulfill({ json: { ...page, requests: page.requests.map((one) => ({ ...one, ...times })) } });
+    });
+    await page.goto(`${stage.origin}/dashboard/requests`);
+    await details("/seen")(page);
+    const bar = page.locator(".split");
+    await bar.waitFor();
+    const end = (part: string) =>
+      page.evaluate(`document.querySelector("${part}").getBoundingClientRect().right`) as Promise<number>;
+    expect(await end(".split > :last-child")).toBeCloseTo(await end(".split"), 0);
+  });
+
   test("a refusal speaks of its field as the form does", async () => {
     await using tab = await browser.open();
     const { page } = tab;

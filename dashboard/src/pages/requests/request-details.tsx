@@ -119,7 +119,11 @@ function Timing(props: { request: CapturedRequest }): JSX.Element {
         <For each={parts()}>
           {(one) => (
             <Show when={one.ms > 0}>
-              <span data-part={one.part} ref={(element) => element.style.setProperty("flex-grow", String(one.ms))} />
+              {/* In microseconds: parts that are less than 1 together would leave some of the bar empty. */}
+              <span
+                data-part={one.part}
+                ref={(element) => element.style.setProperty("flex-grow", String(one.ms * 1_000))}
+              />
             </Show>
           )}
         </For>
