@@ -1,7 +1,12 @@
 // Tests of the fetch that stays outside: which addresses it dials, what it refuses, how much it reads.
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { createIdentity } from "../../src/api/identity.ts";
 import { createOutboundFetch, OutboundRefused, type OutboundOptions } from "../../src/auth/outbound.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { AppError } from "../../src/lib/errors.ts";
+import { createTestApi } from "../helpers/api.ts";
+import { openTestSqlite } from "../helpers/databases.ts";
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {
@@ -131,6 +136,22 @@ describe("security", () => {
       // Not when the server, which has a limit of its own, ends it.
       expect(performance.now() - startedAt).toBeLessThan(3_000);
     }
+  });
+
+  test.each([
+    ["https", "validation", "inside a private or reserved network"],
+    ["http", "could not be reached", "could not be reached"],
+  ])("a server of %s: plain http is %s, https on loopback %s", async (scheme, plain, loopback) => {
+    await using database = await openTestSqlite();
+    const config = loadConfig({ file: null, env: { SCHEME: scheme, DOMAIN: "tunnel.test" } });
+    const { policies } = createIdentity(config, createTestApi(database).deps, () => {});
+    const outcome = (url: string) =>
+      policies.testProvider(url).then(
+        ({ problem }) => problem,
+        (error: AppError) => error.code,
+      );
+    expect(await outcome("http://127.0.0.1:1")).toContain(plain);
+    expect(await outcome("https://127.0.0.1:1")).toContain(loopback);
   });
 });
 

@@ -165,6 +165,8 @@ describeEngines("applications", (open) => {
         stats: { totalConnections: 0, bytesSent: 0, bytesReceived: 0, requestCount: 0 },
       });
       expect(await lastChange()).toMatchObject({ kind: "application", ref_id: application.id, org_id: orgId });
+      const theirs = await as(otherBoss)("POST", "/org/applications", { subdomain: "theirs", name: "x" });
+      const { id } = theirs.body["application"] as Shown;
       for (const [subdomain, status] of [
         ["MYSHOP", 409],
         ["-edge", 422],
@@ -174,12 +176,16 @@ describeEngines("applications", (open) => {
         ["xn--pple-43d", 422],
         ["a".repeat(64), 422],
       ] as const) {
-        const answer = await as(otherBoss)("POST", "/org/applications", { subdomain, name: "x" });
-        expect({ subdomain, status: answer.status, field: errorOf(answer).field }).toEqual({
-          subdomain,
-          status,
-          field: "subdomain",
-        });
+        for (const [method, path] of [
+          ["POST", "/org/applications"],
+          ["PUT", `/org/applications/${id}`],
+        ] as const) {
+          const answer = await as(otherBoss)(method, path, { subdomain, name: "x" });
+          expect({ method, subdomain, status: answer.status, field: errorOf(answer).field }).toEqual({
+            ...{ method, subdomain, status },
+            field: "subdomain",
+          });
+        }
       }
     });
   });

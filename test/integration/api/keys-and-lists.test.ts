@@ -54,6 +54,12 @@ describeEngines("keys and lists", (open) => {
       expect((await asBoss("DELETE", `/org/api-keys/${key.id}`)).status).toBe(200);
       expect(api.closed).toEqual([{ keyId: key.id, reason: "credential_revoked" }]);
       expect((await asBoss("DELETE", `/org/api-keys/${key.id}`)).status).toBe(404);
+      // By which every server of the database hears of it.
+      const changes = database.db.kysely.selectFrom("changes").select(["kind", "action"]).where("ref_id", "=", key.id);
+      expect((await changes.orderBy("id").execute()).map(({ kind, action }) => `${kind} ${action}`)).toEqual([
+        "api_key created",
+        "api_key deleted",
+      ]);
       const plain = await asBoss("POST", "/org/api-keys", { description: "" });
       expect(plain.body["key"]).toMatchObject({ scope: "tunnel", appId: null, expiresAt: null });
     });

@@ -125,6 +125,27 @@ describeEngines("sealed values", (open) => {
     expect(await resealValues({ db: database.db, sealer })).toEqual({ moved: 1_001, unreadable: 0 });
   });
 
+  test("a value that changes meanwhile keeps the change", async () => {
+    const { kysely } = database.db;
+    const sealer = createSealer([newKey, testEncryptionKey]);
+    const row = sealedRow.signIn("raced");
+    const [old, fresh] = [api.deps.sealer, sealer].map((one) => one.seal("oauth-state", row, "verifier"));
+    const state = { state_hash: "raced", browser_hash: "b", provider: "oidc", nonce: null, account_id: null };
+    await kysely
+      .insertInto("oauth_states")
+      .values({ ...state, return_path: "/", verifier: old!, created_at: 1, expires_at: 2 })
+      .execute();
+    const raced = kysely.updateTable("oauth_states").set({ verifier: fresh! }).where("verifier", "=", old!);
+    let left = sealedColumns.findIndex(({ table }) => table === "oauth_states");
+    const transaction: TestDatabase["db"]["transaction"] = async (work) => {
+      if (left-- === 0) await raced.execute();
+      return await database.db.transaction(work);
+    };
+    expect(await resealValues({ db: { ...database.db, transaction }, sealer })).toMatchObject({ moved: 0 });
+    const found = kysely.deleteFrom("oauth_states").where("state_hash", "=", "raced").returning("verifier");
+    expect(await found.execute()).toEqual([{ verifier: fresh! }]);
+  });
+
   test("values whose key is gone are counted on the log, and nothing else stops", async () => {
     const newest = "the newest encryption key, of 32 bytes as well";
     const { deps, logs } = createTestApi(database, { encryptionKeys: [newest] });
