@@ -193,7 +193,7 @@ test("a service that was down for want of an answer, and stopped, is up when it 
   await using agent = await serve("resumed", service.port);
   process.kill(service.pid, "SIGSTOP");
   expect((await visit(server.port, "resumed", "/")).status).toBe(504);
-  await isMute("resumed");
+  expect(await seen("resumed", true)).toMatchObject({ state: "down" });
   process.kill(service.pid, "SIGCONT");
   await isUp(agent, "resumed");
 });
