@@ -1,0 +1,102 @@
+// An exchange at the local service, frame by frame and without sockets: what is left when either side is done before the other.
+
+import { describe, expect, test } from "bun:test";
+import { FakeSession } from "../../test/helpers/fake-session.ts";
+import type { ClientHandler } from "../../src/http1/client-connection.ts";
+import { Head } from "../../src/http1/head.ts";
+import { FIN, RAW, sessionWindowBytes, UPGRADE } from "../../src/protocol/frames.ts";
+import { type ExchangeHost, LocalExchange } from "./local-exchange.ts";
+import type { AgentSession } from "./session.ts";
+
+const window = 256 * 1024;
+
+/** An exchange of a stream with `flags`, and what is done to its connection. */
+function setUp(flags: number, responseWindow = window) {
+  const did: string[] = [];
+  const note = (what: string) => () => void did.push(what);
+  const client = {
+    ...{ reused: false, answered: true, backlogBytes: 0 },
+    write: (bytes: Uint8Array, start: number, end: number) =>
+      void did.push(`write ${Buffer.from(bytes.slice(start, end)).toString("latin1")}`),
+    ...{ requestEnd: note("end"), startRaw: note("raw"), shutdown: note("shutdown"), destroy: note("destroy") },
+    ...{ pauseReading: note("pause"), resumeReading: note("resume") },
+  };
+  let handler: ClientHandler | null = null;
+  const begin = (its: ClientHandler) => ((handler = its), client);
+  const local = { pool: { begin }, heard: 0, answered() {}, explain: (...all: string[]) => all[2] };
+  const removed: number[] = [];
+  const session = Object.assign(new FakeSession(), { remove: (id: number) => void removed.push(id) });
+  const bytes = Buffer.from("head");
+  const exchange = new LocalExchange(
+    { local, wantsReports: false, report() {} } as unknown as ExchangeHost,
+    session as unknown as AgentSession,
+    1,
+    { flags, bytes, start: 0, end: bytes.length, responseWindow, requestWindow: window },
+  );
+  session.streams.set(1, exchange);
+  did.length = 0;
+  const answer = (text: string): void => {
+    const head = new Head();
+    const answered = Buffer.from(`HTTP/1.1 ${text}\r\n\r\n`);
+    head.parseResponse(answered, 0, answered.length);
+    handler!.head(head);
+  };
+  const bodyOf = (text: string): void => handler!.bodyData(Buffer.from(text), 0, text.length);
+  return { exchange, session, did, removed, answer, bodyOf, handler: () => handler! };
+}
+
+describe("an answer that is complete before its request", () => {
+  test("leaves the connection alone, and lets the visitor send the rest", () => {
+    const { exchange, session, did, removed, answer, bodyOf, handler } = setUp(0, 3);
+    answer("200 OK\r\nContent-Length: 6");
+    bodyOf("answer");
+    handler().bodyEnd(null);
+    handler().finished();
+    expect([session.take().data, removed]).toEqual(["ans", []]);
+    did.length = 0;
+    for (let sent = 0; sent < 4 * window; sent += window / 4) exchange.onData(Buffer.alloc(window / 4), 0, window / 4);
+    expect(session.take().granted).toBeGreaterThanOrEqual(4 * window);
+    exchange.onEnd(null);
+    exchange.onWindow(100);
+    expect([session.take(), removed, did]).toMatchObject([{ data: "wer", ends: 1 }, [1], []]);
+  });
+
+  test("grants at once what the connection had not taken", () => {
+    const { exchange, session, answer, bodyOf, handler } = setUp(0, 3);
+    Object.assign(exchange["client"], { backlogBytes: window });
+    exchange.onData(Buffer.alloc(window), 0, window);
+    answer("200 OK\r\nContent-Length: 6");
+    bodyOf("answer");
+    expect(session.take().granted).toBe(0);
+    handler().finished();
+    expect(session.take().granted).toBeGreaterThanOrEqual(window);
+  });
+});
+
+test("a raw connection that ends first is over when the last of it has left", () => {
+  const { exchange, session, removed, bodyOf, handler } = setUp(RAW, 3);
+  bodyOf("answer");
+  exchange.onEnd(null);
+  handler().bodyEnd(null);
+  expect([session.take().data, removed]).toEqual(["ans", []]);
+  exchange.onWindow(3);
+  expect([session.take(), removed]).toMatchObject([{ data: "wer", ends: 1 }, [1]]);
+});
+
+describe("security", () => {
+  test.each([
+    ["nobody asked for", FIN, "Connection: Upgrade\r\nUpgrade: websocket"],
+    ["is for something else", FIN | UPGRADE, "Connection: Upgrade\r\nUpgrade: h2c"],
+  ])("a 101 that %s breaks the stream", (_, flags, lines) => {
+    const { did, removed, answer } = setUp(flags);
+    answer(`101 Switching Protocols\r\n${lines}`);
+    expect([did, removed]).toEqual([["destroy"], [1]]);
+  });
+
+  test("what streams were granted comes back with their ends", () => {
+    const { exchange, session } = setUp(0);
+    exchange.onData(Buffer.alloc(window), 0, window);
+    exchange.onReset(1, "the visitor left");
+    expect(session.budget.take(sessionWindowBytes - window, 0)).toBe(sessionWindowBytes - window);
+  });
+});
