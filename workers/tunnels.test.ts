@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import type { NameEntry, Ticket } from "../src/link/messages.ts";
 import { CaptureBudget } from "./capture.ts";
 import type { HttpStream } from "./http-stream.ts";
+import type { Session } from "./session.ts";
 import type { TunnelHost } from "./tunnel.ts";
 import { Tunnels } from "./tunnels.ts";
 
@@ -31,6 +32,12 @@ const meta = {
   ...{ repeatable: true, startedAt: 0, judgedAt: 0 },
 };
 
+const ticketOf = (ticket: string, agentAllow: string[] = ["192.0.2.0/24"]) =>
+  ({
+    ...{ ticket, tunnelId: "tun_1", name: "a", agentId: "agt", generation: 1, maxSessions: 2, agentAllow },
+    expiresAtMs: Date.now() + 60_000,
+  }) as Ticket;
+
 test("an expected tunnel gives its memory for captured heads back when nobody waits any more", () => {
   const { tunnels, expected } = setUp(40 * 1024);
   for (let round = 0; round < 3; round++) {
@@ -49,6 +56,17 @@ test("whoever waits for an agent is told at once when the server leaves", () => 
   expect(tunnel.open(stream, Buffer.from("head"), 4)).toBe(true);
   tunnel.goAway({ reason: "drain", deadlineMs: 1_000, retryable: true });
   expect(failed).toEqual(["tunnel_offline"]);
+});
+
+test("whoever waits for an agent is told at once when the name is given up, and nothing of the tunnel stays", () => {
+  const { tunnels } = setUp(0);
+  tunnels.addTicket(ticketOf("one"));
+  const failed: string[] = [];
+  const stream = { orgId: null, session: null, fail: (code: string) => failed.push(code) } as unknown as HttpStream;
+  expect(tunnels.tunnel("a")!.open(stream, Buffer.from("head"), 4)).toBe(true);
+  tunnels.setNames(false, [], ["a"]);
+  expect(failed).toEqual(["tunnel_offline"]);
+  expect([tunnels.tunnel("a"), tunnels.byTunnelId("tun_1"), tunnels["allow"].size]).toEqual([undefined, undefined, 0]);
 });
 
 test("what a tunnel carried since the last report is reported once, although its name was given up meanwhile", () => {
@@ -87,6 +105,27 @@ describe("security", () => {
     tunnels.disconnect("tun_1", "agt", "credential_revoked");
     expect(tunnels.takeTicket("revoked", "192.0.2.1")).toBeNull();
     expect(tunnels.takeTicket("another's", "192.0.2.1")).toMatchObject({ refusal: null });
+  });
+
+  test("tickets that nobody takes, and lists of ranges, are kept within bounds", () => {
+    const { tunnels } = setUp(0);
+    for (let i = 0; i <= 20_000; i++) tunnels.addTicket(ticketOf(`${i}`));
+    expect(tunnels.takeTicket("0", "192.0.2.1")).toBeNull();
+    expect(tunnels.takeTicket("1", "192.0.2.1")).toMatchObject({ refusal: null });
+    for (let i = 0; i < 1_100; i++) tunnels.setAllow("tun_1", [`10.${i >> 8}.${i & 255}.0/24`]);
+    expect(tunnels["lists"].size).toBeLessThanOrEqual(1_000);
+  });
+
+  test("a session beyond those agreed takes the place of the oldest", () => {
+    const { tunnels } = setUp(0);
+    tunnels.addTicket(ticketOf("one"));
+    const closed: number[] = [];
+    for (const id of [1, 2])
+      tunnels.tunnel("a")!.sessions.push({
+        ...{ options: { agentId: "agt", generation: 1 }, close: () => closed.push(id) },
+      } as unknown as Session);
+    expect(tunnels.takeTicket("one", "192.0.2.1")).toMatchObject({ refusal: null });
+    expect(closed).toEqual([1]);
   });
 
   test("tunnels with the same ranges share one list, and ranges that change are those of one tunnel", () => {

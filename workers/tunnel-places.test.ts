@@ -1,0 +1,45 @@
+// What a tunnel's streams take of their organization, whom it asks about its service, and who counts as its visitor.
+
+import { expect, test } from "bun:test";
+import { CaptureBudget } from "./capture.ts";
+import { HttpStream } from "./http-stream.ts";
+import type { Session } from "./session.ts";
+import { Tunnel, type TunnelHost } from "./tunnel.ts";
+
+function setUp(holdMax: number) {
+  let organization = 0;
+  const settings = { holdMs: 1_000, holdMax, captureRequests: 1, checkIntervalMs: 5_000, requestTimeoutMs: 1_000 };
+  const host = {
+    ...{ settings: { ...settings, maxConnectionsPerTunnel: 10 }, captureBudget: new CaptureBudget(0), draining: false },
+    streamCounted: (_orgId: string | null, change: number) => void (organization += change),
+    ...{ sessionOpened() {}, sessionClosed() {}, localChanged() {}, streamEnded() {} },
+  };
+  const tunnel = new Tunnel(host as TunnelHost, { tunnelId: "t", name: "app" });
+  const stream: HttpStream = Object.create(HttpStream.prototype, {
+    options: { value: { capture: { meta: { orgId: "org" } } } },
+    session: { value: null },
+  });
+  return { tunnel, stream, open: () => tunnel.open(stream, Buffer.from("head"), 4), organization: () => organization };
+}
+
+test("a stream that finds no place, and none to wait, has taken nothing", () => {
+  const { tunnel, open, organization } = setUp(0);
+  expect([open(), tunnel.streams, organization()]).toEqual([false, 0, 0]);
+});
+
+test("visitors that wait are visitors: a policy that changes is theirs, too", () => {
+  const { tunnel, stream, open, organization } = setUp(1);
+  expect([open(), organization()]).toEqual([true, 1]);
+  expect(tunnel.visitors()).toEqual([stream]);
+});
+
+test("an agent that leaves isn't asked about the service", () => {
+  const { tunnel } = setUp(0);
+  const asked: string[] = [];
+  for (const agentId of ["leaving", "staying"]) {
+    const session = { options: { agentId }, leaving: agentId === "leaving", check: () => void asked.push(agentId) };
+    tunnel.sessions.push(session as unknown as Session);
+  }
+  expect(tunnel.health.check()).toBe(true);
+  expect(asked).toEqual(["staying"]);
+});
