@@ -1,6 +1,6 @@
 // A session's frames and its table of streams, without a socket: heads in pieces, ends that cross, what is given back.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import {
   closeCode,
   DATA,
@@ -15,6 +15,7 @@ import {
   RESET,
   sessionWindowBytes,
   smallWindowBytes,
+  WINDOW,
 } from "../src/protocol/frames.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
 import type { SessionSocket } from "../src/protocol/session-socket.ts";
@@ -155,6 +156,47 @@ describe("ends", () => {
     expect([busy.session.hasRoom, busy.closed]).toEqual([false, []]);
     busy.session.remove(stream);
     expect(busy.closed[0]).toBe(closeCode.goingAway);
+  });
+});
+
+describe("a request", () => {
+  test("that comes before there is a session stays with its visitor, but for what was read already", () => {
+    const { session } = setUp();
+    const stream = new Stream();
+    const did: string[] = [];
+    const visitor = { backlogBytes: 0, pauseReading: () => did.push("pause"), resumeReading: () => did.push("resume") };
+    Object.assign(stream, { visitor });
+    stream.sendRequest(Buffer.from("early"), 0, 5);
+    expect(did).toEqual(["pause"]);
+    session.open(stream, 0, Buffer.from("head"), 4);
+    stream.flushRequest();
+    expect([did, stream.hasQueued]).toEqual([["pause", "resume"], false]);
+  });
+
+  test("moves with each grant of its agent, however little of what waits that lets through, and with the socket", () => {
+    const { session, frame, open } = setUp();
+    const clock = spyOn(performance, "now");
+    try {
+      clock.mockReturnValue(1_000);
+      const stream = open();
+      stream.sendRequest(Buffer.alloc(300_000), 0, 300_000);
+      for (const [now, granted] of [
+        [2_000, "\0\0\0\x01"],
+        [3_000, "\0\x01\0\0"],
+      ] as const) {
+        clock.mockReturnValue(now);
+        frame(WINDOW, 0, 1, 4, granted);
+        expect(stream.movedAt).toBe(now);
+      }
+      expect(stream.hasQueued).toBe(false);
+      session.congested = true;
+      stream.sendRequest(Buffer.alloc(1), 0, 1);
+      clock.mockReturnValue(4_000);
+      session.drained();
+      expect([stream.hasQueued, stream.movedAt]).toEqual([false, 4_000]);
+    } finally {
+      clock.mockRestore();
+    }
   });
 });
 

@@ -65,7 +65,8 @@ describe("security", () => {
     const silent = visit();
     await eventually(() => counts.total() === 1, "it is counted");
     const second = visit();
-    await eventually(second.isClosed, "another finds no place");
+    // Half of what a handshake may take.
+    await eventually(second.isClosed, "another finds no place", 5_000);
     silent.socket.destroy();
     await eventually(() => counts.total() === 0, "its place is free");
     expect([accepted(), second.heard()]).toEqual([0, ""]);

@@ -1,0 +1,26 @@
+// The ports of TCP tunnels: closed with their lease, and open again with the next.
+
+import { expect, test } from "bun:test";
+import { connect } from "node:net";
+import { freePorts } from "../test/helpers/free-ports.ts";
+import { tcpName } from "../src/link/shard-of.ts";
+import { TcpPorts } from "./tcp-ports.ts";
+
+test("a port that was given up is closed, and opens for whoever leases it next", async () => {
+  const [port = 0] = await freePorts(1);
+  const name = tcpName(port);
+  const isOpen = (): Promise<boolean> => {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const socket = connect(port, "127.0.0.1", () => resolve(true));
+    socket.on("error", () => resolve(false)).on("close", () => socket.destroy());
+    return promise;
+  };
+  const nobody = { entry: () => undefined, tunnel: () => undefined, admit: () => null };
+  const ports = new TcpPorts({ tcpHost: "127.0.0.1", ...nobody });
+  for (let lease = 0; lease < 2; lease++) {
+    expect(ports.open(name)).toBeNull();
+    expect(await isOpen()).toBe(true);
+    ports.follow([], [name]);
+    expect(await isOpen()).toBe(false);
+  }
+});
