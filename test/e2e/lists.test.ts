@@ -87,6 +87,17 @@ describe("orders", () => {
     await tab.check();
   });
 
+  test("the next page is read from its beginning", async () => {
+    await using tab = await adminTab("accounts");
+    const { page } = tab;
+    await page.getByText("50 on this page").waitFor();
+    const first = (await links(page))[0];
+    await page.getByRole("button", { name: "Next page" }).click();
+    await eventually(async () => (await links(page))[0] !== first, "the next page stands there");
+    const { y = -1 } = (await page.locator("tbody tr").first().boundingBox()) ?? {};
+    expect(y).toBeWithin(0, 900);
+  });
+
   test("the audit log reads forwards, too", async () => {
     await using tab = await adminTab("audit");
     const { page } = tab;

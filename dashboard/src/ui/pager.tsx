@@ -12,9 +12,15 @@ export function Pager<T>(props: { query: List<T>; state: ListState | undefined; 
   const isPaged = () => props.state !== undefined && (next() !== null || props.state.cursor() !== "");
   /** A page with a Follow has a place for them in its toolbar. */
   const waiting = () => (props.query.follow === undefined ? props.query.waiting() : 0);
+  let foot!: HTMLDivElement;
+  /** Another page is read from its beginning; the buttons stand at the end of this one. */
+  const turn = (cursor: string | null) => {
+    props.state?.toPage(cursor);
+    foot.parentElement?.querySelector("thead")?.scrollIntoView({ block: "nearest" });
+  };
   return (
     <Show when={isPaged() || waiting() > 0}>
-      <div class="table-foot">
+      <div class="table-foot" ref={foot}>
         <span class="num">
           {props.count} on this page{isPaged() && next() === null ? ", the last one" : ""}
         </span>
@@ -28,12 +34,12 @@ export function Pager<T>(props: { query: List<T>; state: ListState | undefined; 
             <Button small onClick={() => history.back()}>
               Back
             </Button>
-            <Button small onClick={() => props.state?.toPage(null)}>
+            <Button small onClick={() => turn(null)}>
               First page
             </Button>
           </Show>
           <Show when={isPaged()}>
-            <Button small disabled={next() === null} onClick={() => props.state?.toPage(next())}>
+            <Button small disabled={next() === null} onClick={() => turn(next())}>
               Next page
             </Button>
           </Show>
