@@ -140,6 +140,29 @@ test("a socket that takes nothing of what is left is given up, however often it 
   }
 });
 
+test("one that takes what is left, however slowly, is not given up; one that refuses it is at once", () => {
+  jest.useFakeTimers();
+  try {
+    const { b, ends } = setUp();
+    b.room = 0;
+    ends.a.received(Buffer.from("left"));
+    ends.a.end();
+    ends.a.close();
+    for (let i = 0; i < 3; i++) {
+      jest.advanceTimersByTime(20_000);
+      b.room = 1;
+    }
+    jest.advanceTimersByTime(1_000);
+    expect([b.taken, b.log.join()]).toEqual(["lef", ""]);
+    b.room = -1;
+    ends.b.drain();
+    expect(b.log).toEqual(["terminate"]);
+    ends.b.close();
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 test("a visitor that takes nothing doesn't keep a pipe whose other side is gone, though nobody says so while that side is paused", () => {
   const [fd, other] = createPair()!;
   jest.useFakeTimers();

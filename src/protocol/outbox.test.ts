@@ -288,3 +288,12 @@ describe("properties", () => {
     );
   });
 });
+
+test("window updates beyond the room for them leave meanwhile", () => {
+  let windows = 0;
+  const note = { frame: () => void windows++ };
+  const outbox = new Outbox({ send: (bytes, start, end) => readFrames(Buffer.from(bytes.subarray(start, end)), note) });
+  for (let id = 1; id <= 3_000; id++) outbox.window(id, 1);
+  outbox.flush();
+  expect(windows).toBe(3_000);
+});

@@ -1,6 +1,6 @@
 // The socket under a session: two ends that talk, and what a peer that doesn't read may leave with us.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, jest, test } from "bun:test";
 import type { Socket } from "bun";
 import { connect } from "node:net";
 import { eventually } from "../../test/helpers/eventually.ts";
@@ -95,6 +95,43 @@ test("the client hears why the server closes", async () => {
 });
 
 describe("security", () => {
+  test("a peer that reads nothing is given up at 16 MiB, or two seconds behind our good-bye", () => {
+    const heard: string[] = [];
+    let terminated = 0;
+    const socket = { write: () => 0, pause() {}, resume() {}, shutdown() {}, terminate: () => void terminated++ };
+    const full = new SessionSocket(socket, "none", true);
+    full.start(listen(heard));
+    const mib = "x".repeat(1024 * 1024);
+    for (let i = 0; i < 15; i++) send(full, mib);
+    expect([terminated, heard]).toEqual([0, []]);
+    for (let i = 0; i < 2; i++) send(full, mib);
+    expect([terminated, heard]).toEqual([1, ["closed 1006 the other end doesn't read"]]);
+    jest.useFakeTimers();
+    try {
+      const left = new SessionSocket(socket, "none", true);
+      left.close(4003, "revoked");
+      jest.advanceTimersByTime(1_900);
+      expect(terminated).toBe(1);
+      jest.advanceTimersByTime(200);
+      expect(terminated).toBe(2);
+      left.closed();
+      full.closed();
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test("of what a peer sends in one piece nothing is heard behind a close of ours", () => {
+    const heard: string[] = [];
+    const socket = { write: (_: unknown, __: number, length: number) => length, ...{ pause() {}, resume() {} } };
+    const one = new SessionSocket({ ...socket, shutdown() {}, terminate() {} }, "zero", true);
+    one.start({ ...listen(heard), received: () => (heard.push("message"), one.close(4001, "wrong")) });
+    const frame = [0x82, 1, 0];
+    one.received(Buffer.from([...frame, ...frame]));
+    one.closed();
+    expect(heard).toEqual(["message", "closed 4001 wrong"]);
+  });
+
   test("WebSocket pings of an agent that doesn't read are not answered ahead", async () => {
     let session: SessionSocket | null = null;
     let received = 0;
