@@ -1,6 +1,7 @@
 // The door of sessions: an agent hears that its tunnel is ready when it is.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { fakeVisitor, requestText } from "../test/helpers/fake-visitor.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import type { ShardSettings, Ticket } from "../src/link/messages.ts";
 import { CaptureBudget } from "./capture.ts";
@@ -29,4 +30,35 @@ test("the agent is told only when its session is known: a TCP tunnel's port is o
   const ticket = { tunnelId: "t", agentId: "a", generation: 1, url: "tcp://localhost:1" } as Ticket;
   door["admit"](connection as unknown as VisitorConnection, "accept", ticket, tunnel, "127.0.0.1");
   expect(order).toEqual(["101", "the port opens", "REGISTERED"]);
+});
+
+describe("security", () => {
+  const lines = [
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: other, digit-link.v1",
+  ];
+
+  test.each([
+    ["GET /", lines, "judged by its ticket"],
+    ["POST /", lines, "bad_request"],
+    ["GET /", lines.toSpliced(3, 1), "bad_request"],
+    ["GET /", [...lines, lines[3]!], "bad_request"],
+    ["GET /", [...lines, "Origin: http://tunnel.test"], "forbidden"],
+    ["GET /", lines.with(2, "Sec-WebSocket-Version: 8"), "version_unsupported"],
+    ["GET /", lines.with(4, "Sec-WebSocket-Protocol: digit-link.v11"), "version_unsupported"],
+  ])("%s with %j is %s", (start, sent, verdict) => {
+    const verdicts: string[] = [];
+    const door = new SessionDoor({
+      tunnels: { takeTicket: () => (verdicts.push("judged by its ticket"), null) },
+      refused: (rule: string) => void verdicts.push(rule),
+    } as unknown as SessionDoorOptions);
+    const visitor = fakeVisitor((connection, head) => {
+      if (!door.open(connection, head, "192.0.2.1")) connection.answer("bad_ticket");
+    });
+    visitor.send(requestText(start, "Host: app.tunnel.test", ...sent));
+    expect(verdicts).toEqual([verdict]);
+  });
 });
