@@ -119,6 +119,13 @@ describe("first boot", () => {
     expect(await page.getByLabel("One-time code").getAttribute("aria-invalid")).toBe("true");
     await tab.check();
     await tab.shot("setup-wrong-code");
+    // Then somebody finds the URL in the log, and opens it in the same tab: only its fragment is another one.
+    await page.goto(setupUrl.href);
+    const code = page.getByLabel("One-time code");
+    await eventually(
+      async () => (await code.inputValue()) === setupUrl.hash.replace("#code=", ""),
+      "the code is taken",
+    );
   });
 
   test("from the URL in the log to a tunnel that answers", async () => {

@@ -1,7 +1,7 @@
 // The set-up wizard of a fresh server: one-time code and credentials, TOTP, recovery codes, first allowed address.
 
-import { useNavigate } from "@solidjs/router";
-import { createResource, createSignal, For, Match, onMount, Show, Switch, type JSX } from "solid-js";
+import { useLocation, useNavigate } from "@solidjs/router";
+import { createEffect, createResource, createSignal, For, Match, on, onMount, Show, Switch, type JSX } from "solid-js";
 import { ApiError } from "../../api/client.ts";
 import { setupComplete, setupInit, setupStatus, setupTotp } from "../../api/login.ts";
 import { loadMe } from "../../api/session.ts";
@@ -25,8 +25,9 @@ const steps: { id: Step; label: string }[] = [
 
 export default function Setup(): JSX.Element {
   const navigate = useNavigate();
+  const location = useLocation();
   // The URL in the log has the code in its fragment, which no server and no other log sees.
-  const givenCode = new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
+  const givenCode = () => new URLSearchParams(location.hash.slice(1)).get("code") ?? "";
   const [status, { refetch }] = createResource(() =>
     setupStatus().then(
       (value) => ({ value, error: null }),
@@ -54,7 +55,7 @@ export default function Setup(): JSX.Element {
 
   const credentials = createForm({
     codes: { bad_code: "code" },
-    initial: { code: givenCode, username: "admin", password: "", repeated: "" },
+    initial: { code: givenCode(), username: "admin", password: "", repeated: "" },
     check: (values) => ({
       ...(values.code.trim() === "" ? { code: "Enter the code from the server's log." } : {}),
       ...(values.username.trim() === "" ? { username: "Choose a username." } : {}),
@@ -66,6 +67,8 @@ export default function Setup(): JSX.Element {
       setStep("totp");
     },
   });
+  // Opened where the wizard is on screen already, it changes nothing but the fragment.
+  createEffect(on(givenCode, (code) => code !== "" && credentials.set("code", code), { defer: true }));
   const finish = createForm({
     initial: { allowCurrentAddress: true },
     submit: async ({ allowCurrentAddress }) => {
