@@ -11,22 +11,23 @@ import type { AgentSession } from "./session.ts";
 const window = 256 * 1024;
 
 /** An exchange of a stream with `flags`, and what is done to its connection. */
-function setUp(flags: number, responseWindow = window) {
+function setUp(flags: number, responseWindow = window, reused = false) {
   const did: string[] = [];
   const note = (what: string) => () => void did.push(what);
   const client = {
-    ...{ reused: false, answered: true, backlogBytes: 0 },
+    ...{ reused, answered: !reused, backlogBytes: 0 },
     write: (bytes: Uint8Array, start: number, end: number) =>
       void did.push(`write ${Buffer.from(bytes.slice(start, end)).toString("latin1")}`),
     ...{ requestEnd: note("end"), startRaw: note("raw"), shutdown: note("shutdown"), destroy: note("destroy") },
     ...{ pauseReading: note("pause"), resumeReading: note("resume") },
   };
   let handler: ClientHandler | null = null;
-  const begin = (its: ClientHandler) => ((handler = its), client);
-  const local = { pool: { begin }, heard: 0, answered() {}, explain: (...all: string[]) => all[2] };
+  let begun = 0;
+  const begin = (its: ClientHandler) => (begun++, (handler = its), client);
+  const local = { pool: { begin }, heard: 0, answered() {}, mute() {}, explain: (...all: string[]) => all[2] };
   const removed: number[] = [];
   const session = Object.assign(new FakeSession(), { remove: (id: number) => void removed.push(id) });
-  const bytes = Buffer.from("head");
+  const bytes = Buffer.from("GET / HTTP/1.1\r\n\r\n");
   const exchange = new LocalExchange(
     { local, wantsReports: false, report() {} } as unknown as ExchangeHost,
     session as unknown as AgentSession,
@@ -42,7 +43,7 @@ function setUp(flags: number, responseWindow = window) {
     handler!.head(head);
   };
   const bodyOf = (text: string): void => handler!.bodyData(Buffer.from(text), 0, text.length);
-  return { exchange, session, did, removed, answer, bodyOf, handler: () => handler! };
+  return { exchange, session, did, removed, answer, bodyOf, handler: () => handler!, begun: () => begun };
 }
 
 describe("an answer that is complete before its request", () => {
@@ -71,6 +72,18 @@ describe("an answer that is complete before its request", () => {
     handler().finished();
     expect(session.take().granted).toBeGreaterThanOrEqual(window);
   });
+});
+
+test.each([
+  ["with a body is never sent twice", 0, 1],
+  ["without one is, once", FIN, 2],
+])("a request %s, when an idle connection turns out to be closed", (_, flags, times) => {
+  const { removed, handler, begun } = setUp(flags, window, true);
+  for (let i = 0; i < times; i++) {
+    expect(removed).toEqual([]);
+    handler().failed("broken", "");
+  }
+  expect([removed, begun()]).toEqual([[1], times]);
 });
 
 test("a raw connection that ends first is over when the last of it has left", () => {

@@ -1,0 +1,58 @@
+// Visitors whose credential main is asked about: their body waits with them, and who has left meanwhile is let in no more.
+
+import { expect, test } from "bun:test";
+import { fakeVisitor, requestText } from "../test/helpers/fake-visitor.ts";
+import { allow, basicAuth, protectedPolicy, setUp as policySetUp } from "../test/helpers/policy-judge.ts";
+import { createCidrList } from "../src/lib/cidr.ts";
+import type { Answer } from "../src/link/messages.ts";
+import { CaptureBudget, CaptureRing } from "./capture.ts";
+import type { HttpStream } from "./http-stream.ts";
+import { ShardIngress, type ShardIngressOptions } from "./shard-ingress.ts";
+
+/** A visitor of a name with passwords; main answers when the test says so. */
+function setUp() {
+  const asked = Promise.withResolvers<Answer>();
+  const { state, entry } = policySetUp(protectedPolicy("basic"), { reply: () => asked.promise });
+  const heard: string[] = [];
+  const tunnel = {
+    ...{ isFull: false, ticket: { tunnelId: "t" }, captures: new CaptureRing(0, new CaptureBudget(0)) },
+    open(stream: HttpStream): boolean {
+      heard.push("open");
+      stream.bodyData = (bytes, start, end) => void heard.push(Buffer.from(bytes.slice(start, end)).toString());
+      stream.bodyEnd = (trailers) => void heard.push(`end ${Buffer.from(trailers ?? []).toString()}`);
+      return true;
+    },
+  };
+  const ingress = new ShardIngress({
+    ...{ shard: 0, shards: 1, policy: state, trusted: createCidrList([]) },
+    settings: { domain: "tunnel.test", dashboardDomain: "tunnel.test", maxBodyBytes: 0, scheme: "http" },
+    tunnels: { entry: () => entry, ofVisitors: () => tunnel },
+    ...{ isEnded: () => false, isOrganizationFull: () => false },
+  } as unknown as ShardIngressOptions);
+  const host = { kind: "tunnel", name: "app", host: "app.tunnel.test" } as const;
+  const visitor = fakeVisitor((connection, head) => ingress.route(connection, head, host));
+  visitor.send(requestText("POST /", `Authorization: ${basicAuth}`, "Transfer-Encoding: chunked"));
+  const answer = async (): Promise<void> => {
+    asked.resolve(allow);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { visitor, heard, answer };
+}
+
+test("what came of the body while main was asked goes to the service, trailers included", async () => {
+  const { visitor, heard, answer } = setUp();
+  visitor.send("5\r\nfirst\r\n");
+  expect(visitor.did).toEqual(["pause"]);
+  visitor.send("4\r\nlast\r\n0\r\nX-Sum: 1\r\n\r\n");
+  expect(heard).toEqual([]);
+  await answer();
+  expect(heard).toEqual(["open", "first", "last", "end X-Sum: 1\r\n"]);
+  expect(visitor.did.at(-1)).toBe("resume");
+});
+
+test("a visitor that has left before main answers is not served", async () => {
+  const { visitor, heard, answer } = setUp();
+  visitor.connection.closed();
+  await answer();
+  expect(heard).toEqual([]);
+});
