@@ -219,6 +219,7 @@ describeEngines("registration", (open) => {
       expect(await at.refusal(loner, { subdomain: "SHOP" })).toBe("name_taken");
       expect(await at.refusal(shopKey, { subdomain: "blog" })).toBe("application_forbidden");
       expect(await at.refusal(shopKey, { subdomain: "free" })).toBe("application_forbidden");
+      expect(await at.refusal(shopKey, { protocol: "tcp" })).toBe("application_forbidden");
       await fresh.db.kysely.updateTable("applications").set({ is_active: 0 }).where("id", "=", shop).execute();
       expect(await at.refusal(ada, { subdomain: "shop" })).toBe("application_forbidden");
       expect(at.shards.tickets.size).toBe(0);

@@ -7,6 +7,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import type { AppError } from "../../src/lib/errors.ts";
 import { createTestApi } from "../helpers/api.ts";
 import { openTestSqlite } from "../helpers/databases.ts";
+import { testTls } from "../helpers/test-tls.ts";
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {
@@ -136,6 +137,14 @@ describe("security", () => {
       // Not when the server, which has a limit of its own, ends it.
       expect(performance.now() - startedAt).toBeLessThan(3_000);
     }
+  });
+
+  test("believes no certificate that nobody vouches for", async () => {
+    const server = Bun.serve({ port: 0, hostname: "127.0.0.1", tls: testTls, fetch: () => new Response("in") });
+    cleanUp.push(() => server.stop(true));
+    const fetch = outbound({ resolve: async () => ["127.0.0.1"] });
+    for (const host of ["app.localhost", "127.0.0.1"])
+      await expect(fetch(`https://${host}:${server.port}/`)).rejects.toThrow("certificate");
   });
 
   test.each([
