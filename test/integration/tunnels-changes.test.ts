@@ -163,8 +163,11 @@ describeEngines("changes and live tunnels", (open) => {
       await using at = await openTestRegistry(fresh, { env: { AGENT_WHITELIST: "none" } });
       const office = await allow(fresh, "10.0.0.0/8", { orgId });
       const home = await allow(fresh, "192.0.2.7", { orgId, accountId: ada.id });
-      const [far, near] = [
+      const bob = await addAccount(fresh, "bob", orgId);
+      await allow(fresh, "192.0.2.8", { orgId, accountId: bob.id });
+      const [far, colleague, near] = [
         await at.serve(ada, { subdomain: "far", address: "192.0.2.7" }),
+        await at.serve(bob, { subdomain: "colleague", address: "192.0.2.8" }),
         await at.serve(key, { subdomain: "near", address: "10.0.0.1" }),
       ];
       const spare = await at.mustRegister(ada, { subdomain: "far", address: "192.0.2.7" });
@@ -181,6 +184,9 @@ describeEngines("changes and live tunnels", (open) => {
       );
       await closed(at, near.tunnelId);
       expect(at.shards.told("agent-allow", near.tunnelId).at(-1)?.allow).toEqual([]);
+      // Whose own list has the address stays, whatever a colleague's lost.
+      expect(at.shards.told("agent-allow", colleague.tunnelId).at(-1)?.allow).toEqual(["192.0.2.8"]);
+      expect(at.shards.sessionsOf(colleague.tunnelId)).toHaveLength(1);
     });
 
     test("an application made of a leased name ends the lease of whoever had it, in the database too", async () => {
