@@ -34,6 +34,18 @@ describeEngines("credentials of visitors", (openDatabase) => {
     ]);
   });
 
+  test("a shard asks again within five seconds, or when the key ends", async () => {
+    await using server = await startVisitorServer({ openDatabase });
+    await server.setPolicy("app", { authType: "api_key" });
+    const cacheMsOf = async (key: string) => {
+      const answer = await askKey(server, key, "app");
+      return answer.kind === "allow" ? answer.cacheMs : null;
+    };
+    expect(await cacheMsOf(await addKey(server, {}))).toBeWithin(1, 5_001);
+    // Longer than the question takes, and shorter than what is remembered of other keys.
+    expect(await cacheMsOf(await addKey(server, { expires_at: Date.now() + 2_900 }))).toBeWithin(1, 2_901);
+  });
+
   test("an API key opens what it is for", async () => {
     await using server = await startVisitorServer({ apps: ["app", "two"], openDatabase });
     await server.addApplication("foreign", "org_b");
