@@ -123,6 +123,8 @@ describe("the login form", () => {
     });
     expect(planted.text).toContain('value="&#34;&#62;&#60;script&#62;"');
     expect(wrong.headers.get("www-authenticate")).toBeNull();
+    for (const to of ["//evil.example/", "https://evil.example/", "/\\evil.example"])
+      expect(await browser.send(`${app}/__auth/basic`, { form: { ...right, to } })).toMatchObject({ location: "/" });
     const done = await browser.send(`${app}/__auth/basic`, { form: { ...right, to: "/a?b=1" } });
     expect(done).toMatchObject({ status: 303, location: "/a?b=1" });
     const session = browser.cookies("app.tunnel.localhost")["dl_visitor"] ?? "";
