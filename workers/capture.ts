@@ -1,6 +1,7 @@
 // The last requests of a tunnel, kept as the bytes of their heads and read only when somebody asks.
 
 import { Head } from "../src/http1/head.ts";
+import { copyBytes } from "../src/lib/bytes.ts";
 import { requestIdOf } from "../src/lib/request-id.ts";
 import type { CapturedRequest } from "../src/link/messages.ts";
 
@@ -155,6 +156,8 @@ export class CaptureRing {
   private arena: Buffer | null = null;
   /** Bytes ever written; the arena holds the last of them. */
   private written = 0;
+  /** Where the next ones go: `written` modulo its size. */
+  private offset = 0;
   private closed = false;
 
   constructor(
@@ -190,10 +193,12 @@ export class CaptureRing {
     if (arena === null || (this.written + length > arena.length && arena.length < maxArenaBytes))
       arena = this.grow(length);
     if (arena === null || length > arena.length) return -1;
-    const offset = this.written % arena.length;
-    if (offset + length > arena.length) this.written += arena.length - offset;
+    if (this.offset + length > arena.length) {
+      this.written += arena.length - this.offset;
+      this.offset = 0;
+    }
     const at = this.written;
-    bytes.copy(arena, at % arena.length, start, end);
+    this.offset = copyBytes(bytes, start, end, arena, this.offset);
     this.written = at + length;
     return at;
   }

@@ -20,10 +20,10 @@ function setUp() {
     ...{ backlogBytes: 0, close() {} },
     sendBinary: (bytes: Buffer, start: number, end: number) =>
       readFrames(Buffer.from(bytes.subarray(start, end)), {
-        frame(type, _flags, _id, bytes, start, end) {
+        frame(type, flags, _id, bytes, start, end) {
           if (type === DATA) sent.push(bytes.toString("latin1", start, end));
-          else if (type === END) sent.push("end");
           else if (type === RESET) sent.push("reset");
+          if (type === END || (type === DATA && (flags & FIN) !== 0)) sent.push("end");
         },
       }),
   };

@@ -149,7 +149,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
       return;
     }
     if (fin && !this.response.isComplete(head)) return this.broken("a body that was announced never came");
-    const now = performance.now();
+    const now = this.session!.heardAt;
     this.status = head.status;
     this.state = "body";
     tunnel.health.hasAnswered();

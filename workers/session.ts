@@ -91,6 +91,11 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
     return !this.leaving && !this.ended && this.streams.size < this.options.maxStreams;
   }
 
+  /** `performance.now()` when the message came that is being read. */
+  get heardAt(): number {
+    return this.liveness.heardAt;
+  }
+
   /** Says hello, when its owner has it: the agent that hears it believes that visitors are served. */
   welcome(registered: Registered, enter: () => void): void {
     this.outbox.session(REGISTERED, registered);

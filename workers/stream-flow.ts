@@ -39,7 +39,7 @@ export abstract class StreamFlow {
   bytesOut = 0;
   private seenBytes = 0;
   /** `performance.now()` when bytes were last seen to have moved, either way. */
-  private movedBothAt = performance.now();
+  private movedBothAt = 0;
   private outgoing: Outgoing | null = null;
   private incoming: Incoming | null = null;
   /** Request parts that came before there was a session. */
@@ -77,7 +77,7 @@ export abstract class StreamFlow {
     this.creditBytes = creditBytes;
     this.session = session;
     this.id = id;
-    this.movedAt = performance.now();
+    this.movedAt = this.movedBothAt = performance.now();
     this.outgoing = new Outgoing(session, id, creditBytes);
     this.incoming = new Incoming(session, id, windowBytes);
   }

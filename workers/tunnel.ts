@@ -79,9 +79,10 @@ export class Tunnel implements SessionOwner, CheckedService {
   /** Agents are here, and none has room. One that is leaving is not here: another may come for it. */
   private get hasFullSessions(): boolean {
     let isHere = false;
-    for (const session of this.sessions) {
-      if (session.hasRoom) return false;
-      isHere ||= !session.leaving;
+    const { sessions } = this;
+    for (let i = 0; i < sessions.length; i++) {
+      if (sessions[i]!.hasRoom) return false;
+      isHere ||= !sessions[i]!.leaving;
     }
     return isHere;
   }

@@ -118,7 +118,7 @@ const worthFreeing = 32 * 1024;
  * tens of megabytes later. Small chunks, and those that share their memory with others, stay.
  */
 export function freeLarge(chunk: Uint8Array): void {
-  if (chunk.byteLength < worthFreeing || chunk.byteLength !== chunk.buffer.byteLength) return;
+  if (chunk.length < worthFreeing || chunk.length !== chunk.buffer.byteLength) return;
   (chunk.buffer as ArrayBuffer).transfer(0);
 }
 

@@ -134,7 +134,7 @@ export class Outgoing {
   private pushEnd(trailers: Uint8Array | null): void {
     this.ended = true;
     const { outbox } = this.session;
-    if (trailers === null) outbox.empty(END, FIN, this.id);
+    if (trailers === null) outbox.end(this.id);
     else outbox.frame(END, FIN, this.id, trailers, 0, trailers.length);
   }
 }

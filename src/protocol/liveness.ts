@@ -9,7 +9,7 @@ const stamp = Buffer.alloc(8);
 
 /** One end's view of the other. Times are those of `performance.now()`. */
 export class Liveness {
-  private heardAt = performance.now();
+  heardAt = performance.now();
   private tickedAt = this.heardAt;
   private tickedWallMs = Date.now();
   private pingedAt = 0;

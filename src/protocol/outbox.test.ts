@@ -77,7 +77,7 @@ describe("frames", () => {
     outbox.frame(MORE_HEAD, 0, 7, Buffer.from("..rest.."), 2, 6);
     outbox.frame(HEAD, FIN, 0xffff_ffff, Buffer.from("all"), 0, 3);
     putBody(outbox, 7, Buffer.from("..body"), 2, 6, true);
-    outbox.empty(END, 0, 8);
+    outbox.end(8);
     outbox.inPlace(DATA, 0, 6, Buffer.from(`${"-".repeat(leadBytes)}at once`), leadBytes, leadBytes + 7);
     outbox.reset(9, resetCode.localFailed, "broken é");
     outbox.window(7, 0xffff_ffff);
@@ -91,7 +91,7 @@ describe("frames", () => {
       [MORE_HEAD, 0, 7, "rest"],
       [HEAD, FIN, 0xffff_ffff, "all"],
       [DATA, FIN, 7, "body"],
-      [END, 0, 8, ""],
+      [END, FIN, 8, ""],
       [DATA, 0, 6, "at once"],
       [WINDOW, 0, 7, "\xff\xff\xff\xff"],
       [PING, 0, 0, "12345678"],
@@ -135,7 +135,7 @@ describe("sending", () => {
     expect(messages).toHaveLength(1);
     await turn();
     expect(messages).toHaveLength(1);
-    outbox.empty(END, 0, 1);
+    outbox.end(1);
     await turn();
     expect(messages).toHaveLength(2);
   });
@@ -149,7 +149,7 @@ describe("sending", () => {
   test("sixteen frames are sent before the turn ends, with the control frames that wait", async () => {
     const { outbox, messages, frames } = collected();
     outbox.window(1, 1);
-    for (let stream = 1; stream <= 40; stream++) outbox.empty(END, 0, stream);
+    for (let stream = 1; stream <= 40; stream++) outbox.end(stream);
     expect(messages).toHaveLength(2);
     await turn();
     expect(messages).toHaveLength(3);
@@ -188,7 +188,7 @@ describe("sending", () => {
 
   test("nothing is sent after close", async () => {
     const { outbox, messages } = collected();
-    outbox.empty(END, 0, 1);
+    outbox.end(1);
     outbox.close();
     outbox.window(1, 1);
     putBody(outbox, 1, Buffer.alloc(200_000), 0, 200_000, true);
@@ -207,7 +207,7 @@ describe("sending", () => {
     const { outbox } = collected();
     expect(held(outbox)).toEqual([null, null]);
     outbox.window(1, 1);
-    outbox.empty(END, 0, 1);
+    outbox.end(1);
     expect(held(outbox)).not.toContain(null);
     await turn();
     expect(held(outbox)).toEqual([null, null]);
@@ -218,7 +218,7 @@ describe("sending", () => {
     const first = new Outbox({ send: (bytes) => buffers.push(bytes) });
     const second = new Outbox({ send: (bytes) => buffers.push(bytes) });
     for (const outbox of [first, second]) {
-      outbox.empty(END, 0, 1);
+      outbox.end(1);
       outbox.flush();
     }
     expect(buffers[0]).toBe(buffers[1]!);
@@ -230,7 +230,7 @@ describe("sending", () => {
         throw new Error("the socket is gone");
       },
     });
-    outbox.empty(END, 0, 1);
+    outbox.end(1);
     expect(() => outbox.flush()).toThrow("the socket is gone");
     expect(held(outbox)).toEqual([null, null]);
   });
@@ -264,7 +264,7 @@ describe("properties", () => {
           } else if (kind === "reset") {
             outbox.reset(stream, 1, `r${index}`);
             parts.push(Buffer.from(`\0\x01r${index}`));
-          } else if (kind === "end") outbox.empty(END, 0, stream);
+          } else if (kind === "end") outbox.end(stream);
           else if (kind === "window") outbox.window(stream, control++);
           else if (kind === "ping") outbox.window(0, control++);
           else outbox.flush();

@@ -1,7 +1,7 @@
 // Frames on their way out of one session: collected in one buffer, sent once per event-loop turn.
 
 import { copyBytes } from "../lib/bytes.ts";
-import { headerBytes, RESET, WINDOW, writeU32 } from "./frames.ts";
+import { DATA, END, FIN, headerBytes, readU32, RESET, WINDOW, writeU32 } from "./frames.ts";
 
 const capacity = 128 * 1024;
 /** A message is sent before the turn ends once it has grown to this. */
@@ -36,6 +36,8 @@ export class Outbox {
   private data: Buffer | null = null;
   private dataEnd = headroomBytes;
   private dataFrames = 0;
+  /** Where the last frame in `data` begins. */
+  private lastAt = 0;
   private control: Buffer | null = null;
   private controlEnd = headroomBytes;
   private scheduled = false;
@@ -58,6 +60,7 @@ export class Outbox {
   /** Completes the reserved frame whose payload is `bytes` long. */
   commit(type: number, flags: number, stream: number, bytes: number): void {
     writeHeader(this.data!, this.dataEnd, type, flags, stream, bytes);
+    this.lastAt = this.dataEnd;
     this.dataEnd += headerBytes + bytes;
     this.dataFrames++;
     if (this.dataEnd >= sendAtBytes || this.dataFrames >= sendAtFrames) this.flush();
@@ -78,10 +81,15 @@ export class Outbox {
     if (!this.closed) this.sink.send(bytes, start - headerBytes, end);
   }
 
-  /** A frame without payload, in order with the data (END). */
-  empty(type: number, flags: number, stream: number): void {
+  /** The stream's direction ends, without trailers: by its last DATA frame if that is the last one here, else by an END of its own. */
+  end(stream: number): void {
+    const { data, lastAt } = this;
+    if (data !== null && this.dataFrames > 0 && data[lastAt] === DATA && readU32(data, lastAt + 4) === stream) {
+      data[lastAt + 1] = FIN;
+      return;
+    }
     this.reserve(0);
-    this.commit(type, flags, stream, 0);
+    this.commit(END, FIN, stream, 0);
   }
 
   window(stream: number, bytes: number): void {

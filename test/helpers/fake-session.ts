@@ -1,7 +1,7 @@
 // The session under streams, without a socket.
 
 import { type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
-import { DATA, END, WINDOW } from "../../src/protocol/frames.ts";
+import { DATA, END, FIN, WINDOW } from "../../src/protocol/frames.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
 import { readFrames } from "./read-frames.ts";
 
@@ -25,9 +25,9 @@ export class FakeSession implements FlowSession {
     const taken = { data: "", ends: 0, granted: 0 };
     for (const message of this.messages.splice(0)) {
       readFrames(message, {
-        frame(type, _flags, _stream, bytes, start, end) {
+        frame(type, flags, _stream, bytes, start, end) {
+          if (type === END || (flags & FIN) !== 0) taken.ends++;
           if (type === DATA) taken.data += bytes.toString("latin1", start, end);
-          else if (type === END) taken.ends++;
           else if (type === WINDOW) taken.granted += bytes.readUInt32BE(start);
         },
       });
