@@ -38,6 +38,24 @@ describe("security", () => {
       { oidcAllowedDomains: ["example.com"] },
       "email_not_verified",
     ],
+    [
+      "an e-mail of userinfo that only the token calls verified",
+      { userInfoOnly: true, claims: { email_verified: false }, tamperClaims: (c) => (c["email_verified"] = true) },
+      { oidcAllowedDomains: ["example.com"] },
+      "email_not_verified",
+    ],
+    [
+      "an e-mail of the token where userinfo has verified another",
+      { userInfoOnly: true, claims: { role: "admin" }, tamperClaims: (c) => (c["email"] = "eve@example.com") },
+      { ...profile({ role: "admin" }), oidcAllowedDomains: ["example.com"] },
+      "email_not_verified",
+    ],
+    [
+      "a claim of userinfo that the token contradicts",
+      { userInfoOnly: true, claims: { role: "admin" }, tamperClaims: (c) => (c["role"] = "user") },
+      profile({ role: "admin" }),
+      "claim_mismatch",
+    ],
     ["no e-mail", { claims: { email: undefined } }, { oidcAllowedDomains: ["example.com"] }, "no_email"],
     [
       "another domain",
