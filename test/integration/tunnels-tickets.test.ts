@@ -66,6 +66,16 @@ describeEngines("unused tickets", (open) => {
       expect(at.registry.find(newer.tunnelId)).toMatchObject({ state: "live", sessions: 2 });
     });
 
+  test("an agent that was closed before it used its tickets has none, and holds its name no longer", async () => {
+    await using fresh = await open();
+    const ada = await addAccount(fresh, "ada");
+    await using at = await openTestRegistry(fresh);
+    const { tunnelId, ticket } = await at.mustRegister(ada, { subdomain: "mine" });
+    await at.registry.disconnect({ tunnelId }, "disconnected_by_admin");
+    expect(at.shards.open(ticket)).toBe(false);
+    expect(await at.refusal(ada, { subdomain: "mine", agentId: "agent-two" })).toBeNull();
+  });
+
   test("the unused ticket of an agent that went stays good when others join its pool", async () => {
     await using fresh = await open();
     const ada = await addAccount(fresh, "ada");

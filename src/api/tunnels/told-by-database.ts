@@ -21,7 +21,7 @@ export interface DatabaseNewsDeps {
 }
 
 /** Kinds of change that can alter a compiled policy, besides the application's own. */
-const recompiling = new Set(["policy", "rate_limit", "api_key", "account", "organization"]);
+const recompiling = new Set(["policy", "rate_limit", "api_key"]);
 /** Kinds of change that leave every agent as allowed as it was. */
 const harmless = new Set(["policy", "rate_limit", "session", "settings", "lease"]);
 const longestRetryMs = 5_000;
