@@ -119,6 +119,8 @@ describe("security", () => {
     const other = (await world.answerOf(browser, "github")).replace("/github/", "/google/");
     expect(await browser.send(other)).toMatchObject(failed);
 
+    expect(await browser.send(`${await world.answerOf(browser, "github")}&state=another`)).toMatchObject(failed);
+
     const late = await world.answerOf(browser, "github");
     world.test.clock.nowMs += 600_001;
     expect(await browser.send(late)).toMatchObject(failed);
@@ -126,9 +128,7 @@ describe("security", () => {
       "other_browser",
       "other_browser",
       null,
-      "unknown_state",
-      "unknown_state",
-      "unknown_state",
+      ...Array(4).fill("unknown_state"),
     ]);
   });
 

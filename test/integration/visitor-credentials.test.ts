@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { createToken, hashToken } from "../../src/auth/tokens.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { addKey, askBasic, askKey, askSession, basic, right } from "../helpers/visitor-asks.ts";
-import { startVisitorServer } from "../helpers/visitor-server.ts";
+import { orgId, startVisitorServer } from "../helpers/visitor-server.ts";
 
 const app = "http://app.tunnel.localhost";
 
@@ -187,6 +187,36 @@ describe("security", () => {
     expect(await server.sessions()).toEqual([]);
   });
 
+  test("what a shard asks by an outdated policy opens nothing: keys are off by now, the name is another application's", async () => {
+    await using server = await startVisitorServer();
+    const key = await addKey(server, {});
+    await server.setPolicy("app", basic);
+    expect(await askKey(server, key, "app")).toMatchObject({ kind: "deny", reason: "no_policy" });
+    await server.setPolicy("app", { ...basic, apiKeyEnabled: true });
+    expect(await askKey(server, key, "app")).toMatchObject({ kind: "allow" });
+    const asker = { address: "127.0.0.1", network: "127.0.0.1" };
+    const former = await server.auth.answer({
+      kind: "api_key",
+      name: "app",
+      appId: "app_former",
+      orgId,
+      key,
+      ...asker,
+    });
+    expect(former).toMatchObject({ kind: "deny", reason: "no_policy" });
+  });
+
+  test("the form is a form, and small, whatever is said of its length", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    const browser = server.browser();
+    const long = { ...right, to: `/${"a".repeat(8_192)}` };
+    expect(await browser.send(`${app}/__auth/basic`, { form: long })).toMatchObject({ status: 413 });
+    const headers = { "content-type": "text/plain" };
+    expect(await browser.send(`${app}/__auth/basic`, { form: right, headers })).toMatchObject({ status: 415 });
+    expect(await server.sessions()).toEqual([]);
+  });
+
   test("our paths exist only on a tunnel's host, under a policy that uses them", async () => {
     await using server = await startVisitorServer({ apps: ["app", "keyed", "open"] });
     await server.setPolicy("app", basic);
@@ -208,6 +238,7 @@ describe("security", () => {
       "http://keyed.tunnel.localhost/__auth/basic",
       `${app}/__auth/callback?code=x`,
       `${app}/auth/visitor/callback?state=x`,
+      "http://evil.example/auth/visitor/callback?state=x",
     ]) {
       expect({ url, status: (await browser.send(url)).status }).toEqual({ url, status: 404 });
     }

@@ -164,7 +164,9 @@ describe("security", () => {
 
   test("a state that is made up, missing or double is unknown", async () => {
     await using world = await setUp();
-    const queries = ["", "?state=x&code=y", "?code=y", "?state=a&state=b&code=y", "?state=&code="];
+    const begun = await world.server.browser().send(`${app}/__auth/login`);
+    const state = new URL(begun.location ?? "").searchParams.get("state");
+    const queries = ["", "?state=x&code=y", "?code=y", `?state=${state}&state=b&code=y`, "?state=&code="];
     for (const [i, query] of queries.entries()) {
       const browser = world.server.browser(`192.0.2.${i}`);
       expect(await browser.send(`${redirect}${query}`)).toMatchObject({ status: 403 });
@@ -267,6 +269,14 @@ describe("security", () => {
     for (let i = 0; i < 120; i++) expect((await browser.send(`${app}/__auth/login`)).status).toBe(303);
     for (let i = 0; i < 10; i++) expect((await browser.send(`${app}/__auth/login`)).status).toBe(429);
     expect(outcomes(server)).toMatchObject([{ success: false, reason: "too_many_logins", appId: "app_app" }]);
+  });
+
+  test("codes that are made up are failures as well", async () => {
+    await using world = await setUp();
+    const browser = world.server.browser("203.0.113.9");
+    for (let i = 0; i < 10; i++)
+      expect(await browser.send(`${app}/__auth/callback?code=${i}`)).toMatchObject({ status: 403 });
+    expect(world.server.blocks).toMatchObject([{ name: "app", network: "203.0.113.9" }]);
   });
 
   test("failed logins are limited: the address is blocked, and the shard is told", async () => {

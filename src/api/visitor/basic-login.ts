@@ -54,7 +54,6 @@ export async function submitBasicForm(
 async function readForm(request: Request): Promise<URLSearchParams> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) throw new AppError("unsupported_media_type");
-  if (Number(request.headers.get("content-length") ?? "0") > maxFormBytes) throw new AppError("payload_too_large");
   let text = "";
   const decoder = new TextDecoder();
   for await (const chunk of request.body ?? []) {
