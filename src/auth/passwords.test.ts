@@ -38,6 +38,8 @@ describe("rules", () => {
     expect(refusal(`${"long-one-".repeat(8)}`)).toBeNull();
     expect(refusal(`${"long-one-".repeat(8)}x`)).toContain("at most 72 bytes");
     expect(refusal("passphrase of several words")).toBeNull();
+    expect(refusal("\u{1f511}".repeat(9))).toContain("at least 10");
+    expect(refusal("a\ttab-in-the-middle")).toContain("no control characters");
   });
 
   test("common ones, in their usual decorations", () => {
@@ -56,6 +58,7 @@ describe("rules", () => {
     ];
     for (const password of common)
       expect({ password, common: isCommonPassword(password) }).toEqual({ password, common: true });
+    expect(refusal("password123")).toContain("most common");
     const fine = ["quiet-river-stone", "Tr0ub4dor&3xyz", "xK9$mQ2!vLp0", "seven green bicycles", "admiral-nelson-7"];
     for (const password of fine)
       expect({ password, common: isCommonPassword(password) }).toEqual({ password, common: false });
@@ -137,6 +140,7 @@ describe("security", () => {
   test("one spelling of a password, however it was composed", async () => {
     const passwords = createPasswords({ cost: 4 });
     const hash = await passwords.hash("caf\u00e9-by-the-sea");
-    expect(await passwords.verify("cafe\u0301-by-the-sea", hash)).toBe(true);
+    for (const spelling of ["cafe\u0301-by-the-sea", "\uff43af\u00e9-by-the-sea"])
+      expect(await passwords.verify(spelling, hash)).toBe(true);
   });
 });

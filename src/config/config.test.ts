@@ -71,14 +71,21 @@ test("a wrong value is refused with one sentence that names variable, value and 
     [{ SCHEME: "ftp" }, /^SCHEME must be one of https, http; "ftp" is not\.$/],
     [{ DOMAIN: "https://a.example" }, /^DOMAIN must be a host name/],
     [{ DOMAIN: "10.0.0.1" }, /^DOMAIN/],
+    [{ DOMAIN: "tunnel.1" }, /^DOMAIN/],
+    [{ DOMAIN: `${"a.".repeat(95)}ab` }, /^DOMAIN/],
     [{ HOLD_MS: "10 s" }, /^HOLD_MS must be a duration/],
     [{ MAX_BODY_BYTES: "1MB" }, /^MAX_BODY_BYTES must be a size/],
     [{ LOG_QUERY: "maybe" }, /^LOG_QUERY must be on or off/],
     [{ SHARD_PORTS: "8081", SHARDS: "2" }, /^SHARD_PORTS must have one port per shard \(SHARDS is 2\); it has 1\.$/],
     [{ TCP_PORTS: "9-8" }, /^TCP_PORTS must be/],
+    [{ TCP_PORTS: "0-2" }, /^TCP_PORTS must be/],
+    [{ TCP_PORTS: "65535-65536" }, /^TCP_PORTS must be/],
+    [{ TCP_PORTS: "9000,9000" }, /^TCP_PORTS must be/],
     [{ PORT: "9000", TCP_PORTS: "8999-9001" }, /9000 is in two/],
+    [{ SHARDS: "1", SHARD_PORTS: "9000", TCP_PORTS: "8999-9001" }, /9000 is in two/],
     [{ TLS_CERT: "a.pem" }, /TLS_CERT and TLS_KEY must be set together/],
     [{ PING_INTERVAL_MS: "30s" }, /^DEAD_AFTER_MS must be longer/],
+    [{ PING_INTERVAL_MS: "20s", DEAD_AFTER_MS: "20s" }, /^DEAD_AFTER_MS must be longer/],
     [{ AGENT_WHITELIST: "10.0.0.0/33" }, /^AGENT_WHITELIST must be/],
   ];
   for (const [env, expected] of wrong) expect(refusal(env)).toMatch(expected);
@@ -106,7 +113,8 @@ test("a configuration file with an unknown or broken line is refused", () => {
 
 test("warnings for what works but should not stay", () => {
   expect(load({}).warnings.join(" ")).toMatch(/DOMAIN is not set.*DASHBOARD_DOMAIN is not set/);
-  expect(load({ DOMAIN: "localhost" }).warnings).toEqual([]);
+  for (const DOMAIN of ["localhost", "tunnel.localhost"]) expect(load({ DOMAIN }).warnings).toEqual([]);
+  expect(load({ DOMAIN: "localhost", BCRYPT_COST: "11" }).warnings.join(" ")).toMatch(/BCRYPT_COST is 11/);
   expect(load({ DOMAIN: "localhost", AGENT_WHITELIST: "any" })).toMatchObject({
     agentWhitelist: ["0.0.0.0/0", "::/0"],
   });

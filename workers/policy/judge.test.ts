@@ -93,7 +93,7 @@ describe("judge", () => {
     };
     expect(setUp(protectedPolicy("oidc")).run(preflight)).toMatchObject({ code: "unauthorized" });
     const { run } = setUp({ ...protectedPolicy("oidc"), allowPreflight: true });
-    expect(run(preflight)).toMatchObject({ kind: "pass", user: null });
+    expect(run(preflight)).toEqual({ kind: "pass", user: null, email: null, strip: "keys+basic" });
     expect(run({ ...preflight, method: "GET" })).toMatchObject({ code: "unauthorized" });
     expect(run({ method: "OPTIONS", headers: { origin: "https://a.example" } })).toMatchObject({
       code: "unauthorized",

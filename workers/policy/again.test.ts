@@ -1,0 +1,50 @@
+// Tests of what becomes of those inside when the policy of their name changes.
+
+import { expect, test } from "bun:test";
+import { allow, basicAuth, deny, protectedPolicy, session, setUp } from "../../test/helpers/policy-judge.ts";
+import { judgeAgain, keepShown, type Admitted } from "./again.ts";
+
+function visitor(headers: Readonly<Record<string, string | undefined>>): Admitted & { isOut: boolean } {
+  return {
+    ...{ address: "192.0.2.1", shown: keepShown((name) => headers[name] ?? null), isOut: false },
+    expel() {
+      this.isOut = true;
+    },
+  };
+}
+
+test("who would not pass now is out, whatever the answer to a newcomer; who would, stays", async () => {
+  const { entry, state } = setUp({ ...protectedPolicy("basic"), apiKeys: true }, { answer: allow });
+  const shown = [{ authorization: basicAuth }, { "x-api-key": "dlk_a" }, { cookie: `dl_visitor=${session}` }, {}];
+  const inside = shown.map(visitor);
+  await judgeAgain(entry, inside, state);
+  expect(inside.map(({ isOut }) => isOut)).toEqual([false, false, false, true]);
+});
+
+test("who can't be judged is judged again in a moment, and is out after the last try", async () => {
+  const cookie = `dl_visitor=${session}`;
+  let isBusy = true;
+  const recovers = setUp(protectedPolicy("oidc"), {
+    reply: async () => {
+      if (!isBusy) return allow;
+      isBusy = false;
+      throw new Error("busy");
+    },
+  });
+  const silent = setUp(protectedPolicy("oidc"), { answer: { kind: "unavailable" } });
+  const [stays, leaves] = [visitor({ cookie }), visitor({ cookie })];
+  await Promise.all([
+    judgeAgain(recovers.entry, [stays], recovers.state),
+    judgeAgain(silent.entry, [leaves], silent.state, 2),
+  ]);
+  expect([stays.isOut, leaves.isOut]).toEqual([false, true]);
+  expect([recovers.ask.length, silent.ask.length]).toEqual([2, 2]);
+});
+
+test("security: a credential that is wrong by now is no failure of an address", async () => {
+  const { ask, entry, run, state } = setUp(protectedPolicy("basic"), { answer: deny });
+  const headers = { authorization: basicAuth };
+  await run({ headers });
+  await judgeAgain(entry, [visitor(headers)], state);
+  expect(ask.map(({ kind }) => kind)).toEqual(["basic"]);
+});
