@@ -206,6 +206,16 @@ describeEngines("event stream", (open) => {
 
     test("a stream ends when its reader is deactivated, moved, demoted or logged out", async () => {
       await database.db.changes.start();
+      // By another process, which tells nobody: a reader is looked at every few seconds in any case.
+      const silent = await createPerson(api, { username: "silent", orgId });
+      const ofSilent = readEvents(await stream(silent, "/org/events"));
+      await database.db.kysely.deleteFrom("dashboard_sessions").where("account_id", "=", silent.id).execute();
+      const byToken = await createPerson(api, { username: "robot", isAdmin: true, login: false });
+      const ofToken = readEvents(
+        await api.open("GET", "/admin/events", { headers: { "x-admin-token": byToken.token } }),
+      );
+      await asAdmin("DELETE", `/admin/accounts/${byToken.id}`);
+      await ofToken;
       let people = 0;
       const demote = ({ id }: Person) =>
         database.db.transaction(async (trx) => {
@@ -233,6 +243,18 @@ describeEngines("event stream", (open) => {
         await readEvents(response);
         expect(performance.now() - startedAt).toBeLessThan(5_500);
       }
+      await ofSilent;
+    });
+
+    test("a reader that does not read is cut off, and finds what was kept for it", async () => {
+      const response = await stream(admin, "/admin/events");
+      for (let i = 0; i < 100; i++)
+        onRequests(
+          0,
+          Array.from({ length: 100 }, () => capturedRequest(ours)),
+        );
+      const kept = await readEvents(response);
+      expect(kept.length).toBeWithin(1, 100);
     });
 
     test("one account holds a bounded number of streams", async () => {
