@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError, publicUrl, withListenPort } from "./config.ts";
 import { renderConfigurationDoc } from "./document.ts";
+import { parseServerFlags } from "./flags.ts";
 import { loadConfig } from "./load.ts";
 import { loadSecrets } from "./secrets.ts";
 import { shardSettings } from "./shard-settings.ts";
@@ -42,6 +43,11 @@ test("defaults < file < environment < flags", () => {
   });
   expect(config.trustedProxies).toEqual(["10.0.0.0/8", "::1"]);
   expect(loadConfig({ env: { PORT: "1002" }, file }).port).toBe(1002);
+});
+
+test("a switch among flags takes no other flag for its value", () => {
+  const flags = { "log-query": true, port: "1003" };
+  expect(parseServerFlags(["--log-query", "--port", "1003"])).toEqual({ flags });
 });
 
 test("values that follow from others", () => {
