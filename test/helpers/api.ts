@@ -24,6 +24,11 @@ export interface TestAnswer {
   cookies: Record<string, string>;
 }
 
+/** The code of the error that an answer says; undefined when it says none. */
+export function codeOf({ body }: Pick<TestAnswer, "body">): string | undefined {
+  return (body["error"] as { code?: string } | undefined)?.code;
+}
+
 export interface TestApi {
   deps: ApiDeps;
   clock: { nowMs: number };

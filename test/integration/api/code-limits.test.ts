@@ -2,12 +2,9 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { AppError } from "../../../src/lib/errors.ts";
-import { createTestApi, type TestApi } from "../../helpers/api.ts";
+import { codeOf, createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { codeNow, createPerson, goodPassword } from "../../helpers/people.ts";
-
-const codeOf = (answer: { body: Record<string, unknown> }) =>
-  (answer.body["error"] as { code?: string } | undefined)?.code;
 
 describeEngines("limits of codes", (open) => {
   let database: TestDatabase;

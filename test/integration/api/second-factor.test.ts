@@ -3,12 +3,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { prune } from "../../../src/api/housekeeping.ts";
 import { deletePendingLogins } from "../../../src/db/second-factors.ts";
-import { createTestApi, type TestApi } from "../../helpers/api.ts";
+import { codeOf, createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { codeNow, createOrganization, createPerson, goodPassword } from "../../helpers/people.ts";
-
-const codeOf = (answer: { body: Record<string, unknown> }) =>
-  (answer.body["error"] as { code?: string } | undefined)?.code;
 
 describeEngines("second factor", (open) => {
   let database: TestDatabase;

@@ -1,13 +1,11 @@
 // What people change about themselves, with proof, and what it ends.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
-import { createTestApi, type TestApi } from "../../helpers/api.ts";
+import { codeOf, createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { hashToken } from "../../../src/auth/tokens.ts";
 import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
 
-const codeOf = (answer: { body: Record<string, unknown> }) =>
-  (answer.body["error"] as { code?: string } | undefined)?.code;
 const newPassword = "another-quiet-river";
 
 describeEngines("self", (open) => {

@@ -2,12 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { createSetupCode } from "../../../src/api/setup/service.ts";
-import { createTestApi, unnamed, type TestApi } from "../../helpers/api.ts";
+import { codeOf, createTestApi, type TestApi, unnamed } from "../../helpers/api.ts";
 import { describeEngines } from "../../helpers/databases.ts";
 import { codeNow, createPerson, goodPassword, login } from "../../helpers/people.ts";
-
-const codeOf = (answer: { body: Record<string, unknown> }) =>
-  (answer.body["error"] as { code?: string } | undefined)?.code;
 
 describeEngines("setup", (open) => {
   const begin = async (api: TestApi, code: string, username = "root") => {
