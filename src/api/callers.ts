@@ -1,7 +1,7 @@
 // Who calls: the account behind a session cookie, a bearer session or an admin's API token, read from the database each time.
 
 import { hashSecret } from "../auth/secrets.ts";
-import { hashToken } from "../auth/tokens.ts";
+import { hashToken, isUnguessable } from "../auth/tokens.ts";
 import { findAccount, findAccountByTokenHash, type Account } from "../db/accounts.ts";
 import { findLiveSession, touchSession } from "../db/sessions.ts";
 import { AppError } from "../lib/errors.ts";
@@ -62,12 +62,13 @@ export function createCallers(deps: ApiDeps): Callers {
     const details = { method: request.method };
     const attempted = { action: "admin.token", authType: "token", address, requestId, details };
     const retryAfterMs = deps.limiter.blockedForMs(key);
-    if (retryAfterMs > 0) throw blocked(deps.audit, attempted, retryAfterMs);
+    if (retryAfterMs > 0 && !isUnguessable(token)) throw blocked(deps.audit, attempted, retryAfterMs);
     const found = deps.settings.adminApiTokens ? await findAccountByTokenHash(deps.db.kysely, hashToken(token)) : null;
     const account = found !== null && found.active && found.isAdmin ? found : null;
     if (account === null) {
       const reason = deps.settings.adminApiTokens ? null : "switched off";
-      noteFailure(deps.audit, network !== null, { ...attempted, reason });
+      noteFailure(deps.audit, retryAfterMs === 0 && network !== null, { ...attempted, reason });
+      if (retryAfterMs > 0) throw new AppError("rate_limited", undefined, { retryAfterMs });
       // Counted afterwards: scripts may call many at a time, and 256 random bits are not guessed in parallel.
       await deps.limiter.fail([key]);
       throw new AppError("bad_token");

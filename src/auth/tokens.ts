@@ -25,6 +25,15 @@ export function parseToken(text: string): TokenKind | null {
 }
 
 /**
+ * Whether no limiter of guesses has to hold this token back: 256 random bits can't be guessed, so whoever shares an address with a
+ * guesser still gets in by one. A token that a person chose (`ADMIN_TOKEN`) may be a weak one, and waits with the guesser: to let it
+ * in only when it is right would tell him all that he wants to know.
+ */
+export function isUnguessable(token: string): boolean {
+  return parseToken(token) !== null;
+}
+
+/**
  * What is stored and looked up: SHA-256 in hex. Fast hashing is right here because tokens have 256 random bits, and
  * looking up by hash leaks nothing that timing could tell.
  */

@@ -1,7 +1,7 @@
 // The calls of agents: register, check a credential, and give a tunnel up.
 
 import { t } from "elysia";
-import { bearerOf, parseToken } from "../../auth/tokens.ts";
+import { bearerOf, isUnguessable } from "../../auth/tokens.ts";
 import { resolveCredential } from "./credential.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { TunnelCredential } from "../../db/credentials.ts";
@@ -74,8 +74,7 @@ export function createTunnelRoutes(deps: ApiDeps, registry: TunnelRegistry) {
     const bearer = bearerOf(request.headers.get("authorization"));
     const key = { scope: "register", subject: network, rule: deps.settings.loginLimit };
     const retryAfterMs = deps.limiter.blockedForMs(key);
-    // The 256 random bits of a token of ours can't be guessed, so whoever shares an address with a guesser still gets in.
-    if (retryAfterMs > 0 && (bearer === null || parseToken(bearer) === null))
+    if (retryAfterMs > 0 && (bearer === null || !isUnguessable(bearer)))
       return blocked(deps.audit, { action, reason: "rate_limited", address, requestId }, retryAfterMs);
     const result = await attempt(bearer, retryAfterMs === 0 && network !== null);
     if (!(result instanceof AppError) || result.code !== "bad_token") return result;
