@@ -1,7 +1,7 @@
 // Dialing targets: TLS that must verify and that needn't, IPv6, nobody there.
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { testTls } from "../../test/helpers/test-tls.ts";
+import { longNamesTls, testTls } from "../../test/helpers/test-tls.ts";
 import { ClientPool } from "./client-pool.ts";
 import type { Target } from "./client-dial.ts";
 
@@ -45,6 +45,17 @@ test("a target without TLS says so", async () => {
 test("an IPv6 target", async () => {
   using local = Bun.serve({ hostname: "::1", port: 0, fetch: () => new Response("six") });
   expect(await ask({ hostname: "::1", port: local.port ?? 0 })).toBe(200);
+});
+
+test("the names of a certificate are no page of text: a reason fits where it goes, in a frame as on a line", async () => {
+  using local = Bun.serve({ hostname: "127.0.0.1", port: 0, tls: longNamesTls, fetch: () => new Response("other") });
+  const tls = { rejectUnauthorized: true, serverName: "localhost", ca: longNamesTls.cert };
+  const answer = String(await ask(at(local.port, tls)));
+  expect(answer).toStartWith(
+    "unreachable: TLS: certificate refused: Hostname/IP does not match certificate's altnames",
+  );
+  expect(Buffer.byteLength(answer)).toBeLessThan(200);
+  expect(answer).toEndWith("…");
 });
 
 describe("security", () => {

@@ -75,7 +75,9 @@ function dialTcp(common: Common, { hostname, port, tls }: Exclude<Target, { unix
 function tlsReason(error: (Error & { code?: unknown }) | null): string {
   const message = error?.message ?? "the handshake failed";
   if (message.includes("WRONG_VERSION_NUMBER")) return "TLS: what listens there speaks no TLS";
-  return `${error === null || error.code === "EPROTO" ? "TLS: " : certificateRefused}${message}`;
+  // With all the names of a certificate it would be more than a frame holds.
+  const short = message.length > 140 ? `${message.slice(0, 140)}…` : message;
+  return `${error === null || error.code === "EPROTO" ? "TLS: " : certificateRefused}${short}`;
 }
 
 /** Bun's "Failed to connect" says nothing. */
