@@ -2,7 +2,7 @@
 
 import { describe, expect, spyOn, test } from "bun:test";
 import { readFrames } from "../../test/helpers/read-frames.ts";
-import { closeCode, MORE, MORE_HEAD, OPEN, REGISTERED, RESET } from "../../src/protocol/frames.ts";
+import { closeCode, GO_AWAY, MORE, MORE_HEAD, NOTICE, OPEN, REGISTERED, RESET } from "../../src/protocol/frames.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
 import type { SessionSocket } from "../../src/protocol/session-socket.ts";
 import { AgentSession } from "./session.ts";
@@ -58,6 +58,13 @@ describe("security", () => {
         for (let i = 0; i < 3; i++) frame(MORE_HEAD, MORE, 1, head);
       },
     ],
+    ...[REGISTERED, NOTICE, GO_AWAY].map(
+      (type): [string, string, (frame: ReturnType<typeof setUp>["frame"]) => void] => [
+        `a page of JSON in frame type ${type}`,
+        "a control frame is larger than 8 KiB",
+        (frame) => frame(type, 0, 0, Buffer.from(`{"message":"${"x".repeat(8192)}"}`)),
+      ],
+    ),
   ])("%s ends the session", (_, why, send) => {
     using one = setUp();
     one.begin();

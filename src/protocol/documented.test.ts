@@ -53,6 +53,7 @@ describe("docs/protocol.md", () => {
   test.each([
     frames.maxPayloadBytes,
     frames.maxMessageBytes,
+    frames.maxJsonBytes,
     frames.initialWindowBytes,
     frames.smallWindowBytes,
     frames.maxWindowBytes,

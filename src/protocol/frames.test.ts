@@ -191,6 +191,15 @@ describe("security", () => {
     expect(() => readJson(bytes, 0, bytes.length)).toThrow(ProtocolError);
   });
 
+  test("JSON of more than 8 KiB is a ProtocolError, however good it is otherwise", () => {
+    const ofLength = (length: number): Buffer => Buffer.from(`{"a":"${"x".repeat(length - 8)}"}`);
+    const bytes = Buffer.concat([ofLength(8192), ofLength(8193)]);
+    expect(readJson<{ a: string }>(bytes, 0, 8192).a).toHaveLength(8184);
+    expect(() => readJson(bytes, 8192, bytes.length)).toThrow(
+      new ProtocolError("a control frame is larger than 8 KiB"),
+    );
+  });
+
   test("random JSON payloads throw nothing but ProtocolError", () => {
     fc.assert(
       fc.property(

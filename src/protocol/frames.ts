@@ -12,6 +12,9 @@ export const maxPayloadBytes = 65_528;
 /** Largest message either side sends or accepts. */
 export const maxMessageBytes = 256 * 1024;
 
+/** Largest JSON payload of a control frame. */
+export const maxJsonBytes = 8 * 1024;
+
 /** The WebSocket subprotocol; a new incompatible version is a new name. */
 export const subprotocol = "digit-link.v1";
 
@@ -161,8 +164,9 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
-/** Parses the JSON payload of a control frame; anything but an object is a ProtocolError. */
+/** Parses the JSON payload of a control frame; anything but an object, and more than `maxJsonBytes`, is a ProtocolError. */
 export function readJson<T>(bytes: Buffer, start: number, end: number): T {
+  if (end - start > maxJsonBytes) throw new ProtocolError("a control frame is larger than 8 KiB");
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString("utf8", start, end));

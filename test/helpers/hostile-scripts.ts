@@ -173,6 +173,7 @@ const violations: Record<string, HostileScript> = {
   "a pong of 3 bytes": fatal(other(frame(PONG, 0, "abc"))),
   "a check's answer that isn't JSON": fatal(other(frame(CHECKED, 1, "{"))),
   "a check's answer that is a list": fatal(other(frame(CHECKED, 1, "[]"))),
+  "a check's answer that is larger than 8 KiB": fatal(other(frame(CHECKED, 1, `{"error":"${"x".repeat(8192)}"}`))),
   "a check's answer that is null": fatal(other(frame(CHECKED, 1, "null"))),
   "a good frame, then rubbish": script(200, "closed")((id) => Buffer.concat([whole(id), Buffer.from("rubbish")])),
   "a go-away, then a frame for nobody": fatal(other(frame(GO_AWAY, 0, "{}")), (id) => whole(id + 1)),
