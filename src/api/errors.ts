@@ -65,12 +65,6 @@ function ruleOf(problem: ValueError): string {
       return `must have at most ${schema["maxLength"]} characters.`;
     case ValueErrorType.ArrayMaxItems:
       return `must have at most ${schema["maxItems"]} entries.`;
-    case ValueErrorType.IntegerMinimum:
-    case ValueErrorType.NumberMinimum:
-      return `must be at least ${schema["minimum"]}.`;
-    case ValueErrorType.IntegerMaximum:
-    case ValueErrorType.NumberMaximum:
-      return `must be at most ${schema["maximum"]}.`;
     default:
       return typeof schema["description"] === "string" && type === ValueErrorType.StringPattern
         ? `is not valid: ${schema["description"]}`
@@ -80,7 +74,7 @@ function ruleOf(problem: ValueError): string {
 
 function expectedOf(schema: Record<string, unknown>): string {
   if (Array.isArray(schema["anyOf"])) {
-    // Elysia's integers may come as text: nobody is asked to send it.
+    // Those of a query may come as text: nobody is asked to send it.
     const asked = schema["anyOf"].filter((option: Record<string, unknown>) => option["format"] !== "integer");
     const options = asked.map((option: Record<string, unknown>) => expectedOf(option));
     return [...new Set(options)].join(" or ");

@@ -1,6 +1,6 @@
 // Building blocks of request and answer schemas: closed objects, bounded strings, lists, the error body.
 
-import type { TObject, TProperties } from "@sinclair/typebox";
+import { Type, type IntegerOptions, type TObject, type TProperties } from "@sinclair/typebox";
 import { t, type TSchema } from "elysia";
 import { errorCatalogue, type ErrorCode } from "../lib/errors.ts";
 
@@ -12,6 +12,9 @@ export function closed<P extends TProperties>(properties: P, options: { descript
 /** A string with bounds; `maxLength` counts UTF-16 units. */
 export const text = (maxLength: number, options: { minLength?: number; pattern?: string; description?: string } = {}) =>
   t.String({ maxLength, ...options });
+
+/** A whole number in a body. (`t.Integer` takes its digits as text as well, as a query has them.) */
+export const whole = (options: IntegerOptions) => Type.Integer(options);
 
 export const idSchema = text(64, { minLength: 1, pattern: "^[A-Za-z0-9_-]+$", description: "An id of this server." });
 export const idParams = closed({ id: idSchema });

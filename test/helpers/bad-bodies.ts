@@ -63,7 +63,9 @@ interface BadValue {
 function badValues(schema: Schema): BadValue[] {
   const { type, nullable, enum: options, minLength = 0, maxLength, minimum, maximum, maxItems, items } = schema;
   const values: BadValue[] = nullable === true ? [] : [{ what: "null", value: null }];
-  if (type !== "string") values.push({ what: "text", value: planted });
+  if (type !== "string") {
+    values.push({ what: "text", value: planted }, { what: "itself in text", value: JSON.stringify(sampleOf(schema)) });
+  }
   if (type !== "integer" && type !== "number") values.push({ what: "a number", value: 7 });
   if (type !== "boolean") values.push({ what: "a boolean", value: true });
   if (type !== "array") values.push({ what: "a list", value: [planted] });

@@ -110,6 +110,12 @@ describeEngines("the agents' calls", (open) => {
       { agentId: "with space in it" },
       { generation: 0 },
       { generation: 1.5 },
+      { generation: "5" },
+      { port: "8080" },
+      { connections: "2" },
+      { pool: "true" },
+      { exactPort: "true" },
+      { capabilities: "x" },
       { subdomain: "" },
       { subdomain: "x".repeat(64) },
       { protocol: "udp" },
@@ -124,8 +130,10 @@ describeEngines("the agents' calls", (open) => {
     ];
     for (const body of wrong) expect([body, (await one.register(token, body)).status]).toEqual([body, 422]);
     expect(one.at.registry.live()).toEqual([]);
-    const { body } = await one.register(token, { connections: 65 });
-    expect(body["error"]).toMatchObject({ message: "connections must be a whole number from 1 to 64." });
+    for (const connections of [65, "2"]) {
+      const { body } = await one.register(token, { connections });
+      expect(body["error"]).toMatchObject({ message: "connections must be a whole number from 1 to 64." });
+    }
   });
 
   describe("security", () => {

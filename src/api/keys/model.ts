@@ -3,7 +3,7 @@
 import { t } from "elysia";
 import type { ApiKeyListed } from "../../db/api-keys.ts";
 import { idFilter, wordFilter, wordsFilter } from "../filters.ts";
-import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
+import { closed, idSchema, listOf, pageQuery, text, timeSchema, whole } from "../schemas.ts";
 
 const scope = t.Union([t.Literal("tunnel"), t.Literal("visitor"), t.Literal("both")], {
   description: "`tunnel`: an agent may register with it; `visitor`: it passes an api_key policy.",
@@ -59,6 +59,6 @@ export const orgCreateBody = closed({
   appId: t.Optional(t.Nullable(idSchema)),
   description: text(200),
   scope: t.Optional(scope),
-  expiresIn: t.Optional(t.Nullable(t.Integer({ minimum: 1, maximum: 3_650, description: "Days; left out: never." }))),
+  expiresIn: t.Optional(t.Nullable(whole({ minimum: 1, maximum: 3_650, description: "Days; left out: never." }))),
 });
 export const adminCreateBody = closed({ ...orgCreateBody.properties, orgId: idSchema });

@@ -1,7 +1,7 @@
 // Bodies and answers about visitor policies. Secrets go in and never come out.
 
 import { t, type Static } from "elysia";
-import { closed, text, timeSchema } from "../schemas.ts";
+import { closed, text, timeSchema, whole } from "../schemas.ts";
 
 const ranges = t.Array(text(64, { minLength: 1 }), { maxItems: 1_000, description: "IP addresses or CIDR ranges." });
 
@@ -24,7 +24,7 @@ export const policyBody = closed({
   ),
   apiKeyEnabled: t.Optional(t.Boolean({ description: "API keys with the visitor scope pass as well." })),
   allowPreflight: t.Optional(t.Boolean({ description: "CORS preflights pass without credentials." })),
-  sessionHours: t.Optional(t.Integer({ minimum: 1, maximum: 8_760 })),
+  sessionHours: t.Optional(whole({ minimum: 1, maximum: 8_760 })),
   allowIps: t.Optional(ranges),
   denyIps: t.Optional(ranges),
 });

@@ -1,14 +1,14 @@
 // Bodies and answers about failure limiters of organizations and applications.
 
 import { t, type Static } from "elysia";
-import { closed } from "../schemas.ts";
+import { closed, whole } from "../schemas.ts";
 
 /** The body of PUT …/rate-limit. */
 export const rateLimitBody = closed({
   enabled: t.Boolean(),
-  maxAttempts: t.Integer({ minimum: 1, maximum: 100 }),
-  windowDurationSeconds: t.Integer({ minimum: 60, maximum: 3_600 }),
-  blockDurationSeconds: t.Integer({ minimum: 60, maximum: 86_400 }),
+  maxAttempts: whole({ minimum: 1, maximum: 100 }),
+  windowDurationSeconds: whole({ minimum: 60, maximum: 3_600 }),
+  blockDurationSeconds: whole({ minimum: 60, maximum: 86_400 }),
 });
 export type RateLimitBody = Static<typeof rateLimitBody>;
 

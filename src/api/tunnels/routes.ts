@@ -10,7 +10,7 @@ import { answerRefusal } from "../errors.ts";
 import { blocked, noteFailure } from "../limited.ts";
 import { factsOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, bodyErrors, closed, idParams, noBody, successSchema, text } from "../schemas.ts";
+import { answers, bodyErrors, closed, idParams, noBody, successSchema, text, whole } from "../schemas.ts";
 import type { TunnelRegistry } from "./registry.ts";
 
 /** What an agent may say of itself; the table in docs/protocol.md has a row for each. */
@@ -21,7 +21,7 @@ export const registerBody = closed({
     pattern: "^[A-Za-z0-9_-]+$",
     description: "The same for every start of one agent.",
   }),
-  generation: t.Integer({
+  generation: whole({
     minimum: 1,
     maximum: Number.MAX_SAFE_INTEGER,
     description: "Rises whenever the agent starts anew.",
@@ -31,10 +31,10 @@ export const registerBody = closed({
   pool: t.Optional(t.Boolean({ description: "Share the name with other agents of the account." })),
   protocol: t.Optional(t.Union([t.Literal("http"), t.Literal("tcp")])),
   port: t.Optional(
-    t.Integer({ minimum: 1, maximum: 65_535, description: "The wanted port of a TCP tunnel; had if possible." }),
+    whole({ minimum: 1, maximum: 65_535, description: "The wanted port of a TCP tunnel; had if possible." }),
   ),
   exactPort: t.Optional(t.Boolean({ description: "No other port will do." })),
-  connections: t.Optional(t.Integer({ minimum: 1, maximum: 64, description: "Sessions that the agent lacks." })),
+  connections: t.Optional(whole({ minimum: 1, maximum: 64, description: "Sessions that the agent lacks." })),
   target: t.Optional(
     text(255, {
       minLength: 1,
