@@ -80,8 +80,8 @@ export class NameDirectory {
     else if (entry.heldUntilMs !== 0) this.set({ ...entry, heldUntilMs: 0 });
   }
 
-  /** An application was made, changed or deleted. Returns the name it had before, when that is no longer its own. */
-  async refreshApplication(id: string): Promise<string | null> {
+  /** An application was made, changed or deleted; a name that it had before is its own no longer. */
+  async refreshApplication(id: string): Promise<void> {
     const before = this.applications.get(id);
     const now = await findApplicationName(this.deps.db, id);
     if (before !== undefined && before.subdomain !== now?.subdomain) {
@@ -89,7 +89,6 @@ export class NameDirectory {
       this.remove(before.subdomain);
     }
     if (now !== null) await this.enter(now);
-    return before !== undefined && before.subdomain !== now?.subdomain ? before.subdomain : null;
   }
 
   /** Policies changed: of one organization, or (null) of any. Throws when some could not be read: these names deny everybody until it is called again. */

@@ -61,7 +61,7 @@ export async function judge(deps: PermitDeps, request: RegisterRequest, nowMs: n
 }
 
 /** The name that is wanted. */
-interface Wish {
+export interface Wish {
   kind: "http" | "tcp";
   name: string | null;
   application: ApplicationName | null;

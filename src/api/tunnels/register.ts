@@ -12,7 +12,7 @@ import type { Claims } from "./claims.ts";
 import type { NameDirectory } from "./directory.ts";
 import type { LeaseTable } from "./lease-table.ts";
 import type { AgentBinding, Lease } from "./lease.ts";
-import { judge, type RegisterBody, type RegisterRequest } from "./permit.ts";
+import { judge, type RegisterBody, type RegisterRequest, type Wish } from "./permit.ts";
 import type { TunnelRecords } from "./records.ts";
 import { tunnelUrl } from "./view.ts";
 
@@ -92,7 +92,7 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   while (heard !== deps.changesHeard()) {
     heard = deps.changesHeard();
     permit = await judge(deps, request, nowMs);
-    if (permit.refusal !== null || (permit.wish.application?.id ?? null) !== lease.appId) {
+    if (permit.refusal !== null || isOther(permit.wish, wish)) {
       agent.tickets = 0;
       return permit.refusal === null ? refused("unavailable") : { credential, result: permit.refusal };
     }
@@ -103,6 +103,11 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   const current = leases.byTunnelId(lease.tunnelId) === lease ? lease.agents.get(agentId) : undefined;
   if (current?.generation !== generation) return refused("unavailable");
   return { credential, result: issue(deps, lease, current, body, permit.ranges) };
+}
+
+/** Whether the name is another one by now (a key's application was renamed), or somebody else's. */
+function isOther(now: Wish, before: Wish): boolean {
+  return now.name !== before.name || now.application?.id !== before.application?.id;
 }
 
 function store(deps: RegisterDeps, lease: Lease, agent: AgentBinding, nowMs: number): Promise<boolean> {

@@ -64,12 +64,11 @@ export class DatabaseNews {
   }
 
   private async apply(changes: Change[]): Promise<void> {
-    const { directory, life } = this.deps;
-    for (const { kind, refId, action } of changes) {
+    const { directory } = this.deps;
+    for (const { kind, refId } of changes) {
       if (kind !== "application") continue;
-      const oldName = await directory.refreshApplication(refId);
-      if (oldName !== null || action === "deleted") life.disconnect({ appId: refId }, "application_changed");
-      this.endStrangers(refId);
+      await directory.refreshApplication(refId);
+      this.closeStrangers(refId);
     }
     const policies = changes.filter(({ kind }) => recompiling.has(kind));
     const orgIds = new Set(policies.map(({ orgId }) => orgId));
@@ -77,13 +76,17 @@ export class DatabaseNews {
     if (changes.some(({ kind }) => !harmless.has(kind))) await this.recheckAgents();
   }
 
-  /** A name became an application's while somebody else leased it: the lease ends. */
-  private endStrangers(appId: string): void {
+  /**
+   * Agents of the application under a name that is not (any more) its own are closed, whether the directory learned of that here or by a
+   * registration that was faster; so is whoever else has a name that became the application's, and that lease ends.
+   */
+  private closeStrangers(appId: string): void {
     const { leases, life, directory } = this.deps;
     for (const lease of [...leases.all()]) {
-      if (lease.appId === appId || directory.ownerOf(lease.name) !== appId) continue;
+      const isOwn = lease.appId === appId;
+      if (isOwn === (directory.ownerOf(lease.name) === appId)) continue;
       for (const agent of lease.agents.values()) life.closeAgent(lease, agent, "application_changed");
-      life.end(lease, "application_changed");
+      if (!isOwn) life.end(lease, "application_changed");
     }
   }
 
