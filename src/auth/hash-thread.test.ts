@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { eventually } from "../../test/helpers/eventually.ts";
 import { AppError } from "../lib/errors.ts";
 import { createHashThread } from "./hash-thread.ts";
 import { createPasswords } from "./passwords.ts";
@@ -11,6 +12,11 @@ const script = new URL("../../workers/hash.ts", import.meta.url);
 /** Dies of the password "die"; to anything else the answer is yes. */
 const mortal = URL.createObjectURL(
   new Blob(["onmessage = ({ data }) => data.password === 'die' ? process.exit(3) : postMessage({ value: true })"]),
+);
+
+/** Never comes to an end with the password "hang"; to anything else the answer is yes. */
+const stubborn = URL.createObjectURL(
+  new Blob(["onmessage = ({ data }) => { while (data.password === 'hang'); postMessage({ value: true }); }"]),
 );
 
 /** Name and nice value of each thread of this process, by its id (proc(5), `stat`: the 2nd and the 19th field). */
@@ -72,6 +78,25 @@ describe("its death", () => {
     expect(deaths).toHaveLength(1);
     await thread.close();
     expect(deaths).toHaveLength(1);
+  });
+
+  test("a hash without end is refused in time, and so is its thread: the next hash starts another one", async () => {
+    const deaths: string[] = [];
+    const thread = createHashThread(stubborn, (why) => deaths.push(why), 300);
+    const passwords = createPasswords({ cost: 4, hasher: thread });
+    const refused = await passwords.verify("hang", "hash").catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "unavailable", retryAfterMs: 2_000 });
+    expect(String((refused as AppError).cause)).toContain("no answer within 300 ms");
+    expect(deaths).toEqual(["no answer within 300 ms"]);
+    // Under load its start alone may take longer.
+    const lives = () => passwords.verify("lives", "hash").catch(() => false);
+    await eventually(lives, "another thread answers");
+    const hanging = thread.verify("hang", "hash").catch((error: unknown) => (error as AppError).code);
+    await thread.close();
+    expect(await hanging).toBe("unavailable");
+    if (process.platform !== "linux") return;
+    const left = () => [...niceOfThreads().values()].filter(({ name }) => name === "hash");
+    await eventually(() => left().length === 0, "no thread is left");
   });
 
   test("a script that cannot be loaded refuses every hash", async () => {
