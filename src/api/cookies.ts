@@ -1,6 +1,6 @@
 // Cookies of the dashboard: read strictly, written host-only.
 
-export type CookieKind = "session" | "visitor" | "setup" | "oauth";
+export type CookieKind = "session" | "setup" | "oauth";
 
 /** `__Host-` makes the browser refuse a cookie that another subdomain planted; it needs https. */
 export function cookieName(kind: CookieKind, scheme: "http" | "https"): string {

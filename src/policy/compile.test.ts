@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { compilePolicy } from "./compile.ts";
-import type { EffectivePolicy, Policy } from "./types.ts";
+import type { EffectivePolicy, LimiterSettings, Policy } from "./types.ts";
 
 const base = {
   version: "v1",
@@ -20,16 +20,24 @@ const sources = {
   limiter: "default",
 } as const;
 
-function effective(policy: Policy): EffectivePolicy {
-  return { kind: "protected", policy, limiter: { maxAttempts: 10, windowMs: 1, blockMs: 1 }, sources };
+const usualLimiter = { maxAttempts: 10, windowMs: 1, blockMs: 1 };
+
+function effective(policy: Policy, limiter: LimiterSettings | null = usualLimiter): EffectivePolicy {
+  return { kind: "protected", policy, limiter, sources };
 }
 
 describe("compilePolicy", () => {
   test("tells a shard what it needs and no secret", () => {
-    const compiled = compilePolicy(effective({ ...basic, apiKeyEnabled: true }), "");
-    expect(compiled).toMatchObject({ kind: "basic", apiKeys: true, allowPreflight: false });
-    expect(JSON.stringify(compiled)).not.toContain("$2b$");
-    expect(JSON.stringify(compiled)).not.toContain("ada");
+    const ranges = { allowIps: ["192.0.2.0/24"], denyIps: ["192.0.2.1"] };
+    expect(compilePolicy(effective({ ...basic, ...ranges, apiKeyEnabled: true, allowPreflight: true }), "")).toEqual({
+      ...{ kind: "basic", version: expect.any(String), ...ranges, apiKeys: true, allowPreflight: true },
+      limiter: usualLimiter,
+    });
+    expect(compilePolicy(effective(basic, null), "")).toEqual({
+      ...{ kind: "basic", version: expect.any(String), allowIps: [], denyIps: [], apiKeys: false },
+      ...{ allowPreflight: false, limiter: null },
+    });
+    expect(compilePolicy({ kind: "open", reason: "x", limiter: null, sources }, "")).toEqual({ kind: "open" });
   });
 
   test("API keys always pass an api_key policy", () => {
@@ -37,15 +45,16 @@ describe("compilePolicy", () => {
   });
 
   test("the version follows every part", () => {
-    const variants: [Policy, string][] = [
-      [basic, ""],
-      [basic, "1 key_2"],
-      [{ ...basic, version: "v2" }, ""],
-      [{ ...basic, denyIps: ["10.0.0.0/8"] }, ""],
-      [{ ...basic, sessionHours: 1 }, ""],
+    const variants: [EffectivePolicy, string][] = [
+      [effective(basic), ""],
+      [effective(basic), "1 key_2"],
+      [effective(basic, null), ""],
+      [effective({ ...basic, version: "v2" }), ""],
+      [effective({ ...basic, denyIps: ["10.0.0.0/8"] }), ""],
+      [effective({ ...basic, sessionHours: 1 }), ""],
     ];
     const versions = variants.map(([policy, keys]) => {
-      const compiled = compilePolicy(effective(policy), keys);
+      const compiled = compilePolicy(policy, keys);
       return "version" in compiled ? compiled.version : "";
     });
     expect(new Set(versions).size).toBe(variants.length);
@@ -57,7 +66,8 @@ describe("security", () => {
   test("an unknown type and a range that can't be read compile to deny", () => {
     const unknown = { ...base, authType: "none" } as unknown as Policy;
     expect(compilePolicy(effective(unknown), "").kind).toBe("deny");
-    expect(compilePolicy(effective({ ...basic, denyIps: ["10.0.0.0/99"] }), "").kind).toBe("deny");
+    for (const ranges of [{ allowIps: ["x"] }, { denyIps: ["10.0.0.0/99"] }, { denyIps: ["10.0.0.0/8", ""] }])
+      expect(compilePolicy(effective({ ...basic, ...ranges }), "").kind).toBe("deny");
     expect(compilePolicy({ kind: "deny", reason: "x", limiter: null, sources }, "").kind).toBe("deny");
   });
 });

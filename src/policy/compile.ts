@@ -9,12 +9,11 @@ import type { CompiledPolicy, EffectivePolicy } from "./types.ts";
  * A policy kind that this program doesn't know compiles to `deny`.
  */
 export function compilePolicy(effective: EffectivePolicy, keysVersion: string): CompiledPolicy {
-  if (effective.kind === "open") return { kind: "open", allowIps: [], denyIps: [] };
-  if (effective.kind === "deny") return { kind: "deny", reason: effective.reason };
+  if (effective.kind !== "protected") return { kind: effective.kind };
   const { policy, limiter } = effective;
   // A range that can't be read would let in or shut out the wrong addresses.
   if ([...policy.allowIps, ...policy.denyIps].some((range) => parseCidr(range) === null)) {
-    return { kind: "deny", reason: "an address range of the policy is not valid" };
+    return { kind: "deny" };
   }
   switch (policy.authType) {
     case "basic":
@@ -30,16 +29,11 @@ export function compilePolicy(effective: EffectivePolicy, keysVersion: string): 
         limiter,
       };
     default:
-      return { kind: "deny", reason: "unknown policy type" };
+      return { kind: "deny" };
   }
 }
 
-/** SHA-256 over JSON whose object keys are sorted, base64url. */
+/** SHA-256 over JSON, base64url. */
 function digest(value: unknown): string {
-  return new Bun.CryptoHasher("sha256").update(JSON.stringify(value, sortKeys)).digest("base64url");
-}
-
-function sortKeys(_key: string, value: unknown): unknown {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify(value)).digest("base64url");
 }

@@ -9,6 +9,8 @@ describe("readCookie", () => {
     ["dl_visitor=x", "x"],
     [" dl_visitor = x ;b=2", "x"],
     ["dl_visitor=", null],
+    ["dl_visitor=a=b", "a=b"],
+    ["dl_visitor2=1; dl_visitors; dl_visitor=x", "x"],
     ["xdl_visitor=1", null],
     ["a=dl_visitor=1", null],
     [null, null],
@@ -31,6 +33,8 @@ describe("security", () => {
 
   test("ours never go on", () => {
     expect(stripCookies("__Host-dl_visitor=s; a=1; dl_state=x; dl_session=j;b=2")).toBe("a=1;b=2");
+    for (const name of ["visitor", "state", "session", "setup", "oauth"])
+      expect(stripCookies(`dl_${name}=a=b; sid=1; __Host-dl_${name}=c`)).toBe("sid=1");
     expect(stripCookies("dl_visitor=s")).toBeNull();
     expect(stripCookies("dl_visitor=s; dl_visitor=t")).toBeNull();
     expect(stripCookies(" __Host-dl_state =s;  dl_visitor")).toBeNull();

@@ -37,12 +37,12 @@ export function readCookie(header: string | null, name: string): string | null {
   return found === "" ? null : found;
 }
 
-/** A `Cookie` header without the cookies named; null when nothing is left. Others keep their bytes and order. */
-export function stripCookies(value: string, names: readonly string[] = ours): string | null {
-  if (names === ours && !value.includes(marker)) return value;
+/** A `Cookie` header without ours; null when nothing is left. Others keep their bytes and order. */
+export function stripCookies(value: string): string | null {
+  if (!value.includes(marker)) return value;
   const kept = value.split(";").filter((pair) => {
     const at = pair.indexOf("=");
-    return !names.includes((at === -1 ? pair : pair.slice(0, at)).trim());
+    return !ours.includes((at === -1 ? pair : pair.slice(0, at)).trim());
   });
   const rest = kept.join(";").trim();
   return rest === "" ? null : rest;

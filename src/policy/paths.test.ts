@@ -23,6 +23,7 @@ describe("safeReturnPath", () => {
     "/~u/@me;v=1",
     "/a?u=https://x.example/",
     "/__auth/other",
+    `/${"a".repeat(2_047)}`,
   ])("keeps %s", (path) => expect(safeReturnPath(path)).toBe(path));
 });
 
@@ -107,7 +108,11 @@ function hostileReturns(): string[] {
     "/__auth/logout",
     "/__auth/callback?code=x",
     "/#//evil.example",
-    "/" + "a".repeat(3_000),
+    "/" + "a".repeat(2_048),
+    "/%2F",
+    "/%5C",
+    "/%1F",
+    "/%7f",
   ];
   return [
     ...whole,

@@ -25,9 +25,9 @@ export function isAuthPath(target: string): boolean {
  */
 export function safeReturnPath(input: string | null): string {
   if (input === null || input.length > maxReturnBytes) return "/";
-  // One slash, then anything but a second one; printable ASCII without backslash, quotes, angle brackets or fragment.
-  if (!/^\/(?![/\\])[!$-;=?-Z\]^_`a-z{|}~[]*$/.test(input)) return "/";
-  // A path that begins with an encoded slash, backslash, control or dot segment is somebody's trick.
+  // Printable ASCII without backslash, quotes, angle brackets or fragment.
+  if (!/^\/[!$-;=?-Z\]^_`a-z{|}~[]*$/.test(input)) return "/";
+  // Two slashes name another host; an encoded slash, backslash, control or dot segment is somebody's trick.
   const path = input.split("?", 1)[0] ?? "/";
   if (/%(?:2f|5c|0|1|7f)/i.test(path) || path.includes("//")) return "/";
   if (path.split("/").some((segment) => /^(?:\.|%2e){1,2}$/i.test(segment))) return "/";

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { resolveLimiter, resolvePolicy, type PolicyInput } from "./resolve.ts";
-import type { LoadedPolicy, OwnLimiter, Policy } from "./types.ts";
+import type { LoadedPolicy, OwnLimiter, Policy, PolicySource } from "./types.ts";
 
 const policy: Policy = {
   version: "v1",
@@ -35,7 +35,13 @@ describe("resolvePolicy", () => {
   test.each(table)("%s", (_what, authMode, own, org, kind, source) => {
     const effective = resolvePolicy(inputOf(authMode, own, org));
     expect(effective.kind).toBe(kind as typeof effective.kind);
-    expect(effective.sources.authentication).toBe(source as typeof effective.sources.authentication);
+    const ofPolicy = kind === "protected" ? source : "none";
+    expect<object>(effective.sources).toEqual({
+      authentication: source,
+      addresses: ofPolicy,
+      apiKeys: ofPolicy,
+      limiter: "default",
+    });
   });
 
   const [own, shared] = [
@@ -77,16 +83,21 @@ describe("resolvePolicy", () => {
 });
 
 describe("security", () => {
-  const denied: [string, string | null, LoadedPolicy, LoadedPolicy | null][] = [
-    ["custom without a policy", "custom", absent, loaded],
-    ["custom with a broken policy doesn't fall back", "custom", broken, loaded],
-    ["inherit of a broken policy", "inherit", loaded, broken],
-    ["ad hoc under a broken policy", null, absent, broken],
-    ["an unknown auth mode", "open-to-all", loaded, loaded],
-    ["an empty auth mode", "", absent, null],
+  /** [what, auth mode, application's policy, organization's policy, whose fault, why] */
+  const denied: [string, string | null, LoadedPolicy, LoadedPolicy | null, PolicySource, string][] = [
+    ["custom without a policy", "custom", absent, loaded, "application", "custom policy is missing"],
+    ["custom with a broken policy doesn't fall back", "custom", broken, loaded, "application", "unreadable"],
+    ["inherit of a broken policy", "inherit", loaded, broken, "organization", "unreadable"],
+    ["ad hoc under a broken policy", null, absent, broken, "organization", "unreadable"],
+    ["an unknown auth mode", "open-to-all", loaded, loaded, "application", "unknown auth mode"],
+    ["an empty auth mode", "", absent, null, "application", "unknown auth mode"],
   ];
-  test.each(denied)("denies: %s", (_what, authMode, own, org) => {
-    expect(resolvePolicy(inputOf(authMode, own, org)).kind).toBe("deny");
+  test.each(denied)("denies: %s", (_what, authMode, own, org, authentication, reason) => {
+    expect(resolvePolicy(inputOf(authMode, own, org))).toMatchObject({
+      kind: "deny",
+      reason,
+      sources: { authentication, addresses: "none", apiKeys: "none" },
+    });
   });
 });
 

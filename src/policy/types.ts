@@ -67,9 +67,9 @@ export type EffectivePolicy = {
 
 /** The compiled policy of one name: everything a shard needs to judge a visitor without a database. */
 export type CompiledPolicy =
-  | { kind: "open"; allowIps: string[]; denyIps: string[] }
+  | { kind: "open" }
   /** Nobody passes: the policy is missing, broken or unknown. */
-  | { kind: "deny"; reason: string }
+  | { kind: "deny" }
   | {
       kind: AuthType;
       /** Changes when any part changes, keys of the name included; verdicts are remembered under it. */

@@ -106,12 +106,12 @@ describeEngines("changes and entries", (open) => {
       await using fresh = await open();
       const { orgId, shop } = await acmeOf(fresh);
       const shards = new FakeShards(1, Date.now);
-      const deny = (reason: string) => async () => ({ kind: "deny", reason }) as const;
-      const policies = { compileForName: deny("the application's"), compileForOwner: deny("the lease's") };
+      const compiled = (kind: "deny" | "open") => async () => ({ kind });
+      const policies = { compileForName: compiled("deny"), compileForOwner: compiled("open") };
       const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
       await directory.load();
       await directory.lease({ name: "shop", appId: null, orgId: null });
-      expect(shards.names.get("shop")).toMatchObject({ appId: shop, orgId, policy: { reason: "the application's" } });
+      expect(shards.names.get("shop")).toMatchObject({ appId: shop, orgId, policy: { kind: "deny" } });
     });
   });
 });

@@ -7,13 +7,13 @@ import { allow, basicAuth, deny, protectedPolicy, session, setUp } from "../../t
 
 describe("judge", () => {
   test("an open name passes without a promise and without a question", () => {
-    const { ask, run } = setUp({ kind: "open", allowIps: [], denyIps: [] });
+    const { ask, run } = setUp({ kind: "open" });
     expect(run({})).toEqual({ kind: "pass", user: null, email: null, strip: "keys" });
     expect(ask).toEqual([]);
   });
 
   test("our paths belong to the application behind an open name", () => {
-    const { run } = setUp({ kind: "open", allowIps: [], denyIps: [] });
+    const { run } = setUp({ kind: "open" });
     expect(run({ target: "/__auth/login" })).toMatchObject({ kind: "pass" });
   });
 
@@ -103,7 +103,7 @@ describe("judge", () => {
 
 describe("security", () => {
   test("a missing or broken policy lets nobody pass", () => {
-    const { run, ask } = setUp({ kind: "deny", reason: "broken" });
+    const { run, ask } = setUp({ kind: "deny" });
     expect(run({ headers: { cookie: `dl_visitor=${session}` } })).toMatchObject({
       kind: "refuse",
       code: "policy_denied",
@@ -120,13 +120,13 @@ describe("security", () => {
       expect(run({ target: "/__auth/login" })).toMatchObject(denied);
       expect(ask).toEqual([]);
     }
-    const open = setUp({ kind: "open", allowIps: [], denyIps: ["192.0.2.1"] });
-    expect(open.run({})).toMatchObject({ code: "policy_denied" });
-    expect(open.run({ address: "192.0.2.2" })).toMatchObject({ kind: "pass" });
+    const { run } = setUp({ ...protectedPolicy("oidc"), denyIps: ["192.0.2.1"] });
+    expect(run({ address: "192.0.2.2" })).toMatchObject({ code: "unauthorized" });
   });
 
   test("deny wins over allow, and an address that can't be read never matches an allow list", () => {
-    const { run } = setUp({ kind: "open", allowIps: ["192.0.2.0/24"], denyIps: ["192.0.2.1"] });
+    const { run } = setUp({ ...protectedPolicy("oidc"), allowIps: ["192.0.2.0/24"], denyIps: ["192.0.2.1"] });
+    expect(run({ address: "192.0.2.2" })).toMatchObject({ code: "unauthorized" });
     expect(run({})).toMatchObject({ code: "policy_denied" });
     expect(run({ address: "unknown" })).toMatchObject({ code: "policy_denied" });
   });

@@ -48,16 +48,14 @@ const sessionPattern = /^[A-Za-z0-9_-]{43}$/;
  */
 export function judge(request: VisitorRequest, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
   const { policy } = entry;
-  if (policy.kind === "open") {
-    return rangeRefusal(policy, request, state) ?? openPass;
-  }
+  if (policy.kind === "open") return openPass;
   if (policy.kind === "deny") return refuse("policy_denied", [], { rule: "policy_broken" }, texts.broken);
   return runFrom(0, request, entry, policy, state);
 }
 
 /** Whether `judge` would answer `openPass` whatever the request: the fast path for names without a policy. */
 export function isOpenToAll(policy: NameEntry["policy"]): boolean {
-  return policy.kind === "open" && policy.allowIps.length === 0 && policy.denyIps.length === 0;
+  return policy.kind === "open";
 }
 
 function runFrom(
@@ -90,7 +88,10 @@ function keepCredentials(request: VisitorRequest): VisitorRequest {
 }
 
 function checkRanges(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
-  return rangeRefusal(policy, request, state);
+  const { allowIps, denyIps } = policy;
+  const denied = denyIps.length > 0 && state.ranges(denyIps).matches(request.address);
+  const allowed = allowIps.length === 0 || state.ranges(allowIps).matches(request.address);
+  return !denied && allowed ? null : refuse("policy_denied", [], { rule: "address_denied" }, texts.address);
 }
 
 function checkPreflight(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
@@ -233,17 +234,6 @@ function printable(text: string | null): string | null {
   if (text === null || text === "") return null;
   const safe = /^[!-~]+(?: [!-~]+)*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
   return safe.slice(0, 512);
-}
-
-function rangeRefusal(
-  policy: { allowIps: string[]; denyIps: string[] },
-  request: VisitorRequest,
-  state: PolicyState,
-): Verdict | null {
-  const { allowIps, denyIps } = policy;
-  const denied = denyIps.length > 0 && state.ranges(denyIps).matches(request.address);
-  const allowed = allowIps.length === 0 || state.ranges(allowIps).matches(request.address);
-  return !denied && allowed ? null : refuse("policy_denied", [], { rule: "address_denied" }, texts.address);
 }
 
 /** What the limiter counts under: the application, or the name itself when it has none. */

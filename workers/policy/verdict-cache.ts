@@ -16,7 +16,6 @@ export interface VerdictCache {
   get(key: string, version: string, nowMs: number): Pass | null | undefined;
   set(key: string, version: string, pass: Pass | null, untilMs: number): void;
   delete(key: string): void;
-  readonly size: number;
 }
 
 /** Passes and refusals have `capacity` places each, so that a flood of guesses can't push out who is let in. */
@@ -52,9 +51,6 @@ export function createVerdictCache(capacity: number): VerdictCache {
     delete(key) {
       passes.delete(key);
       refusals.delete(key);
-    },
-    get size() {
-      return passes.size + refusals.size;
     },
   };
 }

@@ -47,14 +47,14 @@ export function createPoliciesInForce(deps: PoliciesInForceDeps): PoliciesInForc
   async function compile(name: string, load: () => Promise<NameInForce | null>): Promise<CompiledPolicy> {
     try {
       const found = await load();
-      if (found === null) return { kind: "deny", reason: "nobody has this name" };
+      if (found === null) return { kind: "deny" };
       const { orgId, appId } = found.owner;
       const keysVersion = orgId === null ? "" : await findKeysVersion(kysely, orgId, appId);
       return compilePolicy(found.effective, keysVersion);
     } catch (error) {
       if (error instanceof StorageFailure) throw error;
       log.error("a policy could not be compiled; its name denies everybody", { name, error: String(error) });
-      return { kind: "deny", reason: "the policy is broken" };
+      return { kind: "deny" };
     }
   }
 

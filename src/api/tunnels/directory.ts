@@ -126,7 +126,7 @@ export class NameDirectory {
       return { policy: await this.deps.policies.compileForName(name), failure: null };
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error));
-      return { policy: { kind: "deny", reason: "the policy can't be read now" }, failure };
+      return { policy: { kind: "deny" }, failure };
     }
   }
 
