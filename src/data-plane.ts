@@ -94,6 +94,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       pump: config.handover === "pipe",
       maxConnections: config.maxConnections,
       maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+      handshakeTimeoutMs: config.headTimeoutMs,
       ...{ trusted, counts, ledger, connections },
     });
   } catch (error) {

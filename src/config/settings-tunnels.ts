@@ -62,7 +62,12 @@ export const agents = {
 
 /** What a visitor's connection may do. */
 export const visitors = {
-  headTimeoutMs: setting("HEAD_TIMEOUT_MS", time, 10 * second, "Until a request's head has arrived."),
+  headTimeoutMs: setting(
+    "HEAD_TIMEOUT_MS",
+    time,
+    10 * second,
+    "Until a request's head has arrived; before it, until a TLS handshake is done.",
+  ),
   idleTimeoutMs: setting("IDLE_TIMEOUT_MS", time, 75 * second, "A kept-alive connection between two requests."),
   requestTimeoutMs: setting(
     "REQUEST_TIMEOUT_MS",

@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { freePorts } from "../../test/helpers/free-ports.ts";
 import { testTls } from "../../test/helpers/test-tls.ts";
@@ -24,7 +25,7 @@ async function listening(limits: Partial<ListenerOptions> & { underWay?: number 
   };
   const listener = listenPublic({
     ...{ hostname: "127.0.0.1", port, fd: null, tls: null, pump: false, trusted: createCidrList([]), counts },
-    ...{ maxConnections: 100, maxConnectionsPerAddress: 100 },
+    ...{ maxConnections: 100, maxConnectionsPerAddress: 100, handshakeTimeoutMs: 60_000 },
     ledger: { inFlight: () => limits.underWay ?? 0 } as ListenerOptions["ledger"],
     connections: { accept } as unknown as ListenerOptions["connections"],
     ...limits,
@@ -65,10 +66,22 @@ describe("security", () => {
     const silent = visit();
     await eventually(() => counts.total() === 1, "it is counted");
     const second = visit();
-    // Half of what a handshake may take.
-    await eventually(second.isClosed, "another finds no place", 5_000);
+    await eventually(second.isClosed, "another finds no place");
     silent.socket.destroy();
     await eventually(() => counts.total() === 0, "its place is free");
     expect([accepted(), second.heard()]).toEqual([0, ""]);
+  });
+
+  test("a connection that never comes to the end of its handshake is cut, and no other", async () => {
+    const { counts, visit, accepted } = await listening({ tls: testTls, handshakeTimeoutMs: 500 });
+    const visitor = visit();
+    const secured = connectTls({ socket: visitor.socket, ca: testTls.cert, servername: "localhost" });
+    secured.on("error", () => {});
+    await eventually(() => accepted() === 1, "one has done it");
+    const silent = visit();
+    // The beginning of a record, which is not the end of a handshake.
+    silent.socket.write(Buffer.from([22, 3, 1]));
+    await eventually(silent.isClosed, "the other is cut");
+    expect([visitor.isClosed(), accepted(), counts.total()]).toEqual([false, 1, 0]);
   });
 });

@@ -22,6 +22,7 @@ export interface ListenerOptions {
   pump: boolean;
   maxConnections: number;
   maxConnectionsPerAddress: number;
+  handshakeTimeoutMs: number;
   trusted: CidrList;
   counts: ConnectionCounts;
   ledger: Ledger;
@@ -36,7 +37,6 @@ export interface PublicListener {
 }
 
 const backlog = 4_096;
-const handshakeTimeoutMs = 10_000;
 
 /** Listens. Throws what `Bun.listen` throws (EADDRINUSE, EACCES). */
 export function listenPublic(options: ListenerOptions): PublicListener {
@@ -120,7 +120,7 @@ function awaitHandshake(options: ListenerOptions, socket: Socket<SocketOwner>): 
     return void socket.terminate();
   }
   const bucket = options.counts.opened(address);
-  const timer = setTimeout(() => socket.terminate(), handshakeTimeoutMs);
+  const timer = setTimeout(() => socket.terminate(), options.handshakeTimeoutMs);
   let pending = true;
   const done = (): void => {
     if (!pending) return;
