@@ -129,28 +129,66 @@ test.each(ways)(
   },
 );
 
-test("an upload through a TCP tunnel, by the death of the agent, at the local service", async () => {
-  const [port = 0] = await freePorts(1);
-  await using server = await startServerProcess({ env: { TCP_PORTS: String(port) } });
-  const uploads: { heard: string; how: string | null }[] = [];
-  using service = Bun.listen<(typeof uploads)[number]>({
+interface Upload {
+  heard: string;
+  how: string | null;
+}
+
+/** A local service that takes uploads, and writes down how each ended; `answer` is its first and only word to each. */
+function startUploadTaker(answer: string) {
+  const uploads: Upload[] = [];
+  const service = Bun.listen<Upload>({
     ...{ hostname: "127.0.0.1", port: 0, allowHalfOpen: true },
     socket: {
       open: (socket) => void uploads.push((socket.data = { heard: "", how: null })),
-      data: ({ data }, bytes) => void (data.heard += bytes.toString()),
+      data: (socket, bytes) => {
+        if (socket.data.heard === "" && answer !== "") socket.write(answer);
+        socket.data.heard += bytes.toString();
+      },
       end: ({ data }) => void (data.how ??= "a clean end"),
       close: ({ data }, error) => void (data.how ??= error === undefined ? "a clean end" : "broken"),
     },
   });
-  await using agent = await openTunnelProcess({ ...server, port: service.port, protocol: "tcp", remotePort: port });
-  const whole = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  whole.end("all of it");
-  const cut = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  for (const socket of [whole, cut]) socket.on("error", () => {});
-  cut.write("half of it");
-  const one = (heard: string) => uploads.find((upload) => upload.heard === heard)?.how;
-  await eventually(() => one("half of it") === null && one("all of it") === "a clean end", "both have come");
-  agent.signal("SIGKILL");
-  await eventually(() => one("half of it") !== null, "the service is told");
-  expect(one("half of it")).toBe("broken");
-});
+  /** How the upload that ends with `text` ended; null: not yet; undefined: it has not come. */
+  const ended = (text: string) => uploads.find(({ heard }) => heard.endsWith(text))?.how;
+  return { port: service.port, ended, [Symbol.dispose]: () => service.stop(true) };
+}
+
+const upgrade = [
+  ...["GET / HTTP/1.1", "Host: old.localhost", "Connection: Upgrade", "Upgrade: websocket"],
+  ...["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "", ""],
+].join("\r\n");
+const switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+test.each([
+  ["a TCP tunnel", { protocol: "tcp" }, "", ""],
+  ["an upgraded connection", { protocol: "http", name: "old" }, upgrade, switched],
+] as const)(
+  "an upload through %s, by the death of the agent, at the local service",
+  async (_, spec, question, answer) => {
+    const [tcpPort = 0] = await freePorts(1);
+    await using server = await startServerProcess({ env: { TCP_PORTS: String(tcpPort) } });
+    using service = startUploadTaker(answer);
+    const isTcp = spec.protocol === "tcp";
+    const of = isTcp ? { ...spec, remotePort: tcpPort } : spec;
+    await using agent = await openTunnelProcess({ ...server, port: service.port, ...of });
+    const open = async () => {
+      const socket = connect({ port: isTcp ? tcpPort : server.port, host: "127.0.0.1", allowHalfOpen: true });
+      socket.on("error", () => {});
+      if (question === "") return socket;
+      let heard = "";
+      socket.on("data", (data) => (heard += data.toString()));
+      socket.write(question);
+      await eventually(() => heard.endsWith("\r\n\r\n"), "it is upgraded");
+      return socket;
+    };
+    const [whole, cut] = [await open(), await open()];
+    whole.end("all of it");
+    cut.write("half of it");
+    const haveCome = () => service.ended("half of it") === null && service.ended("all of it") === "a clean end";
+    await eventually(haveCome, "both have come");
+    agent.signal("SIGKILL");
+    await eventually(() => service.ended("half of it") !== null, "the service is told");
+    expect(service.ended("half of it")).toBe("broken");
+  },
+);
