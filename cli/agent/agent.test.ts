@@ -1,6 +1,6 @@
 // Agents at a server that refuses: names for good, sessions for good or for now.
 
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import type { AgentEvent } from "./types.ts";
 import { REGISTERED } from "../../src/protocol/frames.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
@@ -206,4 +206,42 @@ test("without a number of its own an agent opens as many sessions as the server 
   expect(told().slice(before)).toMatchObject([{ open: 2 }, { open: 3 }]);
   expect([picky.wanted, picky.open.size, told().at(-1)?.wanted]).toEqual([[undefined, 1], 4, 3]);
   await agent.stop(0);
+});
+
+test("the pauses before the next try grow, until a session has stood for a second", async () => {
+  const random = spyOn(Math, "random").mockReturnValue(0.01);
+  const clock = spyOn(performance, "now");
+  let now = performance.now();
+  clock.mockImplementation(() => now);
+  try {
+    await using picky = startPickyServer();
+    const { agent, events } = startWith(picky.server, ["web"]);
+    const pauses = () => events.filter((event) => event.event === "tunnel.retry").map(({ inMs }) => inMs);
+    for (const [i, stoodMs] of [0, 999, 0, 1_000, 0].entries()) {
+      await eventually(() => events.filter(({ event }) => event === "tunnel.ready").length > i, "it is up");
+      now += stoodMs;
+      picky.hangUp();
+      await eventually(() => pauses().length > i, "it is lost");
+    }
+    // A hundredth of 250 ms, 500 ms, …, as chance has it here.
+    expect(pauses()).toEqual([3, 5, 10, 3, 5]);
+    await agent.stop(0);
+  } finally {
+    clock.mockRestore();
+    random.mockRestore();
+  }
+});
+
+test("sessions that are refused for now have never stood: the pauses grow", async () => {
+  const random = spyOn(Math, "random").mockReturnValue(0.01);
+  try {
+    const busy = refusal(403, { code: "bad_ticket", message: "Register again.", retryable: true });
+    await using picky = startPickyServer((session) => (session <= 3 ? busy() : undefined));
+    const { agent, events } = startWith(picky.server, ["web"]);
+    await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+    expect(events.filter((event) => event.event === "tunnel.retry").map(({ inMs }) => inMs)).toEqual([3, 5, 10]);
+    await agent.stop(0);
+  } finally {
+    random.mockRestore();
+  }
 });
