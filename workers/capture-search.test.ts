@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { orderValue, type RequestOrder, type RequestsQuery } from "../src/link/requests-query.ts";
-import { CaptureBudget, type CaptureEntry, type CaptureMeta, CaptureRing } from "./capture.ts";
+import { CaptureBudget, type CaptureEntry, CaptureRing, type Visit } from "./capture.ts";
 import { searchCaptures } from "./capture-search.ts";
 
 const everything: RequestsQuery = {
@@ -11,12 +11,13 @@ const everything: RequestsQuery = {
 };
 
 function entry(ring: CaptureRing, number: number, target: string, change: Partial<CaptureEntry> = {}): CaptureEntry {
-  const meta: CaptureMeta = {
-    ...{ request: number, tunnelId: "t1", name: "app", appId: null, orgId: "o1", address: "192.0.2.1" },
-    ...{ principal: null, repeatable: true, startedAt: number, judgedAt: number },
+  const visit: Visit = {
+    ...{ request: number, tunnelId: "t1", entry: { name: "app", appId: null, orgId: "o1" } },
+    ...{ visitor: { address: "192.0.2.1" }, pass: { email: null, user: null } },
+    ...{ repeatable: true, startedAt: number, judgedAt: number },
   };
   const head = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: app.test\r\n\r\n`);
-  return Object.assign(ring.begin(meta, head, head.length), { endedAt: number + 1, status: 200, ...change });
+  return Object.assign(ring.begin(visit, head, head.length), { endedAt: number + 1, status: 200, ...change });
 }
 
 const rings = Array.from({ length: 5 }, () => new CaptureRing(700, new CaptureBudget(1e8)));

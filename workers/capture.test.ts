@@ -2,32 +2,30 @@
 
 import { describe, expect, test } from "bun:test";
 import { requestIdOf } from "../src/lib/request-id.ts";
-import { CaptureBudget, type CaptureMeta, CaptureRing } from "./capture.ts";
+import { CaptureBudget, CaptureRing, type Visit } from "./capture.ts";
 
-const meta = (request: number): CaptureMeta => ({
+const visit = (request: number): Visit => ({
   request,
   tunnelId: "t1",
-  name: "app",
-  appId: null,
-  orgId: "o1",
-  address: "192.0.2.1",
-  principal: null,
+  entry: { name: "app", appId: null, orgId: "o1" },
+  visitor: { address: "192.0.2.1" },
+  pass: { email: null, user: null },
   repeatable: true,
   startedAt: 100,
   judgedAt: 101,
 });
 const request = (path: string, ...lines: string[]): Buffer =>
   Buffer.from([`GET ${path} HTTP/1.1`, "Host: app.test", ...lines, "", ""].join("\r\n"), "latin1");
-const begin = (ring: CaptureRing, number: number, head: Buffer) => ring.begin(meta(number), head, head.length);
+const begin = (ring: CaptureRing, number: number, head: Buffer) => ring.begin(visit(number), head, head.length);
 
 describe("the ring", () => {
   test("gives the newest first, and forgets the oldest", () => {
     const ring = new CaptureRing(3, new CaptureBudget(1e6));
     for (const id of [1, 2]) begin(ring, id, request(`/${id}`));
-    expect(ring.newest(10).map((one) => one.meta.request)).toEqual([2, 1]);
+    expect(ring.newest(10).map((one) => one.visit.request)).toEqual([2, 1]);
     for (const id of [3, 4, 5]) begin(ring, id, request(`/${id}`));
-    expect(ring.newest(10).map((one) => one.meta.request)).toEqual([5, 4, 3]);
-    expect(ring.newest(2).map((one) => one.meta.request)).toEqual([5, 4]);
+    expect(ring.newest(10).map((one) => one.visit.request)).toEqual([5, 4, 3]);
+    expect(ring.newest(2).map((one) => one.visit.request)).toEqual([5, 4]);
   });
 
   test("of many large heads every one reads back whole or not at all, and the last always does", () => {
@@ -39,7 +37,7 @@ describe("the ring", () => {
     });
     const kept = entries.filter((one) => one.requestHead() !== null);
     for (const one of kept) {
-      expect(one.requestHead()!.toString("latin1")).toStartWith(`GET /${one.meta.request} HTTP/1.1\r\n`);
+      expect(one.requestHead()!.toString("latin1")).toStartWith(`GET /${one.visit.request} HTTP/1.1\r\n`);
       expect(one.requestHead()!.toString("latin1")).toEndWith("\r\n\r\n");
     }
     expect(kept.length).toBeGreaterThan(50);

@@ -3,7 +3,9 @@
 import { Head } from "../src/http1/head.ts";
 import { copyBytes } from "../src/lib/bytes.ts";
 import { requestIdOf } from "../src/lib/request-id.ts";
-import type { CapturedRequest } from "../src/link/messages.ts";
+import type { Visitor } from "../src/ingress/forwarded.ts";
+import type { CapturedRequest, NameEntry } from "../src/link/messages.ts";
+import type { Pass } from "./policy/verdict.ts";
 
 /** Memory for heads that all rings of a thread share. */
 export class CaptureBudget {
@@ -21,17 +23,17 @@ export class CaptureBudget {
   }
 }
 
-/** What is known of a request when its stream is made. */
-export interface CaptureMeta {
+/** A visitor's request as it is known when its stream is made: for whose name, whose it is, and what it passed with. */
+export interface Visit {
   /** See `requestIdOf`. */
   request: number;
+  /** As it was then: a change makes another one. */
+  entry: Pick<NameEntry, "name" | "appId" | "orgId">;
   tunnelId: string;
-  name: string;
-  appId: string | null;
-  orgId: string | null;
-  address: string;
-  principal: string | null;
+  visitor: Pick<Visitor, "address">;
+  pass: Pick<Pass, "email" | "user">;
   repeatable: boolean;
+  /** `performance.now()` when the head was routed, and when the policy had judged. */
   startedAt: number;
   judgedAt: number;
 }
@@ -61,19 +63,19 @@ export class CaptureEntry {
 
   constructor(
     private readonly ring: CaptureRing,
-    readonly meta: CaptureMeta,
+    readonly visit: Visit,
   ) {}
 
   get id(): string {
-    return requestIdOf(this.meta.request);
+    return requestIdOf(this.visit.request);
   }
 
   get startedAtMs(): number {
-    return Math.round(performance.timeOrigin + this.meta.startedAt);
+    return Math.round(performance.timeOrigin + this.visit.startedAt);
   }
 
   get repeatable(): boolean {
-    return this.meta.repeatable;
+    return this.visit.repeatable;
   }
 
   get running(): boolean {
@@ -82,19 +84,21 @@ export class CaptureEntry {
 
   /** Until now, while it runs. */
   get totalMs(): number {
-    return round((this.endedAt || performance.now()) - this.meta.startedAt);
+    return round((this.endedAt || performance.now()) - this.visit.startedAt);
   }
 
   get name(): string {
-    return this.meta.name;
+    return this.visit.entry.name;
   }
 
   get address(): string {
-    return this.meta.address;
+    return this.visit.visitor.address;
   }
 
   get principal(): string | null {
-    return this.meta.principal;
+    const { email, user } = this.visit.pass;
+    // A provider's subject is often a number that nobody knows.
+    return email ?? user;
   }
 
   /** The response head arrived. */
@@ -122,7 +126,7 @@ export class CaptureEntry {
 
   /** What the dashboard shows. `logQuery`: with the query string. */
   toRequest(logQuery: boolean): CapturedRequest {
-    const { meta } = this;
+    const { visit } = this;
     const end = this.endedAt || performance.now();
     const opened = this.openedAt || end;
     const headAt = this.headAt || end;
@@ -135,13 +139,14 @@ export class CaptureEntry {
       request !== null && head.parseRequest(request, 0, request.length) > 0 ? headers(logQuery) : [];
     const responseHeaders =
       response !== null && head.parseResponse(response, 0, response.length) > 0 ? headers(logQuery) : [];
-    const { id, startedAtMs, running, status, bytesIn, bytesOut, totalMs } = this;
-    const { tunnelId, name, appId, orgId, address, principal } = meta;
+    const { id, name, address, principal, startedAtMs, running, status, bytesIn, bytesOut, totalMs } = this;
+    const { tunnelId, entry } = visit;
+    const { appId, orgId } = entry;
     return {
       ...{ id, tunnelId, name, appId, orgId, address, principal, ...line, requestHeaders, responseHeaders },
       ...{ startedAtMs, running, status, bytesIn, bytesOut, totalMs },
-      policyMs: round(meta.judgedAt - meta.startedAt),
-      queueMs: round(opened - meta.judgedAt),
+      policyMs: round(visit.judgedAt - visit.startedAt),
+      queueMs: round(opened - visit.judgedAt),
       tunnelMs: round(Math.max(0, headAt - opened - localMs)),
       localMs: round(localMs),
       error: this.error,
@@ -166,8 +171,8 @@ export class CaptureRing {
   ) {}
 
   /** Starts an entry with the request head `bytes[0..length)`. */
-  begin(meta: CaptureMeta, bytes: Buffer, length: number): CaptureEntry {
-    const entry = new CaptureEntry(this, meta);
+  begin(visit: Visit, bytes: Buffer, length: number): CaptureEntry {
+    const entry = new CaptureEntry(this, visit);
     entry.requestAt = this.store(bytes, 0, length);
     entry.requestBytes = length;
     if (this.maxEntries > 0 && !this.closed) {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { fakeVisitor, requestText } from "../test/helpers/fake-visitor.ts";
 import { readFrames } from "../test/helpers/read-frames.ts";
-import { DATA, END, FIN, HEAD, RESET, WINDOW } from "../src/protocol/frames.ts";
+import { DATA, END, FIN, HEAD, RESET, UPGRADE, WINDOW } from "../src/protocol/frames.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
 import type { SessionSocket } from "../src/protocol/session-socket.ts";
 import type { CaptureEntry } from "./capture.ts";
@@ -34,20 +34,16 @@ function setUp() {
   });
   const ended: (string | null)[] = [];
   const tunnel = {
-    draining: false,
+    ...{ draining: false, requestTimeoutMs: 1_000, serverTiming: false },
     health: { hasAnswered() {} },
     streamEnded: (_: unknown, why: string) => ended.push(why),
   };
-  const capture = { head() {}, meta: {}, repeatable: true };
+  const capture = { head() {}, visit: { entry: {} }, repeatable: true } as unknown as CaptureEntry;
   let stream: HttpStream | null = null;
   const visitor = fakeVisitor((connection) => {
-    stream = new HttpStream({
-      ...{ tunnel: tunnel as unknown as Tunnel, connection, openFlags: 0, upgrade: true, hasBody: false },
-      ...{ capture: capture as unknown as CaptureEntry, startedAt: 0, judgedAt: 0, shown: null },
-      ...{ requestTimeoutMs: 1_000, serverTiming: false },
-    });
+    stream = new HttpStream(tunnel as unknown as Tunnel, connection, capture, FIN | UPGRADE, null);
     connection.begin(stream);
-    session.open(stream, FIN, Buffer.from("head"), 4);
+    session.open(stream, Buffer.from("head"), 4, performance.now());
     stream.opened();
   });
   visitor.send(requestText("GET /ws"));

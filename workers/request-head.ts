@@ -20,14 +20,6 @@ import type { Pass } from "./policy/verdict.ts";
 /** Where the last head was written. Valid until the next one. */
 export const requestScratch = Buffer.allocUnsafeSlow(maxHeadBytes + 8 * 1024);
 
-/** What we add. `lines`: whole header lines, the last of which ends with the name of the request's id. */
-export interface RequestAdditions {
-  lines: Buffer;
-  request: number;
-  pass: Pass;
-  upgrade: boolean;
-}
-
 /** Whether the local service is to be asked for a WebSocket (RFC 6455 4.2.1); any other Upgrade is stripped. */
 export function isWebSocketUpgrade(head: Head): boolean {
   return (
@@ -43,8 +35,11 @@ export function isWebSocketUpgrade(head: Head): boolean {
   );
 }
 
-/** Writes the head of `head`'s request into `requestScratch`; returns its length. */
-export function writeRequestHead(head: Head, additions: RequestAdditions): number {
+/**
+ * Writes the head of `head`'s request into `requestScratch`; returns its length. What we add: `lines`, whole header lines the last of which
+ * ends with the name of the request's id, that id, who passed, and an upgrade.
+ */
+export function writeRequestHead(head: Head, lines: Buffer, request: number, pass: Pass, upgrade: boolean): number {
   const out = requestScratch;
   let extra = "";
   for (let i = 0; i < head.count; i++) {
@@ -52,7 +47,7 @@ export function writeRequestHead(head: Head, additions: RequestAdditions): numbe
     if (id !== COOKIE && id !== AUTHORIZATION && id !== X_API_KEY) continue;
     const value = head.value(i);
     const name = id === COOKIE ? "cookie" : id === AUTHORIZATION ? "authorization" : "x-api-key";
-    const kept = forwardedValue(name, value, additions.pass.strip);
+    const kept = forwardedValue(name, value, pass.strip);
     if (kept === value) continue;
     head.hop[i] = 1;
     if (kept !== null) extra += `${latin1(head.bytes, head.nameStart[i]!, head.nameEnd[i]!)}: ${kept}\r\n`;
@@ -65,12 +60,11 @@ export function writeRequestHead(head: Head, additions: RequestAdditions): numbe
     at = putText(" HTTP/1.1\r\n", out, at);
     at = copyFields(head, request10Rules, framing, out, at);
   }
-  const { user, email } = additions.pass;
+  const { user, email } = pass;
   if (user !== null) extra += `X-Digit-Link-User: ${user}\r\n`;
   if (email !== null) extra += `X-Digit-Link-Email: ${email}\r\n`;
-  if (additions.upgrade) extra += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+  if (upgrade) extra += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
   if (extra !== "") at = putText(extra, out, at);
-  const { lines } = additions;
-  at = putRequestId(additions.request, out, copyBytes(lines, 0, lines.length, out, at));
+  at = putRequestId(request, out, copyBytes(lines, 0, lines.length, out, at));
   return putCrlf(out, putCrlf(out, at));
 }

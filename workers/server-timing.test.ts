@@ -1,4 +1,4 @@
-// The line says what `String` would have said of each duration.
+// The line says of each duration what `toFixed(2)` would have said.
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -10,20 +10,28 @@ function line(...durations: [number, number, number, number, number]): string {
 
 test("one line, in the order in which the parts happen", () => {
   expect(line(12.345, 0, 0.1, 7, 1_234.5)).toBe(
-    "Server-Timing: edge;dur=12.35, policy;dur=0, queue;dur=0.1, tunnel;dur=7, local;dur=1234.5\r\n",
+    "Server-Timing: edge;dur=12.35, policy;dur=0.00, queue;dur=0.10, tunnel;dur=7.00, local;dur=1234.50\r\n",
   );
 });
 
 test("nothing is negative, and nothing overflows", () => {
   expect(line(-3, Number.NEGATIVE_INFINITY, 1e300, 20_000_000, 0.004)).toBe(
-    "Server-Timing: edge;dur=0, policy;dur=0, queue;dur=20000000, tunnel;dur=20000000, local;dur=0\r\n",
+    "Server-Timing: edge;dur=0.00, policy;dur=0.00, queue;dur=20000000.00, tunnel;dur=20000000.00, local;dur=0.00\r\n",
   );
 });
 
-test("numbers read as they are written elsewhere", () => {
+test("every duration is told to the hundredth, wherever it stands and whatever stood there before", () => {
+  const names = ["edge", "policy", "queue", "tunnel", "local"];
+  const duration = fc.oneof(fc.double({ min: 0, max: 12, noNaN: true }), fc.double({ min: 0, max: 1e7, noNaN: true }));
   fc.assert(
-    fc.property(fc.double({ min: 0, max: 10_000_000, noNaN: true }), (ms) => {
-      expect(line(ms, 0, 0, 0, 0)).toStartWith(`Server-Timing: edge;dur=${String(Math.round(ms * 100) / 100)}, `);
+    fc.property(fc.tuple(duration, duration, duration, duration, duration), (all) => {
+      const told = all.map((ms, i) => `${names[i]};dur=${(Math.round(ms * 100) / 100).toFixed(2)}`);
+      expect(line(...all)).toBe(`Server-Timing: ${told.join(", ")}\r\n`);
     }),
   );
+});
+
+test("every hundredth below ten", () => {
+  for (let value = 0; value < 1_000; value++)
+    expect(line(value / 100, 0, 0, 0, 0)).toStartWith(`Server-Timing: edge;dur=${(value / 100).toFixed(2)}, `);
 });

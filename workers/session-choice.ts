@@ -25,6 +25,8 @@ export class SessionChoice {
   pick(): Session | null {
     const { last, sessions } = this;
     if (this.isShared) return (this.last = this.leastBusy(last === null ? 0 : sessions.indexOf(last) + 1));
+    // Nobody is so much less busy than it.
+    if (last !== null && last.hasRoom && loadOf(last) <= maxSlack) return last;
     const best = this.leastBusy(0);
     const stays = last !== null && best !== null && last.hasRoom && loadOf(last) <= loadOf(best) + maxSlack;
     return stays ? last : (this.last = best);

@@ -77,7 +77,7 @@ function setUp(maxStreams = 100) {
   };
   const open = (): Stream => {
     const stream = new Stream();
-    session.open(stream, 0, Buffer.from("head"), 4);
+    session.open(stream, Buffer.from("head"), 4, performance.now());
     return stream;
   };
   return { session, frame, open, closed, freed: () => freed };
@@ -168,7 +168,7 @@ describe("a request", () => {
     Object.assign(stream, { visitor });
     stream.sendRequest(Buffer.from("early"), 0, 5);
     expect(did).toEqual(["pause"]);
-    session.open(stream, 0, Buffer.from("head"), 4);
+    session.open(stream, Buffer.from("head"), 4, performance.now());
     stream.flushRequest();
     expect([did, stream.hasQueued]).toEqual([["pause", "resume"], false]);
   });

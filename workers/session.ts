@@ -103,12 +103,13 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
     this.outbox.flush();
   }
 
-  /** Enters a stream in the table, binds it and writes its OPEN. `head`: what the payload ends with, `length` bytes of it. */
-  open(stream: StreamFlow, flags: number, head: Buffer, length: number): void {
+  /** Enters a stream in the table, binds it and writes its OPEN. `head`: what the payload ends with, `length` bytes of it. `now`: `performance.now()`, or a moment ago. */
+  open(stream: StreamFlow, head: Buffer, length: number, now: number): void {
     const id = ++this.lastId;
     this.streams.set(id, stream);
-    stream.bind(this, id);
+    stream.bind(this, id, now);
     const { outbox } = this;
+    const flags = stream.openFlags;
     const first = Math.min(length, maxPayloadBytes - 8);
     const at = outbox.reserve(8 + first);
     writeU32(outbox.buffer, at, stream.windowBytes);
@@ -225,7 +226,7 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
         return this.moreHead(stream, flags, bytes, start, end);
       case DATA:
         if (end > start) stream.onData(bytes, start, end);
-        if ((flags & FIN) !== 0 && this.streams.has(id)) stream.onEnd(null);
+        if ((flags & FIN) !== 0 && stream.session === this) stream.onEnd(null);
         return;
       case END:
         return stream.onEnd(end > start ? bytes.subarray(start, end) : null);

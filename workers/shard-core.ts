@@ -176,7 +176,7 @@ export class Shard implements TunnelHost {
   }
 
   streamEnded(_tunnel: Tunnel, stream: HttpStream): void {
-    if (this.watched) this.side.request(stream.options.capture.toRequest(this.settings.logQuery));
+    if (this.watched) this.side.request(stream.capture.toRequest(this.settings.logQuery));
   }
 
   private ask(ask: Ask): Promise<Answer> {

@@ -13,6 +13,7 @@ import { forwardedLines, resolveVisitor, type Visitor } from "../src/ingress/for
 import { type HostVerdict, judgeHost, sessionShard } from "../src/ingress/gate.ts";
 import { relay } from "../src/ingress/relay.ts";
 import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
+import type { Visit as CapturedVisit } from "./capture.ts";
 import { HttpStream } from "./http-stream.ts";
 import type { Lender } from "./lender.ts";
 import { keepShown } from "./policy/again.ts";
@@ -103,6 +104,16 @@ export class ShardIngress implements IngressHost {
     const entry = options.tunnels.entry(name);
     if (entry === undefined) return connection.answer("tunnel_not_found");
     const visitor = connection.visitor ?? this.visitorOf(connection, head);
+    const visit: Visit = {
+      request: connection.requestNumber,
+      entry,
+      tunnelId: "",
+      visitor,
+      pass: openPass,
+      repeatable: false,
+      startedAt,
+      judgedAt: startedAt,
+    };
     const verdict = isOpenToAll(entry.policy)
       ? openPass
       : judge(
@@ -117,7 +128,6 @@ export class ShardIngress implements IngressHost {
           entry,
           options.policy,
         );
-    const visit = { entry, visitor, startedAt };
     if (!(verdict instanceof Promise)) return this.act(connection, head, visit, verdict, null);
     // The head is gone when the verdict comes: keep its bytes, and the body at the visitor.
     const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
@@ -149,17 +159,18 @@ export class ShardIngress implements IngressHost {
     verdict: Verdict,
     pending: PendingExchange | null,
   ): void {
-    const { entry, visitor } = visit;
     switch (verdict.kind) {
       case "pass":
+        visit.pass = verdict;
+        if (verdict !== openPass) visit.judgedAt = performance.now();
         return this.open(connection, head, visit, verdict, pending);
       case "relay":
-        relay(connection, head, this.options.control, visitor);
+        relay(connection, head, this.options.control, visit.visitor);
         return pending?.release(connection.exchange);
       case "redirect":
         return connection.redirect(verdict.location);
       case "refuse":
-        this.report(connection, entry, verdict.refusal, visitor);
+        this.report(connection, visit, verdict.refusal);
         return connection.answer(verdict.code, verdict);
     }
   }
@@ -172,7 +183,7 @@ export class ShardIngress implements IngressHost {
     pending: PendingExchange | null,
   ): void {
     const { options } = this;
-    const { entry, visitor, startedAt } = visit;
+    const { entry, visitor, judgedAt } = visit;
     const tunnel = options.tunnels.ofVisitors(entry);
     if (tunnel === undefined) return connection.answer("tunnel_offline", { retryAfterSeconds: 5 });
     if (tunnel.isFull || options.isOrganizationFull(entry.orgId))
@@ -180,42 +191,20 @@ export class ShardIngress implements IngressHost {
     const upgrade = isWebSocketUpgrade(head);
     const hasBody = head.chunked || head.contentLength > 0;
     const lines = linesFor(connection, visitor);
-    const length = writeRequestHead(head, { lines, request: connection.requestNumber, pass, upgrade });
-    const judgedAt = pass === openPass ? startedAt : performance.now();
-    const meta = {
-      request: connection.requestNumber,
-      tunnelId: tunnel.ticket.tunnelId,
-      name: entry.name,
-      appId: entry.appId,
-      orgId: entry.orgId,
-      address: visitor.address,
-      // A provider's subject is often a number that nobody knows.
-      principal: pass.email ?? pass.user,
-      repeatable: !hasBody && isSafe(head),
-      startedAt,
-      judgedAt,
-    };
+    const length = writeRequestHead(head, lines, visit.request, pass, upgrade);
+    visit.tunnelId = tunnel.ticket.tunnelId;
+    visit.repeatable = !hasBody && isSafe(head);
     const flags =
       (hasBody ? 0 : FIN) | (upgrade ? UPGRADE : 0) | (head.isHead ? HEAD_METHOD : 0) | (head.chunked ? CHUNKED : 0);
-    const stream = new HttpStream({
-      tunnel,
-      connection,
-      openFlags: flags,
-      upgrade,
-      hasBody,
-      startedAt,
-      judgedAt,
-      shown: pass === openPass ? null : keepShown(headerReader(head)),
-      capture: tunnel.captures.begin(meta, requestScratch, length),
-      requestTimeoutMs: options.settings.requestTimeoutMs,
-      serverTiming: options.settings.serverTiming,
-    });
-    connection.begin(stream);
-    if (tunnel.open(stream, requestScratch, length)) pending?.release(stream);
+    const capture = tunnel.captures.begin(visit, requestScratch, length);
+    const shown = pass === openPass ? null : keepShown(headerReader(head));
+    const stream = new HttpStream(tunnel, connection, capture, flags, shown);
+    connection.begin(stream, judgedAt);
+    if (tunnel.open(stream, requestScratch, length, judgedAt)) pending?.release(stream);
     else connection.answer("tunnel_offline", { retryAfterSeconds: 2 });
   }
 
-  private report(connection: VisitorConnection, entry: NameEntry, refusal: Refusal | null, visitor: Visitor): void {
+  private report(connection: VisitorConnection, { entry, visitor }: Visit, refusal: Refusal | null): void {
     if (refusal !== null) this.options.refusal(entry, refusal, visitor.address, connection.requestId);
   }
 }
@@ -230,10 +219,10 @@ function linesFor(connection: VisitorConnection, visitor: Visitor): Buffer {
   return connection.forwarded.lines;
 }
 
-interface Visit {
+/** As this ingress needs it: whole. */
+interface Visit extends CapturedVisit {
   entry: NameEntry;
   visitor: Visitor;
-  startedAt: number;
 }
 
 /** Stands in while main is asked: the body waits, at the visitor as far as possible. */

@@ -1,7 +1,7 @@
 // One stream of a session, as the session sees it: flow control both ways and the agent's frames.
 
-import { initialWindowBytes, smallWindowBytes } from "../src/protocol/frames.ts";
-import { Incoming, Outgoing } from "../src/protocol/flow.ts";
+import { FIN, initialWindowBytes, smallWindowBytes, UPGRADE } from "../src/protocol/frames.ts";
+import { granted, Incoming, Outgoing } from "../src/protocol/flow.ts";
 import type { ErrorCode } from "../src/lib/errors.ts";
 import type { Session } from "./session.ts";
 
@@ -31,7 +31,7 @@ export abstract class StreamFlow {
   id = 0;
   /** `performance.now()` when request bytes last moved (or the stream was opened). */
   movedAt = 0;
-  /** First windows, as OPEN says them. */
+  /** First windows, as OPEN says them. Where no request bytes use it, the credit grows with what the agent grants. */
   windowBytes = 0;
   creditBytes = 0;
   /** Visitor -> agent bytes, agent -> visitor bytes. */
@@ -40,6 +40,7 @@ export abstract class StreamFlow {
   private seenBytes = 0;
   /** `performance.now()` when bytes were last seen to have moved, either way. */
   private movedBothAt = 0;
+  /** Of a request that has no bytes behind its head there is none. */
   private outgoing: Outgoing | null = null;
   private incoming: Incoming | null = null;
   /** Request parts that came before there was a session. */
@@ -69,16 +70,16 @@ export abstract class StreamFlow {
   /** The end of the request has been sent to the agent. */
   protected abstract requestSent(): void;
 
-  /** The session takes the stream. OPEN, which tells the agent both windows, must follow at once. */
-  bind(session: Session, id: number): void {
+  /** The session takes the stream at `now`. OPEN, which tells the agent both windows, must follow at once. */
+  bind(session: Session, id: number, now: number): void {
     const windowBytes = session.budget.take(initialWindowBytes, smallWindowBytes);
     const creditBytes = session.requestCreditBytes;
     this.windowBytes = windowBytes;
     this.creditBytes = creditBytes;
     this.session = session;
     this.id = id;
-    this.movedAt = this.movedBothAt = performance.now();
-    this.outgoing = new Outgoing(session, id, creditBytes);
+    this.movedAt = this.movedBothAt = now;
+    if (this.hasRequestBytes) this.outgoing = new Outgoing(session, id, creditBytes);
     this.incoming = new Incoming(session, id, windowBytes);
   }
 
@@ -102,6 +103,11 @@ export abstract class StreamFlow {
     this.session = null;
     this.outgoing = null;
     this.incoming = null;
+  }
+
+  /** Whether anything follows its OPEN frame. */
+  private get hasRequestBytes(): boolean {
+    return (this.openFlags & (FIN | UPGRADE)) !== FIN;
   }
 
   /** Something of the request waits to be sent. */
@@ -155,7 +161,8 @@ export abstract class StreamFlow {
   }
 
   onWindow(bytes: number): void {
-    this.outgoing?.grant(bytes);
+    if (this.outgoing === null) this.creditBytes = granted(this.creditBytes, bytes);
+    else this.outgoing.grant(bytes);
     this.movedAt = performance.now();
     if (this.hasQueued) this.flushRequest();
   }

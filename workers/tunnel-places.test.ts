@@ -8,7 +8,10 @@ import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 function setUp(holdMax: number) {
   let organization = 0;
-  const settings = { holdMs: 1_000, holdMax, captureRequests: 1, checkIntervalMs: 5_000, requestTimeoutMs: 1_000 };
+  const settings = {
+    ...{ holdMs: 1_000, holdMax, captureRequests: 1, checkIntervalMs: 5_000 },
+    ...{ requestTimeoutMs: 1_000, serverTiming: false },
+  };
   const host = {
     ...{ settings: { ...settings, maxConnectionsPerTunnel: 10 }, captureBudget: new CaptureBudget(0), draining: false },
     streamCounted: (_orgId: string | null, change: number) => void (organization += change),
@@ -16,10 +19,15 @@ function setUp(holdMax: number) {
   };
   const tunnel = new Tunnel(host as TunnelHost, { tunnelId: "t", name: "app" });
   const stream: HttpStream = Object.create(HttpStream.prototype, {
-    options: { value: { capture: { meta: { orgId: "org" } } } },
+    capture: { value: { visit: { entry: { orgId: "org" } } } },
     session: { value: null },
   });
-  return { tunnel, stream, open: () => tunnel.open(stream, Buffer.from("head"), 4), organization: () => organization };
+  return {
+    tunnel,
+    stream,
+    open: () => tunnel.open(stream, Buffer.from("head"), 4, 0),
+    organization: () => organization,
+  };
 }
 
 test("a stream that finds no place, and none to wait, has taken nothing", () => {

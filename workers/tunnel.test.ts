@@ -20,9 +20,9 @@ class FakeSession {
   constructor(agentId = "a") {
     this.options = { agentId };
   }
-  open(stream: FakeStream, flags: number, head: Buffer, length: number): void {
+  open(stream: FakeStream, head: Buffer, length: number): void {
     this.opened.push(stream);
-    this.streams.set(this.opened.length, [stream, flags, head.toString("latin1", 0, length)]);
+    this.streams.set(this.opened.length, [stream, stream.openFlags, head.toString("latin1", 0, length)]);
     stream.session = this;
   }
   check(id: number): void {
@@ -40,7 +40,7 @@ class FakeStream {
   failed: string | null = null;
   isOpen = false;
   readonly openFlags = 1;
-  readonly options = { capture: { requestHead: () => Buffer.from("head") } };
+  readonly capture = { requestHead: () => Buffer.from("head") };
   constructor(private readonly tunnel: Tunnel) {}
   opened(): void {
     this.isOpen = true;
@@ -51,7 +51,7 @@ class FakeStream {
   fail(code: string): void {
     this.failed = code;
     this.status = 503;
-    this.tunnel.streamEnded(this as unknown as HttpStream, code);
+    this.tunnel.streamEnded(this as unknown as HttpStream, code, 0);
   }
 }
 
@@ -60,7 +60,7 @@ function setUp() {
   const host = {
     settings: {
       ...{ holdMs: 1_000, holdMax: 2, captureRequests: 1, checkIntervalMs: 5_000 },
-      ...{ maxConnectionsPerTunnel: 3, requestTimeoutMs: 1_000 },
+      ...{ maxConnectionsPerTunnel: 3, requestTimeoutMs: 1_000, serverTiming: false },
     },
     captureBudget: new CaptureBudget(1e6),
     draining: false,
@@ -77,7 +77,7 @@ function setUp() {
   };
   const open = (): FakeStream | null => {
     const stream = new FakeStream(tunnel);
-    return tunnel.open(stream as unknown as HttpStream, Buffer.from("head.."), 4) ? stream : null;
+    return tunnel.open(stream as unknown as HttpStream, Buffer.from("head.."), 4, 0) ? stream : null;
   };
   const drop = (session: FakeSession): void => tunnel.sessionClosed(session as unknown as Session, "gone");
   return { tunnel, host, changes, add, open, drop };
@@ -141,7 +141,7 @@ describe("waiting", () => {
   test("a visitor that leaves meanwhile frees its place", () => {
     const { tunnel, add, open } = setUp();
     const [gone, stays] = [open()!, open()!];
-    tunnel.streamEnded(gone as unknown as HttpStream, "left");
+    tunnel.streamEnded(gone as unknown as HttpStream, "left", 0);
     expect(open()).not.toBeNull();
     expect(add().opened[0]).toBe(stays);
   });
@@ -180,7 +180,7 @@ describe("counters", () => {
     for (const status of [200, 204, 301, 404, 503, 0]) {
       const stream = open()!;
       stream.status = status;
-      tunnel.streamEnded(stream as unknown as HttpStream, null);
+      tunnel.streamEnded(stream as unknown as HttpStream, null, 0);
     }
     const connection = Object.assign(new FakeStream(tunnel), { bytesIn: 100, bytesOut: 200 }) as unknown as StreamFlow;
     tunnel.connectionOpened(connection, Buffer.from("address"));

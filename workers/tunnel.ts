@@ -20,6 +20,7 @@ export interface TunnelHost {
     checkIntervalMs: number;
     maxConnectionsPerTunnel: number;
     requestTimeoutMs: number;
+    serverTiming: boolean;
   };
   readonly captureBudget: CaptureBudget;
   readonly draining: boolean;
@@ -61,6 +62,15 @@ export class Tunnel implements SessionOwner, CheckedService {
     return this.host.draining;
   }
 
+  get requestTimeoutMs(): number {
+    return this.host.settings.requestTimeoutMs;
+  }
+
+  /** Whether answers say where their time went. */
+  get serverTiming(): boolean {
+    return this.host.settings.serverTiming;
+  }
+
   /** Whether nobody has registered yet: visitors wait on the strength of an earlier registration. */
   get isExpected(): boolean {
     return this.ticket.tunnelId === "";
@@ -97,12 +107,12 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.admitWaiting();
   }
 
-  /** Opens a stream whose head is `head[0..length)`, or lets it wait while an agent may come back; false: neither. Not while `isFull`. */
-  open(stream: HttpStream, head: Buffer, length: number): boolean {
+  /** At `now`: opens a stream whose head is `head[0..length)`, or lets it wait while an agent may come back; false: neither. Not while `isFull`. */
+  open(stream: HttpStream, head: Buffer, length: number, now: number): boolean {
     this.streams++;
     this.counters.changed = true;
     this.host.streamCounted(stream.orgId, 1);
-    if (this.place(stream, head, length)) return true;
+    if (this.place(stream, head, length, now)) return true;
     this.streams--;
     this.host.streamCounted(stream.orgId, -1);
     return false;
@@ -112,7 +122,8 @@ export class Tunnel implements SessionOwner, CheckedService {
   connectionOpened(stream: StreamFlow, head: Buffer): void {
     this.streams++;
     this.counters.addConnection();
-    if (!this.place(stream, head, head.length)) stream.fail("tunnel_offline", "no agent, and no room to wait");
+    if (!this.place(stream, head, head.length, performance.now()))
+      stream.fail("tunnel_offline", "no agent, and no room to wait");
   }
 
   connectionClosed(stream: StreamFlow): void {
@@ -121,19 +132,19 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.counters.add(stream.bytesIn, stream.bytesOut, 0);
   }
 
-  private place(stream: StreamFlow, head: Buffer, length: number): boolean {
+  private place(stream: StreamFlow, head: Buffer, length: number, now: number): boolean {
     const session = this.pick();
     if (session === null) return this.wait(stream, Buffer.from(head.subarray(0, length)));
-    begin(session, stream, head, length);
+    begin(session, stream, head, length, now);
     return true;
   }
 
   /** A stream lost its session before anything came back: another session gets it. */
   repeat(stream: HttpStream): boolean {
-    const head = stream.options.capture.requestHead();
+    const head = stream.capture.requestHead();
     if (head === null) return false;
     const session = this.pick();
-    if (session !== null) begin(session, stream, head, head.length);
+    if (session !== null) begin(session, stream, head, head.length, performance.now());
     else if (!this.wait(stream, Buffer.from(head))) return false;
     else stream.waitAgain();
     return true;
@@ -145,12 +156,12 @@ export class Tunnel implements SessionOwner, CheckedService {
   }
 
   /** Exactly once per HTTP stream that `open` took. */
-  streamEnded(stream: HttpStream, error: string | null): void {
+  streamEnded(stream: HttpStream, error: string | null, now: number): void {
     this.streams--;
     this.host.streamCounted(stream.orgId, -1);
     if (stream.session === null) this.waiting?.remove(stream);
-    const { capture } = stream.options;
-    capture.endedAt = performance.now();
+    const { capture } = stream;
+    capture.endedAt = now;
     capture.status = stream.status;
     capture.bytesIn = stream.bytesIn;
     capture.bytesOut = stream.bytesOut;
@@ -258,13 +269,13 @@ export class Tunnel implements SessionOwner, CheckedService {
       const session = this.pick();
       if (session === null) return;
       const { stream, head } = waiting.shift()!;
-      begin(session, stream, head, head.length);
+      begin(session, stream, head, head.length, performance.now());
     }
   }
 }
 
-function begin(session: Session, stream: StreamFlow, head: Buffer, length: number): void {
-  session.open(stream, stream.openFlags, head, length);
+function begin(session: Session, stream: StreamFlow, head: Buffer, length: number, now: number): void {
+  session.open(stream, head, length, now);
   stream.opened();
 }
 

@@ -12,7 +12,7 @@ function setUp(captureBytes: number) {
   const host: TunnelHost = {
     settings: {
       ...{ holdMs: 1_000, holdMax: 2, captureRequests: 1, checkIntervalMs: 5_000 },
-      ...{ maxConnectionsPerTunnel: 10, requestTimeoutMs: 1_000 },
+      ...{ maxConnectionsPerTunnel: 10, requestTimeoutMs: 1_000, serverTiming: false },
     },
     captureBudget: new CaptureBudget(captureBytes),
     draining: false,
@@ -27,9 +27,9 @@ function setUp(captureBytes: number) {
   return { tunnels, expected: () => tunnels.expect(entry)! };
 }
 
-const meta = {
-  ...{ request: 1, tunnelId: "", name: "a", appId: null, orgId: null, address: "192.0.2.1", principal: null },
-  ...{ repeatable: true, startedAt: 0, judgedAt: 0 },
+const visit = {
+  ...{ request: 1, tunnelId: "", entry: { name: "a", appId: null, orgId: null }, visitor: { address: "192.0.2.1" } },
+  ...{ pass: { email: null, user: null }, repeatable: true, startedAt: 0, judgedAt: 0 },
 };
 
 const ticketOf = (ticket: string, agentAllow: string[] = ["192.0.2.0/24"]) =>
@@ -42,7 +42,7 @@ test("an expected tunnel gives its memory for captured heads back when nobody wa
   const { tunnels, expected } = setUp(40 * 1024);
   for (let round = 0; round < 3; round++) {
     const tunnel = expected();
-    expect(tunnel.captures.begin(meta, Buffer.from("head"), 4).requestHead()?.toString()).toBe("head");
+    expect(tunnel.captures.begin(visit, Buffer.from("head"), 4).requestHead()?.toString()).toBe("head");
     tunnels.tick(performance.now());
     expect(tunnels.tunnel("a")).toBeUndefined();
   }
@@ -53,7 +53,7 @@ test("whoever waits for an agent is told at once when the server leaves", () => 
   const failed: string[] = [];
   const stream = { orgId: null, session: null, fail: (code: string) => failed.push(code) } as unknown as HttpStream;
   const tunnel = expected();
-  expect(tunnel.open(stream, Buffer.from("head"), 4)).toBe(true);
+  expect(tunnel.open(stream, Buffer.from("head"), 4, 0)).toBe(true);
   tunnel.goAway({ reason: "drain", deadlineMs: 1_000, retryable: true });
   expect(failed).toEqual(["tunnel_offline"]);
 });
@@ -63,7 +63,7 @@ test("whoever waits for an agent is told at once when the name is given up, and 
   tunnels.addTicket(ticketOf("one"));
   const failed: string[] = [];
   const stream = { orgId: null, session: null, fail: (code: string) => failed.push(code) } as unknown as HttpStream;
-  expect(tunnels.tunnel("a")!.open(stream, Buffer.from("head"), 4)).toBe(true);
+  expect(tunnels.tunnel("a")!.open(stream, Buffer.from("head"), 4, 0)).toBe(true);
   tunnels.setNames(false, [], ["a"]);
   expect(failed).toEqual(["tunnel_offline"]);
   expect([tunnels.tunnel("a"), tunnels.byTunnelId("tun_1"), tunnels["allow"].size]).toEqual([undefined, undefined, 0]);

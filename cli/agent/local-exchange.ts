@@ -37,18 +37,17 @@ export interface ExchangeHost {
   report(report: ExchangeReport): void;
 }
 
-export class LocalExchange implements AgentStream {
+export class LocalExchange implements AgentStream, ClientHandler {
   over = false;
   private client: ClientConnection;
   private readonly outgoing: Outgoing;
   /** Null for a request without a body. */
   private incoming: Incoming | null;
-  private readonly answer: LocalAnswer;
   /** The OPEN frame, while the request may have to be sent once more. */
   private retry: OpenFrame | null = null;
   private readonly line: { method: string; path: string } | null;
   private readonly flags: number;
-  private readonly startedAt = performance.now();
+  private readonly startedAt: number;
   private readonly heardBefore: number;
   private status = 0;
   private bytesIn = 0;
@@ -67,15 +66,15 @@ export class LocalExchange implements AgentStream {
   ) {
     const { flags, bytes, start, end } = open;
     this.flags = flags;
+    this.startedAt = session.heardAt;
     this.requestDone = (flags & FIN) !== 0;
     this.raw = (flags & RAW) !== 0;
     this.outgoing = new Outgoing(session, id, open.responseWindow);
     const hasBody = !this.requestDone || (flags & UPGRADE) !== 0;
     this.incoming = hasBody ? new Incoming(session, id, open.requestWindow) : null;
-    this.answer = new LocalAnswer(this);
     this.line = host.wantsReports ? requestLine(bytes, start, end, this.raw) : null;
     this.heardBefore = host.local.heard;
-    this.client = host.local.pool.begin(this.answer, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
+    this.client = host.local.pool.begin(this, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
     // An idle connection may have been closed by the local service a moment ago: a request that may be repeated is, once.
     if (this.client.reused && this.requestDone && isRepeatable(bytes, start)) this.retry = lasting(open);
     if (this.raw) this.client.startRaw();
@@ -159,7 +158,7 @@ export class LocalExchange implements AgentStream {
     if (noBody) this.outgoing.ended = true;
   }
 
-  answered(bytes: Uint8Array, start: number, end: number): void {
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
     this.bytesOut += end - start;
     this.host.local.heard++;
     if (!this.outgoing.send(bytes, start, end)) this.client.pauseReading();
@@ -171,7 +170,7 @@ export class LocalExchange implements AgentStream {
     return bytes;
   }
 
-  answerEnded(trailers: Uint8Array | null): void {
+  bodyEnd(trailers: Uint8Array | null): void {
     if (this.outgoing.ended) return;
     this.outgoing.end(trailers);
     // Nothing else is under way that could leave in the same message.
@@ -195,7 +194,7 @@ export class LocalExchange implements AgentStream {
     if (this.retry !== null && failure === "broken" && !this.client.answered) {
       const { bytes, start, end } = this.retry;
       this.retry = null;
-      this.client = this.host.local.pool.begin(this.answer, (this.flags & HEAD_METHOD) !== 0, true);
+      this.client = this.host.local.pool.begin(this, (this.flags & HEAD_METHOD) !== 0, true);
       this.client.write(bytes, start, end);
       this.client.requestEnd();
       return;
@@ -247,32 +246,6 @@ export class LocalExchange implements AgentStream {
     copyBytes(head.bytes, head.start, head.start + first, out, at + 4);
     outbox.commit(HEAD, first < length ? flags | MORE : flags, id, 4 + first);
     if (first < length) outbox.frame(MORE_HEAD, 0, id, head.bytes, head.start + first, head.end);
-  }
-}
-
-/** The local service's answer; a separate object because request and answer both have bodies. */
-class LocalAnswer implements ClientHandler {
-  constructor(private readonly exchange: LocalExchange) {}
-  head(head: Head): void {
-    this.exchange.head(head);
-  }
-  bodyData(bytes: Uint8Array, start: number, end: number): void {
-    this.exchange.answered(bytes, start, end);
-  }
-  bodyEnd(trailers: Uint8Array | null): void {
-    this.exchange.answerEnded(trailers);
-  }
-  room(): number {
-    return this.exchange.room();
-  }
-  finished(): void {
-    this.exchange.finished();
-  }
-  failed(failure: ClientFailure, detail: string): void {
-    this.exchange.failed(failure, detail);
-  }
-  drained(): void {
-    this.exchange.drained();
   }
 }
 

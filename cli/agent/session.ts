@@ -70,6 +70,11 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
     this.timer = setInterval(() => this.tick(performance.now()), 1_000);
   }
 
+  /** `performance.now()` when the message came that is being read. */
+  get heardAt(): number {
+    return this.liveness.heardAt;
+  }
+
   /** A stream is over. */
   remove(id: number): void {
     this.streams.delete(id);

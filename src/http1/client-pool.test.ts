@@ -57,6 +57,7 @@ test("no more stay than agreed, and nobody longer than four seconds", () => {
     now.mockReturnValue(0);
     release(1);
     now.mockReturnValue(3_000);
+    jest.advanceTimersByTime(1_000);
     release(2);
     release(3);
     expect(closed).toEqual([3]);

@@ -15,6 +15,8 @@ export class ClientPool implements ConnectionKeeper {
   private readonly idle: ClientConnection[] = [];
   private readonly open = new Set<ClientConnection>();
   private timer: ReturnType<typeof setInterval> | null = null;
+  /** `performance.now()` of the last sweep: at most a second ago while something is idle, which is near enough. */
+  private sweptAt = 0;
 
   constructor(
     readonly target: Target,
@@ -43,9 +45,9 @@ export class ClientPool implements ConnectionKeeper {
 
   release(connection: ClientConnection): void {
     if (this.idle.length >= this.maxIdle) return connection.destroy();
-    connection.idleSince = performance.now();
-    this.idle.push(connection);
     this.timer ??= this.startSweep();
+    connection.idleSince = this.sweptAt;
+    this.idle.push(connection);
   }
 
   forget(connection: ClientConnection): void {
@@ -63,8 +65,10 @@ export class ClientPool implements ConnectionKeeper {
   }
 
   private startSweep(): ReturnType<typeof setInterval> {
+    this.sweptAt = performance.now();
     const timer = setInterval(() => {
-      const limit = performance.now() - idleMs;
+      this.sweptAt = performance.now();
+      const limit = this.sweptAt - idleMs;
       while (this.idle.length > 0 && this.idle[0]!.idleSince < limit) this.idle[0]!.destroy();
       if (this.idle.length > 0) return;
       clearInterval(timer);

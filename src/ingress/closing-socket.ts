@@ -68,8 +68,7 @@ export abstract class ClosingSocket extends VisitorSocket {
   }
 
   /** An exchange (or a raw pipe) begins: from here on the visitor has to keep moving. */
-  protected startProgress(): void {
-    const now = performance.now();
+  protected startProgress(now: number): void {
     this.progress.start(now, this.sentBytes);
     this.deadline = now + progressWindowMs(this.host.settings);
   }

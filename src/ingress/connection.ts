@@ -10,6 +10,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Visitor } from "./forwarded.ts";
 import type { HostVerdict } from "./gate.ts";
 import { MovableSocket } from "./movable-socket.ts";
+import { ResponseWriter } from "./response.ts";
 import { pausedByExchange, pausedByPipeline, type SocketOwner } from "./visitor-socket.ts";
 
 // One parser for all connections of a thread: parsing and routing never yield.
@@ -20,6 +21,8 @@ const maxPipelinedBytes = 64 * 1024;
 
 /** Created by `Connections` for an accepted or adopted socket; reads its requests and asks `IngressHost.route` about each. */
 export class VisitorConnection extends MovableSocket implements BodySink {
+  /** Writes the answers of its exchanges, one after the other. */
+  readonly response = new ResponseWriter(this);
   countBucket = -1;
   /** The visitor behind this connection, when all its requests have the same one (no proxy is trusted here). */
   visitor: Visitor | null = null;
@@ -56,22 +59,22 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     freeLarge(chunk);
   }
 
-  /** Takes the request being routed; body bytes follow to `exchange`. */
-  begin(exchange: Exchange): void {
+  /** Takes the request being routed; body bytes follow to `exchange`. `now`: `performance.now()`, or a moment ago. */
+  begin(exchange: Exchange, now = performance.now()): void {
     this.exchange = exchange;
     this.isFresh = false;
     this.phase = "exchange";
-    this.startProgress();
+    this.startProgress(now);
   }
 
   /** The response is complete. `keepAlive` false, or a request body still under way, closes the connection. */
-  finish(keepAlive: boolean): void {
+  finish(keepAlive: boolean, now = performance.now()): void {
     this.exchange = null;
     this.isAnswering = false;
     if (!this.isOpen) return;
     if (!keepAlive || !this.body.done || this.halfClosed || this.leaving) return this.closeGracefully();
     this.phase = "idle";
-    this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
+    this.deadline = now + this.host.settings.idleTimeoutMs;
     this.unpause(pausedByExchange | pausedByPipeline);
     if (this.pending !== null && !this.processing) this.process(empty, 0);
   }

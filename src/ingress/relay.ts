@@ -12,7 +12,6 @@ import type { VisitorConnection } from "./connection.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Visitor } from "./forwarded.ts";
-import { ResponseWriter } from "./response.ts";
 
 const scratch = Buffer.allocUnsafeSlow(maxHeadBytes + 4 * 1024);
 const goOn = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
@@ -94,37 +93,34 @@ export class RelayExchange implements Exchange {
 
 /** The other half: the answer on its way to the visitor. */
 class RelayAnswer implements ClientHandler {
-  private readonly response: ResponseWriter;
   private begun = false;
 
   constructor(
     private readonly connection: VisitorConnection,
     private readonly over: () => void,
-  ) {
-    this.response = new ResponseWriter(connection);
-  }
+  ) {}
 
   head(head: Head): void {
-    if (head.status < 200) return this.response.interim(head);
+    if (head.status < 200) return this.connection.response.interim(head);
     this.begun = true;
-    this.response.begin(head, true, noLines, 0);
+    this.connection.response.begin(head, true, noLines, 0);
   }
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {
-    this.response.data(bytes, start, end);
+    this.connection.response.data(bytes, start, end);
     const { exchange, backlogBytes } = this.connection;
     if (backlogBytes > maxBacklogBytes && exchange instanceof RelayExchange) exchange.pauseAnswer();
     flushCork();
   }
 
   bodyEnd(trailers: Uint8Array | null): void {
-    if (!this.response.end(trailers)) this.failed();
+    if (!this.connection.response.end(trailers)) this.failed();
   }
 
   finished(): void {
     this.over();
     if (this.connection.exchange === null) return;
-    this.connection.finish(this.response.keepAlive);
+    this.connection.finish(this.connection.response.keepAlive);
     flushCork();
   }
 

@@ -2,6 +2,7 @@
 
 /** The shard (0 … shards-1) that owns `name`: FNV-1a over its bytes. `name` is already lower-case. */
 export function shardOf(name: string, shards: number): number {
+  if (shards === 1) return 0;
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
   return (hash >>> 0) % shards;

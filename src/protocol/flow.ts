@@ -33,6 +33,12 @@ export class WindowBudget {
   }
 }
 
+/** The credit of a stream that gets `bytes` more, as much as it may hold. */
+export function granted(credit: number, bytes: number): number {
+  if (credit + bytes > 4 * maxWindowBytes) throw new ProtocolError("a stream was granted more than it may hold");
+  return credit + bytes;
+}
+
 /** The sending half of a stream. Bytes beyond the credit are kept; their source is to be paused until `flush` says true. */
 export class Outgoing {
   /** Made when the first part has to wait. Each part has `leadBytes` in front. */
@@ -94,8 +100,7 @@ export class Outgoing {
 
   /** More credit, from a WINDOW frame. */
   grant(bytes: number): void {
-    this.credit += bytes;
-    if (this.credit > 4 * maxWindowBytes) throw new ProtocolError("a stream was granted more than it may hold");
+    this.credit = granted(this.credit, bytes);
   }
 
   /** Sends what is kept, as far as possible; true when nothing is left. */

@@ -31,7 +31,7 @@ async function visited(reads: SocketHandler<undefined> = { data() {}, end() {} }
   const tunnel = {
     connectionOpened(one: StreamFlow) {
       stream = one;
-      one.bind(session as unknown as Session, 1);
+      one.bind(session as unknown as Session, 1, performance.now());
       one.opened();
     },
     connectionClosed: () => void (isClosed = true),
