@@ -1,8 +1,10 @@
 // Lending, with the owner's end of each loan in the test's hands: what is lent, to whom, and what is left of it.
 
-import { describe, expect, test } from "bun:test";
+import type { Socket } from "bun";
+import { describe, expect, spyOn, test } from "bun:test";
 import { eventually } from "../test/helpers/eventually.ts";
 import { fakeVisitor, requestText } from "../test/helpers/fake-visitor.ts";
+import { connectDescriptor } from "../src/handover/adopt.ts";
 import { createLedgerMemory, Ledger } from "../src/handover/ledger.ts";
 import { closeDescriptor, openDescriptors } from "../src/lib/descriptor.ts";
 import { Lender } from "./lender.ts";
@@ -29,6 +31,18 @@ function setUp({ isFull = false, isThere = true } = {}) {
   return { lender, visitor, lent, theirs, [Symbol.dispose]: stop };
 }
 
+/** Owns the other end of a loan, until `closed`: `whole` to each request. */
+function answering(fd: number, closed: () => void): Promise<Socket<undefined>> {
+  return connectDescriptor({
+    ...{ fd, allowHalfOpen: true, data: undefined },
+    socket: {
+      data: (socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"),
+      end: closed,
+      error: (socket) => void socket.terminate(),
+    },
+  });
+}
+
 test("what is small and can only be answered is lent, anything else moves", () => {
   for (const [request, isLent] of [
     [requestText("GET /"), true],
@@ -51,6 +65,34 @@ test("a loan ends with the visitor's connection", async () => {
   expect(openDescriptors()).toHaveLength(before + 2);
   one.lender.released(one.visitor.connection);
   await eventually(() => openDescriptors().length === before + 1, "our end is closed");
+});
+
+test("a loan serves again while its owner surely still listens: for half of the time after which that closes what is idle", async () => {
+  const clock = spyOn(performance, "now");
+  let now = Math.ceil(performance.now());
+  clock.mockImplementation(() => now);
+  const owners: Socket<undefined>[] = [];
+  let closed = 0;
+  try {
+    using one = setUp();
+    const ask = async (): Promise<void> => {
+      one.visitor.send(requestText("GET /"));
+      for (const fd of one.theirs.splice(0)) owners.push(await answering(fd, () => void closed++));
+      let heard = "";
+      await eventually(() => (heard += one.visitor.take()).endsWith("whole"), "it is answered");
+    };
+    const used: number[] = [];
+    for (const idleMs of [0, 29_999, 29_999, 30_000, 0]) {
+      now += idleMs;
+      await ask();
+      used.push(owners.length);
+    }
+    expect(used).toEqual([1, 1, 1, 2, 2]);
+    await eventually(() => closed === 1, "the one that is too old is closed");
+  } finally {
+    clock.mockRestore();
+    for (const owner of owners) owner.terminate();
+  }
 });
 
 describe("security", () => {
