@@ -29,7 +29,7 @@ export interface Question {
 
 const [question, setQuestion] = createSignal<Question | null>(null);
 
-/** Asks; the dialog runs the action itself and stays open with the reason when it fails. */
+/** Asks; the dialog runs the action itself, stays open meanwhile, and with the reason when it fails. */
 export function confirm(ask: Question): void {
   setQuestion(ask);
 }
@@ -83,7 +83,7 @@ function ConfirmDialog(props: { question: Question }): JSX.Element {
   };
 
   return (
-    <Dialog title={props.question.title} onClose={decline}>
+    <Dialog title={props.question.title} locked={busy()} onClose={decline}>
       <div class="stack-tight">{consequence()}</div>
       <Show when={props.question.typeName}>
         {(name) => (
@@ -92,7 +92,7 @@ function ConfirmDialog(props: { question: Question }): JSX.Element {
       </Show>
       <Show when={problem()}>{(error) => <ProblemNote error={error()} />}</Show>
       <div class="form-actions">
-        <Button onClick={decline} data-autofocus={props.question.typeName ? undefined : ""}>
+        <Button disabled={busy()} onClick={decline} data-autofocus={props.question.typeName ? undefined : ""}>
           Cancel
         </Button>
         <Button

@@ -17,14 +17,13 @@ interface FormDialogProps<T extends object> {
   children: JSX.Element;
 }
 
-/** Esc, the cross and Cancel close the form; a secret, once it is asked for, stays until somebody says that it is saved. */
+/** Esc, the cross and Cancel close the form, unless it is being sent; a secret stays until somebody says that it is saved. */
 export function FormDialog<T extends object>(props: FormDialogProps<T>): JSX.Element {
   const secret = () => props.made?.secret ?? null;
-  const coming = () => props.made !== undefined && props.form.busy();
   return (
     <Dialog
       title={secret() === null ? props.title : (props.made?.title ?? props.title)}
-      locked={secret() !== null || coming()}
+      locked={secret() !== null || props.form.busy()}
       onClose={props.onClose}
     >
       <Show

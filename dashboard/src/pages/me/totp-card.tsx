@@ -96,7 +96,7 @@ function EnrolDialog(props: { onClose: () => void }): JSX.Element {
     submit: async ({ currentPassword }) => setEnrolment(await startTotp({ currentPassword })),
   });
   return (
-    <Dialog title="Two-factor authentication" locked={locked()} onClose={props.onClose}>
+    <Dialog title="Two-factor authentication" locked={locked() || form.busy()} onClose={props.onClose}>
       <Show
         when={enrolment()}
         fallback={
