@@ -1,9 +1,12 @@
 // A value that may be long: what is cut says how much, and a button (Esc takes it back) shows all of it.
 
 import { createSignal, Show, type JSX } from "solid-js";
+import { Breaks } from "./breaks.tsx";
 
 /** As long as the button that would stand for it: nothing is gained by cutting so little. */
 const notWorthCutting = 12;
+/** Half a port reads like another one. */
+const beforePort = /(?=:\d{1,5}(?:\/|$))/;
 
 /** `href` makes the text a link; `away` opens it in a tab of its own. `limit` counts characters. */
 export function Clip(props: { text: string; limit?: number; href?: string; away?: boolean }): JSX.Element {
@@ -13,6 +16,7 @@ export function Clip(props: { text: string; limit?: number; href?: string; away?
   const cut = () => Math.max(0, characters().length - limit());
   const isCut = () => cut() > notWorthCutting;
   const shown = () => (isCut() && !open() ? `${characters().slice(0, limit()).join("")}…` : props.text);
+  const lines = () => <Breaks text={shown()} at={beforePort} />;
   return (
     <span
       class="clip"
@@ -23,10 +27,10 @@ export function Clip(props: { text: string; limit?: number; href?: string; away?
         setOpen(false);
       }}
     >
-      <Show when={props.href} fallback={shown()}>
+      <Show when={props.href} fallback={lines()}>
         {(href) => (
           <a href={href()} target={props.away ? "_blank" : undefined} rel={props.away ? "noreferrer" : undefined}>
-            {shown()}
+            {lines()}
           </a>
         )}
       </Show>

@@ -1,11 +1,12 @@
 // The audit log: every filter that the API has, following on request, export, details of each change.
 
-import { createEffect, createMemo, createSignal, For, on, Show, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
 import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
+import { Address, Breaks } from "../../ui/breaks.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { FilterSelect } from "../../ui/filter.tsx";
@@ -71,14 +72,7 @@ export default function Audit(): JSX.Element {
       cell: (event) => (
         <span class="row">
           <button type="button" class="req-open whole-words" onClick={() => setOpened(event)}>
-            <For each={event.action.split(/(?<=\.)/)}>
-              {(word) => (
-                <>
-                  {word}
-                  <wbr />
-                </>
-              )}
-            </For>
+            <Breaks text={event.action} at={/(?<=\.)/} />
           </button>
           <Show when={event.reason}>
             {(reason) => (
@@ -109,7 +103,7 @@ export default function Audit(): JSX.Element {
         </span>
       ),
     },
-    { title: "From", cell: (event) => <code class="muted address">{event.address ?? "–"}</code> },
+    { title: "From", cell: (event) => <Address address={event.address ?? "–"} /> },
   ];
 
   return (
@@ -176,6 +170,7 @@ export default function Audit(): JSX.Element {
       <Card flush>
         <DataTable
           label="Audit events"
+          class="audit"
           columns={columns}
           query={query}
           state={state}
