@@ -87,8 +87,8 @@ export class LocalHealth {
     return true;
   }
 
-  /** An agent's answer to check `id`; nothing when nobody asked. */
-  checked(result: Checked, id: number): void {
+  /** An agent's answer to check `id`; nothing when nobody asked. `whose`: said behind the reason when the service is down. */
+  checked(result: Checked, id: number, whose = ""): void {
     const check = this.checks.find((one) => one.id === id);
     if (check === undefined) return;
     if (result.ok === true && --check.open > 0) return;
@@ -97,7 +97,7 @@ export class LocalHealth {
       const connectMs = typeof result.ms === "number" && result.ms >= 0 ? result.ms : null;
       this.nextCheckAt = 0;
       this.set({ state: "up", provenAtMs: Date.now(), connectMs });
-    } else this.failed(typeof result.error === "string" ? result.error.slice(0, 200) : "no connection");
+    } else this.failed((typeof result.error === "string" ? result.error.slice(0, 200) : "no connection") + whose);
     check.done(this.status);
   }
 

@@ -42,7 +42,7 @@ import type { StreamFlow } from "./stream-flow.ts";
 /** What a session belongs to. */
 export interface SessionOwner {
   sessionClosed(session: Session, reason: string): void;
-  checked(result: Checked, id: number): void;
+  checked(session: Session, result: Checked, id: number): void;
   /** A session that had no room may have some now. */
   capacityFreed(): void;
 }
@@ -274,7 +274,7 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
         return;
       }
       case CHECKED:
-        return this.owner.checked(readJson<Checked>(bytes, start, end), id);
+        return this.owner.checked(this, readJson<Checked>(bytes, start, end), id);
       case GO_AWAY:
         this.leaving = true;
         if (this.streams.size === 0) this.close(closeCode.goingAway, "the agent is leaving");

@@ -16,9 +16,9 @@ class FakeSession {
   opened: FakeStream[] = [];
   checks: number[] = [];
   streams = new Map<number, unknown>();
-  options: { agentId: string };
+  options: { agentId: string; address: string };
   constructor(agentId = "a") {
-    this.options = { agentId };
+    this.options = { agentId, address: `address-${agentId}` };
   }
   open(stream: FakeStream, head: Buffer, length: number): void {
     this.opened.push(stream);
@@ -229,19 +229,26 @@ describe("the local service", () => {
     const { tunnel, add, changes } = setUp();
     const session = add();
     expect(session.checks).toEqual([1]);
-    tunnel.checked({ ok: false, error: "refused" }, 1);
+    tunnel.checked(session as unknown as Session, { ok: false, error: "refused" }, 1);
     expect(tunnel.health.status).toMatchObject({ state: "down", why: "refused" });
     tunnel.tick(performance.now() + 1_000);
     expect(session.checks).toEqual([1]);
     tunnel.tick(performance.now() + 6_000);
     expect(session.checks).toEqual([1, 2]);
-    tunnel.checked({ ok: true, ms: 3 }, 2);
+    tunnel.checked(session as unknown as Session, { ok: true, ms: 3 }, 2);
     tunnel.tick(performance.now() + 60_000);
     expect([session.checks, changes]).toEqual([
       [1, 2],
       ["down", "up"],
     ]);
     expect(tunnel.health.status).toMatchObject({ state: "up", connectMs: 3 });
+  });
+
+  test("of several agents names the one whose service is down", () => {
+    const { tunnel, add } = setUp();
+    const [, second] = [add(), add(new FakeSession("b"))];
+    tunnel.checked(second as unknown as Session, { ok: false, error: "refused" }, 1);
+    expect(tunnel.health.status).toMatchObject({ state: "down", why: "refused (of the agent at address-b)" });
   });
 
   test("an answer proves that it is up; a failure keeps the time since when it is down", () => {
@@ -277,9 +284,9 @@ describe("the local service", () => {
     const told: string[] = [];
     const ask = (): boolean => tunnel.health.check(({ state }) => told.push(state));
     expect(ask()).toBe(false);
-    add();
+    const session = add();
     expect(ask()).toBe(true);
-    tunnel.checked({ ok: true, ms: 1 }, 999);
+    tunnel.checked(session as unknown as Session, { ok: true, ms: 1 }, 999);
     expect(told).toEqual([]);
     tunnel.tick(performance.now() + 9_000);
     expect(told).toEqual(["unknown"]);

@@ -190,8 +190,8 @@ export class Tunnel implements SessionOwner, CheckedService {
     return best;
   }
 
-  checked(result: Checked, id: number): void {
-    this.health.checked(result, id);
+  checked({ options }: Pick<Session, "options">, result: Checked, id: number): void {
+    this.health.checked(result, id, this.isShared ? ` (of the agent at ${options.address})` : "");
   }
 
   /** For `health`. */
