@@ -1,7 +1,7 @@
 // Copying and reading bytes without making views: a view per request costs more than the copy (its buffer is tracked and swept).
 
 /** Up to here a loop takes less than the call of a native function. */
-const fewBytes = 32;
+const fewBytes = 64;
 
 /** Copies `bytes[start..end)` to `out` at `at`, which is in another buffer; returns the offset behind. */
 export function copyBytes(bytes: Uint8Array, start: number, end: number, out: Buffer, at: number): number {
