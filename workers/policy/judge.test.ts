@@ -259,16 +259,19 @@ describe("security", () => {
     });
   });
 
-  test("guesses can't push out who is let in", async () => {
+  test("guesses can't push out who is let in, and ten thousand of them are remembered", async () => {
     let reply: Answer = allow;
-    const { run, ask } = setUp(protectedPolicy("oidc"), { reply: () => Promise.resolve(reply), cacheCapacity: 10 });
+    const { run, ask } = setUp(protectedPolicy("oidc"), { reply: () => Promise.resolve(reply) });
     const headers = { cookie: `dl_visitor=${session}` };
     await run({ headers });
     reply = deny;
-    for (let i = 0; i < 50; i++) await run({ headers: { cookie: `dl_visitor=${String(i).padStart(43, "x")}` } });
-    const before = ask.length;
+    const guess = (i: number) => run({ headers: { cookie: `dl_visitor=${String(i).padStart(43, "x")}` } });
+    for (let i = 0; i <= 10_000; i++) await guess(i);
     expect(run({ headers })).toMatchObject({ kind: "pass" });
-    expect(ask).toHaveLength(before);
+    await guess(1);
+    expect(ask).toHaveLength(10_002);
+    await guess(0);
+    expect(ask).toHaveLength(10_003);
   });
 
   test("an identity can't break out of its header", async () => {

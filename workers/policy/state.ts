@@ -24,7 +24,6 @@ export interface PolicyStateOptions {
   ask(ask: Ask): Promise<Answer>;
   nowMs?: () => number;
   maxInFlight?: number;
-  cacheCapacity?: number;
   askTimeoutMs?: number;
 }
 
@@ -54,7 +53,7 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
 
   return {
     scheme: options.scheme,
-    cache: createVerdictCache(options.cacheCapacity ?? maxRemembered),
+    cache: createVerdictCache(maxRemembered),
     nowMs,
     ask(key, ask) {
       const running = inFlight.get(key);
@@ -70,10 +69,9 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       return ready;
     },
     blockedUntilMs(scope, network) {
-      if (blocks.size === 0 || network === null) return 0;
+      if (blocks.size === 0) return 0;
       const key = `${scope}\n${network}`;
-      const untilMs = blocks.get(key);
-      if (untilMs === undefined) return 0;
+      const untilMs = blocks.get(key) ?? 0;
       if (untilMs > nowMs()) return untilMs;
       blocks.delete(key);
       return 0;
@@ -82,7 +80,6 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       if (network === null) return;
       const key = `${scope}\n${network}`;
       blocks.delete(key);
-      if (untilMs <= nowMs()) return;
       blocks.set(key, untilMs);
       dropOldest(blocks);
     },

@@ -30,6 +30,9 @@ test("a newer outcome takes the place of the former one, either way", () => {
   expect(cache.get("a", "v1", 0)).toBeNull();
   set("a");
   expect(cache.get("a", "v1", 0)).toEqual(pass);
+  cache.set("a", "v1", pass, 5);
+  expect(cache.get("a", "v1", 5)).toBeUndefined();
+  set("a");
   set("b");
   cache.delete("a");
   set("c");
