@@ -259,21 +259,6 @@ describe("security", () => {
     });
   });
 
-  test("guesses can't push out who is let in, and ten thousand of them are remembered", async () => {
-    let reply: Answer = allow;
-    const { run, ask } = setUp(protectedPolicy("oidc"), { reply: () => Promise.resolve(reply) });
-    const headers = { cookie: `dl_visitor=${session}` };
-    await run({ headers });
-    reply = deny;
-    const guess = (i: number) => run({ headers: { cookie: `dl_visitor=${String(i).padStart(43, "x")}` } });
-    for (let i = 0; i <= 10_000; i++) await guess(i);
-    expect(run({ headers })).toMatchObject({ kind: "pass" });
-    await guess(1);
-    expect(ask).toHaveLength(10_002);
-    await guess(0);
-    expect(ask).toHaveLength(10_003);
-  });
-
   test("an identity can't break out of its header", async () => {
     const evil: Answer = { ...allow, user: "a\r\nX-Admin: 1", email: "ü\u0000\ud800@x" };
     const { run } = setUp(protectedPolicy("oidc"), { answer: evil });

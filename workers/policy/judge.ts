@@ -12,7 +12,7 @@ import type { Pass, Refusal, Verdict, VisitorRequest } from "./verdict.ts";
 type Step = (request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState) => Outcome;
 type Outcome = Verdict | null | Promise<Verdict | null>;
 
-/** What a visitor of a protected name passes, in this order. Sessions stand before the limiter: it never locks them out. */
+/** What a visitor of a protected name passes, in this order; who passes none is asked for a credential. Sessions stand before the limiter: it never locks them out. */
 const steps: readonly Step[] = [
   checkRanges,
   checkPreflight,
@@ -21,7 +21,6 @@ const steps: readonly Step[] = [
   checkBlock,
   checkApiKey,
   checkBasic,
-  challenge,
 ];
 
 /** What an open name answers to everybody. */
@@ -72,19 +71,14 @@ function runFrom(
     const kept = keepCredentials(request);
     return outcome.then((verdict) => verdict ?? runFrom(i + 1, kept, entry, policy, state));
   }
-  return refuse("policy_denied", [], null);
+  return challenge(request, policy);
 }
 
 /** The head that a request reads from is somebody else's once we have waited: what later steps read is read now. */
 function keepCredentials(request: VisitorRequest): VisitorRequest {
   const { method, target, address, network, wantsHtml } = request;
   const kept = new Map<string, string | null>(laterHeaders.map((name) => [name, request.header(name)]));
-  const header = (name: string): string | null => {
-    const value = kept.get(name);
-    if (value === undefined) throw new Error(`${name} is not kept for the steps after a question`);
-    return value;
-  };
-  return { method, target, address, network, wantsHtml, header };
+  return { method, target, address, network, wantsHtml, header: (name) => kept.get(name) ?? null };
 }
 
 function checkRanges(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
@@ -156,7 +150,7 @@ function checkBasic(request: VisitorRequest, entry: NameEntry, policy: Protected
   return decide("basic", encoded, ask, (again) => unauthorized(policy, again), request, entry, policy, state);
 }
 
-function challenge(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
+function challenge(request: VisitorRequest, policy: ProtectedPolicy): Verdict {
   const mayLogIn = policy.kind !== "api_key" && request.wantsHtml;
   if (!mayLogIn || (request.method !== "GET" && request.method !== "HEAD")) return unauthorized(policy, null);
   const page = policy.kind === "basic" ? authPaths.basic : authPaths.login;
