@@ -86,6 +86,17 @@ describe("security", () => {
     expect(ask.map(({ kind }) => kind)).toEqual(["session"]);
   });
 
+  test("a name without an application is blocked by itself, and says for how long and why", () => {
+    const { run, entry, state, clock } = setUp(protectedPolicy("api_key"));
+    entry.appId = null;
+    for (const scope of ["app", "name:other", "app_1"]) state.block(scope, "192.0.2.1", clock.ms + 1_001);
+    const unauthorized = { code: "unauthorized", headers: [["WWW-Authenticate", 'Bearer realm="digit-link"']] };
+    expect(run({})).toMatchObject(unauthorized);
+    state.block("name:app", "192.0.2.1", clock.ms + 1_001);
+    const refusal = { rule: "address_blocked" };
+    expect(run({})).toMatchObject({ code: "rate_limited", headers: [["Retry-After", "2"]], refusal });
+  });
+
   test("what isn't shaped like a session is none", () => {
     const { run, ask } = setUp(protectedPolicy("oidc"));
     for (const value of [session.slice(1), `${session}s`, `${session}!`, `!${session}`])
@@ -164,7 +175,7 @@ describe("security", () => {
     expect(ask).toHaveLength(10_003);
   });
 
-  test("an identity is bounded, and an empty one is none", async () => {
+  test("an identity is bounded, and an empty one is none; the application's own Basic goes on beside it", async () => {
     const endless = setUp(protectedPolicy("oidc"), { answer: { ...allow, user: "a".repeat(10_000), email: "" } });
     expect(await endless.run({ headers: { cookie: `dl_visitor=${session}` } })).toMatchObject({
       user: "a".repeat(512),
@@ -174,6 +185,7 @@ describe("security", () => {
     expect(await spaced.run({ headers: { cookie: `dl_visitor=${session}` } })).toMatchObject({
       user: "Ada Lovelace",
       email: "ada%20",
+      strip: "keys",
     });
   });
 });
