@@ -80,6 +80,7 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       if (network === null) return;
       const key = `${scope}\n${network}`;
       blocks.delete(key);
+      if (untilMs <= nowMs()) return;
       blocks.set(key, untilMs);
       dropOldest(blocks);
     },
