@@ -124,6 +124,7 @@ describe("an application", () => {
       expect(await page.getByRole("dialog").count()).toBe(0);
       // The choice is what is stored, which the next one is compared with.
       await page.getByText(/^This (opens|leaves) it/).waitFor({ state: "detached" });
+      await page.getByText("Remove the stored").waitFor({ state: next === "custom" ? "detached" : "visible" });
     };
     await asOrganization.check();
     await page.getByText("This opens it to the world").waitFor();

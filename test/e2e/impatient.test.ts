@@ -1,4 +1,4 @@
-// Who presses Esc, or beside a dialog, while the server takes its time misses neither what it makes nor what it refuses.
+// Who presses Esc, or beside a dialog, or who types on, while the server takes its time loses nothing: not what it makes or refuses, nor what was typed.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
@@ -16,29 +16,42 @@ afterAll(async () => {
   await stage[Symbol.asyncDispose]();
 });
 
-/** Presses a button of a dialog, and all that closes one while the server takes its time; then lets the call pass, or fail. */
-async function impatient(page: Page, call: string, button: string, end: "pass" | "fail"): Promise<void> {
+/** Holds the next change that is sent there; `asked` once it has been, and let pass, or broken, by `end`. */
+async function hold(
+  page: Page,
+  call: string,
+): Promise<{ asked: Promise<void>; end(how: "pass" | "fail"): Promise<void> }> {
   const asked = Promise.withResolvers<void>();
-  const held = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<"pass" | "fail">();
   const passed = Promise.withResolvers<void>();
   await page.route(`**${call}`, async (route) => {
     if (route.request().method() === "GET") return route.continue();
     asked.resolve();
-    await held.promise;
-    await (end === "pass" ? route.continue() : route.abort());
+    await ((await held.promise) === "pass" ? route.continue() : route.abort());
     passed.resolve();
   });
+  return {
+    asked: asked.promise,
+    async end(how) {
+      held.resolve(how);
+      await passed.promise;
+      await page.unroute(`**${call}`);
+    },
+  };
+}
+
+/** Presses a button of a dialog, and all that closes one while the server takes its time; then lets the call pass, or fail. */
+async function impatient(page: Page, call: string, button: string, end: "pass" | "fail"): Promise<void> {
+  const held = await hold(page, call);
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: button }).click();
-  await asked.promise;
+  await held.asked;
   for (let i = 0; i < 3; i++) await page.keyboard.press("Escape");
   await page.mouse.click(5, 5);
   for (const way of ["Cancel", "Close"])
     expect(await dialog.getByRole("button", { name: way, exact: true, disabled: false }).count(), way).toBe(0);
-  held.resolve();
-  await passed.promise;
+  await held.end(end);
   if (end === "fail") await dialog.getByText("The server could not be reached.").waitFor();
-  await page.unroute(`**${call}`);
 }
 
 /** What it made is there, and goes once it is saved. */
@@ -102,4 +115,38 @@ test("a refusal is not missed by who closes the question or form meanwhile; then
   await dialog.getByRole("button", { name: "Add" }).click();
   await page.getByRole("button", { name: "Remove 198.51.100.0/24" }).waitFor();
   await dialog.waitFor({ state: "detached" });
+});
+
+test("what is typed on while a form is being sent stays, and is not saved yet", async () => {
+  const admin = await stage.admin();
+  const create = <T>(path: string, body: unknown) => stage.call<T>(admin, "POST", path, body);
+  const { organization } = await create<{ organization: { id: string } }>("/admin/organizations", { name: "First" });
+  const path = `/admin/organizations/${organization.id}`;
+  await using tab = await browser.open();
+  const { page } = tab;
+  await stage.enter(tab.context, admin);
+  await page.goto(`${stage.origin}/dashboard/organizations/${organization.id}/settings`);
+  const name = page.getByLabel("Name", { exact: true });
+  const save = page.getByRole("button", { name: "Save", exact: true });
+  await name.fill("Second");
+  const renaming = await hold(page, path);
+  await save.click();
+  await renaming.asked;
+  await name.fill("Third");
+  await renaming.end("pass");
+  await page.getByRole("heading", { name: "Second", level: 1 }).waitFor();
+  expect(await name.inputValue()).toBe("Third");
+  await save.click();
+  await page.getByRole("heading", { name: "Third", level: 1 }).waitFor();
+
+  await page.goto(`${stage.origin}/dashboard/organizations/${organization.id}/limits`);
+  const attempts = page.getByLabel("Failures");
+  await attempts.fill("11");
+  const limiting = await hold(page, `${path}/rate-limit`);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await limiting.asked;
+  await attempts.fill("12");
+  await limiting.end("pass");
+  await page.getByText("In force now: 11 failures").waitFor();
+  expect(await attempts.inputValue()).toBe("12");
 });

@@ -37,6 +37,7 @@ export interface FormState<T extends object> {
   busy: Accessor<boolean>;
   dirty: Accessor<boolean>;
   submit: (event?: Event) => void;
+  /** What is stored now; what was typed on while it was being sent stays. */
   reset: (values: T) => void;
 }
 
@@ -60,6 +61,8 @@ export function createForm<T extends object>(options: {
   let form: HTMLFormElement | null = null;
   /** Fields that show what is wrong with them; a refusal of any other is the form's, or nobody would read it. */
   const told = new Set<string>();
+  /** Fields that somebody changed after they were sent: what was saved is not what stands in them. */
+  const typedOn = new Set<keyof T>();
 
   /** Dotted paths (`oidcScopes.0`) belong to the field that they start with. */
   const fieldOf = (error: ApiError) => error.field?.split(/[./]/).find(Boolean) ?? options.codes?.[error.code];
@@ -78,21 +81,24 @@ export function createForm<T extends object>(options: {
     const question = options.ask?.(plain(values)) ?? null;
     if (question !== null && !(await agree(question))) return;
     setBusy(true);
+    typedOn.clear();
     try {
       await options.submit(plain(values));
-      setDirty(false);
+      setDirty(typedOn.size > 0);
     } catch (error) {
       const field = error instanceof ApiError ? fieldOf(error) : undefined;
       if (field !== undefined && told.has(field)) setErrors({ [field]: aboutField(error) });
       else setProblem(() => error);
       focusFirstError();
     } finally {
+      typedOn.clear();
       setBusy(false);
     }
   };
 
   const set: FormState<T>["set"] = (key, value) => {
     setDirty(true);
+    if (busy()) typedOn.add(key);
     setErrors((old) => ({ ...old, [key]: undefined }));
     setValues((old) => ({ ...old, [key]: value }));
   };
@@ -123,10 +129,11 @@ export function createForm<T extends object>(options: {
       if (!busy()) void send();
     },
     reset: (next) => {
-      setDirty(false);
+      setDirty(typedOn.size > 0);
       setErrors({});
       setProblem(null);
-      setValues(reconcile(plain(next)));
+      const kept = Object.fromEntries([...typedOn].map((key) => [key, values[key]]));
+      setValues(reconcile(plain({ ...next, ...kept })));
     },
   };
 }
