@@ -106,7 +106,8 @@ describe("security", () => {
 
   test("a wrong key is told of and counted as one, a password by its user; without a limiter nothing is counted", async () => {
     const keyed = setUp({ ...protectedPolicy("basic"), apiKeys: true }, { answer: deny });
-    const key = { headers: { "x-api-key": "dlk_a" } };
+    // Read as the user and password of Basic, this one has a user.
+    const key = { headers: { "x-api-key": `dlk_${Buffer.from("x:y").toString("base64")}` } };
     await keyed.run(key);
     const credential = { authType: "api_key", identity: null };
     expect(await keyed.run(key)).toMatchObject({ refusal: { rule: "wrong_key", credential } });
