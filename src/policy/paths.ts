@@ -14,7 +14,6 @@ const maxReturnBytes = 2_048;
 
 /** Whether the path part of a raw request target is one of ours: byte for byte, nothing decoded, nothing by prefix. */
 export function isAuthPath(target: string): boolean {
-  if (!target.startsWith("/__auth/")) return false;
   const query = target.indexOf("?");
   return known.includes(query === -1 ? target : target.slice(0, query));
 }
