@@ -1,13 +1,14 @@
 // Real Chromium for the browser tests: one process, a fresh context per test, and a record of everything that went wrong in it.
 
 import { expect } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type CDPSession, type Page } from "playwright-core";
+import { violations } from "./accessibility.ts";
 
-const shots = join(import.meta.dir, "shots");
-const axeSource = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
+/** Where pictures go, when somebody wants to look at them: they are a tenth of the work of these tests. */
+const shots = process.env["SHOTS"] === "1" ? join(import.meta.dir, "shots") : null;
 
 export type Look = "light" | "dark" | "phone" | "wide";
 
@@ -21,12 +22,12 @@ export interface Tab extends AsyncDisposable {
   context: BrowserContext;
   /** Console errors, exceptions and CSP violations so far. Answers that the test provokes (4xx) are no errors. */
   problems: string[];
-  /** Takes a picture for a person to look at. */
+  /** Waits until nothing moves any more, and with SHOTS=1 takes a picture for a person to look at. */
   shot(name: string): Promise<void>;
   /** Fails on any accessibility violation, sideways overflow, or problem so far. */
   check(): Promise<void>;
   /**
-   * `check` in both schemes, the contrast in every accent; leaves a picture of both schemes, and light. With `inTurns`
+   * `shot` and `check` in both schemes, the contrast in every accent; leaves it light. With `inTurns`
    * each call takes one accent, the next one of them: enough where there are many alike.
    */
   looks(name: string, inTurns?: boolean): Promise<void>;
@@ -76,7 +77,7 @@ export async function startBrowser(): Promise<Browser> {
     ],
     env: { ...process.env, HOME: profile, XDG_CONFIG_HOME: profile, XDG_CACHE_HOME: profile },
   });
-  mkdirSync(shots, { recursive: true });
+  if (shots !== null) mkdirSync(shots, { recursive: true });
   return {
     async open(first = "light") {
       let look = first;
@@ -105,6 +106,7 @@ export async function startBrowser(): Promise<Browser> {
       context.on("page", watch);
       const shot = async (name: string): Promise<void> => {
         await page.evaluate(settled);
+        if (shots === null) return;
         const fullPage = (await page.locator("dialog[open]").count()) === 0;
         const path = join(shots, `${name}.png`);
         if (look !== "phone" || debug === undefined || !fullPage)
@@ -197,30 +199,4 @@ export async function pick(page: Page, field: string, typed: string, option = ty
   await box.click();
   if (typed !== "") await box.fill(typed);
   await page.getByRole("option").filter({ hasText: option }).first().click();
-}
-
-/**
- * What axe finds against WCAG 2.2 AA and good practice on the page as it is now: all of it in the first accent tried,
- * in the others what a colour decides; pages outside of the dashboard have one accent. `part` is looked at alone where it is.
- */
-async function violations(page: Page, tried: readonly string[], part = "none"): Promise<string[]> {
-  // By the debugger, which the page's CSP does not concern; once for each document.
-  if (await page.evaluate("!globalThis.axe"))
-    await page.evaluate(`(() => { const module = undefined; ${axeSource} })()`);
-  const script = `(async () => {
-    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-    const root = document.documentElement;
-    const before = root.dataset.accent;
-    const what = document.querySelector("${part}") ?? document;
-    const found = [];
-    for (const [index, accent] of (before === undefined ? [""] : ${JSON.stringify(tried)}).entries()) {
-      if (accent !== "") root.dataset.accent = accent;
-      const runOnly = index === 0 ? tags : { type: "rule", values: ["color-contrast", "link-in-text-block"] };
-      const { violations } = await axe.run(what, { runOnly, resultTypes: ["violations"], preload: false });
-      found.push(...violations.flatMap((v) => v.nodes.map((n) => accent + " " + v.id + ": " + n.html.slice(0, 160) + " " + n.failureSummary)));
-    }
-    if (before !== undefined) root.dataset.accent = before;
-    return found;
-  })()`;
-  return (await page.evaluate(script)) as string[];
 }

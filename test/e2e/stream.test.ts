@@ -120,7 +120,7 @@ describe("the stream", () => {
   test("is all there is: tunnels, overview, audit and limits ask for nothing beside it while it is connected", async () => {
     await using _agent = await live.open("quiet");
     await using _own = await live.open("shop", live.boss.token);
-    for (const path of ["tunnels?q=quiet", "overview", "audit", "limits"]) {
+    const staysQuiet = async (path: string) => {
       await using tab = await (path === "limits" ? live.tabOf(live.boss, path) : live.adminTab(path));
       const { page } = tab;
       // The page begins with this clock: timers that run already would not follow it.
@@ -144,7 +144,8 @@ describe("the stream", () => {
         const charts = fetches.filter((pathname) => pathname.endsWith("/traffic")).length;
         return charts <= 1 && fetches.length === charts;
       }, `${path} is quiet`);
-    }
+    };
+    await Promise.all(["tunnels?q=quiet", "overview", "audit", "limits"].map(staysQuiet));
   });
 
   test("closes in a tab that is hidden for a while, and brings what was missed when it is seen again", async () => {
