@@ -22,8 +22,12 @@ export interface MaybeNamed {
 }
 
 export interface LimitedKey extends MaybeNamed {
-  /** null counts without ever blocking. */
-  rule: LimiterRule | null;
+  rule: LimiterRule;
+}
+
+/** Counts as `rule` does and never blocks: what it counted can be taken back from keys under that rule. */
+export function countedAs(rule: LimiterRule): LimiterRule {
+  return { ...rule, maxAttempts: Infinity };
 }
 
 /** Where failures and blocks are kept between two lives of the process. */
@@ -45,8 +49,8 @@ export interface Attempt {
   /** The credential was wrong: counts for every key. `blocked` says whether that was the last one allowed. */
   fail(): Promise<{ blocked: boolean }>;
   /**
-   * The credential was right. The failures of `forgiven`, one of the attempt's keys, are taken back from all of them: who
-   * mistyped and then got in leaves nothing behind, and what others failed at stays.
+   * The credential was right. The failures of `forgiven`, one of the attempt's keys, are taken back from all of them that
+   * count in the same window: who mistyped and then got in leaves nothing behind, and what others failed at stays.
    */
   succeed(forgiven?: MaybeNamed): Promise<void>;
   /** Nothing was learned about the credential (the server was busy): counts nowhere. */

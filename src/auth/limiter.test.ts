@@ -3,7 +3,14 @@
 import { describe, expect, test } from "bun:test";
 import { createLimiter } from "./limiter.ts";
 import { LimiterEntries } from "./limiter-entries.ts";
-import type { AttemptVerdict, LimitedKey, LimiterStore, StoredBlock, StoredFailures } from "./limiter-types.ts";
+import {
+  countedAs,
+  type AttemptVerdict,
+  type LimitedKey,
+  type LimiterStore,
+  type StoredBlock,
+  type StoredFailures,
+} from "./limiter-types.ts";
 
 const rule = { maxAttempts: 3, windowMs: 60_000, blockMs: 120_000 };
 const key: LimitedKey = { scope: "login", subject: "203.0.113.7", rule };
@@ -76,12 +83,23 @@ test("a success takes its own failures back from every key, and nobody else's", 
   expect([restarted.failures(key), restarted.failures(pair)]).toEqual([1, 0]);
 });
 
-test("other subjects and scopes are not concerned; a key without rule never blocks", async () => {
+test("what a key that only counts has counted is taken back from the others, whatever their window", async () => {
+  for (const windowMs of [1_000, 60_000, 7_200_000]) {
+    const { limiter } = create();
+    const limited: LimitedKey = { ...key, rule: { ...rule, windowMs } };
+    const counted: LimitedKey = { scope: "totp", subject: "mary 203.0.113.7", rule: countedAs(limited.rule) };
+    await attemptOf(await limiter.begin([limited, counted])).fail();
+    await attemptOf(await limiter.begin([limited, counted])).succeed(counted);
+    expect([limiter.failures(limited), limiter.failures(counted)]).toEqual([0, 0]);
+  }
+});
+
+test("other subjects and scopes are not concerned; a key that only counts never blocks", async () => {
   const { limiter, fail } = create();
   for (let i = 0; i < 3; i++) await fail();
   expect((await limiter.begin([{ ...key, subject: "203.0.113.8" }])).allowed).toBe(true);
   expect((await limiter.begin([{ ...key, scope: "totp" }])).allowed).toBe(true);
-  const counted: LimitedKey = { scope: "login-name", subject: "mary", rule: null };
+  const counted: LimitedKey = { scope: "login-name", subject: "mary", rule: countedAs(rule) };
   for (let i = 0; i < 50; i++) expect(await fail(counted)).toBe(true);
   expect(limiter.failures(counted)).toBe(50);
 });

@@ -15,7 +15,6 @@ import type {
 const maxEntries = 50_000;
 const maxWaiting = 1_000;
 const maxWaitingPerKey = 100;
-const defaultWindowMs = 15 * 60_000;
 /** What the store keeps at most. */
 const storedMs = 24 * 3_600_000;
 
@@ -26,10 +25,10 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
   let waiting = 0;
 
   /** The entries that an attempt counts on, with what each allows. */
-  function used(keys: readonly LimitedKey[]): { entry: Entry; rule: LimiterRule | null }[] {
+  function used(keys: readonly LimitedKey[]): { entry: Entry; rule: LimiterRule }[] {
     const named = keys.flatMap(({ scope, subject, rule }) => (subject === null ? [] : [{ scope, subject, rule }]));
-    const taken = entries.take(named.map((key) => ({ ...key, windowMs: key.rule?.windowMs ?? defaultWindowMs })));
-    return taken.map((entry, i) => ({ entry, rule: named[i]?.rule ?? null }));
+    const taken = entries.take(named.map((key) => ({ ...key, windowMs: key.rule.windowMs })));
+    return taken.map((entry, i) => ({ entry, rule: named[i]!.rule }));
   }
 
   /** What an attempt gets now, or the entry at which it has to wait. */
@@ -39,7 +38,6 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
     let retryAfterMs = 0;
     let full: Entry | null = null;
     for (const { entry, rule } of limits) {
-      if (rule === null) continue;
       const recent = entry.window.recent(now);
       if (entry.blockedUntilMs > now) retryAfterMs = Math.max(retryAfterMs, entry.blockedUntilMs - now);
       // A rule that was tightened meanwhile: until the failures leave the window.
@@ -50,7 +48,7 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
     return full ?? { allowed: true, attempt: start(limits) };
   }
 
-  function start(limits: readonly { entry: Entry; rule: LimiterRule | null }[]): Attempt {
+  function start(limits: readonly { entry: Entry; rule: LimiterRule }[]): Attempt {
     for (const { entry } of limits) entry.pending += 1;
     let open = true;
     /** Ends the attempt once; what it counted is counted before others take its place. */
@@ -91,11 +89,11 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
   }
 
   /** Counts one failure and says whether it was the last one allowed. */
-  async function countFailure(entry: Entry, rule: LimiterRule | null): Promise<boolean> {
+  async function countFailure(entry: Entry, rule: LimiterRule): Promise<boolean> {
     const now = nowMs();
     const { scope, subject } = entry;
     const slot = entry.window.add(now);
-    if (rule !== null && entry.window.recent(now) >= rule.maxAttempts) {
+    if (entry.window.recent(now) >= rule.maxAttempts) {
       entry.blockedUntilMs = now + rule.blockMs;
       entry.window.clear();
       await store.saveBlock({ scope, subject, untilMs: entry.blockedUntilMs }, now);
@@ -136,7 +134,7 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
     },
     async fail(keys) {
       const now = nowMs();
-      const limits = used(keys).filter(({ rule, entry }) => rule === null || entry.blockedUntilMs <= now);
+      const limits = used(keys).filter(({ entry }) => entry.blockedUntilMs <= now);
       const blocked = await Promise.all(limits.map(({ entry, rule }) => countFailure(entry, rule)));
       return { blocked: blocked.includes(true) };
     },

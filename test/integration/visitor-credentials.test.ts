@@ -243,4 +243,15 @@ describe("security", () => {
       expect({ url, status: (await browser.send(url)).status }).toEqual({ url, status: 404 });
     }
   });
+
+  test("passwords are in neither logs nor audit", async () => {
+    await using server = await startVisitorServer();
+    await server.setPolicy("app", basic);
+    await askBasic(server, right);
+    await askBasic(server, { username: "ada", password: "planted-guess" });
+    const said = JSON.stringify([server.audited, server.logs]);
+    expect(said).not.toContain("planted-guess");
+    expect(said).not.toContain("visitor-secret");
+    expect(said).not.toContain("$2b$");
+  });
 });

@@ -181,6 +181,12 @@ describe("security", () => {
     expect(await askBasic(server, right)).toMatchObject({ kind: "allow" });
     // Without a limiter nothing ends the guesses: they are one entry a minute.
     expect(server.audited.filter(({ reason }) => reason === "wrong_credential")).toHaveLength(2);
+
+    // Nor are they held against an address once there is one.
+    for (let i = 0; i < 5; i++) await askBasic(server, { ...right, password: `${i}` }, "203.0.113.9");
+    await server.db.kysely.updateTable("rate_limits").set({ enabled: 1 }).execute();
+    for (const kind of ["deny", "blocked"])
+      expect(await askBasic(server, { ...right, password: "x" }, "203.0.113.9")).toMatchObject({ kind });
   });
 
   test("a wrong user costs the same hash as a wrong password", async () => {
@@ -285,16 +291,5 @@ describe("security", () => {
     expect(new Set(seen).size).toBe(4);
     await server.db.kysely.deleteFrom("api_keys").execute();
     expect(await version()).toBe(seen[0]!);
-  });
-
-  test("passwords are in neither logs nor audit", async () => {
-    await using server = await startVisitorServer();
-    await server.setPolicy("app", basic);
-    await askBasic(server, right);
-    await askBasic(server, { username: "ada", password: "planted-guess" });
-    const said = JSON.stringify([server.audited, server.logs]);
-    expect(said).not.toContain("planted-guess");
-    expect(said).not.toContain("visitor-secret");
-    expect(said).not.toContain("$2b$");
   });
 });

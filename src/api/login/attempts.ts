@@ -1,5 +1,6 @@
 // A password under the limiter: per address, per (username, address), and slowed per username; every outcome is audited.
 
+import { countedAs } from "../../auth/limiter-types.ts";
 import { findAccountByUsername, type Account } from "../../db/accounts.ts";
 import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
@@ -34,10 +35,11 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
   ): Promise<Account> {
     const { address, network, requestId } = factsOf(request);
     const name = usernameKey.slice(0, 200);
-    const perAddress = { scope: "login", subject: network, rule: deps.settings.loginLimit };
+    const rule = deps.settings.loginLimit;
+    const perAddress = { scope: "login", subject: network, rule };
     const pair = network === null ? null : `${name} ${network}`;
-    const perPair = { scope: "login-user", subject: pair, rule: deps.settings.loginLimit };
-    const perName = { scope: "login-name", subject: name, rule: null };
+    const perPair = { scope: "login-user", subject: pair, rule };
+    const perName = { scope: "login-name", subject: name, rule: countedAs(rule) };
     const attempted = { action, authType: "password", identity: name, address, requestId };
     const verdict = await limiter.begin([perAddress, perPair, perName]);
     if (!verdict.allowed) throw blocked(audit, attempted, verdict.retryAfterMs);

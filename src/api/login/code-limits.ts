@@ -2,7 +2,7 @@
 // anywhere, and the places of its owner have allowances of their own, so that strangers can't use up his.
 
 import { looksLikeRecoveryCode } from "../../auth/recovery.ts";
-import type { LimitedKey } from "../../auth/limiter-types.ts";
+import { countedAs, type LimitedKey } from "../../auth/limiter-types.ts";
 import type { Account } from "../../db/accounts.ts";
 import { listSessionAddresses } from "../../db/sessions.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -51,7 +51,7 @@ export async function codeLimits(
     const { keys, forgiven } = atPlace(network);
     return { keys: [perAddress, ...keys], forgiven };
   }
-  const forgiven = { scope: "totp", subject: placeOf(account, network), rule: null };
+  const forgiven = { scope: "totp", subject: placeOf(account, network), rule: countedAs(rule) };
   return { keys: [perAddress, ...both(account.id), forgiven], forgiven };
 }
 

@@ -10,7 +10,7 @@ import type { Policy } from "../../policy/types.ts";
 import { noteFailure } from "../limited.ts";
 import type { NameInForce } from "../policies/in-force.ts";
 import { checkBasic } from "./basic-check.ts";
-import { pushBlock, visitorBlockedForMs, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { pushBlock, visitorBlockedForMs, visitorEntry, visitorLimits, type VisitorDeps } from "./deps.ts";
 
 export interface VisitorAuth {
   /** Judges one credential by the database as it is now. Never rejects: what fails is `unavailable`. */
@@ -109,7 +109,7 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
     const rule = effective.limiter;
     const before = visitorBlockedForMs(limiter, owner, ask.network, rule);
     if (before > 0) return { kind: "blocked", retryAfterMs: before };
-    const { blocked } = await limiter.fail([visitorLimit(owner, ask.network, rule)]);
+    const { blocked } = await limiter.fail(visitorLimits(owner, ask.network, rule));
     if (!blocked || rule === null) return null;
     pushBlock(deps, owner, ask.network, rule);
     audit.record(visitorEntry(owner, refusal("limiter", "address_blocked", ask.address)));

@@ -6,7 +6,7 @@ import type { NameOwner } from "../../db/policies.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { LimiterSettings, Policy } from "../../policy/types.ts";
 import { noteFailure } from "../limited.ts";
-import { pushBlock, visitorEntry, visitorLimit, type VisitorDeps } from "./deps.ts";
+import { pushBlock, visitorEntry, visitorLimits, type VisitorDeps } from "./deps.ts";
 
 export type BasicPolicy = Extract<Policy, { authType: "basic" }>;
 export type BasicOutcome = { kind: "right" } | { kind: "wrong" } | { kind: "blocked"; retryAfterMs: number };
@@ -30,7 +30,7 @@ export async function checkBasic(
   };
   const entry = (success: boolean, reason: string | null) => visitorEntry(owner, { ...attempted, success, reason });
 
-  const limit = await deps.limiter.begin([visitorLimit(owner, network, rule)]);
+  const limit = await deps.limiter.begin(visitorLimits(owner, network, rule));
   if (!limit.allowed) {
     deps.audit.refused(entry(false, "address_blocked"));
     return { kind: "blocked", retryAfterMs: limit.retryAfterMs };

@@ -1,6 +1,6 @@
 // What visitors' logins need from the rest of the program, and the few facts they share.
 
-import type { Limiter } from "../../auth/limiter-types.ts";
+import type { LimitedKey, Limiter } from "../../auth/limiter-types.ts";
 import type { OidcClient } from "../../auth/oidc-types.ts";
 import type { Passwords } from "../../auth/passwords.ts";
 import type { Sealer } from "../../auth/sealing.ts";
@@ -51,9 +51,9 @@ function scopeOf(owner: Owner): string {
   return owner.appId ?? `name:${owner.name}`;
 }
 
-/** The limiter's key of one address at one name. */
-export function visitorLimit(owner: Owner, network: string | null, rule: LimiterSettings | null) {
-  return { scope: `visitor:${scopeOf(owner)}`, subject: network, rule };
+/** What an attempt of one address at one name counts for; nothing when the limiter is off. */
+export function visitorLimits(owner: Owner, network: string | null, rule: LimiterSettings | null): LimitedKey[] {
+  return rule === null ? [] : [{ scope: `visitor:${scopeOf(owner)}`, subject: network, rule }];
 }
 
 /** Milliseconds for which the limiter, unless it is off, lets an address try nothing at a name; 0 when it may. */
@@ -63,7 +63,7 @@ export function visitorBlockedForMs(
   network: string | null,
   rule: LimiterSettings | null,
 ): number {
-  return rule === null ? 0 : limiter.blockedForMs(visitorLimit(owner, network, rule));
+  return Math.max(0, ...visitorLimits(owner, network, rule).map(limiter.blockedForMs));
 }
 
 /** Tells the shard of a name that its limiter has just blocked an address. */

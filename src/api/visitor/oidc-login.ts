@@ -23,7 +23,7 @@ import {
   redirectUri,
   visitorBlockedForMs,
   visitorEntry,
-  visitorLimit,
+  visitorLimits,
   type VisitorDeps,
 } from "./deps.ts";
 import { redirect } from "./page.ts";
@@ -200,7 +200,7 @@ async function fail(deps: VisitorDeps, failure: Failure): Promise<Response> {
   const entry = { action: "visitor.login", authType: "oidc", reason, identity, address, requestId };
   noteFailure(deps.audit, counts && rule !== null && network !== null, visitorEntry(owner, entry));
   if (counts) {
-    const { blocked } = await deps.limiter.fail([visitorLimit(owner, network, rule)]);
+    const { blocked } = await deps.limiter.fail(visitorLimits(owner, network, rule));
     if (blocked && rule !== null) pushBlock(deps, owner, network, rule);
   }
   const login = `${originOf(deps.settings, host)}${authPaths.login}?to=${encodeURIComponent(failure.returnPath)}`;
