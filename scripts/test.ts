@@ -23,11 +23,7 @@ interface Step {
   isTests?: boolean;
 }
 
-// Tests that start servers, agents and databases wait more than they work: with one file more at a time than there are cores,
-// all of them are busy. More than four would stand in each other's way.
-const several = [`--parallel=${Math.min(4, availableParallelism() + 1)}`, "--no-isolate"];
-// A browser is busy itself.
-const inPairs = ["--parallel=2", "--no-isolate"];
+const cores = availableParallelism();
 const codeFolders = ["src", "workers", "cli", "scripts", "bench", "test"];
 const steps: Step[] = [
   { name: "format", command: [bun, "fmt", "--check", ...codeFolders, "dashboard/src"] },
@@ -39,6 +35,7 @@ const steps: Step[] = [
   {
     name: "unit tests",
     command: tests(
+      cores,
       "./src",
       "./workers",
       "./cli",
@@ -51,17 +48,20 @@ const steps: Step[] = [
     ),
     isTests: true,
   },
+  // Servers, agents and databases wait as often as they work; a browser works more than it waits.
   {
     name: "integration and contract tests",
-    command: [...tests("./test/integration", "./test/contract"), ...several],
+    command: tests(cores + 2, "./test/integration", "./test/contract"),
     isTests: true,
   },
-  ...(isFast ? [] : [{ name: "browser tests", command: [...tests("./test/e2e"), ...inPairs], isTests: true }]),
+  ...(isFast ? [] : [{ name: "browser tests", command: tests(cores + 1, "./test/e2e"), isTests: true }]),
 ];
 
-function tests(...paths: string[]): string[] {
+/** Runs so many files at a time; more than four would stand in each other's way. */
+function tests(atATime: number, ...paths: string[]): string[] {
   // Hooks that start servers and browsers get more than Bun's 5 s, on a busy machine too.
-  return [bun, "test", "--timeout=60000", ...paths.filter((path) => existsSync(join(root, path)))];
+  const options = ["--timeout=60000", `--parallel=${Math.min(4, atATime)}`, "--no-isolate"];
+  return [bun, "test", ...options, ...paths.filter((path) => existsSync(join(root, path)))];
 }
 
 function say(line: string): void {

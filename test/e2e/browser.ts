@@ -118,8 +118,8 @@ export async function startBrowser(): Promise<Browser> {
         await bePhone(debug);
         await Bun.write(path, Buffer.from(data, "base64"));
       };
-      const check = async (tried: readonly string[] = [""], part?: string): Promise<void> => {
-        expect(await violations(page, tried, part)).toEqual([]);
+      const check = async (tried: readonly string[] = [""], what: "all" | "colours" = "all"): Promise<void> => {
+        expect(await violations(page, tried, what)).toEqual([]);
         expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0);
         expect(await page.evaluate("matchMedia('(pointer: coarse)').matches")).toBe(look === "phone");
         if (look === "phone") {
@@ -143,8 +143,8 @@ export async function startBrowser(): Promise<Browser> {
           for (const colorScheme of ["light", "dark"] as const) {
             await page.emulateMedia({ colorScheme });
             await shot(`${name}-${colorScheme}`);
-            // What stands behind a dialog was looked at without it.
-            await check(tried, colorScheme === "dark" ? "dialog[open]" : undefined);
+            // The other scheme changes nothing but colours.
+            await check(tried, colorScheme === "light" ? "all" : "colours");
           }
           await page.emulateMedia({ colorScheme: "light" });
         },
