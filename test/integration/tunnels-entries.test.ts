@@ -6,9 +6,12 @@ import { StorageFailure } from "../../src/db/engine.ts";
 import { savePolicy } from "../../src/db/policies.ts";
 import { newId } from "../../src/lib/ids.ts";
 import { describeEngines } from "../helpers/databases.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { FakeShards } from "../helpers/fake-shards.ts";
 import { withinASecond, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
 import { addApplication, addOrganization, openTestRegistry } from "../helpers/test-registry.ts";
+
+const compiled = (kind: "deny" | "open") => async () => ({ kind });
 
 describeEngines("changes and entries", (open) => {
   test("an application that is made, renamed or deleted has its entry at the right shard, with its policy", async () => {
@@ -49,7 +52,43 @@ describeEngines("changes and entries", (open) => {
     expect(at.shards.names.get("brand-new")).toMatchObject({ appId: app.id, orgId });
   });
 
+  test("a name that went from one application to another stays known when its old owner's change is heard last", async () => {
+    await using fresh = await open();
+    const { orgId, shop } = await acmeOf(fresh);
+    const shards = new FakeShards(1, Date.now);
+    const policies = { compileForName: compiled("open"), compileForOwner: compiled("open") };
+    const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
+    await directory.load();
+    await fresh.db.kysely.updateTable("applications").set({ subdomain: "old-shop" }).where("id", "=", shop).execute();
+    const heir = await addApplication(fresh, orgId, "shop");
+    await directory.lease({ name: "shop", appId: heir, orgId });
+    directory.hold("shop", 5);
+    await directory.refreshApplication(shop);
+    expect(shards.names.get("shop")).toMatchObject({ appId: heir, heldUntilMs: 5 });
+    expect(shards.names.get("old-shop")).toMatchObject({ appId: shop });
+  });
+
   describe("security", () => {
+    test("what was read of an application before a change never takes the place of what was read after it", async () => {
+      await using fresh = await open();
+      const { orgId, shop } = await acmeOf(fresh);
+      const shards = new FakeShards(1, Date.now);
+      let inForce: "open" | "deny" = "open";
+      let reads = 0;
+      const read = async () => {
+        const kind = inForce;
+        if (reads++ === 0) await Bun.sleep(100);
+        return { kind };
+      };
+      const policies = { compileForName: read, compileForOwner: read };
+      const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
+      const registration = directory.lease({ name: "shop", appId: shop, orgId });
+      await eventually(() => reads === 1, "its agent registers before the feed tells of the application");
+      inForce = "deny";
+      await Promise.all([registration, directory.refreshApplication(shop).then(() => directory.recompile(orgId))]);
+      expect(shards.names.get("shop")).toMatchObject({ appId: shop, policy: { kind: "deny" } });
+    });
+
     test("a policy that can't be read for a moment lets nobody in meanwhile, and is in force as soon as it can be read", async () => {
       await using fresh = await open();
       const { orgId } = await acmeOf(fresh);
@@ -106,7 +145,6 @@ describeEngines("changes and entries", (open) => {
       await using fresh = await open();
       const { orgId, shop } = await acmeOf(fresh);
       const shards = new FakeShards(1, Date.now);
-      const compiled = (kind: "deny" | "open") => async () => ({ kind });
       const policies = { compileForName: compiled("deny"), compileForOwner: compiled("open") };
       const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
       await directory.load();

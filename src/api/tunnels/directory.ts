@@ -3,6 +3,7 @@
 import { type ApplicationName, findApplicationName, listApplicationNames } from "../../db/credentials.ts";
 import type { Queryable } from "../../db/database.ts";
 import type { NameOwner } from "../../db/policies.ts";
+import { createLanes } from "../../lib/lanes.ts";
 import type { NameEntry } from "../../link/messages.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
 import { shardOf } from "../../link/shard-of.ts";
@@ -24,12 +25,16 @@ export interface DirectoryDeps {
 export class NameDirectory {
   private readonly entries = new Map<string, NameEntry>();
   private readonly applications = new Map<string, ApplicationName>();
+  /** What is read of applications is entered in the order of its reading: who waits is the feed of changes, or a registration each. */
+  private readonly inTurn = createLanes(1);
 
   constructor(private readonly deps: DirectoryDeps) {}
 
   /** Reads every application. Call it before shards ask. */
-  async load(): Promise<void> {
-    for (const application of await listApplicationNames(this.deps.db)) await this.enter(application);
+  load(): Promise<void> {
+    return this.inTurn(async () => {
+      for (const application of await listApplicationNames(this.deps.db)) await this.enter(application);
+    });
   }
 
   isApplication(name: string): boolean {
@@ -81,22 +86,28 @@ export class NameDirectory {
   }
 
   /** An application was made, changed or deleted; a name that it had before is its own no longer. */
-  async refreshApplication(id: string): Promise<void> {
+  refreshApplication(id: string): Promise<void> {
+    return this.inTurn(() => this.readApplication(id));
+  }
+
+  /** Policies changed: of one organization, or (null) of any. Throws when some could not be read: these names deny everybody until it is called again. */
+  recompile(orgId: string | null): Promise<void> {
+    return this.inTurn(async () => {
+      const failures: unknown[] = [];
+      for (const { name, orgId: owner } of [...this.entries.values()])
+        if (orgId === null || owner === orgId) await this.recompileName(name).catch((error) => failures.push(error));
+      if (failures.length > 0) throw failures[0];
+    });
+  }
+
+  private async readApplication(id: string): Promise<void> {
     const before = this.applications.get(id);
     const now = await findApplicationName(this.deps.db, id);
     if (before !== undefined && before.subdomain !== now?.subdomain) {
       this.applications.delete(id);
-      this.remove(before.subdomain);
+      if (this.ownerOf(before.subdomain) === id) this.remove(before.subdomain);
     }
     if (now !== null) await this.enter(now);
-  }
-
-  /** Policies changed: of one organization, or (null) of any. Throws when some could not be read: these names deny everybody until it is called again. */
-  async recompile(orgId: string | null): Promise<void> {
-    const failures: unknown[] = [];
-    for (const { name, orgId: owner } of [...this.entries.values()])
-      if (orgId === null || owner === orgId) await this.recompileName(name).catch((error) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
   }
 
   private async recompileName(name: string): Promise<void> {
