@@ -8,7 +8,7 @@ const dayMs = 86_400_000;
 /** Small transactions, so that others get their turn in between. */
 const chunkRows = 2_000;
 
-/** Removes entries older than `days`; an entry tells how many. Returns that number. */
+/** Removes entries older than `days`, as far as none younger stands before them; an entry tells how many. Returns that number. */
 export async function pruneAudit(options: {
   db: Database;
   audit: Audit;
@@ -16,39 +16,45 @@ export async function pruneAudit(options: {
   nowMs: number;
 }): Promise<number> {
   const { db, audit, days, nowMs } = options;
+  const beforeMs = nowMs - days * dayMs;
   const newest = await db.kysely
     .selectFrom("audit_log")
     .select("seq")
-    .where("at", "<", nowMs - days * dayMs)
+    .where("at", "<", beforeMs)
     .orderBy("at", "desc")
     .orderBy("seq", "desc")
     .limit(1)
     .executeTakeFirst();
   if (newest === undefined) return 0;
   let removed = 0;
-  for (;;) {
-    const count = await db.transaction(async (trx) => {
+  let upTo = 0;
+  for (let seen = 0, isMore = true; isMore;) {
+    await db.transaction(async (trx) => {
       await takeOrderLock(trx, db.engine);
       const chunk = await trx
         .selectFrom("audit_log")
-        .select(["seq", "hash"])
+        .select(["seq", "at", "hash"])
+        .where("seq", ">", seen)
         .where("seq", "<=", newest.seq)
         .orderBy("seq")
         .limit(chunkRows)
         .execute();
-      const last = chunk.at(-1);
-      if (last === undefined) return 0;
-      await trx.deleteFrom("audit_log").where("seq", "<=", last.seq).execute();
+      // The clock may have been wrong. A time that is still to come tells no age, and must not hold up the others for ever.
+      const young = chunk.findIndex(({ at }) => at >= beforeMs && at <= nowMs);
+      const last = chunk.slice(0, young === -1 ? chunk.length : young).findLast(({ at }) => at < beforeMs);
+      seen = chunk.at(-1)?.seq ?? seen;
+      isMore = young === -1 && chunk.length === chunkRows;
+      if (last === undefined) return;
+      const result = await trx.deleteFrom("audit_log").where("seq", "<=", last.seq).executeTakeFirst();
       await trx
         .updateTable("audit_chain")
         .set({ anchor_seq: last.seq, anchor_hash: last.hash, anchored_at: nowMs })
         .where("id", "=", 1)
         .execute();
-      return chunk.length;
+      removed += Number(result.numDeletedRows);
+      upTo = last.seq;
     });
-    removed += count;
-    if (count < chunkRows) break;
   }
-  if (removed > 0) audit.record({ action: "audit.pruned", details: { entries: removed, upTo: newest.seq, days } });
+  if (removed > 0) audit.record({ action: "audit.pruned", details: { entries: removed, upTo, days } });
   return removed;
 }

@@ -108,6 +108,32 @@ describeEngines("audit", (open) => {
     expect(rows[2]).toContain("audit.pruned");
   });
 
+  test("retention takes no entry before its age, wherever the clock was meanwhile", async () => {
+    const day = 86_400_000;
+    const cases: [what: string, atDays: number[], removed: number][] = [
+      ["all in their order", [10, 20, 109, 110, 150], 3],
+      ["nothing old", [110, 150], 0],
+      ["the clock was far back", [150, 160, 0, 170], 0],
+      ["it was far back after old ones", [10, 20, 150, 0, 160], 2],
+      ["it was a little back", [10, 150, 20, 30, 160], 1],
+      ["it was far ahead, which holds up nothing", [10, 9_000, 9_001, 20, 150], 4],
+      ["it was far ahead for long", [...Array.from({ length: 2_100 }, () => 9_000), 20, 150], 2_101],
+      ["it was far ahead at first", [9_000, 150, 160], 0],
+      ["it was far ahead among young ones", [10, 9_000, 150, 20, 160], 1],
+    ];
+    const removed = [];
+    for (const [what, atDays] of cases) {
+      await using fresh = await open();
+      const audit = auditOf(fresh.db);
+      for (const at of atDays) audit.record({ action: "x.y", atMs: at * day });
+      await audit.flush();
+      removed.push([what, atDays, await pruneAudit({ db: fresh.db, audit, days: 90, nowMs: 200 * day })]);
+      await audit.close();
+      expect(await verifyChain(fresh.db)).toMatchObject({ intact: true });
+    }
+    expect(removed).toEqual(cases);
+  });
+
   describe("security", () => {
     test("a changed, removed, inserted or cut entry is found", async () => {
       const tamperings: [string, RegExp, number][] = [
