@@ -129,7 +129,8 @@ export function createTraffic(options: {
     try {
       for (const [minuteAt, slot] of slots) await store(minuteAt, slot);
       if (orgIds.size > 0) options.onStored?.(orgIds);
-      if (nowMs() - prunedAtMs >= minuteMs) {
+      // Either way: the clock may have been put back.
+      if (Math.abs(nowMs() - prunedAtMs) >= minuteMs) {
         prunedAtMs = nowMs();
         await prune();
       }
