@@ -10,7 +10,9 @@ import {
   DATA,
   FIN,
   headerBytes,
+  maxJsonBytes,
   maxPayloadBytes,
+  NOTICE,
   OPEN,
   PING,
   ProtocolError,
@@ -19,6 +21,7 @@ import {
   WINDOW,
   writeU32,
 } from "./frames.ts";
+import { Outbox } from "./outbox.ts";
 
 interface Frame {
   type: number;
@@ -198,6 +201,23 @@ describe("security", () => {
     expect(() => readJson(bytes, 8192, bytes.length)).toThrow(
       new ProtocolError("a control frame is larger than 8 KiB"),
     );
+  });
+
+  test("what no peer would read is not sent, and what follows is", () => {
+    const sent: number[] = [];
+    const outbox = new Outbox({
+      send: (bytes, start, end) =>
+        readFrames(bytes.subarray(start, end), {
+          frame: (_type, _flags, _stream, _bytes, from, to) => sent.push(to - from),
+        }),
+    });
+    for (const bytes of [maxJsonBytes + 1, 16 * 1024 - headerBytes, 1_000_000])
+      expect(() => outbox.session(NOTICE, Buffer.alloc(bytes))).toThrow(
+        new RangeError(`${bytes} bytes in one control frame`),
+      );
+    outbox.session(NOTICE, Buffer.alloc(maxJsonBytes));
+    outbox.flush();
+    expect(sent).toEqual([maxJsonBytes]);
   });
 
   test("random JSON payloads throw nothing but ProtocolError", () => {

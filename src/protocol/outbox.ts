@@ -1,7 +1,7 @@
 // Frames on their way out of one session: collected in one buffer, sent once per event-loop turn.
 
 import { copyBytes } from "../lib/bytes.ts";
-import { DATA, END, FIN, headerBytes, readU32, RESET, WINDOW, writeU32 } from "./frames.ts";
+import { DATA, END, FIN, headerBytes, maxJsonBytes, readU32, RESET, WINDOW, writeU32 } from "./frames.ts";
 
 const capacity = 128 * 1024;
 /** A message is sent before the turn ends once it has grown to this. */
@@ -106,9 +106,10 @@ export class Outbox {
     this.commit(RESET, 0, stream, 2 + this.data!.write(reason, at + 2, 200, "utf8"));
   }
 
-  /** A session frame with JSON (at most 8 KiB) or opaque bytes. */
+  /** A session frame with JSON or opaque bytes. Callers keep it to `maxJsonBytes`, more than which no peer reads: RangeError, and nothing is sent. */
   session(type: number, payload: Uint8Array | object, stream = 0): void {
     const bytes = payload instanceof Uint8Array ? payload : Buffer.from(JSON.stringify(payload));
+    if (bytes.length > maxJsonBytes) throw new RangeError(`${bytes.length} bytes in one control frame`);
     const at = this.reserveControl(bytes.length);
     this.control!.set(bytes, at);
     this.commitControl(type, stream, bytes.length);
