@@ -1,97 +1,80 @@
 // How many wrong codes an account takes, from whom and from where, on both engines.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { AppError } from "../../../src/lib/errors.ts";
-import { codeOf, createTestApi, type TestApi } from "../../helpers/api.ts";
-import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
+import { codeOf, createTestApi } from "../../helpers/api.ts";
+import { describeLogins } from "../../helpers/describe-logins.ts";
 import { codeNow, createPerson, goodPassword } from "../../helpers/people.ts";
 
-describeEngines("limits of codes", (open) => {
-  let database: TestDatabase;
-  let api: TestApi;
-  let name = "";
-  let count = 0;
-  beforeAll(async () => {
-    database = await open();
-  });
-  afterAll(async () => database[Symbol.asyncDispose]());
-  beforeEach(() => {
-    // A new limiter and clock per test; the database stays, so every test has names of its own.
-    api = createTestApi(database);
-    name = `person${++count}`;
-  });
-
-  const tryLogin = (username: string, password: string, address?: string) =>
-    api.call("POST", "/auth/login", { body: { username, password }, ...(address === undefined ? {} : { address }) });
-
+describeLogins("limits of codes", (at) => {
   describe("security", () => {
     test("five wrong codes block the account's second factor across logins and addresses", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true, login: false });
       for (let i = 0; i < 5; i++) {
-        const { pendingToken } = (await tryLogin(name, goodPassword)).body;
+        const { pendingToken } = (await at.tryLogin(at.name, goodPassword)).body;
         const body = { pendingToken, code: "000000" };
-        const answer = await api.call("POST", "/auth/totp/verify", { body, address: `198.51.100.${i}` });
+        const answer = await at.api.call("POST", "/auth/totp/verify", { body, address: `198.51.100.${i}` });
         expect(codeOf(answer)).toBe("bad_code");
       }
-      const { pendingToken } = (await tryLogin(name, goodPassword)).body;
-      const verify = () => api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
+      const { pendingToken } = (await at.tryLogin(at.name, goodPassword)).body;
+      const verify = () => at.api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(at.api) } });
       for (let i = 0; i < 10; i++) expect((await verify()).status).toBe(429);
-      const codes = api.audited.filter(({ action, success }) => action === "login.totp" && success === false);
+      const codes = at.api.audited.filter(({ action, success }) => action === "login.totp" && success === false);
       expect(codes.map(({ reason }) => reason)).toEqual([...Array(5).fill("wrong code"), "too many wrong codes"]);
     });
 
     /** Logs in with a password and then tries a code, from one address. */
     const tryCode = async (username: string, code: string, address: string) => {
-      const { pendingToken } = (await tryLogin(username, goodPassword, address)).body;
-      return await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code }, address });
+      const { pendingToken } = (await at.tryLogin(username, goodPassword, address)).body;
+      return await at.api.call("POST", "/auth/totp/verify", { body: { pendingToken, code }, address });
     };
     const wrong = "000000";
 
     test("strangers who know the password don't lock the owner out", async () => {
       const home = "203.0.113.7";
-      const { session } = await createPerson(api, { username: name, isAdmin: true, totp: true });
-      for (let i = 0; i < 5; i++) expect((await tryCode(name, wrong, `198.51.100.${i}`)).status).toBe(401);
-      const refused = await tryCode(name, wrong, "198.51.100.77");
+      const { session } = await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
+      for (let i = 0; i < 5; i++) expect((await tryCode(at.name, wrong, `198.51.100.${i}`)).status).toBe(401);
+      const refused = await tryCode(at.name, wrong, "198.51.100.77");
       expect(refused.status).toBe(429);
       expect(refused.headers.get("retry-after")).toBe("900");
       expect(refused.body["error"]).toMatchObject({ field: "code", message: expect.stringContaining("recovery code") });
 
       // At home, in a session, and with a recovery code from anywhere the owner goes on.
-      api.clock.nowMs += 30_000;
-      const made = await api.call("POST", "/auth/recovery-codes", {
+      at.api.clock.nowMs += 30_000;
+      const made = await at.api.call("POST", "/auth/recovery-codes", {
         session,
-        body: { code: codeNow(api) },
+        body: { code: codeNow(at.api) },
         address: "192.0.2.8",
       });
       const [recoveryCode] = made.body["recoveryCodes"] as string[];
-      api.clock.nowMs += 30_000;
-      expect((await tryCode(name, codeNow(api), home)).status).toBe(200);
-      api.clock.nowMs += 30_000;
-      expect((await tryCode(name, codeNow(api), "192.0.2.9")).status).toBe(429);
-      expect((await tryCode(name, recoveryCode!, "192.0.2.9")).status).toBe(200);
-      expect((await tryCode(name, codeNow(api), "192.0.2.9")).status).toBe(200);
-      expect((await tryCode(name, wrong, "198.51.100.78")).status).toBe(429);
+      at.api.clock.nowMs += 30_000;
+      expect((await tryCode(at.name, codeNow(at.api), home)).status).toBe(200);
+      at.api.clock.nowMs += 30_000;
+      expect((await tryCode(at.name, codeNow(at.api), "192.0.2.9")).status).toBe(429);
+      expect((await tryCode(at.name, recoveryCode!, "192.0.2.9")).status).toBe(200);
+      expect((await tryCode(at.name, codeNow(at.api), "192.0.2.9")).status).toBe(200);
+      expect((await tryCode(at.name, wrong, "198.51.100.78")).status).toBe(429);
     });
 
     test("a place of the owner's has an allowance of its own, as small as the strangers'", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true });
-      for (let i = 0; i < 5; i++) expect((await tryCode(name, wrong, "203.0.113.7")).status).toBe(401);
-      api.clock.nowMs += 30_000;
-      expect((await tryCode(name, codeNow(api), "203.0.113.7")).status).toBe(429);
-      expect((await tryCode(name, codeNow(api), "192.0.2.1")).status).toBe(200);
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
+      for (let i = 0; i < 5; i++) expect((await tryCode(at.name, wrong, "203.0.113.7")).status).toBe(401);
+      at.api.clock.nowMs += 30_000;
+      expect((await tryCode(at.name, codeNow(at.api), "203.0.113.7")).status).toBe(429);
+      expect((await tryCode(at.name, codeNow(at.api), "192.0.2.1")).status).toBe(200);
       // An address is known for a month after its last login.
-      api.clock.nowMs += 31 * 24 * 3_600_000;
-      for (let i = 0; i < 5; i++) expect((await tryCode(name, wrong, `198.51.100.${i}`)).status).toBe(401);
-      expect((await tryCode(name, codeNow(api), "203.0.113.7")).status).toBe(429);
+      at.api.clock.nowMs += 31 * 24 * 3_600_000;
+      for (let i = 0; i < 5; i++) expect((await tryCode(at.name, wrong, `198.51.100.${i}`)).status).toBe(401);
+      expect((await tryCode(at.name, codeNow(at.api), "203.0.113.7")).status).toBe(429);
     });
 
     test("all strangers together get five guesses at once and twenty a day, from however many addresses", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true, login: false });
       let tried = 0;
       const burst = async (size: number) => {
-        const { pendingToken } = (await tryLogin(name, goodPassword, "192.0.2.1")).body;
+        const { pendingToken } = (await at.tryLogin(at.name, goodPassword, "192.0.2.1")).body;
         const guesses = Array.from({ length: size }, (_, i) =>
-          api.call("POST", "/auth/totp/verify", {
+          at.api.call("POST", "/auth/totp/verify", {
             body: { pendingToken, code: wrong },
             address: `198.51.${tried}.${i}`,
           }),
@@ -102,46 +85,46 @@ describeEngines("limits of codes", (open) => {
       };
       expect(await burst(40)).toBe(35);
       for (let i = 0; i < 6; i++) {
-        api.clock.nowMs += 15 * 60_000 + 1;
+        at.api.clock.nowMs += 15 * 60_000 + 1;
         await burst(6);
       }
       expect(tried).toBe(20);
-      api.clock.nowMs += 23 * 3_600_000;
+      at.api.clock.nowMs += 23 * 3_600_000;
       expect([await burst(6), tried]).toEqual([6, 20]);
-      api.clock.nowMs += 3_600_000;
+      at.api.clock.nowMs += 3_600_000;
       expect([await burst(6), tried]).toEqual([1, 25]);
     });
 
     test("wrong codes of any kind count on their address as well, whosever they are and known there or not", async () => {
       const home = "203.0.113.7";
       for (let i = 0; i < 5; i++) {
-        await createPerson(api, { username: `${name}-${i}`, totp: true, login: i < 2 });
+        await createPerson(at.api, { username: `${at.name}-${i}`, totp: true, login: i < 2 });
         for (const code of [wrong, "aaaa-bbbb-cccc-dddd"])
-          expect((await tryCode(`${name}-${i}`, code, home)).status).toBe(401);
+          expect((await tryCode(`${at.name}-${i}`, code, home)).status).toBe(401);
       }
-      expect((await tryLogin(`${name}-0`, goodPassword, home)).status).toBe(429);
+      expect((await at.tryLogin(`${at.name}-0`, goodPassword, home)).status).toBe(429);
     });
 
     test("whoever has a session guesses no more codes than five", async () => {
-      const { session } = await createPerson(api, { username: name, isAdmin: true, totp: true });
-      const send = (code: string) => api.call("POST", "/auth/recovery-codes", { session, body: { code } });
+      const { session } = await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
+      const send = (code: string) => at.api.call("POST", "/auth/recovery-codes", { session, body: { code } });
       for (let i = 0; i < 5; i++) expect((await send(wrong)).status).toBe(401);
-      api.clock.nowMs += 30_000;
-      expect((await send(codeNow(api))).status).toBe(429);
+      at.api.clock.nowMs += 30_000;
+      expect((await send(codeNow(at.api))).status).toBe(429);
     });
 
     test("places where the account was before its authenticator are strangers' places", async () => {
-      const { id } = await createPerson(api, { username: name, totp: true, login: false });
+      const { id } = await createPerson(at.api, { username: at.name, totp: true, login: false });
       const places = Array.from({ length: 6 }, (_, i) => `198.51.100.${i}`);
       for (const place of places) {
-        api.clock.nowMs += 30_000;
-        expect((await tryCode(name, codeNow(api), place)).status).toBe(200);
+        at.api.clock.nowMs += 30_000;
+        expect((await tryCode(at.name, codeNow(at.api), place)).status).toBe(200);
       }
-      api.clock.nowMs += 61_000;
-      const enrolled = { totp_enrolled_at: api.clock.nowMs };
-      await database.db.kysely.updateTable("accounts").set(enrolled).where("id", "=", id).execute();
+      at.api.clock.nowMs += 61_000;
+      const enrolled = { totp_enrolled_at: at.api.clock.nowMs };
+      await at.database.db.kysely.updateTable("accounts").set(enrolled).where("id", "=", id).execute();
       const answers: number[] = [];
-      for (const place of places) answers.push((await tryCode(name, wrong, place)).status);
+      for (const place of places) answers.push((await tryCode(at.name, wrong, place)).status);
       expect(answers).toEqual([401, 401, 401, 401, 401, 429]);
     });
 
@@ -150,42 +133,42 @@ describeEngines("limits of codes", (open) => {
       async (minutes) => {
         const limit = { windowMs: minutes * 60_000, blockMs: 15 * 60_000 };
         const settings = { loginLimit: { maxAttempts: 10, ...limit }, totpLimit: { maxAttempts: 5, ...limit } };
-        api = createTestApi(database, { settings });
+        at.api = createTestApi(at.database, { settings });
         for (let i = 0; i < 12; i++) {
-          await createPerson(api, { username: `${name}-${i}`, totp: true, login: false });
-          expect((await tryCode(`${name}-${i}`, wrong, "192.0.2.4")).status).toBe(401);
-          expect((await tryCode(`${name}-${i}`, codeNow(api), "192.0.2.4")).status).toBe(200);
+          await createPerson(at.api, { username: `${at.name}-${i}`, totp: true, login: false });
+          expect((await tryCode(`${at.name}-${i}`, wrong, "192.0.2.4")).status).toBe(401);
+          expect((await tryCode(`${at.name}-${i}`, codeNow(at.api), "192.0.2.4")).status).toBe(200);
         }
       },
     );
 
     test("codes that nobody judged leave nothing behind: the next one waits for none of them", async () => {
-      const { session } = await createPerson(api, { username: name, totp: true });
-      api.clock.nowMs += 30_000;
-      const send = () => api.call("POST", "/auth/recovery-codes", { session, body: { code: codeNow(api) } });
-      const storing = spyOn(api.deps.audit, "within").mockRejectedValue(new AppError("audit_unavailable"));
+      const { session } = await createPerson(at.api, { username: at.name, totp: true });
+      at.api.clock.nowMs += 30_000;
+      const send = () => at.api.call("POST", "/auth/recovery-codes", { session, body: { code: codeNow(at.api) } });
+      const storing = spyOn(at.api.deps.audit, "within").mockRejectedValue(new AppError("audit_unavailable"));
       for (let i = 0; i < 5; i++) expect((await send()).status).toBe(503);
       storing.mockRestore();
       expect((await send()).status).toBe(200);
     });
 
     test("the code that enrolled an authenticator is used up, and five wrong ones end the enrolment for a while", async () => {
-      await createPerson(api, { username: name, isAdmin: true, login: false });
-      const pendingToken = (await tryLogin(name, goodPassword)).body["pendingToken"] as string;
-      const setup = await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
-      const code = codeNow(api, setup.body["secret"] as string);
+      await createPerson(at.api, { username: at.name, isAdmin: true, login: false });
+      const pendingToken = (await at.tryLogin(at.name, goodPassword)).body["pendingToken"] as string;
+      const setup = await at.api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
+      const code = codeNow(at.api, setup.body["secret"] as string);
       const enrol = async (given: string) =>
-        (await api.call("POST", "/auth/totp/setup", { body: { pendingToken, code: given } })).status;
+        (await at.api.call("POST", "/auth/totp/setup", { body: { pendingToken, code: given } })).status;
       for (let i = 0; i < 4; i++) expect(await enrol(wrong)).toBe(401);
       expect(await enrol(code)).toBe(200);
-      expect((await tryCode(name, code, "203.0.113.7")).status).toBe(401);
+      expect((await tryCode(at.name, code, "203.0.113.7")).status).toBe(401);
 
-      await createPerson(api, { username: `${name}-2`, isAdmin: true, login: false });
-      const next = (await tryLogin(`${name}-2`, goodPassword)).body["pendingToken"];
+      await createPerson(at.api, { username: `${at.name}-2`, isAdmin: true, login: false });
+      const next = (await at.tryLogin(`${at.name}-2`, goodPassword)).body["pendingToken"];
       const answers: number[] = [];
       for (let i = 0; i < 6; i++)
         answers.push(
-          (await api.call("POST", "/auth/totp/setup", { body: { pendingToken: next, code: wrong } })).status,
+          (await at.api.call("POST", "/auth/totp/setup", { body: { pendingToken: next, code: wrong } })).status,
         );
       expect(answers).toEqual([401, 401, 401, 401, 401, 429]);
     });

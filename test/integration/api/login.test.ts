@@ -1,40 +1,22 @@
 // Logging in: passwords and sessions, on both engines.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { prune } from "../../../src/api/housekeeping.ts";
-import { createTestApi, type TestApi } from "../../helpers/api.ts";
-import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
+import { describeLogins } from "../../helpers/describe-logins.ts";
 import { createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
 
-describeEngines("login", (open) => {
-  let database: TestDatabase;
-  let api: TestApi;
-  let name = "";
-  let count = 0;
-  beforeAll(async () => {
-    database = await open();
-  });
-  afterAll(async () => database[Symbol.asyncDispose]());
-  beforeEach(() => {
-    // A new limiter and clock per test; the database stays, so every test has names of its own.
-    api = createTestApi(database);
-    name = `person${++count}`;
-  });
-
-  const tryLogin = (username: string, password: string, address?: string) =>
-    api.call("POST", "/auth/login", { body: { username, password }, ...(address === undefined ? {} : { address }) });
-
+describeLogins("login", (at) => {
   test("a member without second factor gets a session at once", async () => {
-    const orgId = await createOrganization(api, `Org ${name}`);
-    await createPerson(api, { username: name, orgId, login: false });
-    const answer = await tryLogin(name, goodPassword);
+    const orgId = await createOrganization(at.api, `Org ${at.name}`);
+    await createPerson(at.api, { username: at.name, orgId, login: false });
+    const answer = await at.tryLogin(at.name, goodPassword);
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({ success: true });
     const cookie = answer.headers.get("set-cookie") ?? "";
     expect(cookie).toMatch(/^__Host-dl_session=[\w.-]+; Path=\/; Max-Age=86400; HttpOnly; SameSite=Lax; Secure$/);
-    const me = await api.call("GET", "/auth/me", { session: answer.cookies["__Host-dl_session"]! });
+    const me = await at.api.call("GET", "/auth/me", { session: answer.cookies["__Host-dl_session"]! });
     expect(me.body).toMatchObject({
-      account: { username: name, orgId },
+      account: { username: at.name, orgId },
       organization: { id: orgId },
       mustEnrolTotp: false,
     });
@@ -42,38 +24,38 @@ describeEngines("login", (open) => {
   });
 
   test("a name is found in any spelling", async () => {
-    await createPerson(api, { username: `Ｍａｒｙ.${name}`, login: false });
-    expect((await tryLogin(`MARY.${name.toUpperCase()}`, goodPassword)).status).toBe(200);
+    await createPerson(at.api, { username: `Ｍａｒｙ.${at.name}`, login: false });
+    expect((await at.tryLogin(`MARY.${at.name.toUpperCase()}`, goodPassword)).status).toBe(200);
   });
 
   test("an admin logs in with password and code", async () => {
-    const { session } = await createPerson(api, { username: name, isAdmin: true, totp: true });
-    const me = await api.call("GET", "/admin/me", { session });
-    expect(me.body).toMatchObject({ account: { username: name, isAdmin: true, totpEnabled: true } });
+    const { session } = await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
+    const me = await at.api.call("GET", "/admin/me", { session });
+    expect(me.body).toMatchObject({ account: { username: at.name, isAdmin: true, totpEnabled: true } });
   });
 
   test("sessions are listed and ended", async () => {
-    const { session: one } = await createPerson(api, { username: name });
-    const two = await login(api, name);
-    const list = await api.call("GET", "/auth/sessions", { session: one });
+    const { session: one } = await createPerson(at.api, { username: at.name });
+    const two = await login(at.api, at.name);
+    const list = await at.api.call("GET", "/auth/sessions", { session: one });
     const sessions = list.body["sessions"] as { id: string; current: boolean }[];
     expect(sessions.map(({ current }) => current).sort()).toEqual([false, true]);
     const other = sessions.find(({ current }) => !current)!;
-    expect((await api.call("DELETE", `/auth/sessions/${other.id}`, { session: one })).status).toBe(200);
-    expect((await api.call("GET", "/auth/me", { session: two })).status).toBe(401);
-    expect((await api.call("GET", "/auth/me", { session: one })).status).toBe(200);
-    const out = await api.call("POST", "/auth/logout", { session: one });
+    expect((await at.api.call("DELETE", `/auth/sessions/${other.id}`, { session: one })).status).toBe(200);
+    expect((await at.api.call("GET", "/auth/me", { session: two })).status).toBe(401);
+    expect((await at.api.call("GET", "/auth/me", { session: one })).status).toBe(200);
+    const out = await at.api.call("POST", "/auth/logout", { session: one });
     expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
-    expect((await api.call("GET", "/auth/me", { session: one })).status).toBe(401);
+    expect((await at.api.call("GET", "/auth/me", { session: one })).status).toBe(401);
   });
 
   test("housekeeping removes what has ended, and only that", async () => {
-    const { id, session } = await createPerson(api, { username: name });
-    await createPerson(api, { username: `${name}-admin`, isAdmin: true, totp: true, login: false });
-    await tryLogin(`${name}-admin`, goodPassword);
-    await tryLogin(name, "wrong password");
+    const { id, session } = await createPerson(at.api, { username: at.name });
+    await createPerson(at.api, { username: `${at.name}-admin`, isAdmin: true, totp: true, login: false });
+    await at.tryLogin(`${at.name}-admin`, goodPassword);
+    await at.tryLogin(at.name, "wrong password");
     const left = async () => {
-      const { db } = api.deps;
+      const { db } = at.api.deps;
       const sessions = await db.kysely
         .selectFrom("dashboard_sessions")
         .select("id")
@@ -81,23 +63,23 @@ describeEngines("login", (open) => {
         .execute();
       const pending = await db.kysely.selectFrom("pending_logins").select("token_hash").execute();
       const failures = await db.kysely.selectFrom("limiter_failures").select("subject").execute();
-      const changes = await db.kysely.selectFrom("changes").select("id").where("ref_id", "=", name).execute();
+      const changes = await db.kysely.selectFrom("changes").select("id").where("ref_id", "=", at.name).execute();
       return [sessions.length, pending.length > 0, failures.length > 0, changes.length > 0];
     };
-    await api.deps.db.kysely
+    await at.api.deps.db.kysely
       .insertInto("changes")
-      .values({ kind: "account", ref_id: name, org_id: null, action: "updated", at: api.clock.nowMs })
+      .values({ kind: "account", ref_id: at.name, org_id: null, action: "updated", at: at.api.clock.nowMs })
       .execute();
-    await prune(api.deps);
+    await prune(at.api.deps);
     expect(await left()).toEqual([1, true, true, true]);
-    expect((await api.call("GET", "/auth/me", { session })).status).toBe(200);
-    api.clock.nowMs += 32 * 24 * 3_600_000;
-    await prune(api.deps);
+    expect((await at.api.call("GET", "/auth/me", { session })).status).toBe(200);
+    at.api.clock.nowMs += 32 * 24 * 3_600_000;
+    await prune(at.api.deps);
     expect(await left()).toEqual([0, false, false, false]);
   });
 
   test("a storm of logins: what doesn't fit in the queue is told to come back, and counts as no failure", async () => {
-    await createPerson(api, { username: name, login: false });
+    await createPerson(at.api, { username: at.name, login: false });
     // The first one takes until the queue behind it is full, however slowly the database lets the others come to it.
     const full = Promise.withResolvers<void>();
     const verify = Bun.password.verify.bind(Bun.password);
@@ -107,7 +89,7 @@ describeEngines("login", (open) => {
     });
     const answers = await Promise.all(
       Array.from({ length: 50 }, async (_, i) => {
-        const answer = await tryLogin(name, goodPassword, `198.51.100.${i + 1}`);
+        const answer = await at.tryLogin(at.name, goodPassword, `198.51.100.${i + 1}`);
         if (answer.status === 503) full.resolve();
         return answer;
       }),
@@ -117,9 +99,9 @@ describeEngines("login", (open) => {
     expect(answers.filter(({ status }) => status === 200).length).toBe(50 - busy.length);
     expect(busy.length).toBeGreaterThan(0);
     expect(busy[0]!.headers.get("retry-after")).toBe("2");
-    expect(api.deps.limiter.failures({ scope: "login-name", subject: name })).toBe(0);
+    expect(at.api.deps.limiter.failures({ scope: "login-name", subject: at.name })).toBe(0);
     // Each came from an address of its own.
-    const refused = api.audited.filter(({ success, identity }) => success === false && identity === name);
+    const refused = at.api.audited.filter(({ success, identity }) => success === false && identity === at.name);
     expect(refused.map(({ action, reason }) => [action, reason])).toEqual(
       Array(busy.length).fill(["login.password", "too many passwords wait to be checked"]),
     );
@@ -127,65 +109,69 @@ describeEngines("login", (open) => {
 
   describe("security", () => {
     test("unknown, wrong, password-less and inactive: one answer, one hash operation each", async () => {
-      await createPerson(api, { username: `${name}-known`, login: false });
-      await createPerson(api, { username: `${name}-nopass`, password: null, login: false });
-      const inactive = await createPerson(api, { username: `${name}-inactive`, login: false });
-      await api.deps.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", inactive.id).execute();
+      await createPerson(at.api, { username: `${at.name}-known`, login: false });
+      await createPerson(at.api, { username: `${at.name}-nopass`, password: null, login: false });
+      const inactive = await createPerson(at.api, { username: `${at.name}-inactive`, login: false });
+      await at.api.deps.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", inactive.id).execute();
       const bodies = new Set<string>();
       for (const [user, password] of [
-        [`${name}-known`, "wrong password"],
-        [`${name}-nobody`, goodPassword],
-        [`${name}-nopass`, goodPassword],
-        [`${name}-inactive`, goodPassword],
+        [`${at.name}-known`, "wrong password"],
+        [`${at.name}-nobody`, goodPassword],
+        [`${at.name}-nopass`, goodPassword],
+        [`${at.name}-inactive`, goodPassword],
       ] as const) {
-        const before = { ...api.hashes };
-        const answer = await tryLogin(user, password);
+        const before = { ...at.api.hashes };
+        const answer = await at.tryLogin(user, password);
         expect(answer.status).toBe(401);
         bodies.add(answer.text);
-        expect(api.hashes).toEqual({ hash: before.hash, verify: before.verify + 1 });
+        expect(at.api.hashes).toEqual({ hash: before.hash, verify: before.verify + 1 });
       }
       expect(bodies.size).toBe(1);
-      expect(api.audited.map(({ action, success, reason }) => [action, success, reason])).toEqual(
+      expect(at.api.audited.map(({ action, success, reason }) => [action, success, reason])).toEqual(
         Array(4).fill(["login.password", false, "wrong username or password"]),
       );
     });
 
     test("check-account says the same about everybody", async () => {
-      await createPerson(api, { username: name, login: false });
-      const known = await api.call("POST", "/auth/check-account", { body: { username: name } });
-      const unknown = await api.call("POST", "/auth/check-account", { body: { username: `${name}-x` } });
+      await createPerson(at.api, { username: at.name, login: false });
+      const known = await at.api.call("POST", "/auth/check-account", { body: { username: at.name } });
+      const unknown = await at.api.call("POST", "/auth/check-account", { body: { username: `${at.name}-x` } });
       expect(known.text).toBe(unknown.text);
-      expect(api.hashes.verify).toBe(0);
+      expect(at.api.hashes.verify).toBe(0);
     });
 
     test("a session must be ours, alive, and of an active account", async () => {
-      const { id, session } = await createPerson(api, { username: name });
-      const me = (cookie: string) => api.call("GET", "/auth/me", { session: cookie }).then(({ status }) => status);
+      const { id, session } = await createPerson(at.api, { username: at.name });
+      const me = (cookie: string) => at.api.call("GET", "/auth/me", { session: cookie }).then(({ status }) => status);
       expect(await me(session)).toBe(200);
       expect(await me(`${session.slice(0, -2)}xx`)).toBe(401);
       const [, payload] = session.split(".");
       const none = Buffer.from(JSON.stringify({ alg: "none", typ: "JWT" })).toString("base64url");
       expect(await me(`${none}.${payload}.`)).toBe(401);
-      await api.deps.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", id).execute();
+      await at.api.deps.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", id).execute();
       expect(await me(session)).toBe(401);
-      await api.deps.db.kysely.updateTable("accounts").set({ active: 1 }).where("id", "=", id).execute();
+      await at.api.deps.db.kysely.updateTable("accounts").set({ active: 1 }).where("id", "=", id).execute();
       expect(await me(session)).toBe(200);
-      api.clock.nowMs += 24 * 3_600_000;
+      at.api.clock.nowMs += 24 * 3_600_000;
       expect(await me(session)).toBe(401);
     });
 
     test("a login that was under way when the password was changed, or the account deactivated, opens nothing", async () => {
-      const { kysely } = database.db;
+      const { kysely } = at.database.db;
       for (const change of [{ password_hash: "$2b$04$another" }, { active: 0 as const }]) {
         for (const totp of [false, true]) {
-          const person = await createPerson(api, { username: `${name}-${++count}`, totp, login: false });
+          const person = await createPerson(at.api, {
+            username: `${at.name}-${totp}-${Object.keys(change)[0]}`,
+            totp,
+            login: false,
+          });
           const verify = Bun.password.verify.bind(Bun.password);
           const judging = spyOn(Bun.password, "verify").mockImplementationOnce(async (password, hash, algorithm) => {
             const isRight = await verify(password, hash, algorithm);
             await kysely.updateTable("accounts").set(change).where("id", "=", person.id).execute();
             return isRight;
           });
-          const answer = await tryLogin(person.username, goodPassword);
+          const answer = await at.tryLogin(person.username, goodPassword);
           judging.mockRestore();
           const { code } = answer.body["error"] as { code: string };
           expect({ change, totp, code, cookies: answer.cookies }).toMatchObject({
@@ -201,24 +187,24 @@ describeEngines("login", (open) => {
     });
 
     test("nobody ends another account's session", async () => {
-      const victim = await createPerson(api, { username: `${name}-victim` });
-      const other = await createPerson(api, { username: name });
-      const list = await api.call("GET", "/auth/sessions", { session: victim.session });
+      const victim = await createPerson(at.api, { username: `${at.name}-victim` });
+      const other = await createPerson(at.api, { username: at.name });
+      const list = await at.api.call("GET", "/auth/sessions", { session: victim.session });
       const [session] = list.body["sessions"] as { id: string }[];
-      const answer = await api.call("DELETE", `/auth/sessions/${session!.id}`, { session: other.session });
+      const answer = await at.api.call("DELETE", `/auth/sessions/${session!.id}`, { session: other.session });
       expect(answer.status).toBe(404);
-      expect((await api.call("GET", "/auth/me", { session: victim.session })).status).toBe(200);
+      expect((await at.api.call("GET", "/auth/me", { session: victim.session })).status).toBe(200);
     });
 
     test("passwords and codes appear in no log and no audit row", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true });
-      await tryLogin(name, "planted-wrong-password");
-      const everything = JSON.stringify([api.logs, api.audited]);
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
+      await at.tryLogin(at.name, "planted-wrong-password");
+      const everything = JSON.stringify([at.api.logs, at.api.audited]);
       expect(everything).not.toContain("planted-wrong-password");
       expect(everything).not.toContain(goodPassword);
       const rows = JSON.stringify([
-        await api.deps.db.kysely.selectFrom("accounts").selectAll().execute(),
-        await api.deps.db.kysely.selectFrom("pending_logins").selectAll().execute(),
+        await at.api.deps.db.kysely.selectFrom("accounts").selectAll().execute(),
+        await at.api.deps.db.kysely.selectFrom("pending_logins").selectAll().execute(),
       ]);
       expect(rows).not.toContain("JBSWY3DPEHPK3PXP");
       expect(rows).not.toContain(goodPassword);

@@ -1,50 +1,33 @@
 // Second factors at a login: enrolment, codes, half-done logins, on both engines.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { prune } from "../../../src/api/housekeeping.ts";
 import { deletePendingLogins } from "../../../src/db/second-factors.ts";
-import { codeOf, createTestApi, type TestApi } from "../../helpers/api.ts";
-import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
+import { codeOf } from "../../helpers/api.ts";
+import { describeLogins } from "../../helpers/describe-logins.ts";
 import { codeNow, createOrganization, createPerson, goodPassword } from "../../helpers/people.ts";
 
-describeEngines("second factor", (open) => {
-  let database: TestDatabase;
-  let api: TestApi;
-  let name = "";
-  let count = 0;
-  beforeAll(async () => {
-    database = await open();
-  });
-  afterAll(async () => database[Symbol.asyncDispose]());
-  beforeEach(() => {
-    // A new limiter and clock per test; the database stays, so every test has names of its own.
-    api = createTestApi(database);
-    name = `person${++count}`;
-  });
-
-  const tryLogin = (username: string, password: string, address?: string) =>
-    api.call("POST", "/auth/login", { body: { username, password }, ...(address === undefined ? {} : { address }) });
-
+describeLogins("second factor", (at) => {
   test("an admin without second factor enrols first, and gets recovery codes that work once", async () => {
-    await createPerson(api, { username: name, isAdmin: true, login: false });
-    const first = await tryLogin(name, goodPassword);
+    await createPerson(at.api, { username: at.name, isAdmin: true, login: false });
+    const first = await at.tryLogin(at.name, goodPassword);
     expect(first.body).toEqual({ success: true, needsSetup: true, pendingToken: expect.any(String) });
     const pendingToken = first.body["pendingToken"] as string;
-    const setup = await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
-    const again = await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
+    const setup = await at.api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
+    const again = await at.api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": pendingToken } });
     expect(again.body).toEqual(setup.body);
     expect(setup.body["qrSvg"]).toStartWith("<svg");
     expect(setup.body["uri"]).toStartWith("otpauth://totp/tunnel.test");
-    const code = codeNow(api, setup.body["secret"] as string);
-    const done = await api.call("POST", "/auth/totp/setup", { body: { pendingToken, code } });
+    const code = codeNow(at.api, setup.body["secret"] as string);
+    const done = await at.api.call("POST", "/auth/totp/setup", { body: { pendingToken, code } });
     expect(done.status).toBe(200);
     const codes = done.body["recoveryCodes"] as string[];
     expect(codes).toHaveLength(10);
-    expect((await api.call("GET", "/admin/me", { session: done.cookies["__Host-dl_session"]! })).status).toBe(200);
+    expect((await at.api.call("GET", "/admin/me", { session: done.cookies["__Host-dl_session"]! })).status).toBe(200);
 
     for (const expected of [200, 401]) {
-      const next = (await tryLogin(name, goodPassword)).body["pendingToken"];
-      const answer = await api.call("POST", "/auth/totp/verify", {
+      const next = (await at.tryLogin(at.name, goodPassword)).body["pendingToken"];
+      const answer = await at.api.call("POST", "/auth/totp/verify", {
         body: { pendingToken: next, code: codes[0]!.toUpperCase() },
       });
       expect(answer.status).toBe(expected);
@@ -53,66 +36,68 @@ describeEngines("second factor", (open) => {
 
   describe("security", () => {
     test("one of twenty parallel uses of a code wins", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true, login: false });
       const pending = await Promise.all(
-        Array.from({ length: 4 }, async () => (await tryLogin(name, goodPassword)).body["pendingToken"]),
+        Array.from({ length: 4 }, async () => (await at.tryLogin(at.name, goodPassword)).body["pendingToken"]),
       );
-      const code = codeNow(api);
+      const code = codeNow(at.api);
       const uses = Array.from({ length: 20 }, (_, i) =>
-        api.call("POST", "/auth/totp/verify", { body: { pendingToken: pending[i % 4], code } }),
+        at.api.call("POST", "/auth/totp/verify", { body: { pendingToken: pending[i % 4], code } }),
       );
       const answers = await Promise.all(uses);
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     });
 
     test("a step without a half-done login behind it is in the log, once a minute", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-      const dead = (await tryLogin(name, goodPassword)).body["pendingToken"] as string;
-      api.clock.nowMs += 6 * 60_000;
-      const before = api.audited.length;
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true, login: false });
+      const dead = (await at.tryLogin(at.name, goodPassword)).body["pendingToken"] as string;
+      at.api.clock.nowMs += 6 * 60_000;
+      const before = at.api.audited.length;
       for (const pendingToken of [dead, "made-up".repeat(7)]) {
-        const body = { pendingToken, code: codeNow(api) };
+        const body = { pendingToken, code: codeNow(at.api) };
         const header = { headers: { "x-pending-token": pendingToken } };
-        expect((await api.call("POST", "/auth/totp/verify", { body })).status).toBe(401);
-        expect((await api.call("POST", "/auth/totp/setup", { body })).status).toBe(401);
-        expect((await api.call("GET", "/auth/totp/setup", header)).status).toBe(401);
+        expect((await at.api.call("POST", "/auth/totp/verify", { body })).status).toBe(401);
+        expect((await at.api.call("POST", "/auth/totp/setup", { body })).status).toBe(401);
+        expect((await at.api.call("GET", "/auth/totp/setup", header)).status).toBe(401);
       }
-      const elsewhere = { body: { pendingToken: dead, code: codeNow(api) }, address: "198.51.100.9" };
-      expect((await api.call("POST", "/auth/totp/verify", elsewhere)).status).toBe(401);
+      const elsewhere = { body: { pendingToken: dead, code: codeNow(at.api) }, address: "198.51.100.9" };
+      expect((await at.api.call("POST", "/auth/totp/verify", elsewhere)).status).toBe(401);
       const refused = { action: "login.totp", success: false, reason: "no such half-done login" };
-      expect(api.audited.slice(before)).toMatchObject([
+      expect(at.api.audited.slice(before)).toMatchObject([
         { ...refused, address: "203.0.113.7", requestId: "req-1" },
         { ...refused, address: "198.51.100.9" },
       ]);
     });
 
     test("a used code is refused, also in another login", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-      const code = codeNow(api);
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true, login: false });
+      const code = codeNow(at.api);
       for (const expected of [200, 401]) {
-        const { pendingToken } = (await tryLogin(name, goodPassword)).body;
-        expect((await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code } })).status).toBe(expected);
+        const { pendingToken } = (await at.tryLogin(at.name, goodPassword)).body;
+        expect((await at.api.call("POST", "/auth/totp/verify", { body: { pendingToken, code } })).status).toBe(
+          expected,
+        );
         // The clean-up may come between the two.
-        api.clock.nowMs += 1_000;
-        await prune(api.deps);
+        at.api.clock.nowMs += 1_000;
+        await prune(at.api.deps);
       }
     });
 
     test("a login that is ended while its code is judged opens nothing", async () => {
-      const { kysely } = database.db;
+      const { kysely } = at.database.db;
       for (const totp of [true, false]) {
-        const username = `${name}-${String(totp)}`;
-        const { id } = await createPerson(api, { username, isAdmin: true, totp, login: false });
-        const { pendingToken } = (await tryLogin(username, goodPassword)).body as { pendingToken: string };
+        const username = `${at.name}-${String(totp)}`;
+        const { id } = await createPerson(at.api, { username, isAdmin: true, totp, login: false });
+        const { pendingToken } = (await at.tryLogin(username, goodPassword)).body as { pendingToken: string };
         const header = { headers: { "x-pending-token": pendingToken } };
-        const seed = totp ? undefined : (await api.call("GET", "/auth/totp/setup", header)).body["secret"];
-        const begin = api.deps.limiter.begin.bind(api.deps.limiter);
-        const judging = spyOn(api.deps.limiter, "begin").mockImplementationOnce(async (keys) => {
+        const seed = totp ? undefined : (await at.api.call("GET", "/auth/totp/setup", header)).body["secret"];
+        const begin = at.api.deps.limiter.begin.bind(at.api.deps.limiter);
+        const judging = spyOn(at.api.deps.limiter, "begin").mockImplementationOnce(async (keys) => {
           await deletePendingLogins(kysely, id);
           return await begin(keys);
         });
-        const body = { pendingToken, code: codeNow(api, seed as string | undefined) };
-        const answer = await api.call("POST", totp ? "/auth/totp/verify" : "/auth/totp/setup", { body });
+        const body = { pendingToken, code: codeNow(at.api, seed as string | undefined) };
+        const answer = await at.api.call("POST", totp ? "/auth/totp/verify" : "/auth/totp/setup", { body });
         judging.mockRestore();
         expect({ totp, code: codeOf(answer) }).toEqual({ totp, code: "unauthorized" });
         const of = kysely.selectFrom("dashboard_sessions").select("id").where("account_id", "=", id);
@@ -122,60 +107,69 @@ describeEngines("second factor", (open) => {
 
     /** Logs in with a password and then tries a code, from one address. */
     const tryCode = async (username: string, code: string, address: string) => {
-      const { pendingToken } = (await tryLogin(username, goodPassword, address)).body;
-      return await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code }, address });
+      const { pendingToken } = (await at.tryLogin(username, goodPassword, address)).body;
+      return await at.api.call("POST", "/auth/totp/verify", { body: { pendingToken, code }, address });
     };
 
     test("a half-done login is good for nothing but its step, once, for five minutes", async () => {
-      await createPerson(api, { username: name, isAdmin: true, totp: true, login: false });
-      const first = (await tryLogin(name, goodPassword)).body["pendingToken"] as string;
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true, login: false });
+      const first = (await at.tryLogin(at.name, goodPassword)).body["pendingToken"] as string;
       for (const [method, path] of [
         ["GET", "/auth/me"],
         ["GET", "/admin/me"],
         ["GET", "/admin/accounts"],
       ] as const) {
-        expect((await api.call(method, path, { session: first })).status).toBe(401);
-        expect((await api.call(method, path, { headers: { authorization: `Bearer ${first}` } })).status).toBe(401);
+        expect((await at.api.call(method, path, { session: first })).status).toBe(401);
+        expect((await at.api.call(method, path, { headers: { authorization: `Bearer ${first}` } })).status).toBe(401);
       }
       // It cannot enrol an account that has a second factor.
-      expect((await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": first } })).status).toBe(401);
-      const enrol = await api.call("POST", "/auth/totp/setup", { body: { pendingToken: first, code: codeNow(api) } });
+      expect((await at.api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": first } })).status).toBe(
+        401,
+      );
+      const enrol = await at.api.call("POST", "/auth/totp/setup", {
+        body: { pendingToken: first, code: codeNow(at.api) },
+      });
       expect(enrol.status).toBe(401);
 
-      const verify = () => api.call("POST", "/auth/totp/verify", { body: { pendingToken: first, code: codeNow(api) } });
+      const verify = () =>
+        at.api.call("POST", "/auth/totp/verify", { body: { pendingToken: first, code: codeNow(at.api) } });
       expect((await verify()).status).toBe(200);
-      api.clock.nowMs += 30_000;
+      at.api.clock.nowMs += 30_000;
       expect((await verify()).status).toBe(401);
 
-      const late = (await tryLogin(name, goodPassword)).body["pendingToken"];
-      api.clock.nowMs += 5 * 60_000;
-      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken: late, code: codeNow(api) } });
+      const late = (await at.tryLogin(at.name, goodPassword)).body["pendingToken"];
+      at.api.clock.nowMs += 5 * 60_000;
+      const answer = await at.api.call("POST", "/auth/totp/verify", {
+        body: { pendingToken: late, code: codeNow(at.api) },
+      });
       expect(answer.status).toBe(401);
     });
 
     test("a login that has to enrol cannot pass as one that has a code", async () => {
-      await createPerson(api, { username: name, isAdmin: true, login: false });
-      const { pendingToken } = (await tryLogin(name, goodPassword)).body;
-      const answer = await api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(api) } });
+      await createPerson(at.api, { username: at.name, isAdmin: true, login: false });
+      const { pendingToken } = (await at.tryLogin(at.name, goodPassword)).body;
+      const answer = await at.api.call("POST", "/auth/totp/verify", { body: { pendingToken, code: codeNow(at.api) } });
       expect(codeOf(answer)).toBe("unauthorized");
     });
 
     test("two enrolments in progress: the second cannot replace the first", async () => {
-      const { id } = await createPerson(api, { username: name, isAdmin: true, login: false });
-      const tokens = [await tryLogin(name, goodPassword), await tryLogin(name, goodPassword)].map(
+      const { id } = await createPerson(at.api, { username: at.name, isAdmin: true, login: false });
+      const tokens = [await at.tryLogin(at.name, goodPassword), await at.tryLogin(at.name, goodPassword)].map(
         ({ body }) => body["pendingToken"] as string,
       );
       const seeds = await Promise.all(
         tokens.map(
           async (token) =>
-            (await api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": token } })).body[
+            (await at.api.call("GET", "/auth/totp/setup", { headers: { "x-pending-token": token } })).body[
               "secret"
             ] as string,
         ),
       );
       const finish = (i: number) =>
-        api.call("POST", "/auth/totp/setup", { body: { pendingToken: tokens[i], code: codeNow(api, seeds[i]!) } });
-      const { kysely } = database.db;
+        at.api.call("POST", "/auth/totp/setup", {
+          body: { pendingToken: tokens[i], code: codeNow(at.api, seeds[i]!) },
+        });
+      const { kysely } = at.database.db;
       const pending = () => kysely.selectFrom("pending_logins").selectAll().where("account_id", "=", id).execute();
       const waiting = await pending();
       expect((await finish(0)).status).toBe(200);
@@ -184,44 +178,54 @@ describeEngines("second factor", (open) => {
       // One that was overlooked is good for nothing either: the account has a second factor by now.
       await kysely.insertInto("pending_logins").values(waiting).execute();
       const header = { headers: { "x-pending-token": tokens[1]! } };
-      expect((await api.call("GET", "/auth/totp/setup", header)).status).toBe(401);
+      expect((await at.api.call("GET", "/auth/totp/setup", header)).status).toBe(401);
       expect((await finish(1)).status).toBe(401);
-      expect((await tryCode(name, codeNow(api, seeds[1]!), "198.51.100.7")).status).toBe(401);
+      expect((await tryCode(at.name, codeNow(at.api, seeds[1]!), "198.51.100.7")).status).toBe(401);
     });
 
     /** Before the second factor nothing of the own account changes. */
     const expectOnlyEnrolling = async (group: string, session: string) => {
       const password = { currentPassword: goodPassword, newPassword: `${goodPassword}-2` };
       const asked = [
-        await api.call("PUT", `${group}/password`, { session, body: password }),
-        await api.call("DELETE", `${group}/totp`, { session, body: { currentPassword: goodPassword, code: "000000" } }),
+        await at.api.call("PUT", `${group}/password`, { session, body: password }),
+        await at.api.call("DELETE", `${group}/totp`, {
+          session,
+          body: { currentPassword: goodPassword, code: "000000" },
+        }),
       ];
       expect(asked.map(codeOf)).toEqual(["totp_required", "totp_required"]);
     };
 
     test("a session of an admin whose second factor is gone can do nothing but enrol", async () => {
-      const { session } = await createPerson(api, { username: name, isAdmin: true, totp: true });
+      const { session } = await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
       const gone = { totp_secret: null };
-      await api.deps.db.kysely.updateTable("accounts").set(gone).where("username", "=", name).execute();
-      expect(codeOf(await api.call("GET", "/admin/me", { session }))).toBe("totp_required");
+      await at.api.deps.db.kysely.updateTable("accounts").set(gone).where("username", "=", at.name).execute();
+      expect(codeOf(await at.api.call("GET", "/admin/me", { session }))).toBe("totp_required");
       await expectOnlyEnrolling("/admin/me", session);
       const body = { currentPassword: goodPassword };
-      expect((await api.call("POST", "/admin/me/totp/start", { session, body })).status).toBe(200);
+      expect((await at.api.call("POST", "/admin/me/totp/start", { session, body })).status).toBe(200);
     });
 
     test("an organization that requires a second factor lets its members do nothing before", async () => {
-      const orgId = await createOrganization(api, `Org ${name}`);
-      const { session } = await createPerson(api, { username: name, orgId, isOrgAdmin: true });
-      await api.deps.db.kysely.updateTable("organizations").set({ require_totp: 1 }).where("id", "=", orgId).execute();
-      expect(codeOf(await api.call("GET", "/org/me", { session }))).toBe("totp_required");
-      expect(codeOf(await api.call("GET", "/org/accounts", { session }))).toBe("totp_required");
+      const orgId = await createOrganization(at.api, `Org ${at.name}`);
+      const { session } = await createPerson(at.api, { username: at.name, orgId, isOrgAdmin: true });
+      await at.api.deps.db.kysely
+        .updateTable("organizations")
+        .set({ require_totp: 1 })
+        .where("id", "=", orgId)
+        .execute();
+      expect(codeOf(await at.api.call("GET", "/org/me", { session }))).toBe("totp_required");
+      expect(codeOf(await at.api.call("GET", "/org/accounts", { session }))).toBe("totp_required");
       await expectOnlyEnrolling("/org/me", session);
-      const start = await api.call("POST", "/org/me/totp/start", { session, body: { currentPassword: goodPassword } });
-      const code = codeNow(api, start.body["secret"] as string);
-      const done = await api.call("POST", "/org/me/totp/setup", { session, body: { code } });
+      const start = await at.api.call("POST", "/org/me/totp/start", {
+        session,
+        body: { currentPassword: goodPassword },
+      });
+      const code = codeNow(at.api, start.body["secret"] as string);
+      const done = await at.api.call("POST", "/org/me/totp/setup", { session, body: { code } });
       expect(done.status).toBe(200);
-      expect((await api.call("GET", "/org/accounts", { session })).status).toBe(401);
-      expect((await api.call("GET", "/org/accounts", { session: done.cookies["__Host-dl_session"]! })).status).toBe(
+      expect((await at.api.call("GET", "/org/accounts", { session })).status).toBe(401);
+      expect((await at.api.call("GET", "/org/accounts", { session: done.cookies["__Host-dl_session"]! })).status).toBe(
         200,
       );
     });
