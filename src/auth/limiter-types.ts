@@ -73,8 +73,8 @@ export interface Limiter {
    * whether that was the last one allowed. A key that is blocked already counts no more.
    */
   fail(keys: readonly LimitedKey[]): Promise<{ blocked: boolean }>;
-  /** Milliseconds until the block of a subject ends; 0 when it is not blocked. */
-  blockedForMs(key: MaybeNamed): number;
+  /** Milliseconds until the block of a subject ends, never more than its rule has; 0 when it is not blocked. */
+  blockedForMs(key: LimitedKey): number;
   /** Failures of a subject inside its window, for slowing down without blocking. */
   failures(key: MaybeNamed): number;
 }

@@ -62,6 +62,18 @@ test("blocks after the last allowed failure, for as long as the rule says", asyn
   expect((await limiter.begin([key])).allowed).toBe(true);
 });
 
+test("a block is never longer than its rule, whatever the clock was when it began", async () => {
+  const { store, clock, fail } = create();
+  clock.nowMs += 365 * 86_400_000;
+  for (let i = 0; i < 3; i++) await fail();
+  const next = create(store);
+  await next.limiter.restore();
+  expect(next.limiter.blockedForMs(key)).toBe(120_000);
+  expect(await next.limiter.begin([key])).toEqual({ allowed: false, retryAfterMs: 120_000 });
+  next.clock.nowMs += 120_000;
+  expect((await next.limiter.begin([key])).allowed).toBe(true);
+});
+
 test("the window slides: old failures leave it", async () => {
   const { clock, fail } = create();
   await fail();

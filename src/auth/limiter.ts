@@ -39,7 +39,8 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
     let full: Entry | null = null;
     for (const { entry, rule } of limits) {
       const recent = entry.window.recent(now);
-      if (entry.blockedUntilMs > now) retryAfterMs = Math.max(retryAfterMs, entry.blockedUntilMs - now);
+      const blockedMs = blockedFor(entry, rule, now);
+      if (blockedMs > 0) retryAfterMs = Math.max(retryAfterMs, blockedMs);
       // A rule that was tightened meanwhile: until the failures leave the window.
       else if (recent >= rule.maxAttempts) retryAfterMs = Math.max(retryAfterMs, 1_000);
       else if (recent + entry.pending >= rule.maxAttempts) full ??= entry;
@@ -134,11 +135,20 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
     },
     async fail(keys) {
       const now = nowMs();
-      const limits = used(keys).filter(({ entry }) => entry.blockedUntilMs <= now);
+      const limits = used(keys).filter(({ entry, rule }) => blockedFor(entry, rule, now) === 0);
       const blocked = await Promise.all(limits.map(({ entry, rule }) => countFailure(entry, rule)));
       return { blocked: blocked.includes(true) };
     },
-    blockedForMs: (key) => Math.max(0, (entries.find(key)?.blockedUntilMs ?? 0) - nowMs()),
+    blockedForMs(key) {
+      const entry = entries.find(key);
+      return entry === undefined ? 0 : blockedFor(entry, key.rule, nowMs());
+    },
     failures: (key) => entries.find(key)?.window.recent(nowMs()) ?? 0,
   };
+}
+
+/** Milliseconds that are left of a block. It began by another clock when they are more than the rule has. */
+function blockedFor(entry: Entry, rule: LimiterRule, nowMs: number): number {
+  entry.blockedUntilMs = Math.min(entry.blockedUntilMs, nowMs + rule.blockMs);
+  return Math.max(0, entry.blockedUntilMs - nowMs);
 }
