@@ -65,22 +65,25 @@ async function isMute(name: string): Promise<void> {
     });
 }
 
-test("a service that is stopped is down when a request got no answer, and up when it answers again", async () => {
-  await using service = await startLocalServiceProcess();
-  await using agent = await serve("stopped", service.port);
-  expect((await visit(server.port, "stopped", "/")).status).toBe(200);
-  await isUp(agent, "stopped");
-  process.kill(service.pid, "SIGSTOP");
-  expect((await visit(server.port, "stopped", "/")).status).toBe(504);
-  await isMute("stopped");
-  expect(told(agent)).toEqual(["up ", expect.stringMatching(/^down .*no answer within 1 s/)]);
-  process.kill(service.pid, "SIGCONT");
-  expect((await visit(server.port, "stopped", "/")).status).toBe(200);
-  await isUp(agent, "stopped");
-  expect(told(agent)).toHaveLength(3);
-});
+test.concurrent(
+  "a service that is stopped is down when a request got no answer, and up when it answers again",
+  async () => {
+    await using service = await startLocalServiceProcess();
+    await using agent = await serve("stopped", service.port);
+    expect((await visit(server.port, "stopped", "/")).status).toBe(200);
+    await isUp(agent, "stopped");
+    process.kill(service.pid, "SIGSTOP");
+    expect((await visit(server.port, "stopped", "/")).status).toBe(504);
+    await isMute("stopped");
+    expect(told(agent)).toEqual(["up ", expect.stringMatching(/^down .*no answer within 1 s/)]);
+    process.kill(service.pid, "SIGCONT");
+    expect((await visit(server.port, "stopped", "/")).status).toBe(200);
+    await isUp(agent, "stopped");
+    expect(told(agent)).toHaveLength(3);
+  },
+);
 
-test("a stopped service that is killed and started anew is up without waiting for a visitor", async () => {
+test.concurrent("a stopped service that is killed and started anew is up without waiting for a visitor", async () => {
   const first = await startLocalServiceProcess();
   const { port } = first;
   await using agent = await serve("killed", port);
@@ -93,17 +96,20 @@ test("a stopped service that is killed and started anew is up without waiting fo
   await isUp(agent, "killed");
 });
 
-test("a service that speaks TLS and waits, behind a tunnel for plain http, is down, with what to do", async () => {
-  // A server of TLS that gets a line of text waits for the rest of what might be a record.
-  using mute = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  await using agent = await serve("waits", mute.port);
-  expect((await visit(server.port, "waits", "/")).status).toBe(504);
-  await isMute("waits");
-  expect((await seen("waits")).why).toContain("--local-https");
-  expect(told(agent).at(-1)).toContain("--local-https");
-});
+test.concurrent(
+  "a service that speaks TLS and waits, behind a tunnel for plain http, is down, with what to do",
+  async () => {
+    // A server of TLS that gets a line of text waits for the rest of what might be a record.
+    using mute = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    await using agent = await serve("waits", mute.port);
+    expect((await visit(server.port, "waits", "/")).status).toBe(504);
+    await isMute("waits");
+    expect((await seen("waits")).why).toContain("--local-https");
+    expect(told(agent).at(-1)).toContain("--local-https");
+  },
+);
 
-test("a service that speaks TLS and hangs up on plain http is down as well", async () => {
+test.concurrent("a service that speaks TLS and hangs up on plain http is down as well", async () => {
   using service = Bun.serve({ hostname: "127.0.0.1", port: 0, tls: testTls, fetch: () => new Response("secure") });
   await using agent = await serve("hangs-up", service.port ?? 0);
   await isUp(agent, "hangs-up");
@@ -113,7 +119,7 @@ test("a service that speaks TLS and hangs up on plain http is down as well", asy
   expect(told(agent)).toEqual(["up ", expect.stringContaining("--local-https")]);
 });
 
-test("one page that never comes leaves a service up that answers others meanwhile", async () => {
+test.concurrent("one page that never comes leaves a service up that answers others meanwhile", async () => {
   const asked = Promise.withResolvers<void>();
   using service = Bun.serve({
     hostname: "127.0.0.1",
@@ -140,7 +146,7 @@ test("one page that never comes leaves a service up that answers others meanwhil
   await isUp(agent, "slow");
 });
 
-test("a visitor who keeps the rest of its request back says nothing about the service", async () => {
+test.concurrent("a visitor who keeps the rest of its request back says nothing about the service", async () => {
   using service = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -155,7 +161,7 @@ test("a visitor who keeps the rest of its request back says nothing about the se
   expect(told(agent)).toEqual(["up "]);
 });
 
-test("a TCP service that breaks a connection off, as its protocol may want it, stays up", async () => {
+test.concurrent("a TCP service that breaks a connection off, as its protocol may want it, stays up", async () => {
   using service = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
@@ -171,24 +177,27 @@ test("a TCP service that breaks a connection off, as its protocol may want it, s
   expect(told(agent)).toEqual(["up "]);
 });
 
-test("a stopped service whose visitors all leave early is down, and up by itself when it goes on", async () => {
-  await using service = await startLocalServiceProcess();
-  await using agent = await startTestAgent({ server: patient, subdomain: "left", localPort: service.port });
-  expect((await visit(patient.port, "left", "/")).status).toBe(200);
-  await isUp(agent, "left", patient);
-  process.kill(service.pid, "SIGSTOP");
-  await giveUp("left");
-  await eventually(async () => (await seen("left", false, patient)).state === "down", "it is down");
-  expect(await seen("left", true, patient)).toMatchObject({
-    state: "down",
-    why: expect.stringContaining("stopped or stuck"),
-  });
-  process.kill(service.pid, "SIGCONT");
-  await isUp(agent, "left", patient);
-  expect(told(agent)).toEqual(["up ", expect.stringMatching(/^down .*stopped or stuck/), "up "]);
-});
+test.concurrent(
+  "a stopped service whose visitors all leave early is down, and up by itself when it goes on",
+  async () => {
+    await using service = await startLocalServiceProcess();
+    await using agent = await startTestAgent({ server: patient, subdomain: "left", localPort: service.port });
+    expect((await visit(patient.port, "left", "/")).status).toBe(200);
+    await isUp(agent, "left", patient);
+    process.kill(service.pid, "SIGSTOP");
+    await giveUp("left");
+    await eventually(async () => (await seen("left", false, patient)).state === "down", "it is down");
+    expect(await seen("left", true, patient)).toMatchObject({
+      state: "down",
+      why: expect.stringContaining("stopped or stuck"),
+    });
+    process.kill(service.pid, "SIGCONT");
+    await isUp(agent, "left", patient);
+    expect(told(agent)).toEqual(["up ", expect.stringMatching(/^down .*stopped or stuck/), "up "]);
+  },
+);
 
-test("a service that was down for want of an answer, and stopped, is up when it goes on", async () => {
+test.concurrent("a service that was down for want of an answer, and stopped, is up when it goes on", async () => {
   await using service = await startLocalServiceProcess();
   await using agent = await serve("resumed", service.port);
   process.kill(service.pid, "SIGSTOP");
@@ -198,7 +207,7 @@ test("a service that was down for want of an answer, and stopped, is up when it 
   await isUp(agent, "resumed");
 });
 
-test("visitors who leave the slow pages of a service that runs prove nothing", async () => {
+test.concurrent("visitors who leave the slow pages of a service that runs prove nothing", async () => {
   let connections = 0;
   using service = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open: () => void connections++, data() {} } });
   await using agent = await startTestAgent({ server: patient, subdomain: "polled", localPort: service.port });
