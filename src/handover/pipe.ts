@@ -29,7 +29,9 @@ const lingerMs = 30_000;
  * Joins two open sockets (both with `allowHalfOpen`). From now on each socket's events go to its end, nowhere else. A FIN is passed on as
  * `shutdown()` once everything before it is written, a close as `end()` likewise, a reset as `terminate()`. `endsByClose`: what `b` sends may
  * have no other end than its FIN. A close of it without a FIN some time before is then taken for a reset, which a unix socket doesn't know, and
- * until its FIN is passed on the death of this process resets `a`. While the receiver is slow, one read per direction (512 KiB) is held here.
+ * until its FIN is passed on the death of this process resets `a`. Where an answer ends is not known here: on a connection that HTTP/1.0 keeps alive
+ * a whole one that the visitor has not taken yet is cut by such a reset too, which its length tells. While the receiver is slow, one read per
+ * direction (512 KiB) is held here.
  * `onClosed` is called once both have closed.
  */
 export function pump(
