@@ -69,6 +69,35 @@ test("whoever waits for an agent is told at once when the name is given up, and 
   expect([tunnels.tunnel("a"), tunnels.byTunnelId("tun_1"), tunnels["allow"].size]).toEqual([undefined, undefined, 0]);
 });
 
+test.each([
+  ["the tunnel is closed", (tunnels: Tunnels) => tunnels.disconnect("tun_1", null, "an admin closed it")],
+  ["the next registration comes", (tunnels: Tunnels) => tunnels.addTicket({ ...ticketOf("two"), tunnelId: "tun_2" })],
+] as const)(
+  "whoever is told, and asks at once for the next page on its connection, waits where it is looked after: %s",
+  (_, end) => {
+    const { tunnels } = setUp(0);
+    const entry = { name: "a", appId: null, orgId: null, heldUntilMs: Date.now() + 60_000 } as NameEntry;
+    tunnels.setNames(true, [entry], []);
+    tunnels.addTicket(ticketOf("one"));
+    const told: string[] = [];
+    const ask = (page: string): void => {
+      const fail = (code: string): void => {
+        told.push(`${page}: ${code}`);
+        tunnel.streamEnded(stream, code, 0);
+        if (page === "first") ask("second");
+      };
+      const stream = { orgId: null, session: null, fail, capture: {} } as unknown as HttpStream;
+      const tunnel = tunnels.ofVisitors(entry)!;
+      expect(tunnel.open(stream, Buffer.from("head"), 4, 0)).toBe(true);
+    };
+    ask("first");
+    end(tunnels);
+    expect(told).toEqual(["first: tunnel_offline"]);
+    tunnels.tick(performance.now() + 1_001);
+    expect(told).toEqual(["first: tunnel_offline", "second: tunnel_offline"]);
+  },
+);
+
 test("what a tunnel carried since the last report is reported once, although its name was given up meanwhile", () => {
   const { tunnels } = setUp(0);
   const ticket = {

@@ -102,12 +102,13 @@ export class Tunnels {
     // A tunnel lives long: it keeps what it needs of its first ticket.
     const own = { tunnelId: ticket.tunnelId, name: ticket.name };
     let tunnel = this.byName.get(ticket.name);
+    if (tunnel?.isExpected === false && tunnel.ticket.tunnelId !== ticket.tunnelId) {
+      this.drop(tunnel, closeCode.replaced, "the name is served by another registration");
+      tunnel = this.byName.get(ticket.name);
+    }
     if (tunnel?.isExpected === true) {
       tunnel.adopt(own);
       this.byId.set(ticket.tunnelId, tunnel);
-    } else if (tunnel !== undefined && tunnel.ticket.tunnelId !== ticket.tunnelId) {
-      this.drop(tunnel, closeCode.replaced, "the name is served by another registration");
-      tunnel = undefined;
     }
     for (const session of [...(tunnel?.sessions ?? [])]) {
       const { agentId, generation } = session.options;
@@ -193,12 +194,13 @@ export class Tunnels {
   }
 
   private drop(tunnel: Tunnel, code: number, reason: string): void {
+    // First, because a visitor that is told may ask for more at once, and must not wait where nobody looks any more.
+    this.byId.delete(tunnel.ticket.tunnelId);
+    this.allow.delete(tunnel.ticket.tunnelId);
+    if (this.byName.get(tunnel.ticket.name) === tunnel) this.byName.delete(tunnel.ticket.name);
     for (const session of [...tunnel.sessions]) session.close(code, reason);
     tunnel.close();
     const last = tunnel.takeCounters();
     if (last !== null) this.lastCounters.push(last);
-    this.byId.delete(tunnel.ticket.tunnelId);
-    this.allow.delete(tunnel.ticket.tunnelId);
-    if (this.byName.get(tunnel.ticket.name) === tunnel) this.byName.delete(tunnel.ticket.name);
   }
 }

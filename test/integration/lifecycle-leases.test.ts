@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 import { startRelay } from "../helpers/relay.ts";
 import { type LogLine, startServerProcess, type ServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
@@ -47,6 +48,16 @@ test("an agent that is killed and started again has its name back at once; its v
   expect(performance.now() - started).toBeLessThan(3_000);
   expect((await waiting).status).toBe(200);
   expect(second.all("refused")).toEqual([]);
+});
+
+test("visitors who still wait when the name is free again are told, and so is what they have asked behind it", async () => {
+  const agent = await openTunnelProcess({ ...server, port: red.port, name: "missed" });
+  agent.signal("SIGKILL");
+  await agent.exited;
+  using visitor = await RawClient.open(server);
+  const ask = "GET / HTTP/1.1\r\nHost: missed.localhost\r\n\r\n";
+  await visitor.send(ask + ask);
+  expect([(await visitor.response()).status, (await visitor.response()).status]).toEqual([503, 503]);
 });
 
 test("a newer start replaces sessions that still stand; answers of the older one come too late", async () => {
