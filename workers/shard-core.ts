@@ -149,7 +149,7 @@ export class Shard implements TunnelHost {
   // TunnelHost
 
   sessionOpened(tunnel: Tunnel, session: Session): void {
-    const problem = this.draining ? null : this.ports.open(tunnel.ticket.name);
+    const problem = this.ports.open(tunnel.ticket.name);
     if (problem !== null) session.notice(problem);
     this.tunnels.opened(tunnel, session);
   }

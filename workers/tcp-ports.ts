@@ -16,13 +16,14 @@ export interface TcpPortsHost {
 
 export class TcpPorts {
   private readonly listening = new Map<string, { stop(): void }>();
+  private isLeaving = false;
 
   constructor(private readonly host: TcpPortsHost) {}
 
-  /** A session serves the name. Returns why its port can't be opened; null when it is open, or the name is no port's. */
+  /** A session serves the name. Returns why its port can't be opened; null when it is open, the name is no port's, or the server is leaving. */
   open(name: string): string | null {
     const port = portOf(name);
-    if (port === null || this.listening.has(name)) return null;
+    if (port === null || this.isLeaving || this.listening.has(name)) return null;
     const { host } = this;
     try {
       const listener = listenTcp(host.tcpHost, port, {
@@ -51,8 +52,9 @@ export class TcpPorts {
     for (const { name, heldUntilMs } of set) if (heldUntilMs > Date.now()) this.open(name);
   }
 
-  /** The server is leaving. */
+  /** The server is leaving: a successor may want the ports. */
   close(): void {
+    this.isLeaving = true;
     for (const listener of this.listening.values()) listener.stop();
     this.listening.clear();
   }

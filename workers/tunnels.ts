@@ -71,8 +71,9 @@ export class Tunnels {
     return this.byId.get(tunnelId);
   }
 
+  /** Those that only wait for their agent included. */
   all(): IterableIterator<Tunnel> {
-    return this.byId.values();
+    return this.byName.values();
   }
 
   setNames(snapshot: boolean, set: NameEntry[], remove: string[]): void {

@@ -1,7 +1,9 @@
 // SIGTERM: not ready any more, agents are told, what runs finishes, and the process ends in time with the right code.
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { connect } from "node:net";
 import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
 import { requestOnce } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess, type ServerProcessOptions } from "../helpers/server-process.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
@@ -33,6 +35,17 @@ async function pair(
 const ready = (port: number): Promise<number | "broken"> =>
   statusOf(requestOnce({ port }, "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
 
+/** Whether somebody listens there. */
+function isOpen(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect(port, "127.0.0.1", () => {
+    socket.destroy();
+    resolve(true);
+  });
+  socket.on("error", () => resolve(false));
+  return promise;
+}
+
 test("an idle server leaves within a second and with 0; its agents say why and try again", async () => {
   await using both = await pair();
   const { server, agent } = both;
@@ -63,6 +76,43 @@ test("what is in flight finishes, new visitors are turned away, readiness is off
   expect((await post).status).toBe(200);
   expect((await drip).body.toString()).toBe(Array.from({ length: 20 }, (_, i) => `part ${i}\n`).join(""));
   expect(await server.exited).toBe(0);
+});
+
+test("whoever waits for an agent that has not come back since the start is told at once, and keeps nobody", async () => {
+  const env = { HOLD_MS: "9s", HOLD_MAX: "1" };
+  await using both = await pair({ env });
+  both.server.signal("SIGKILL");
+  await both.server.exited;
+  await both.agent.stop(0);
+  await using again = await startServerProcess({ shards: 2, again: both.server, env });
+  // There is room for one of them: when the other is told so, it waits.
+  const visitors = [1, 2].map(() => visit(again.port, "leaving", "/"));
+  expect((await Promise.race(visitors)).status).toBe(503);
+  const started = performance.now();
+  again.signal("SIGTERM");
+  expect((await Promise.all(visitors)).map(({ status }) => status)).toEqual([503, 503]);
+  expect(await again.exited).toBe(0);
+  expect(performance.now() - started).toBeLessThan(2_000);
+});
+
+test("the port of a TCP tunnel stays closed while the rest finishes: a successor may want it", async () => {
+  const [tcpPort = 0] = await freePorts(1);
+  await using both = await pair({ env: { TCP_PORTS: String(tcpPort) } });
+  const { server } = both;
+  const tcp = await openTunnel({ ...server, port: service.port, protocol: "tcp", remotePort: tcpPort });
+  expect(await isOpen(tcpPort)).toBe(true);
+  const drip = visit(server.port, "leaving", "/drip/60", { id: "meanwhile" });
+  await eventually(() => service.seen.has("meanwhile"), "something is in flight");
+  server.signal("SIGTERM");
+  await tcp.until("tunnel.lost");
+  const looks: boolean[] = [];
+  for (let look = 0; look < 20; look++) {
+    looks.push(await isOpen(tcpPort));
+    await Bun.sleep(20);
+  }
+  expect(looks).toEqual(looks.map(() => false));
+  expect((await drip).status).toBe(200);
+  await tcp.stop(0);
 });
 
 test("what never ends is broken off at DRAIN_TIMEOUT_MS, visibly", async () => {
