@@ -98,3 +98,19 @@ describe("security", () => {
     expect([toAgent(), session.streams.size, ended]).toEqual(["reset", 0, ["the policy changed"]]);
   });
 });
+
+describe("a response head that breaks the rules", () => {
+  test("is refused for what is wrong with it, not with the head refused before it", () => {
+    const refusalOf = (head: string): (string | null)[] => {
+      const { frame, ended } = setUp();
+      frame(HEAD, 0, `\0\0\0\0${head}`);
+      return ended;
+    };
+    expect(refusalOf("HTTP/9 200 OK\r\n\r\n")).toEqual(["the status line is not HTTP/1.x"]);
+    for (const head of ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"])
+      expect([head, refusalOf(head)]).toEqual([
+        head,
+        ["a response head must end with an empty line, and hold nothing behind it"],
+      ]);
+  });
+});

@@ -1,6 +1,7 @@
 // One visitor request through a session: from the routed head to the last byte of the answer.
 
 import { Head } from "../src/http1/head.ts";
+import { REFUSED } from "../src/http1/parsing.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import { flushCork } from "../src/ingress/cork.ts";
 import type { Exchange } from "../src/ingress/exchange.ts";
@@ -16,6 +17,7 @@ import { goingAway, WebSocketLeave } from "./websocket-leave.ts";
 
 // One parser for all streams of a thread: parsing never yields.
 const head = new Head();
+const noWholeHead = "a response head must end with an empty line, and hold nothing behind it";
 const maxInterimBacklogBytes = 256 * 1024;
 /** How often a request is given to an agent: it may be what the agents die of. */
 const maxSent = 3;
@@ -121,8 +123,8 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   // The agent's side.
 
   onHead(bytes: Buffer, start: number, end: number, localMicros: number, fin: boolean): void {
-    if (head.parseResponse(bytes, start, end) !== end)
-      return this.broken(head.detail || "a response head has the wrong length");
+    const parsed = head.parseResponse(bytes, start, end);
+    if (parsed !== end) return this.broken(parsed === REFUSED ? head.detail : noWholeHead);
     if (this.state !== "head") return this.broken("a second response head");
     const { tunnel, capture } = this;
     const { response } = this.connection;
