@@ -77,6 +77,10 @@ describeEngines("registration", (open) => {
     const { loner } = await populate(fresh);
     await using at = await openTestRegistry(fresh);
     for (const version of ["0.0.9", "latest"]) expect(await at.refusal(loner, { version })).toBe("version_unsupported");
+    // Whoever wrote the agent sees which one would do, and what was wrong with theirs.
+    expect(await at.register(loner, { version: "1.0" })).toMatchObject({
+      message: expect.stringMatching(/0\.1\.0 .*"1\.0"/),
+    });
     for (const version of ["0.2.0-beta.1", "1.0.0+build.7"]) expect(await at.refusal(loner, { version })).toBeNull();
   });
 

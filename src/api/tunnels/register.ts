@@ -42,8 +42,11 @@ export interface RegisterDeps {
 }
 
 /** The oldest agent that this server understands. */
-const oldestVersion = ">=0.1.0";
+const oldestVersion = "0.1.0";
 const touchEveryMs = 60_000;
+
+const tooOld = (version: string): string =>
+  `This server takes agents of version ${oldestVersion} (three numbers) or newer, and this one says ${JSON.stringify(version)}. Update it and try again.`;
 
 /** A refusal or grant, and whose, as far as that was known. */
 export interface Judged {
@@ -57,8 +60,8 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   const { body, address } = request;
   const nowMs = deps.nowMs();
   // Pre-releases are as new as what they precede.
-  if (!Bun.semver.satisfies(body.version.replace(/[-+].*$/, ""), oldestVersion))
-    return { credential: null, result: new AppError("version_unsupported") };
+  if (!Bun.semver.satisfies(body.version.replace(/[-+].*$/, ""), `>=${oldestVersion}`))
+    return { credential: null, result: new AppError("version_unsupported", tooOld(body.version)) };
   let heard = deps.changesHeard();
   let permit = await judge(deps, request, nowMs);
   if (permit.refusal !== null) return { credential: permit.credential, result: permit.refusal };

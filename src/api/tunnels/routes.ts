@@ -19,7 +19,7 @@ export const registerBody = closed({
   agentId: text(100, {
     minLength: 8,
     pattern: "^[A-Za-z0-9_-]+$",
-    description: "The same for every start of one agent.",
+    description: "A-Z, a-z, 0-9, _ and - only, and the same for every start of one agent.",
   }),
   generation: whole({
     minimum: 1,
@@ -39,7 +39,8 @@ export const registerBody = closed({
     text(255, {
       minLength: 1,
       pattern: "^[!-~]+$",
-      description: "What the agent forwards to, `http://localhost:3000`. Shown to people, never used or trusted.",
+      description:
+        "What the agent forwards to, in printable ASCII without spaces: `http://localhost:3000`. Shown to people, never used or trusted.",
     }),
   ),
 });
