@@ -1,6 +1,6 @@
 // Visitors whose credential main is asked about: their body waits with them, and who has left meanwhile is let in no more.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { fakeVisitor, requestText } from "../test/helpers/fake-visitor.ts";
 import { allow, basicAuth, protectedPolicy, setUp as policySetUp } from "../test/helpers/policy-judge.ts";
 import { createCidrList } from "../src/lib/cidr.ts";
@@ -13,6 +13,7 @@ import { ShardIngress, type ShardIngressOptions } from "./shard-ingress.ts";
 function setUp() {
   const asked = Promise.withResolvers<Answer>();
   const { state, entry } = policySetUp(protectedPolicy("basic"), { reply: () => asked.promise });
+  const names = new Map([["app", entry]]);
   const heard: string[] = [];
   const tunnel = {
     ...{ isFull: false, ticket: { tunnelId: "t" }, captures: new CaptureRing(0, new CaptureBudget(0)) },
@@ -26,7 +27,7 @@ function setUp() {
   const ingress = new ShardIngress({
     ...{ shard: 0, shards: 1, policy: state, trusted: createCidrList([]) },
     settings: { domain: "tunnel.test", dashboardDomain: "tunnel.test", maxBodyBytes: 0, scheme: "http" },
-    tunnels: { entry: () => entry, ofVisitors: () => tunnel },
+    tunnels: { entry: (name: string) => names.get(name), ofVisitors: () => tunnel },
     ...{ isEnded: () => false, isOrganizationFull: () => false },
   } as unknown as ShardIngressOptions);
   const host = { kind: "tunnel", name: "app", host: "app.tunnel.test" } as const;
@@ -36,7 +37,7 @@ function setUp() {
     asked.resolve(allow);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { visitor, heard, answer };
+  return { visitor, heard, answer, entry, names };
 }
 
 test("what came of the body while main was asked goes to the service, trailers included", async () => {
@@ -55,4 +56,31 @@ test("a visitor that has left before main answers is not served", async () => {
   visitor.connection.closed();
   await answer();
   expect(heard).toEqual([]);
+});
+
+test("a pause of the agent while main is asked changes nothing", async () => {
+  const { heard, answer, entry, names } = setUp();
+  names.set("app", { ...entry, heldUntilMs: 5, policy: structuredClone(entry.policy) });
+  await answer();
+  expect(heard).toEqual(["open"]);
+});
+
+describe("security", () => {
+  test.each([
+    ["another policy", { policy: protectedPolicy("oidc") }, "503"],
+    ["nobody's any more", { policy: { kind: "deny" } }, "503"],
+    ["another application's", { appId: "app_2" }, "503"],
+    ["another organization's", { orgId: "org_2" }, "503"],
+    ["unknown", null, "404"],
+  ] as const)(
+    "who was let in by what is no longer in force when main answers is not served: %s",
+    async (_, now, status) => {
+      const { visitor, heard, answer, entry, names } = setUp();
+      if (now === null) names.delete("app");
+      else names.set("app", { ...entry, ...now });
+      await answer();
+      expect(heard).toEqual([]);
+      expect(visitor.take()).toStartWith(`HTTP/1.1 ${status} `);
+    },
+  );
 });

@@ -16,7 +16,7 @@ import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
 import type { Visit as CapturedVisit } from "./capture.ts";
 import { HttpStream } from "./http-stream.ts";
 import type { Lender } from "./lender.ts";
-import { keepShown } from "./policy/again.ts";
+import { isSamePolicy, keepShown } from "./policy/again.ts";
 import { isOpenToAll, judge, openPass } from "./policy/judge.ts";
 import { headerReader } from "./policy/header-reader.ts";
 import type { PolicyState } from "./policy/state.ts";
@@ -136,6 +136,10 @@ export class ShardIngress implements IngressHost {
     verdict.then(
       (late) => {
         if (pending.gone || options.isEnded()) return;
+        // Main may have judged by what was in force before; nobody inside is looked at again after this.
+        const now = options.tunnels.entry(name);
+        if (now === undefined) return connection.answer("tunnel_not_found");
+        if (!isSameName(entry, now)) return connection.answer("unavailable", { retryAfterSeconds: 1 });
         this.again.parseRequest(bytes, 0, bytes.length);
         this.act(connection, this.again, visit, late, pending);
       },
@@ -223,6 +227,11 @@ function linesFor(connection: VisitorConnection, visitor: Visitor): Buffer {
 interface Visit extends CapturedVisit {
   entry: NameEntry;
   visitor: Visitor;
+}
+
+/** Whether a name is still whose it was, and asks the same of its visitors. */
+function isSameName(before: NameEntry, now: NameEntry): boolean {
+  return before === now || (before.appId === now.appId && before.orgId === now.orgId && isSamePolicy(before, now));
 }
 
 /** Stands in while main is asked: the body waits, at the visitor as far as possible. */
