@@ -1,9 +1,10 @@
-// Which requests ask for a WebSocket: only they may become a raw connection.
+// Which requests ask for a WebSocket: only they may become a raw connection. What Connection names is not written.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { requestText } from "../test/helpers/fake-visitor.ts";
 import { Head } from "../src/http1/head.ts";
-import { isWebSocketUpgrade } from "./request-head.ts";
+import { openPass } from "./policy/judge.ts";
+import { isWebSocketUpgrade, requestScratch, writeRequestHead } from "./request-head.ts";
 
 const lines = [
   "Host: app.tunnel.test",
@@ -29,4 +30,16 @@ test.each<[string, boolean, string]>([
   const bytes = Buffer.from(request);
   expect(head.parseRequest(bytes, 0, bytes.length)).toBe(bytes.length);
   expect(isWebSocketUpgrade(head)).toBe(isUpgrade);
+});
+
+describe("security", () => {
+  test("a cookie that Connection names goes no further, nor what is left of it without ours", () => {
+    const head = new Head();
+    const bytes = Buffer.from(requestText("GET /", "Connection: cookie", "Cookie: a=1; dl_visitor=x", "Accept: b"));
+    expect(head.parseRequest(bytes, 0, bytes.length)).toBe(bytes.length);
+    const length = writeRequestHead(head, Buffer.from("X-Request-Id: "), 1, openPass, false);
+    const written = requestScratch.toString("latin1", 0, length);
+    expect(written).toContain("Accept: b\r\n");
+    expect(written).not.toMatch(/cookie/i);
+  });
 });

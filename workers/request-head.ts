@@ -44,7 +44,8 @@ export function writeRequestHead(head: Head, lines: Buffer, request: number, pas
   let extra = "";
   for (let i = 0; i < head.count; i++) {
     const id = head.id[i]!;
-    if (id !== COOKIE && id !== AUTHORIZATION && id !== X_API_KEY) continue;
+    // What `Connection` names goes no further anyway, and nothing in its place.
+    if (head.hop[i] === 1 || (id !== COOKIE && id !== AUTHORIZATION && id !== X_API_KEY)) continue;
     const value = head.value(i);
     const name = id === COOKIE ? "cookie" : id === AUTHORIZATION ? "authorization" : "x-api-key";
     const kept = forwardedValue(name, value, pass.strip);
