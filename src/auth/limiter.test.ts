@@ -2,7 +2,6 @@
 
 import { describe, expect, test } from "bun:test";
 import { createLimiter } from "./limiter.ts";
-import { LimiterEntries } from "./limiter-entries.ts";
 import {
   countedAs,
   type AttemptVerdict,
@@ -106,6 +105,32 @@ test("what a key that only counts has counted is taken back from the others, wha
   }
 });
 
+test("what counts in another window stays counted, be it in slots that begin at the same time", async () => {
+  const { limiter, clock } = create();
+  clock.nowMs = 1_899_999_960_000;
+  const day: LimitedKey = { ...key, scope: "totp-day", rule: { ...rule, windowMs: 900_000 } };
+  await attemptOf(await limiter.begin([key, day])).fail();
+  await attemptOf(await limiter.begin([key, day])).succeed(key);
+  expect([limiter.failures(key), limiter.failures(day)]).toEqual([0, 1]);
+});
+
+test("of several keys the longest block is told; a rule that was tightened refuses until failures leave its window", async () => {
+  const { limiter, clock, fail } = create();
+  const late: LimitedKey = { ...key, subject: "late" };
+  for (let i = 0; i < 3; i++) await fail();
+  clock.nowMs += 20_000;
+  for (let i = 0; i < 3; i++) await fail(late);
+  for (const keys of [
+    [key, late],
+    [late, key],
+  ])
+    expect(await limiter.begin(keys)).toEqual({ allowed: false, retryAfterMs: 120_000 });
+  const tightened: LimitedKey = { ...key, scope: "totp", rule: { ...rule, maxAttempts: 1 } };
+  await fail({ ...tightened, rule });
+  expect(await limiter.begin([tightened])).toEqual({ allowed: false, retryAfterMs: 1_000 });
+  expect(await limiter.begin([late, tightened])).toEqual({ allowed: false, retryAfterMs: 120_000 });
+});
+
 test("other subjects and scopes are not concerned; a key that only counts never blocks", async () => {
   const { limiter, fail } = create();
   for (let i = 0; i < 3; i++) await fail();
@@ -159,11 +184,22 @@ describe("security", () => {
       return verdict;
     };
     for (let i = 0; i < 103; i++) void begin("a");
-    expect(begin("a")).rejects.toMatchObject({ code: "unavailable" });
+    expect(begin("a")).rejects.toMatchObject({ code: "unavailable", retryAfterMs: 2_000 });
     for (let subject = 0; subject < 9; subject++) for (let i = 0; i < 103; i++) void begin(`b${subject}`);
     for (let i = 0; i < 3; i++) void begin("c");
     expect(begin("c")).rejects.toMatchObject({ code: "unavailable" });
     expect((await begin("d")).allowed).toBe(true);
+  });
+
+  test("who has waited makes room for others", async () => {
+    const { limiter } = create();
+    const once: LimitedKey = { ...key, rule: { ...rule, maxAttempts: 1 } };
+    for (let i = 0; i < 1_100; i++) {
+      const first = attemptOf(await limiter.begin([once]));
+      const second = limiter.begin([once]);
+      first.abandon();
+      attemptOf(await second).abandon();
+    }
   });
 
   test("an attempt that waits at one key may then have to wait at another", async () => {
@@ -180,11 +216,21 @@ describe("security", () => {
   });
 
   test("a failure that is counted afterwards blocks as well", async () => {
-    const { limiter } = create();
+    const { limiter, clock } = create();
     const outcomes = [await limiter.fail([key]), await limiter.fail([key]), await limiter.fail([key])];
     expect(outcomes.map(({ blocked }) => blocked)).toEqual([false, false, true]);
     expect((await limiter.begin([key])).allowed).toBe(false);
-    expect(await limiter.fail([key])).toEqual({ blocked: false });
+    clock.nowMs += 20_000;
+    for (let i = 0; i < 3; i++) expect(await limiter.fail([key])).toEqual({ blocked: false });
+    expect(limiter.blockedForMs(key)).toBe(100_000);
+  });
+
+  test("the failure that blocks one of its keys says so", async () => {
+    const { limiter } = create();
+    const lenient: LimitedKey = { ...key, scope: "login-name", rule: countedAs(rule) };
+    const outcomes = [];
+    for (let i = 0; i < 3; i++) outcomes.push(await attemptOf(await limiter.begin([lenient, key])).fail());
+    expect(outcomes.map(({ blocked }) => blocked)).toEqual([false, false, true]);
   });
 
   test("an outcome counts once", async () => {
@@ -203,9 +249,21 @@ describe("security", () => {
     const second = create(store);
     await second.limiter.restore();
     expect([await second.fail(), await second.fail()]).toEqual([true, false]);
+    expect(second.limiter.blockedForMs(key)).toBe(120_000);
     const third = create(store);
     await third.limiter.restore();
     expect(await third.fail()).toBe(false);
+  });
+
+  test("what was stored counts in the window of its rule, once that is known again", async () => {
+    const { store, fail } = create();
+    await fail();
+    const next = create(store);
+    next.clock.nowMs += 600_000;
+    await next.limiter.restore();
+    expect(next.limiter.failures(key)).toBe(1);
+    attemptOf(await next.limiter.begin([key])).abandon();
+    expect(next.limiter.failures(key)).toBe(0);
   });
 
   test("a flood pushes out neither a block nor what is counted under another scope, failures of its own or not", async () => {
@@ -216,24 +274,7 @@ describe("security", () => {
     for (let i = 0; i < 60_000; i++) await limiter.fail([{ ...key, subject: `flood${i}` }]);
     expect(await fail()).toBe(false);
     expect([await fail(counted), await fail(counted)]).toEqual([true, false]);
-  });
-
-  test("memory is bounded by a flood of blocks as well, and what is in use stays", () => {
-    const entries = new LimiterEntries(1_000, () => 1);
-    const take = (scope: string, subject: string) => entries.take([{ scope, subject, windowMs: 60_000 }])[0]!;
-    take("totp", "mary").blockedUntilMs = 2;
-    take("login", "used").pending = 1;
-    for (let i = 0; i < 5_000; i++) take("login", `flood${i}`).blockedUntilMs = 2;
-    const left = Array.from({ length: 5_000 }, (_, i) => entries.find({ scope: "login", subject: `flood${i}` }));
-    expect(left.filter((entry) => entry !== undefined).length).toBeWithin(800, 1_000);
-    expect(entries.find({ scope: "login", subject: "used" })).toBeDefined();
-    expect(entries.find({ scope: "totp", subject: "mary" })).toBeDefined();
-  });
-
-  test("entries that are taken together are made together", () => {
-    const entries = new LimiterEntries(100, () => 1);
-    for (let i = 0; i < 99; i++) entries.take([{ scope: "login", subject: `${i}`, windowMs: 60_000 }]);
-    const pair = ["a", "b"].map((subject) => ({ scope: "login", subject, windowMs: 60_000 }));
-    expect(entries.take(pair)).toEqual(pair.map((key) => entries.find(key)!));
+    const flood = (i: number): number => limiter.failures({ ...key, subject: `flood${i}` });
+    expect([0, 20_000, 59_999].map(flood)).toEqual([0, 1, 1]);
   });
 });

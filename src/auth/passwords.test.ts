@@ -39,7 +39,8 @@ describe("rules", () => {
     expect(refusal(`${"long-one-".repeat(8)}x`)).toContain("at most 72 bytes");
     expect(refusal("passphrase of several words")).toBeNull();
     expect(refusal("\u{1f511}".repeat(9))).toContain("at least 10");
-    expect(refusal("a\ttab-in-the-middle")).toContain("no control characters");
+    for (const control of ["\t", "\u001f", "\u007f"])
+      expect(refusal(`a${control}in-the-middle`)).toContain("no control characters");
   });
 
   test("common ones, in their usual decorations", () => {
@@ -58,7 +59,7 @@ describe("rules", () => {
     ];
     for (const password of common)
       expect({ password, common: isCommonPassword(password) }).toEqual({ password, common: true });
-    expect(refusal("password123")).toContain("most common");
+    for (const password of ["password123", "\uff50assword123"]) expect(refusal(password)).toContain("most common");
     const fine = ["quiet-river-stone", "Tr0ub4dor&3xyz", "xK9$mQ2!vLp0", "seven green bicycles", "admiral-nelson-7"];
     for (const password of fine)
       expect({ password, common: isCommonPassword(password) }).toEqual({ password, common: false });
@@ -66,6 +67,8 @@ describe("rules", () => {
 
   test("the username with a little around it", () => {
     expect(refusal("Somebody123")).toContain("username");
+    expect(refusal("qz7kSomebody9")).toContain("username");
+    expect(refusal("qz7kwSomebody9")).toBeNull();
     expect(refusal("somebody-and-a-lot-more")).toBeNull();
   });
 });
@@ -118,6 +121,19 @@ describe("security", () => {
     while (running.length === 0) await Promise.resolve();
     running[0]!.end(false);
     expect(await next).toBe(false);
+  });
+
+  test("hashing waits in the same queue, which is as long as it is made", async () => {
+    const { hasher, running } = createSlowHasher();
+    const passwords = createPasswords({ hasher, queueLimit: 2 });
+    const order: string[] = [];
+    const first = passwords.verify("x", "hash").then(() => order.push("verified"));
+    const second = passwords.hash("x").then(() => order.push("hashed"));
+    expect(await passwords.hash("y").catch((error: unknown) => error)).toMatchObject({ code: "unavailable" });
+    while (running.length === 0) await Promise.resolve();
+    running[0]!.end(true);
+    await Promise.all([first, second]);
+    expect(order).toEqual(["verified", "hashed"]);
   });
 
   test("a failing operation fails alone", async () => {

@@ -24,7 +24,9 @@ describe("security", () => {
   test("an enrolment has 160 bits, a URI that apps read, and a QR without anything active", () => {
     const { secret, uri, qrSvg } = createTotpEnrolment("tunnel.test", "mary:x");
     expect(secret).toMatch(/^[A-Z2-7]{32}$/);
-    expect(uri).toStartWith("otpauth://totp/tunnel.test:mary");
+    // A colon would end the issuer.
+    expect(uri).toStartWith("otpauth://totp/tunnel.test:mary%20x?");
+    expect(createTotpEnrolment("a:b", "mary").uri).toStartWith("otpauth://totp/a%20b:mary?");
     expect(new URL(uri).searchParams.get("secret")).toBe(secret);
     expect(qrSvg).toStartWith("<svg");
     expect(qrSvg).not.toMatch(/<script|<style|href|url\(|on\w+=/);
@@ -61,10 +63,11 @@ describe("security", () => {
     const codes = createRecoveryCodes();
     expect(new Set(codes).size).toBe(10);
     for (const code of codes) expect(code).toMatch(/^[a-z2-9]{4}(-[a-z2-9]{4}){3}$/);
+    expect(new Set(codes.join("")).size).toBeGreaterThan(20);
     const [code] = codes as [string];
     expect(hashRecoveryCode("a", code.toUpperCase().replaceAll("-", " "))).toBe(hashRecoveryCode("a", code));
     expect(hashRecoveryCode("b", code)).not.toBe(hashRecoveryCode("a", code));
     expect(looksLikeRecoveryCode(code)).toBe(true);
-    expect(looksLikeRecoveryCode("123456")).toBe(false);
+    for (const other of ["123456", "123 456", "1-2-3-4-5-6-7-8-"]) expect(looksLikeRecoveryCode(other)).toBe(false);
   });
 });

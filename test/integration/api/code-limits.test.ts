@@ -62,8 +62,18 @@ describeLogins("limits of codes", (at) => {
       at.api.clock.nowMs += 30_000;
       expect((await tryCode(at.name, codeNow(at.api), "203.0.113.7")).status).toBe(429);
       expect((await tryCode(at.name, codeNow(at.api), "192.0.2.1")).status).toBe(200);
-      // An address is known for a month after its last login.
-      at.api.clock.nowMs += 31 * 24 * 3_600_000;
+      // Whoever lives at the same place has another.
+      const neighbour = `${at.name}-neighbour`;
+      await createPerson(at.api, { username: neighbour, totp: true });
+      at.api.clock.nowMs += 30_000;
+      expect((await tryCode(neighbour, codeNow(at.api), "203.0.113.7")).status).toBe(200);
+      // An address, of IPv6 its network, is known for a month after its last login.
+      expect((await tryCode(neighbour, codeNow(at.api, undefined, 1), "2001:db8:0:1::1")).status).toBe(200);
+      at.api.clock.nowMs += 29 * 24 * 3_600_000;
+      for (let i = 0; i < 5; i++) expect((await tryCode(neighbour, wrong, `198.51.100.${i}`)).status).toBe(401);
+      expect((await tryCode(neighbour, codeNow(at.api), "2001:db8:0:1::2")).status).toBe(200);
+      expect((await tryCode(neighbour, codeNow(at.api, undefined, 1), "2001:db8:0:2::1")).status).toBe(429);
+      at.api.clock.nowMs += 2 * 24 * 3_600_000;
       for (let i = 0; i < 5; i++) expect((await tryCode(at.name, wrong, `198.51.100.${i}`)).status).toBe(401);
       expect((await tryCode(at.name, codeNow(at.api), "203.0.113.7")).status).toBe(429);
     });
@@ -97,20 +107,49 @@ describeLogins("limits of codes", (at) => {
 
     test("wrong codes of any kind count on their address as well, whosever they are and known there or not", async () => {
       const home = "203.0.113.7";
+      await createPerson(at.api, { username: at.name, totp: true, login: false });
+      const { pendingToken } = (await at.tryLogin(at.name, goodPassword, home)).body;
       for (let i = 0; i < 5; i++) {
         await createPerson(at.api, { username: `${at.name}-${i}`, totp: true, login: i < 2 });
         for (const code of [wrong, "aaaa-bbbb-cccc-dddd"])
           expect((await tryCode(`${at.name}-${i}`, code, home)).status).toBe(401);
       }
       expect((await at.tryLogin(`${at.name}-0`, goodPassword, home)).status).toBe(429);
+      const body = { pendingToken, code: codeNow(at.api) };
+      const refused = await at.api.call("POST", "/auth/totp/verify", { body, address: home });
+      expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1800"]);
+      // No code helps here, nor does a recovery code.
+      expect(refused.body["error"]).not.toHaveProperty("field");
     });
 
     test("whoever has a session guesses no more codes than five", async () => {
-      const { session } = await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
-      const send = (code: string) => at.api.call("POST", "/auth/recovery-codes", { session, body: { code } });
-      for (let i = 0; i < 5; i++) expect((await send(wrong)).status).toBe(401);
+      const { session: own } = await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
+      const other = await createPerson(at.api, { username: `${at.name}-2`, isAdmin: true, totp: true });
+      const send = (code: string, i: number, session = own) =>
+        at.api.call("POST", "/auth/recovery-codes", { session, body: { code }, address: `198.51.100.${i}` });
+      for (let i = 0; i < 5; i++) expect((await send(wrong, i)).status).toBe(401);
       at.api.clock.nowMs += 30_000;
-      expect((await send(codeNow(at.api))).status).toBe(429);
+      const refused = await send(codeNow(at.api), 5);
+      expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "870"]);
+      expect(refused.body["error"]).not.toHaveProperty("field");
+      expect((await send(codeNow(at.api), 5, other.session)).status).toBe(200);
+    });
+
+    test("who mistypes and gets in begins anew, at a known place and with recovery codes too", async () => {
+      const home = "203.0.113.7";
+      const { session } = await createPerson(at.api, { username: at.name, totp: true });
+      at.api.clock.nowMs += 30_000;
+      const made = await at.api.call("POST", "/auth/recovery-codes", { session, body: { code: codeNow(at.api) } });
+      for (const recoveryCode of made.body["recoveryCodes"] as string[]) {
+        at.api.clock.nowMs += 30_000;
+        for (const [code, status] of [
+          [wrong, 401],
+          [codeNow(at.api), 200],
+          ["aaaa-bbbb-cccc-dddd", 401],
+          [recoveryCode, 200],
+        ] as const)
+          expect({ code, status: (await tryCode(at.name, code, home)).status }).toEqual({ code, status });
+      }
     });
 
     test("places where the account was before its authenticator are strangers' places", async () => {
@@ -171,6 +210,22 @@ describeLogins("limits of codes", (at) => {
           (await at.api.call("POST", "/auth/totp/setup", { body: { pendingToken: next, code: wrong } })).status,
         );
       expect(answers).toEqual([401, 401, 401, 401, 401, 429]);
+
+      // Neither somebody else at the same place nor codes of what is enrolled already are concerned.
+      await createPerson(at.api, { username: `${at.name}-3`, isAdmin: true, login: false });
+      const third = (await at.tryLogin(`${at.name}-3`, goodPassword)).body["pendingToken"] as string;
+      const header = { headers: { "x-pending-token": third } };
+      const seed = (await at.api.call("GET", "/auth/totp/setup", header)).body["secret"] as string;
+      const body = { pendingToken: third, code: codeNow(at.api, seed) };
+      const done = await at.api.call("POST", "/auth/totp/setup", { body });
+      expect(done.status).toBe(200);
+      const session = done.cookies["__Host-dl_session"]!;
+      const proof = { currentPassword: goodPassword };
+      expect((await at.api.call("POST", "/admin/me/totp/start", { session, body: proof })).status).toBe(200);
+      const renew = () => at.api.call("POST", "/admin/me/totp/setup", { session, body: { code: wrong } });
+      for (let i = 0; i < 5; i++) expect((await renew()).status).toBe(401);
+      expect((await renew()).status).toBe(429);
+      expect((await tryCode(`${at.name}-3`, codeNow(at.api, seed, 1), "203.0.113.7")).status).toBe(200);
     });
   });
 });

@@ -247,5 +247,25 @@ describeEngines("lists", (open) => {
       expect({ query, length: (await list(query)).length }).toEqual({ query, length });
     }
     expect((await api.call("GET", "/auth/sessions?sort=address", { session: third })).status).toBe(422);
+    // The one that began first was seen last; page by page the order is the same.
+    api.clock.nowMs += 600_000;
+    await api.call("GET", "/auth/me", { session: otherBoss.session });
+    for (const sort of ["-createdAt", "-expiresAt", "-lastSeen"]) {
+      const whole = await list(`sort=${sort}&state=any`);
+      const pages: unknown[] = [];
+      for (let cursor: unknown = ""; cursor !== null;) {
+        const more = cursor === "" ? "" : `&cursor=${cursor as string}`;
+        const path = `/auth/sessions?sort=${sort}&state=any&limit=1${more}`;
+        const { body } = await api.call("GET", path, { session: third });
+        pages.push(...(body["sessions"] as unknown[]));
+        cursor = body["nextCursor"];
+      }
+      expect({ sort, pages }).toEqual({ sort, pages: whole });
+    }
+    api.clock.nowMs += 25 * 3_600_000;
+    const session = await login(api, otherBoss.username);
+    const { body } = await api.call("GET", "/auth/sessions?state=any&current=!true", { session });
+    const ended = (body["sessions"] as { endedAt: string | null }[]).filter(({ endedAt }) => endedAt !== null);
+    expect(ended).toHaveLength(3);
   });
 });

@@ -8,10 +8,18 @@ import { createOrganization, createPerson, goodPassword, login } from "../../hel
 describeLogins("login", (at) => {
   test("a member without second factor gets a session at once", async () => {
     const orgId = await createOrganization(at.api, `Org ${at.name}`);
-    await createPerson(at.api, { username: at.name, orgId, login: false });
+    const { id } = await createPerson(at.api, { username: at.name, orgId, login: false });
+    at.api.clock.nowMs += 1_000;
+    await at.tryLogin(at.name, "wrong password");
     const answer = await at.tryLogin(at.name, goodPassword);
     expect(answer.status).toBe(200);
     expect(answer.body).toEqual({ success: true });
+    const from = { address: "203.0.113.7", requestId: "req-1", authType: "password", identity: at.name, orgId };
+    const wrong = { ...from, action: "login.password", success: false, reason: "wrong username or password" };
+    const right = { ...from, action: "login.password", success: true, reason: null, actorId: id, actorName: at.name };
+    expect(at.api.audited).toEqual([wrong, right]);
+    const used = at.database.db.kysely.selectFrom("accounts").select("last_used_at").where("id", "=", id);
+    expect(await used.execute()).toEqual([{ last_used_at: at.api.clock.nowMs }]);
     const cookie = answer.headers.get("set-cookie") ?? "";
     expect(cookie).toMatch(/^__Host-dl_session=[\w.-]+; Path=\/; Max-Age=86400; HttpOnly; SameSite=Lax; Secure$/);
     const me = await at.api.call("GET", "/auth/me", { session: answer.cookies["__Host-dl_session"]! });
@@ -31,15 +39,23 @@ describeLogins("login", (at) => {
   test("an admin logs in with password and code", async () => {
     const { session } = await createPerson(at.api, { username: at.name, isAdmin: true, totp: true });
     const me = await at.api.call("GET", "/admin/me", { session });
-    expect(me.body).toMatchObject({ account: { username: at.name, isAdmin: true, totpEnabled: true } });
+    const lastUsed = new Date(at.api.clock.nowMs).toISOString();
+    expect(me.body).toMatchObject({ account: { username: at.name, isAdmin: true, totpEnabled: true, lastUsed } });
   });
 
   test("sessions are listed and ended", async () => {
     const { session: one } = await createPerson(at.api, { username: at.name });
-    const two = await login(at.api, at.name);
+    const body = { username: at.name, password: goodPassword };
+    const headers = { "user-agent": "B".repeat(300) };
+    const two = (await at.api.call("POST", "/auth/login", { body, headers })).cookies["__Host-dl_session"]!;
     const list = await at.api.call("GET", "/auth/sessions", { session: one });
-    const sessions = list.body["sessions"] as { id: string; current: boolean }[];
+    const sessions = list.body["sessions"] as { id: string; current: boolean; userAgent: string }[];
     expect(sessions.map(({ current }) => current).sort()).toEqual([false, true]);
+    const at0 = new Date(at.api.clock.nowMs).toISOString();
+    const expiresAt = new Date(at.api.clock.nowMs + 24 * 3_600_000).toISOString();
+    const times = { createdAt: at0, lastSeen: at0, expiresAt, endedAt: null, address: "203.0.113.7" };
+    for (const session of sessions) expect(session).toMatchObject(times);
+    expect(sessions.map(({ userAgent }) => userAgent).sort()).toEqual(["", "B".repeat(200)]);
     const other = sessions.find(({ current }) => !current)!;
     expect((await at.api.call("DELETE", `/auth/sessions/${other.id}`, { session: one })).status).toBe(200);
     expect((await at.api.call("GET", "/auth/me", { session: two })).status).toBe(401);
@@ -47,6 +63,11 @@ describeLogins("login", (at) => {
     const out = await at.api.call("POST", "/auth/logout", { session: one });
     expect(out.headers.get("set-cookie")).toContain("Max-Age=0");
     expect((await at.api.call("GET", "/auth/me", { session: one })).status).toBe(401);
+
+    const all = [await login(at.api, at.name), await login(at.api, at.name)];
+    const last = await at.api.call("POST", "/auth/logout-all", { session: all[0]! });
+    expect(last.headers.get("set-cookie")).toContain("Max-Age=0");
+    for (const session of all) expect((await at.api.call("GET", "/auth/me", { session })).status).toBe(401);
   });
 
   test("housekeeping removes what has ended, and only that", async () => {

@@ -47,7 +47,8 @@ describeEngines("own changes", (open) => {
     const { secret } = await act("POST", "/org/me/totp/start", proof);
     await act("POST", "/org/me/totp/setup", { code: codeNow(api, secret as string, 1) });
     await act("POST", "/auth/logout-all", {});
-    const entries = api.audited.slice(before).filter(({ action }) => !/^login\.(password|confirmed)$/.test(action));
+    const audited = api.audited.slice(before);
+    const entries = audited.filter(({ action }) => !/^login\.(password|confirmed)$/.test(action));
     const own = { actorId: id, actorName: name, orgId, address: "203.0.113.7", requestId: "req-1" };
     const actions = [
       ...["session.revoked", "account.recovery_codes", "login.totp", "account.token_changed"],
@@ -57,6 +58,11 @@ describeEngines("own changes", (open) => {
     for (const [i, entry] of entries.entries())
       expect(entry).toMatchObject({ action: actions[i], success: true, ...own });
     expect(entries).toHaveLength(actions.length);
+    expect(entries[0]!.details).toEqual({ session: sessions[0]!.id });
+    // One for each that asked for the password again.
+    const confirmed = audited.filter(({ action }) => action === "login.confirmed");
+    expect(confirmed).toHaveLength(4);
+    for (const entry of confirmed) expect(entry).toMatchObject({ authType: "password", success: true, ...own });
 
     const other = await createPerson(api, { username: `${name}-2`, orgId });
     session = other.session;

@@ -9,7 +9,7 @@ import { codeNow, createOrganization, createPerson, goodPassword } from "../../h
 
 describeLogins("second factor", (at) => {
   test("an admin without second factor enrols first, and gets recovery codes that work once", async () => {
-    await createPerson(at.api, { username: at.name, isAdmin: true, login: false });
+    const { id } = await createPerson(at.api, { username: at.name, isAdmin: true, login: false });
     const first = await at.tryLogin(at.name, goodPassword);
     expect(first.body).toEqual({ success: true, needsSetup: true, pendingToken: expect.any(String) });
     const pendingToken = first.body["pendingToken"] as string;
@@ -18,12 +18,18 @@ describeLogins("second factor", (at) => {
     expect(again.body).toEqual(setup.body);
     expect(setup.body["qrSvg"]).toStartWith("<svg");
     expect(setup.body["uri"]).toStartWith("otpauth://totp/tunnel.test");
-    const code = codeNow(at.api, setup.body["secret"] as string);
+    at.api.clock.nowMs += 1_000;
+    // As apps show it.
+    const code = codeNow(at.api, setup.body["secret"] as string).replace(/(?=...$)/, " ");
     const done = await at.api.call("POST", "/auth/totp/setup", { body: { pendingToken, code } });
     expect(done.status).toBe(200);
+    const { nowMs } = at.api.clock;
+    const stored = at.database.db.kysely.selectFrom("accounts").select(["last_used_at", "totp_enrolled_at"]);
+    expect(await stored.where("id", "=", id).execute()).toEqual([{ last_used_at: nowMs, totp_enrolled_at: nowMs }]);
     const codes = done.body["recoveryCodes"] as string[];
     expect(codes).toHaveLength(10);
-    expect((await at.api.call("GET", "/admin/me", { session: done.cookies["__Host-dl_session"]! })).status).toBe(200);
+    const session = done.cookies["__Host-dl_session"]!;
+    expect((await at.api.call("GET", "/admin/me", { session })).status).toBe(200);
 
     for (const expected of [200, 401]) {
       const next = (await at.tryLogin(at.name, goodPassword)).body["pendingToken"];
@@ -32,6 +38,23 @@ describeLogins("second factor", (at) => {
       });
       expect(answer.status).toBe(expected);
     }
+    expect((await at.api.call("GET", "/auth/me", { session })).body).toMatchObject({ recoveryCodesLeft: 9 });
+  });
+
+  test("the codes of a new authenticator are not those that were used of the old one", async () => {
+    const { session } = await createPerson(at.api, { username: at.name, totp: true });
+    const verify = async (seed?: string) => {
+      const { pendingToken } = (await at.tryLogin(at.name, goodPassword)).body;
+      const code = codeNow(at.api, seed, 1).replace(/(?=...$)/, " ");
+      return (await at.api.call("POST", "/auth/totp/verify", { body: { pendingToken, code } })).status;
+    };
+    expect(await verify()).toBe(200);
+    const proof = { currentPassword: goodPassword };
+    const started = await at.api.call("POST", "/org/me/totp/start", { session, body: proof });
+    const seed = started.body["secret"] as string;
+    const body = { code: codeNow(at.api, seed) };
+    expect((await at.api.call("POST", "/org/me/totp/setup", { session, body })).status).toBe(200);
+    expect(await verify(seed)).toBe(200);
   });
 
   describe("security", () => {
@@ -138,11 +161,31 @@ describeLogins("second factor", (at) => {
       expect((await verify()).status).toBe(401);
 
       const late = (await at.tryLogin(at.name, goodPassword)).body["pendingToken"];
-      at.api.clock.nowMs += 5 * 60_000;
-      const answer = await at.api.call("POST", "/auth/totp/verify", {
-        body: { pendingToken: late, code: codeNow(at.api) },
-      });
-      expect(answer.status).toBe(401);
+      const codes: (string | undefined)[] = [];
+      for (const [ms, code] of [
+        [5 * 60_000 - 1, "000000"],
+        [1, codeNow(at.api, undefined, 10)],
+      ] as const) {
+        at.api.clock.nowMs += ms;
+        codes.push(codeOf(await at.api.call("POST", "/auth/totp/verify", { body: { pendingToken: late, code } })));
+      }
+      expect(codes).toEqual(["bad_code", "unauthorized"]);
+    });
+
+    test("a half-done login of an account that was deactivated opens nothing", async () => {
+      const { id } = await createPerson(at.api, { username: at.name, totp: true, login: false });
+      const { pendingToken } = (await at.tryLogin(at.name, goodPassword)).body;
+      await at.database.db.kysely.updateTable("accounts").set({ active: 0 }).where("id", "=", id).execute();
+      const body = { pendingToken, code: codeNow(at.api) };
+      expect(codeOf(await at.api.call("POST", "/auth/totp/verify", { body }))).toBe("unauthorized");
+    });
+
+    test("an account without a second factor has no codes, and none that are wrong", async () => {
+      const { session } = await createPerson(at.api, { username: at.name });
+      for (let i = 0; i < 6; i++) {
+        const answer = await at.api.call("POST", "/auth/recovery-codes", { session, body: { code: "000000" } });
+        expect(codeOf(answer)).toBe("totp_required");
+      }
     });
 
     test("a login that has to enrol cannot pass as one that has a code", async () => {
@@ -201,6 +244,7 @@ describeLogins("second factor", (at) => {
       const gone = { totp_secret: null };
       await at.api.deps.db.kysely.updateTable("accounts").set(gone).where("username", "=", at.name).execute();
       expect(codeOf(await at.api.call("GET", "/admin/me", { session }))).toBe("totp_required");
+      expect((await at.api.call("GET", "/auth/me", { session })).body).toMatchObject({ mustEnrolTotp: true });
       await expectOnlyEnrolling("/admin/me", session);
       const body = { currentPassword: goodPassword };
       expect((await at.api.call("POST", "/admin/me/totp/start", { session, body })).status).toBe(200);
@@ -214,6 +258,7 @@ describeLogins("second factor", (at) => {
         .set({ require_totp: 1 })
         .where("id", "=", orgId)
         .execute();
+      expect((await at.tryLogin(at.name, goodPassword)).body).toMatchObject({ needsSetup: true });
       expect(codeOf(await at.api.call("GET", "/org/me", { session }))).toBe("totp_required");
       expect(codeOf(await at.api.call("GET", "/org/accounts", { session }))).toBe("totp_required");
       await expectOnlyEnrolling("/org/me", session);
