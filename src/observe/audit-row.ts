@@ -34,14 +34,11 @@ export function rowOf(seq: number, entry: AuditEntry, nowMs: number): Omit<Audit
 /** Escapes what could forge a line or break an engine (NUL, lone surrogates), and bounds the length. */
 function safeText(text: string | null | undefined): string | null {
   if (text === null || text === undefined) return null;
-  const escaped = escapeControls(text.slice(0, longestText)).toWellFormed();
-  return escaped;
+  return escapeControls(text.slice(0, longestText)).toWellFormed();
 }
 
 function safeDetails(details: Record<string, unknown> | null | undefined): string | null {
   if (details === null || details === undefined) return null;
-  const json = JSON.stringify(details).toWellFormed();
-  return json.length <= longestDetails
-    ? json
-    : JSON.stringify({ cut: true, begin: json.slice(0, longestDetails / 2).toWellFormed() });
+  const json = JSON.stringify(details);
+  return json.length <= longestDetails ? json : JSON.stringify({ cut: true, begin: json.slice(0, longestDetails / 2) });
 }

@@ -74,7 +74,6 @@ export function createAudit(options: {
   let timer: Timer | undefined;
   let writing: Promise<void> | null = null;
   let failing = false;
-  let closed = false;
 
   const writeBatches = async (): Promise<void> => {
     while (waiting.length > 0) {
@@ -104,7 +103,7 @@ export function createAudit(options: {
     while (writing !== null) await writing;
     writing = writeBatches().finally(() => (writing = null));
     await writing;
-    if (waiting.length > 0 && !closed) schedule();
+    if (waiting.length > 0) schedule();
   };
 
   const schedule = (): void => {
@@ -145,7 +144,6 @@ export function createAudit(options: {
     },
     flush,
     async close() {
-      closed = true;
       clearTimeout(sweeper);
       repeats.flush();
       await flush();

@@ -5,7 +5,8 @@ import { sql } from "kysely";
 import { createDatabase, type Database } from "../../src/db/database.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { createLogger } from "../../src/lib/log.ts";
-import { exportLine, readAnchor, verifyChain } from "../../src/observe/audit-chain.ts";
+import type { AuditLogTable } from "../../src/db/tables-record.ts";
+import { auditHash, exportLine, readAnchor, verifyChain } from "../../src/observe/audit-chain.ts";
 import { createExportFrame, verifyExport } from "../../src/observe/audit-export.ts";
 import { pruneAudit } from "../../src/observe/audit-retention.ts";
 import { createAudit } from "../../src/observe/audit.ts";
@@ -106,6 +107,8 @@ describeEngines("audit", (open) => {
     const rows = await exported(fresh.db);
     expect(verifyExport(rows)).toMatchObject({ intact: true, rows: 2 });
     expect(rows[2]).toContain("audit.pruned");
+    const { details_json } = JSON.parse(rows[2]!) as { details_json: string };
+    expect(JSON.parse(details_json)).toEqual({ entries: 2_500, upTo: 2_500, days: 90 });
   });
 
   test("retention takes no entry before its age, wherever the clock was meanwhile", async () => {
@@ -116,6 +119,7 @@ describeEngines("audit", (open) => {
       ["the clock was far back", [150, 160, 0, 170], 0],
       ["it was far back after old ones", [10, 20, 150, 0, 160], 2],
       ["it was a little back", [10, 150, 20, 30, 160], 1],
+      ["it was a little back, far behind", [10, 150, ...Array.from({ length: 2_100 }, () => 20)], 1],
       ["it was far ahead, which holds up nothing", [10, 9_000, 9_001, 20, 150], 4],
       ["it was far ahead for long", [...Array.from({ length: 2_100 }, () => 9_000), 20, 150], 2_101],
       ["it was far ahead at first", [9_000, 150, 160], 0],
@@ -154,6 +158,15 @@ describeEngines("audit", (open) => {
         expect(verdict).toMatchObject({ intact: false, seq });
         expect(verdict.intact ? "" : verdict.problem).toMatch(problem);
       }
+      // Whoever hashes it anew is found by the end that the log had.
+      await using fresh = await open();
+      const audit = auditOf(fresh.db);
+      audit.record({ action: "x.y", success: false, actorName: "eve" });
+      await audit.close();
+      const row = await fresh.db.kysely.selectFrom("audit_log").selectAll().executeTakeFirstOrThrow();
+      const hash = auditHash(row.prev_hash, { ...row, actor_name: "mallory" });
+      await fresh.db.kysely.updateTable("audit_log").set({ actor_name: "mallory", hash }).execute();
+      expect(await verifyChain(fresh.db)).toMatchObject({ intact: false, seq: 1 });
     });
 
     test("an export that was changed or cut anywhere is found; one that doesn't say where it ends is not called whole", async () => {
@@ -163,13 +176,17 @@ describeEngines("audit", (open) => {
       await audit.close();
       const lines = await exported(fresh.db);
       expect(verifyExport(lines)).toMatchObject({ intact: true, rows: 8, firstSeq: 1, lastSeq: 8 });
+      expect(verifyExport([])).toMatchObject({ intact: true, rows: 0 });
       const rows = lines.slice(1, -1);
+      const last = JSON.parse(rows[7]!) as AuditLogTable;
+      const forged = { ...last, hash: auditHash(last.prev_hash, { ...last, actor_name: "bob" }), actor_name: "bob" };
       const cases: [string, string[], RegExp, boolean][] = [
         ["cut at the front", lines.toSpliced(1, 2), /entry after 0 is missing/, false],
         ["cut at the end", lines.toSpliced(-3, 2), /entries are missing: it had 8, up to 8, and has 6/, false],
         ["cut in the middle", lines.toSpliced(4, 1), /entry after 3 is missing/, false],
         ["all entries cut", [lines[0]!, lines.at(-1)!], /entries are missing: it had 8/, false],
         ["changed", lines.with(3, lines[3]!.replace("eve", "bob")), /content was changed/, false],
+        ["changed and hashed anew", lines.with(8, exportLine(forged)), /entries are missing/, false],
         ["more after the end", [...lines, rows[7]!], /lines after its end/, false],
         ["twice", [...lines.slice(0, -1), ...lines], /begins in the middle/, false],
         ["not JSON", lines.with(2, "{"), /not an audit entry/, false],
@@ -195,19 +212,28 @@ describeEngines("audit", (open) => {
     test("text from outside can't forge a line, break the engine or grow without bound", async () => {
       await using fresh = await open();
       const audit = auditOf(fresh.db);
+      const hostile = 'a\r\n{"forged":1}\u0000\ud800\u2028';
       audit.record({
         action: "x.y",
-        identity: 'a\r\n{"forged":1}\u0000\ud800\u2028',
+        ...{ actorName: hostile, authType: hostile, address: hostile, identity: hostile },
+        ...{ keyId: hostile, requestId: hostile },
         reason: "r".repeat(100_000),
-        details: { text: "\u0000\n".repeat(50_000) },
+        details: { text: "\u0000\n".repeat(50_000), hostile },
       });
+      audit.record({ action: "x.z", details: { hostile, cut: "\ud83d\ude00".repeat(10_000) } });
       await audit.close();
-      const row = await fresh.db.kysely.selectFrom("audit_log").selectAll().executeTakeFirstOrThrow();
-      expect(row.identity).toStartWith('a\\u000d\\u000a{"forged":1}\\u0000');
+      const stored = fresh.db.kysely.selectFrom("audit_log").selectAll().orderBy("seq");
+      const row = await stored.executeTakeFirstOrThrow();
+      for (const column of ["actor_name", "auth_type", "address", "identity", "key_id", "request_id"] as const)
+        expect({ column, text: row[column] }).toEqual({
+          column,
+          text: expect.stringMatching(/^a\\u000d\\u000a\{"forged":1\}\\u0000/),
+        });
+      expect(row.success).toBe(1);
       expect(row.reason!.length).toBeLessThanOrEqual(512);
       expect(row.details_json!.length).toBeLessThan(40_000);
       expect(exportLine(row).split("\n")).toHaveLength(1);
-      expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 1 });
+      expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 2 });
     });
 
     test("while the log can't be written changes are refused, events wait, and nothing is lost afterwards", async () => {
