@@ -52,6 +52,21 @@ describeEngines("changes and entries", (open) => {
     expect(at.shards.names.get("brand-new")).toMatchObject({ appId: app.id, orgId });
   });
 
+  test.each(["brief", null])("a lease that is given up while its name is entered is no more: %p", async (subdomain) => {
+    await using fresh = await open();
+    const { ada } = await acmeOf(fresh);
+    const entered: string[] = [];
+    const duringRegistration = async (name: string): Promise<void> => {
+      entered.push(name);
+      for (const { id } of at.registry.live()) at.registry.release(id, ada.id);
+    };
+    await using at = await openTestRegistry(fresh, { duringRegistration });
+    expect(await at.refusal(ada, subdomain === null ? {} : { subdomain })).toBe("unavailable");
+    expect(entered).toHaveLength(1);
+    expect(at.registry.live()).toEqual([]);
+    expect(at.shards.names.has(entered[0]!)).toBe(false);
+  });
+
   test("a name that went from one application to another stays known when its old owner's change is heard last", async () => {
     await using fresh = await open();
     const { orgId, shop } = await acmeOf(fresh);

@@ -91,7 +91,7 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
     return refused("name_taken");
   }
   if (nowMs - credential.lastUsedAtMs > touchEveryMs) await touchCredential(db.kysely, credential, nowMs);
-  await deps.directory.lease(lease);
+  await enter(deps, lease);
   while (heard !== deps.changesHeard()) {
     heard = deps.changesHeard();
     permit = await judge(deps, request, nowMs);
@@ -100,12 +100,19 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
       return permit.refusal === null ? refused("unavailable") : { credential, result: permit.refusal };
     }
     agent.credential = permit.credential;
-    await deps.directory.lease(lease);
+    await enter(deps, lease);
   }
   // Meanwhile the lease may have ended, and the same agent may have registered once more.
-  const current = leases.byTunnelId(lease.tunnelId) === lease ? lease.agents.get(agentId) : undefined;
+  const isLeased = leases.byTunnelId(lease.tunnelId) === lease && lease.state !== "kept";
+  const current = isLeased ? lease.agents.get(agentId) : undefined;
   if (current?.generation !== generation) return refused("unavailable");
   return { credential, result: issue(deps, lease, current, body, permit.ranges) };
+}
+
+/** Makes the name known to its shard; it may be given up meanwhile, and is then nobody's there either. */
+async function enter({ directory, leases }: RegisterDeps, lease: Lease): Promise<void> {
+  await directory.lease(lease);
+  if ((leases.get(lease.name)?.state ?? "kept") === "kept") directory.release(lease.name);
 }
 
 /** Whether the name is another one by now (a key's application was renamed), or somebody else's. */
