@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Head } from "../http1/head.ts";
-import { errorCatalogue } from "../lib/errors.ts";
+import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
 import { readFrames } from "../../test/helpers/read-frames.ts";
 import * as frames from "./frames.ts";
 
@@ -62,9 +62,18 @@ describe("docs/protocol.md", () => {
     expect(page).toContain(bytes.toLocaleString("en"));
   });
 
-  test("names: the subprotocol, and error codes that exist", () => {
+  test("names: the subprotocol, and error codes that exist, with their status", () => {
     expect(page).toContain(`\`${frames.subprotocol}\``);
-    for (const [, code] of page.matchAll(/\d{3} `([a-z_]+)`/g)) expect(Object.keys(errorCatalogue)).toContain(code!);
+    for (const [, status, code] of page.matchAll(/(\d{3}) `([a-z_]+)`/g))
+      expect([code, errorCatalogue[code as ErrorCode]?.status]).toEqual([code, Number(status)]);
+  });
+
+  test("the codes of a registration are told to be retryable, or not, as they are", () => {
+    const lists = [...page.matchAll(/^- (retryable|the [a-z ]+): (\d{3} `.*)/gm)];
+    expect(lists).toHaveLength(4);
+    for (const [, kind, codes] of lists)
+      for (const [, code] of codes!.matchAll(/\d{3} `([a-z_]+)`/g))
+        expect([code, errorCatalogue[code as ErrorCode].retryable]).toEqual([code, kind === "retryable"]);
   });
 
   test("the worked example decodes to what its comments say", () => {
