@@ -9,7 +9,8 @@ import { dropReserved } from "../src/ingress/response.ts";
 import { type ErrorCode, errorCatalogue } from "../src/lib/errors.ts";
 import { errorOfReset, FIN, resetCode, UPGRADE } from "../src/protocol/frames.ts";
 import type { CaptureEntry } from "./capture.ts";
-import type { Admitted, Shown } from "./policy/again.ts";
+import type { Admitted } from "./policy/again.ts";
+import type { Shown } from "./policy/shown.ts";
 import { type Leaving, StreamFlow } from "./stream-flow.ts";
 import { timingLine, writeServerTiming } from "./server-timing.ts";
 import type { Tunnel } from "./tunnel.ts";
@@ -44,7 +45,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     private readonly connection: VisitorConnection,
     readonly capture: CaptureEntry,
     readonly openFlags: number,
-    readonly shown: Shown,
+    readonly shown: Shown | null,
   ) {
     super(connection);
     this.requestEnded = (openFlags & FIN) !== 0;

@@ -1,6 +1,6 @@
 // Writes the head that the local service gets: the visitor's bytes without what may not pass, ours added.
 
-import { AUTHORIZATION, COOKIE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, X_API_KEY } from "../src/http1/fields.ts";
+import { SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION } from "../src/http1/fields.ts";
 import {
   copyFields,
   FRAMED_CHUNKED,
@@ -14,7 +14,7 @@ import type { Head } from "../src/http1/head.ts";
 import { maxHeadBytes } from "../src/http1/parsing.ts";
 import { copyBytes, latin1 } from "../src/lib/bytes.ts";
 import { putRequestId } from "../src/lib/request-id.ts";
-import { forwardedValue } from "../src/policy/strip.ts";
+import { type Shown, stripOurs } from "./policy/shown.ts";
 import type { Pass } from "./policy/verdict.ts";
 
 /** Where the last head was written. Valid until the next one. */
@@ -36,23 +36,19 @@ export function isWebSocketUpgrade(head: Head): boolean {
 }
 
 /**
- * Writes the head of `head`'s request into `requestScratch`; returns its length. What we add: `lines`, whole header lines the last of which
- * ends with the name of the request's id, that id, who passed, and an upgrade.
+ * Writes the head of `head`'s request into `requestScratch`; returns its length. `shown`: what it shows, null where that was not asked for. What
+ * we add: `lines`, whole header lines the last of which ends with the name of the request's id, that id, who passed, and an upgrade.
  */
-export function writeRequestHead(head: Head, lines: Buffer, request: number, pass: Pass, upgrade: boolean): number {
+export function writeRequestHead(
+  head: Head,
+  shown: Shown | null,
+  lines: Buffer,
+  request: number,
+  pass: Pass,
+  upgrade: boolean,
+): number {
   const out = requestScratch;
-  let extra = "";
-  for (let i = 0; i < head.count; i++) {
-    const id = head.id[i]!;
-    // What `Connection` names goes no further anyway, and nothing in its place.
-    if (head.hop[i] === 1 || (id !== COOKIE && id !== AUTHORIZATION && id !== X_API_KEY)) continue;
-    const value = head.value(i);
-    const name = id === COOKIE ? "cookie" : id === AUTHORIZATION ? "authorization" : "x-api-key";
-    const kept = forwardedValue(name, value, pass.strip);
-    if (kept === value) continue;
-    head.hop[i] = 1;
-    if (kept !== null) extra += `${latin1(head.bytes, head.nameStart[i]!, head.nameEnd[i]!)}: ${kept}\r\n`;
-  }
+  let extra = shown === null ? stripOurs(head, pass.strip) : shown.strip(head, pass.strip);
   const framing = head.chunked ? FRAMED_CHUNKED : head.contentLength >= 0 ? head.contentLength : FRAMED_NOT;
   let at = 0;
   if (head.minor === 1) at = copyFields(head, requestRules, framing, out, at, head.start);

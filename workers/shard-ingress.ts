@@ -16,9 +16,11 @@ import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
 import type { Visit as CapturedVisit } from "./capture.ts";
 import { HttpStream } from "./http-stream.ts";
 import type { Lender } from "./lender.ts";
-import { isSamePolicy, keepShown } from "./policy/again.ts";
+import { isSamePolicy } from "./policy/again.ts";
 import { isOpenToAll, judge, openPass } from "./policy/judge.ts";
-import { headerReader } from "./policy/header-reader.ts";
+import { HeadRequest } from "./policy/head-request.ts";
+import { LatelyShown } from "./policy/lately-shown.ts";
+import type { Shown } from "./policy/shown.ts";
 import type { PolicyState } from "./policy/state.ts";
 import type { Pass, Refusal, Verdict } from "./policy/verdict.ts";
 import { isWebSocketUpgrade, requestScratch, writeRequestHead } from "./request-head.ts";
@@ -53,6 +55,7 @@ export class ShardIngress implements IngressHost {
   private readonly domains: { domain: string; dashboardDomain: string };
   /** For requests that waited for a verdict: their head is parsed once more. */
   private readonly again = new Head();
+  private readonly lately = new LatelyShown();
 
   constructor(private readonly options: ShardIngressOptions) {
     const { settings } = options;
@@ -114,22 +117,19 @@ export class ShardIngress implements IngressHost {
       startedAt,
       judgedAt: startedAt,
     };
-    const verdict = isOpenToAll(entry.policy)
-      ? openPass
-      : judge(
-          {
-            method: head.method,
-            target: head.target,
-            header: headerReader(head),
-            address: visitor.address,
-            network: visitor.network,
-            wantsHtml: connection.wantsHtml,
-          },
-          entry,
-          options.policy,
-        );
-    if (!(verdict instanceof Promise)) return this.act(connection, head, visit, verdict, null);
-    // The head is gone when the verdict comes: keep its bytes, and the body at the visitor.
+    if (isOpenToAll(entry.policy)) return this.act(connection, head, null, visit, openPass, null);
+    const shown = this.lately.of(head);
+    const { address, network } = visitor;
+    const request = new HeadRequest(head, shown, address, network, connection.wantsHtml);
+    const verdict = judge(request, entry, options.policy);
+    if (verdict instanceof Promise) this.wait(connection, head, shown, visit, verdict);
+    else this.act(connection, head, shown, visit, verdict, null);
+  }
+
+  /** The head is gone when the verdict comes: keeps its bytes, and the body at the visitor. */
+  private wait(connection: VisitorConnection, head: Head, shown: Shown, visit: Visit, verdict: Promise<Verdict>): void {
+    const { options } = this;
+    const { entry } = visit;
     const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
     const pending = new PendingExchange(connection);
     connection.begin(pending);
@@ -137,11 +137,11 @@ export class ShardIngress implements IngressHost {
       (late) => {
         if (pending.gone || options.isEnded()) return;
         // Main may have judged by what was in force before; nobody inside is looked at again after this.
-        const now = options.tunnels.entry(name);
+        const now = options.tunnels.entry(entry.name);
         if (now === undefined) return connection.answer("tunnel_not_found");
         if (!isSameName(entry, now)) return connection.answer("unavailable", { retryAfterSeconds: 1 });
         this.again.parseRequest(bytes, 0, bytes.length);
-        this.act(connection, this.again, visit, late, pending);
+        this.act(connection, this.again, shown, visit, late, pending);
       },
       () => !pending.gone && connection.answer("internal"),
     );
@@ -159,6 +159,7 @@ export class ShardIngress implements IngressHost {
   private act(
     connection: VisitorConnection,
     head: Head,
+    shown: Shown | null,
     visit: Visit,
     verdict: Verdict,
     pending: PendingExchange | null,
@@ -167,7 +168,7 @@ export class ShardIngress implements IngressHost {
       case "pass":
         visit.pass = verdict;
         if (verdict !== openPass) visit.judgedAt = performance.now();
-        return this.open(connection, head, visit, verdict, pending);
+        return this.open(connection, head, shown, visit, verdict, pending);
       case "relay":
         relay(connection, head, this.options.control, visit.visitor);
         return pending?.release(connection.exchange);
@@ -182,6 +183,7 @@ export class ShardIngress implements IngressHost {
   private open(
     connection: VisitorConnection,
     head: Head,
+    shown: Shown | null,
     visit: Visit,
     pass: Pass,
     pending: PendingExchange | null,
@@ -195,13 +197,12 @@ export class ShardIngress implements IngressHost {
     const upgrade = isWebSocketUpgrade(head);
     const hasBody = head.chunked || head.contentLength > 0;
     const lines = linesFor(connection, visitor);
-    const length = writeRequestHead(head, lines, visit.request, pass, upgrade);
+    const length = writeRequestHead(head, shown, lines, visit.request, pass, upgrade);
     visit.tunnelId = tunnel.ticket.tunnelId;
     visit.repeatable = !hasBody && isSafe(head);
     const flags =
       (hasBody ? 0 : FIN) | (upgrade ? UPGRADE : 0) | (head.isHead ? HEAD_METHOD : 0) | (head.chunked ? CHUNKED : 0);
     const capture = tunnel.captures.begin(visit, requestScratch, length);
-    const shown = pass === openPass ? null : keepShown(headerReader(head));
     const stream = new HttpStream(tunnel, connection, capture, flags, shown);
     connection.begin(stream, judgedAt);
     if (tunnel.open(stream, requestScratch, length, judgedAt)) pending?.release(stream);

@@ -9,6 +9,8 @@ export const authPaths = {
   health: "/__auth/health",
 } as const;
 
+/** What all of them begin with. */
+export const authPathStart = "/__auth/";
 const known: readonly string[] = Object.values(authPaths);
 const maxReturnBytes = 2_048;
 

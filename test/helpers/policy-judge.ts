@@ -1,11 +1,15 @@
 // The judge of visitors on a policy of the test's choice, with main's answers and the clock in the test's hand.
 
+import { Head } from "../../src/http1/head.ts";
 import { networkOf } from "../../src/lib/cidr.ts";
 import type { Answer, Ask, NameEntry } from "../../src/link/messages.ts";
 import type { CompiledPolicy, ProtectedPolicy } from "../../src/policy/types.ts";
+import { HeadRequest } from "../../workers/policy/head-request.ts";
 import { judge } from "../../workers/policy/judge.ts";
+import { LatelyShown } from "../../workers/policy/lately-shown.ts";
 import { createPolicyState, type PolicyStateOptions } from "../../workers/policy/state.ts";
-import type { Verdict, VisitorRequest } from "../../workers/policy/verdict.ts";
+import type { Verdict } from "../../workers/policy/verdict.ts";
+import { requestText } from "./fake-visitor.ts";
 
 export const session = "s".repeat(43);
 export const allow: Extract<Answer, { kind: "allow" }> = {
@@ -36,8 +40,24 @@ interface SetUp extends Partial<Omit<PolicyStateOptions, "ask">> {
   reply?: () => Promise<Answer>;
 }
 
-interface TestRequest extends Partial<Omit<VisitorRequest, "header">> {
+export interface TestRequest {
+  method?: string;
+  target?: string;
+  /** Field lines by their names. */
   headers?: Record<string, string>;
+  address?: string;
+  network?: string | null;
+  wantsHtml?: boolean;
+}
+
+/** The request as a shard reads it, by `head`, which is the next one's as soon as this has been called again. */
+export function readRequest(request: TestRequest, head = new Head(), lately = new LatelyShown()): HeadRequest {
+  const { method = "GET", target = "/", headers = {}, address = "192.0.2.1", wantsHtml = false } = request;
+  const { network = networkOf(address) } = request;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const bytes = Buffer.from(requestText(`${method} ${target}`, ...lines), "latin1");
+  if (head.parseRequest(bytes, 0, bytes.length) !== bytes.length) throw new Error(head.detail);
+  return new HeadRequest(head, lately.of(head), address, network, wantsHtml);
 }
 
 /** What main is asked is in `ask`; `run` judges one request. */
@@ -55,19 +75,9 @@ export function setUp(policy: CompiledPolicy, options: SetUp = {}) {
     ...rest,
   });
   const entry: NameEntry = { name: "app", appId: "app_1", orgId: "org_1", policy, heldUntilMs: 0 };
-  const run = ({ headers = {}, ...request }: TestRequest): Verdict | Promise<Verdict> =>
-    judge(
-      {
-        method: "GET",
-        target: "/",
-        address: "192.0.2.1",
-        network: networkOf(request.address ?? "192.0.2.1"),
-        wantsHtml: false,
-        header: (name) => headers[name] ?? null,
-        ...request,
-      },
-      entry,
-      state,
-    );
+  const head = new Head();
+  const lately = new LatelyShown();
+  const run = (request: TestRequest): Verdict | Promise<Verdict> =>
+    judge(readRequest(request, head, lately), entry, state);
   return { ask, run, entry, clock, state };
 }

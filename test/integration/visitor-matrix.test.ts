@@ -9,6 +9,7 @@ import { judge } from "../../workers/policy/judge.ts";
 import { createPolicyState } from "../../workers/policy/state.ts";
 import type { Verdict } from "../../workers/policy/verdict.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { readRequest } from "../helpers/policy-judge.ts";
 import { addKey, basic, right } from "../helpers/visitor-asks.ts";
 import { orgId, startVisitorServer, type VisitorServer } from "../helpers/visitor-server.ts";
 
@@ -206,9 +207,5 @@ async function judgeOf(server: VisitorServer) {
   const policy = await server.inForce.compileForName("app");
   const entry: NameEntry = { name: "app", appId: "app_app", orgId, policy, heldUntilMs: 0 };
   return async (method: string, target: string, headers: Record<string, string>, address: string): Promise<Verdict> =>
-    judge(
-      { method, target, address, network: address, wantsHtml: false, header: (name) => headers[name] ?? null },
-      entry,
-      state,
-    );
+    judge(readRequest({ method, target, headers, address, network: address }), entry, state);
 }

@@ -1,12 +1,20 @@
 // Tests of what becomes of those inside when the policy of their name changes.
 
 import { expect, test } from "bun:test";
-import { allow, basicAuth, deny, protectedPolicy, session, setUp } from "../../test/helpers/policy-judge.ts";
-import { judgeAgain, keepShown, type Admitted } from "./again.ts";
+import {
+  allow,
+  basicAuth,
+  deny,
+  protectedPolicy,
+  readRequest,
+  session,
+  setUp,
+} from "../../test/helpers/policy-judge.ts";
+import { judgeAgain, type Admitted } from "./again.ts";
 
-function visitor(headers: Readonly<Record<string, string | undefined>>): Admitted & { isOut: boolean } {
+function visitor(headers: Record<string, string>): Admitted & { isOut: boolean } {
   return {
-    ...{ address: "192.0.2.1", shown: keepShown((name) => headers[name] ?? null), isOut: false },
+    ...{ address: "192.0.2.1", shown: readRequest({ headers }).shown, isOut: false },
     expel() {
       this.isOut = true;
     },

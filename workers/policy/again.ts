@@ -2,34 +2,22 @@
 
 import type { NameEntry } from "../../src/link/messages.ts";
 import { judge } from "./judge.ts";
+import { nothingShown, type Shown } from "./shown.ts";
 import type { PolicyState } from "./state.ts";
 import type { Verdict } from "./verdict.ts";
-
-/** What a visitor showed, kept as long as the exchange lasts; null when no policy asked for anything. */
-export type Shown = ReadonlyMap<string, string> | null;
 
 /** Somebody who is inside. */
 export interface Admitted {
   readonly address: string;
-  readonly shown: Shown;
+  /** Kept as long as the exchange lasts; null when no policy asked for anything. */
+  readonly shown: Shown | null;
   /** Ends the exchange; nothing when it has ended by itself. */
   expel(): void;
 }
 
-const shownHeaders = ["cookie", "authorization", "x-api-key"] as const;
 /** Main may be busy, above all right after a change that concerns many. */
 const retryMs = 500;
 const mostTries = 6;
-
-/** Copies what `judge` reads as credentials. */
-export function keepShown(header: (name: string) => string | null): Shown {
-  const shown = new Map<string, string>();
-  for (const name of shownHeaders) {
-    const value = header(name);
-    if (value !== null) shown.set(name, value);
-  }
-  return shown;
-}
 
 /** Whether the two ask the same of visitors. */
 export function isSamePolicy(a: NameEntry | undefined, b: NameEntry): boolean {
@@ -61,7 +49,7 @@ export async function judgeAgain(
 }
 
 function verdictOn({ address, shown }: Admitted, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
-  const header = (name: string): string | null => shown?.get(name) ?? null;
   // Nobody tries anything here: what is wrong by now is no failure of an address.
-  return judge({ method: "GET", target: "/", header, address, network: null, wantsHtml: false }, entry, state);
+  const asked = { method: "GET", target: "/", isOurs: false, isPreflight: false, wantsHtml: false };
+  return judge({ ...asked, shown: shown ?? nothingShown, address, network: null }, entry, state);
 }

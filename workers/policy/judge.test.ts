@@ -147,16 +147,16 @@ describe("security", () => {
 
   test("what is judged after a question is this request's, whoever's head is in the buffer by then", async () => {
     const { run, ask } = setUp(protectedPolicy("basic"), { answer: deny });
-    const headers: Record<string, string> = { cookie: `dl_visitor=${session}` };
-    const verdict = run({ headers, wantsHtml: true, target: "/mine" });
-    headers["authorization"] = basicAuth;
-    headers["x-api-key"] = "dlk_other";
+    const authorization = `Basic ${btoa("eve:guess")}`;
+    const others = { method: "POST", target: "/other", headers: { authorization, "x-api-key": "dlk_other" } };
+    const verdict = run({ headers: { cookie: `dl_visitor=${session}` }, wantsHtml: true, target: "/mine" });
+    const other = run(others);
     expect(await verdict).toEqual({ kind: "redirect", location: "/__auth/basic?to=%2Fmine" });
-    expect(ask.map(({ kind }) => kind)).toEqual(["session"]);
+    expect(await other).toMatchObject({ code: "unauthorized" });
+    expect(ask.map(({ kind }) => kind)).toEqual(["session", "basic"]);
 
-    const mine: Record<string, string> = { cookie: `dl_visitor=${"t".repeat(43)}`, authorization: basicAuth };
-    const late = run({ headers: mine });
-    delete mine["authorization"];
+    const late = run({ headers: { cookie: `dl_visitor=${"t".repeat(43)}`, authorization: basicAuth } });
+    void run({});
     await late;
     expect(ask.at(-1)).toMatchObject({ kind: "basic", username: "ada", password: "secret" });
   });

@@ -2,10 +2,9 @@
 
 import type { ErrorCode } from "../../src/lib/errors.ts";
 import type { Answer, Ask, Asker, NameEntry } from "../../src/link/messages.ts";
-import { readCookie, visitorCookieName } from "../../src/policy/cookies.ts";
-import { authPaths, isAuthPath } from "../../src/policy/paths.ts";
+import { authPaths } from "../../src/policy/paths.ts";
 import type { ProtectedPolicy } from "../../src/policy/types.ts";
-import { decodeBasic, readApiKey, readBasic } from "./credentials.ts";
+import { type Credential, decodeBasic } from "./credentials.ts";
 import type { PolicyState } from "./state.ts";
 import type { Pass, Refusal, Verdict, VisitorRequest } from "./verdict.ts";
 
@@ -36,10 +35,6 @@ const texts = {
   oidc: "This application asks to log in with a browser first.",
 };
 const maxReturnChars = 2_048;
-/** What the steps after the first question read. */
-const laterHeaders = ["authorization", "x-api-key"] as const;
-/** Sessions carry 256 bits in base64url; anything else never was one. */
-const sessionPattern = /^[A-Za-z0-9_-]{43}$/;
 
 /**
  * Judges one request; the caller acts on the verdict before it looks for an agent, holds the visitor, or shows a page.
@@ -68,17 +63,25 @@ function runFrom(
     const outcome = steps[i]?.(request, entry, policy, state) ?? null;
     if (outcome === null) continue;
     if (!(outcome instanceof Promise)) return outcome;
-    const kept = keepCredentials(request);
-    return outcome.then((verdict) => verdict ?? runFrom(i + 1, kept, entry, policy, state));
+    return goOn(outcome, i + 1, keep(request), entry, policy, state);
   }
   return challenge(request, policy);
 }
 
+async function goOn(
+  outcome: Promise<Verdict | null>,
+  next: number,
+  request: VisitorRequest,
+  entry: NameEntry,
+  policy: ProtectedPolicy,
+  state: PolicyState,
+): Promise<Verdict> {
+  return (await outcome) ?? runFrom(next, request, entry, policy, state);
+}
+
 /** The head that a request reads from is somebody else's once we have waited: what later steps read is read now. */
-function keepCredentials(request: VisitorRequest): VisitorRequest {
-  const { method, target, address, network, wantsHtml } = request;
-  const kept = new Map<string, string | null>(laterHeaders.map((name) => [name, request.header(name)]));
-  return { method, target, address, network, wantsHtml, header: (name) => kept.get(name) ?? null };
+function keep({ method, target, isOurs, isPreflight, shown, address, network, wantsHtml }: VisitorRequest) {
+  return { method, target, isOurs, isPreflight, shown, address, network, wantsHtml };
 }
 
 function checkRanges(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
@@ -89,9 +92,7 @@ function checkRanges(request: VisitorRequest, _entry: NameEntry, policy: Protect
 }
 
 function checkPreflight(request: VisitorRequest, _entry: NameEntry, policy: ProtectedPolicy): Outcome {
-  if (!policy.allowPreflight || request.method !== "OPTIONS") return null;
-  const isPreflight = request.header("origin") !== null && request.header("access-control-request-method") !== null;
-  return isPreflight ? preflightPass : null;
+  return policy.allowPreflight && request.isPreflight ? preflightPass : null;
 }
 
 function checkAuthPath(
@@ -100,27 +101,18 @@ function checkAuthPath(
   _policy: ProtectedPolicy,
   state: PolicyState,
 ): Outcome {
-  if (!isAuthPath(request.target)) return null;
+  if (!request.isOurs) return null;
   if (request.target.startsWith(authPaths.logout)) {
-    const session = readSession(request, state);
-    if (session !== null) state.cache.delete(state.cache.keyOf(entry.name, "session", session));
+    const session = request.shown.session(state.scheme);
+    if (session !== null) state.cache.delete(session.keyUnder(entry.name, state.cache));
   }
   return relay;
 }
 
 function checkSession(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
   if (policy.kind === "api_key") return null;
-  const session = readSession(request, state);
-  if (session === null) return null;
-  const ask = (): Ask => ({
-    kind: "session",
-    name: entry.name,
-    appId: entry.appId,
-    session,
-    ...askerOf(request),
-  });
-  // A session that has ended is nobody's failure: the visitor is asked to log in again.
-  return decide("session", session, ask, () => null, request, entry, policy, state);
+  const session = request.shown.session(state.scheme);
+  return session === null ? null : decide(session, request, entry, policy, state);
 }
 
 function checkBlock(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
@@ -131,23 +123,14 @@ function checkBlock(request: VisitorRequest, entry: NameEntry, policy: Protected
 
 function checkApiKey(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
   if (!policy.apiKeys) return null;
-  const key = readApiKey(request, policy.kind === "api_key");
-  if (key === null) return null;
-  const { name, appId, orgId } = entry;
-  const ask = (): Ask => ({ kind: "api_key", name, appId, orgId, key, ...askerOf(request) });
-  return decide("api_key", key, ask, (again) => unauthorized(policy, again), request, entry, policy, state);
+  const key = request.shown.apiKey(policy.kind === "api_key");
+  return key === null ? null : decide(key, request, entry, policy, state);
 }
 
 function checkBasic(request: VisitorRequest, entry: NameEntry, policy: ProtectedPolicy, state: PolicyState): Outcome {
   if (policy.kind !== "basic") return null;
-  const encoded = readBasic(request);
-  if (encoded === null) return null;
-  const { name, appId } = entry;
-  const ask = (): Ask | null => {
-    const basic = decodeBasic(encoded);
-    return basic === null ? null : { kind: "basic", name, appId, ...basic, ...askerOf(request) };
-  };
-  return decide("basic", encoded, ask, (again) => unauthorized(policy, again), request, entry, policy, state);
+  const basic = request.shown.basic();
+  return basic === null ? null : decide(basic, request, entry, policy, state);
 }
 
 function challenge(request: VisitorRequest, policy: ProtectedPolicy): Verdict {
@@ -158,35 +141,40 @@ function challenge(request: VisitorRequest, policy: ProtectedPolicy): Verdict {
   return { kind: "redirect", location: `${page}?to=${encodeURIComponent(back)}` };
 }
 
-/**
- * The remembered verdict on a credential, or main's; null when there is nothing to `ask`. `refused` is what a wrong one
- * leads to, and is told when nobody but us knows of it: main has told of what it judged itself.
- */
+/** The remembered verdict on a credential, or main's; null when there is nothing to ask, and for a session that is none. */
 function decide(
-  kind: "session" | "api_key" | "basic",
-  credential: string,
-  ask: () => Ask | null,
-  refused: (again: Refusal | null) => Verdict | null,
+  credential: Credential,
   request: VisitorRequest,
   entry: NameEntry,
   policy: ProtectedPolicy,
   state: PolicyState,
 ): Outcome {
-  const key = state.cache.keyOf(entry.name, kind, credential);
-  const known = state.cache.get(key, policy.version, state.nowMs());
-  if (known === null) {
-    if (kind === "session") return refused(null);
-    countAgain(kind, request, entry, policy, state);
-    const identity = kind === "basic" ? (decodeBasic(credential)?.username.slice(0, 256) ?? null) : null;
-    const rule = kind === "basic" ? "wrong_credential" : "wrong_key";
-    return refused({ rule, credential: { authType: kind, identity } });
-  }
-  if (known !== undefined) return known;
-  const question = ask();
+  const known = state.cache.get(credential.keyUnder(entry.name, state.cache), policy.version, state.nowMs());
+  if (known === undefined) return askMain(credential, request, entry, policy, state);
+  if (known !== null) return known;
+  const { kind, text } = credential;
+  if (kind === "session") return null;
+  // Nobody but us knows of it: main has told of what it judged itself.
+  countAgain(kind, request, entry, policy, state);
+  const identity = kind === "basic" ? (decodeBasic(text)?.username.slice(0, 256) ?? null) : null;
+  const rule = kind === "basic" ? "wrong_credential" : "wrong_key";
+  return unauthorized(policy, { rule, credential: { authType: kind, identity } });
+}
+
+function askMain(
+  credential: Credential,
+  request: VisitorRequest,
+  entry: NameEntry,
+  policy: ProtectedPolicy,
+  state: PolicyState,
+): Outcome {
+  const { address, network } = request;
+  const question = questionOf(credential, entry, { address, network });
   if (question === null) return null;
+  const key = credential.keyUnder(entry.name, state.cache);
   // Who asks is part of the question, or one address's failures would be counted on another.
   // The version as well: what was asked before a change says nothing about what is permitted after it.
-  return state.ask(`${key} ${policy.version} ${request.address} ${request.network}`, question).then((answer) => {
+  return state.ask(`${key} ${policy.version} ${address} ${network}`, question).then((answer) => {
     if (answer?.kind === "allow") {
       const pass = passOf(answer, policy);
       state.cache.set(key, policy.version, pass, state.nowMs() + answer.cacheMs);
@@ -194,11 +182,19 @@ function decide(
     }
     if (answer?.kind === "deny") {
       state.cache.set(key, policy.version, null, state.nowMs() + answer.cacheMs);
-      return refused(null);
+      // A session that has ended is nobody's failure: the visitor is asked to log in again.
+      return credential.kind === "session" ? null : unauthorized(policy, null);
     }
     if (answer?.kind === "blocked") return blockedByMain(answer.retryAfterMs, request, entry, state);
     return refuse("unavailable", [["Retry-After", "2"]], { rule: "overloaded" });
   });
+}
+
+function questionOf({ kind, text }: Credential, { name, appId, orgId }: NameEntry, asker: Asker): Ask | null {
+  if (kind === "session") return { kind, name, appId, session: text, ...asker };
+  if (kind === "api_key") return { kind, name, appId, orgId, key: text, ...asker };
+  const basic = decodeBasic(text);
+  return basic === null ? null : { kind, name, appId, ...basic, ...asker };
 }
 
 /** A wrong credential that was remembered is a failure too: main counts it, and may answer with a block. */
@@ -233,15 +229,6 @@ function printable(text: string | null): string | null {
 /** What the limiter counts under: the application, or the name itself when it has none. */
 function scopeOf(entry: NameEntry): string {
   return entry.appId ?? `name:${entry.name}`;
-}
-
-function askerOf({ address, network }: VisitorRequest): Asker {
-  return { address, network };
-}
-
-function readSession(request: VisitorRequest, state: PolicyState): string | null {
-  const value = readCookie(request.header("cookie"), visitorCookieName(state.scheme));
-  return value !== null && sessionPattern.test(value) ? value : null;
 }
 
 function unauthorized(policy: ProtectedPolicy, again: Refusal | null): Verdict {

@@ -2,20 +2,24 @@
 
 import type { ErrorCode } from "../../src/lib/errors.ts";
 import type { Strip } from "../../src/policy/strip.ts";
+import type { Shown } from "./shown.ts";
 
 /** One visitor request as the judge sees it: the very bytes that would be forwarded. */
 export interface VisitorRequest {
-  method: string;
+  readonly method: string;
   /** The raw request target, one character per byte. */
-  target: string;
-  /** The value of a header (lower-case name); null when it is missing or there on more than one line. Only read at once. */
-  header(name: string): string | null;
+  readonly target: string;
+  /** The target is one of `authPaths`. */
+  readonly isOurs: boolean;
+  /** What a browser asks on its own before it asks across origins (CORS). */
+  readonly isPreflight: boolean;
+  readonly shown: Shown;
   /** Canonical address of the visitor, proxies already accounted for. */
-  address: string;
+  readonly address: string;
   /** What limits per address count for this visitor; null: nothing. */
-  network: string | null;
+  readonly network: string | null;
   /** The visitor is a browser that would show a page (`Accept: text/html`). */
-  wantsHtml: boolean;
+  readonly wantsHtml: boolean;
 }
 
 /** Who turned a visitor away, for the event that is audited; null when there is nothing to tell, or main has told it. */
