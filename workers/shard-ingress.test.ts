@@ -17,8 +17,14 @@ function setUp() {
   const heard: string[] = [];
   const tunnel = {
     ...{ isFull: false, ticket: { tunnelId: "t" }, captures: new CaptureRing(0, new CaptureBudget(0)) },
+    streamEnded() {},
+    isBroken: false,
     open(stream: HttpStream): boolean {
       heard.push("open");
+      if (tunnel.isBroken) {
+        stream.fail("tunnel_offline", "its session ends with its first frame");
+        return true;
+      }
       stream.bodyData = (bytes, start, end) => void heard.push(Buffer.from(bytes.slice(start, end)).toString());
       stream.bodyEnd = (trailers) => void heard.push(`end ${Buffer.from(trailers ?? []).toString()}`);
       return true;
@@ -37,7 +43,7 @@ function setUp() {
     asked.resolve(allow);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { visitor, heard, answer, entry, names };
+  return { visitor, heard, answer, entry, names, tunnel };
 }
 
 test("what came of the body while main was asked goes to the service, trailers included", async () => {
@@ -56,6 +62,18 @@ test("a visitor that has left before main answers is not served", async () => {
   visitor.connection.closed();
   await answer();
   expect(heard).toEqual([]);
+});
+
+test("a request that fails as soon as main has answered leaves the connection to the next one", async () => {
+  const { visitor, heard, answer, tunnel } = setUp();
+  tunnel.isBroken = true;
+  visitor.send("5\r\nfirst\r\n0\r\n\r\n");
+  await answer();
+  expect(visitor.take()).toStartWith("HTTP/1.1 503 ");
+  expect(visitor.did.at(-1)).toBe("resume");
+  tunnel.isBroken = false;
+  visitor.send(requestText("GET /", `Authorization: ${basicAuth}`));
+  expect(heard).toEqual(["open", "open"]);
 });
 
 test("a pause of the agent while main is asked changes nothing", async () => {

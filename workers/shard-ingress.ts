@@ -258,9 +258,9 @@ class PendingExchange implements Exchange {
 
   drained(): void {}
 
-  /** The real exchange begins: it gets what came so far. */
+  /** The real exchange begins: it gets what came so far, unless it is over already. */
   release(exchange: Exchange | null): void {
-    if (exchange === null) return;
+    if (exchange === null || this.connection.exchange !== exchange) return;
     this.connection.resumeReading();
     for (const part of this.parts) exchange.bodyData(part, 0, part.length);
     if (this.ended !== null) exchange.bodyEnd(this.ended.trailers);
