@@ -81,6 +81,18 @@ describe("security", () => {
     expect(visitor("10.0.0.1", "X-Forwarded-For: 203.0.113.1, 192.0.2.1, 10.0.0.2").address).toBe("192.0.2.1");
   });
 
+  // Caddy, Traefik and HAProxy set theirs and let these through, behind theirs where headers are sorted.
+  test("a name with _ for - is a visitor's, whoever passes it on", () => {
+    const lines = ["X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: http", "X_Forwarded_For: 203.0.113.1"];
+    expect(visitor("10.0.0.1", ...lines, "X_Forwarded_Proto: https")).toEqual({
+      address: "192.0.2.1",
+      network: "192.0.2.1",
+      scheme: "http",
+    });
+    expect(visitor("10.0.0.1", "X_Forwarded_For: 203.0.113.1").network).toBe(null);
+    expect(visitor("10.0.0.1", "X_Forwarded_For: 203.0.113.1", "Forwarded: for=192.0.2.1").address).toBe("192.0.2.1");
+  });
+
   test.each(["unknown", "_hidden", "", "192.0.2.1.5", "1", "evil.test", "192.0.2.1\t1", '"', "0x7f.1"])(
     "an entry that can't be read (%j) ends the search at the last good one",
     (entry) => {

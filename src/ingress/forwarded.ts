@@ -2,6 +2,7 @@
 
 import { FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
+import { latin1 } from "../lib/bytes.ts";
 import { type CidrList, canonicalAddress, networkOf } from "../lib/cidr.ts";
 
 /** A visitor as everything behind the ingress sees it. */
@@ -58,6 +59,8 @@ function readForwarded(head: Head): { addresses: string[]; scheme: "http" | "htt
   const standard: string[] = [];
   let scheme: "http" | "https" | null = null;
   for (let i = 0; i < head.count; i++) {
+    // Proxies write theirs with `-`, and let the other spelling through, perhaps behind it.
+    if (latin1(head.bytes, head.nameStart[i]!, head.nameEnd[i]!).includes("_")) continue;
     if (head.id[i] === X_FORWARDED_FOR) lists.push(head.value(i));
     else if (head.id[i] === FORWARDED) standard.push(head.value(i));
     else if (head.id[i] === X_FORWARDED_PROTO) scheme = readScheme(head.value(i).split(",").at(-1)!) ?? scheme;
