@@ -4,14 +4,14 @@ import { describe, expect, spyOn, test } from "bun:test";
 import { FakeSession } from "../../test/helpers/fake-session.ts";
 import type { ClientHandler } from "../../src/http1/client-connection.ts";
 import { Head } from "../../src/http1/head.ts";
-import { FIN, RAW, UPGRADE } from "../../src/protocol/frames.ts";
+import { FIN, RAW, resetCode, UPGRADE } from "../../src/protocol/frames.ts";
 import { type ExchangeHost, LocalExchange } from "./local-exchange.ts";
 import type { AgentSession } from "./session.ts";
 
 const window = 256 * 1024;
 
 /** An exchange of a stream with `flags`, and what is done to its connection. */
-function setUp(flags: number, responseWindow = window, reused = false) {
+function setUp(flags: number, responseWindow = window, reused = false, openedMsAgo = 0) {
   const did: string[] = [];
   const note = (what: string) => () => void did.push(what);
   const client = {
@@ -24,9 +24,13 @@ function setUp(flags: number, responseWindow = window, reused = false) {
   let handler: ClientHandler | null = null;
   let begun = 0;
   const begin = (its: ClientHandler) => (begun++, (handler = its), client);
-  const local = { pool: { begin }, heard: 0, answered() {}, mute() {}, explain: (...all: string[]) => all[2] };
+  const local = {
+    ...{ pool: { begin }, heard: 0, answered() {}, mute() {}, explain: (...all: string[]) => all[2] },
+    ...{ silent: note("silent"), left: note("left") },
+  };
   const removed: number[] = [];
-  const session = Object.assign(new FakeSession(), { remove: (id: number) => void removed.push(id) });
+  const heardAt = performance.now() - openedMsAgo;
+  const session = Object.assign(new FakeSession(), { heardAt, remove: (id: number) => void removed.push(id) });
   const bytes = Buffer.from("GET / HTTP/1.1\r\n\r\n");
   const exchange = new LocalExchange(
     { local, wantsReports: false, report() {} } as unknown as ExchangeHost,
@@ -94,6 +98,15 @@ test("a raw connection that ends first is over when the last of it has left", ()
   expect([session.take().data, removed]).toEqual(["ans", []]);
   exchange.onWindow(3);
   expect([session.take(), removed]).toMatchObject([{ data: "wer", ends: 1 }, [1]]);
+});
+
+test.each([
+  ["that the service had for a while tells of its silence", 1_000, "silent"],
+  ["that came together with its request, to an agent that stood still, tells nothing of the service", 0, "left"],
+])("a time-out %s", (_, openedMsAgo, what) => {
+  const { exchange, did } = setUp(FIN, window, false, openedMsAgo);
+  exchange.onReset(resetCode.timeout, "no answer within 2 s");
+  expect(did).toEqual([what, "destroy"]);
 });
 
 describe("security", () => {

@@ -26,6 +26,9 @@ import type { AgentSession } from "./session.ts";
 import type { AgentStream, OpenFrame } from "./session-owner.ts";
 import type { AgentEvent } from "./types.ts";
 
+/** Who had a request for less can't be said to be silent. */
+const leastSilenceMs = 100;
+
 /** What one exchange came to. */
 export type ExchangeReport = Omit<Extract<AgentEvent, { event: "request" }>, "event" | "time" | "url">;
 
@@ -114,7 +117,10 @@ export class LocalExchange implements AgentStream, ClientHandler {
     // Who waits for the rest of a request owes no answer yet.
     if (this.requestDone || this.client.backlogBytes > 0) {
       const { local } = this.host;
-      if (code === resetCode.timeout) local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
+      // An agent that stood still (its machine slept) finds request and time-out together: the service had no chance.
+      const hadItsTime = performance.now() - this.startedAt >= leastSilenceMs;
+      if (code === resetCode.timeout && hadItsTime)
+        local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
       else local.left(this.heardBefore);
     }
     if (!this.isClientGone) this.client.destroy();
