@@ -1,9 +1,9 @@
 // Tickets that nobody uses, on both engines: how long they hold a name, and against whom.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { describeEngines } from "../helpers/databases.ts";
 import { becomes, stateOf } from "../helpers/registry-facts.ts";
-import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
+import { addAccount, allow, openTestRegistry } from "../helpers/test-registry.ts";
 
 describeEngines("unused tickets", (open) => {
   test("tickets that nobody uses end: at first, and after a takeover that never came", async () => {
@@ -86,5 +86,29 @@ describeEngines("unused tickets", (open) => {
     await at.serve(ada, { subdomain: "shared", agentId: "agent-two", pool: true });
     expect(at.shards.open(first.tickets[1]!)).toBe(true);
     expect(at.registry.find(first.tunnelId)).toMatchObject({ state: "live", sessions: 2 });
+  });
+
+  describe("security", () => {
+    test("what an agent may not any more it may not with the unused ticket of a tunnel that is away: account and address", async () => {
+      await using fresh = await open();
+      const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
+      const home = await allow(fresh, "192.0.2.7");
+      await using at = await openTestRegistry(fresh);
+      const revoked = await at.serve(ada, { subdomain: "revoked", connections: 2 });
+      const unlisted = await at.serve(bob, { subdomain: "unlisted", connections: 2, address: "192.0.2.7" });
+      for (const tunnel of [revoked, unlisted]) {
+        at.shards.lose(tunnel.tunnelId);
+        await becomes(at, tunnel, "away");
+      }
+      await at.change("account", ada.id, null, (trx) =>
+        trx.updateTable("accounts").set({ active: 0 }).where("id", "=", ada.id).execute(),
+      );
+      await at.change("whitelist", home, null, (trx) =>
+        trx.deleteFrom("whitelist_entries").where("id", "=", home).execute(),
+      );
+      await at.registry.caughtUp();
+      expect(at.shards.open(revoked.tickets[1]!)).toBe(false);
+      expect(at.shards.told("agent-allow", unlisted.tunnelId).at(-1)?.allow).toEqual(["127.0.0.0/8"]);
+    });
   });
 });

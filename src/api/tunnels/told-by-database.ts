@@ -8,7 +8,7 @@ import { agentRanges, refreshCredential } from "./credential.ts";
 import type { NameDirectory } from "./directory.ts";
 import type { LeaseLife } from "./lease-life.ts";
 import type { LeaseTable } from "./lease-table.ts";
-import { isActive, isBusy } from "./lease.ts";
+import { isBusy } from "./lease.ts";
 
 export interface DatabaseNewsDeps {
   db: Queryable;
@@ -95,7 +95,8 @@ export class DatabaseNews {
     const { leases, life, nowMs } = this.deps;
     const judge = this.createJudge();
     for (const lease of [...leases.all()]) {
-      if (!isActive(lease)) continue;
+      // Away, too: a ticket that is still out brings the agent back.
+      if (lease.state === "kept") continue;
       const allow = new Set<string>();
       let isCurrent = false;
       for (const agent of [...lease.agents.values()]) {
