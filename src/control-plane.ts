@@ -120,7 +120,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     socketPath,
     registry,
     setupUrl: code === null ? null : `${issuer}/setup#code=${code}`,
-    listener: listen({ registry, identity, tenants, metrics }, link),
+    listener: listen({ registry, identity, tenants, metrics }),
     async flush() {
       await tenants?.flush();
       await audit.flush();
@@ -146,10 +146,12 @@ function features(registry: TunnelRegistry, identity: Identity, tenants: Tenants
 }
 
 /** The registry hears everything first: what the others show comes from it. */
-function listen(
-  parts: { registry: TunnelRegistry; identity: Identity; tenants: Tenants; metrics: Metrics },
-  link: ShardLink,
-): ControlPlane["listener"] {
+function listen(parts: {
+  registry: TunnelRegistry;
+  identity: Identity;
+  tenants: Tenants;
+  metrics: Metrics;
+}): ControlPlane["listener"] {
   const { registry, identity, metrics } = parts;
   const watchers = parts.tenants.listener;
   return {
@@ -173,7 +175,6 @@ function listen(
       metrics.onCounters(shard, counters);
     },
     onRequests: (shard, requests) => watchers.onRequests(shard, requests),
-    onAsk: (shard, id, ask) =>
-      void identity.visitors.answer(ask).then((answer) => link.send(shard, { type: "answer", id, answer })),
+    onAsk: (ask, answer) => void identity.visitors.answer(ask).then(answer),
   };
 }

@@ -1,7 +1,7 @@
 // How the rest of the main thread talks to the shards: the interface that the supervisor implements.
 
 import type { MovedConnection } from "../handover/moved-connection.ts";
-import type { Ask, CapturedRequest, LocalStatus, ShardEvent, ToShard, TunnelCounters } from "./messages.ts";
+import type { Answer, Ask, CapturedRequest, LocalStatus, ShardEvent, ToShard, TunnelCounters } from "./messages.ts";
 import type { RequestsQuery } from "./requests-query.ts";
 
 /** The main thread's side of all shards. Sending to a dead shard is silently dropped: `onReplaced` follows. */
@@ -27,6 +27,7 @@ export interface ShardListener {
   onEvents(shard: number, events: ShardEvent[]): void;
   onCounters(shard: number, counters: TunnelCounters[]): void;
   onRequests(shard: number, requests: CapturedRequest[]): void;
-  onAsk(shard: number, id: number, ask: Ask): void;
+  /** `answer` reaches the very incarnation that asked; when that is no more it reaches nobody. */
+  onAsk(ask: Ask, answer: (answer: Answer) => void): void;
   onConnection(shard: number, connection: MovedConnection): void;
 }

@@ -206,7 +206,7 @@ class Shards implements Supervisor {
       case "ready":
         return this.#onReady(from);
       case "ask":
-        return listener.onAsk(from.shard, message.id, message.ask);
+        return listener.onAsk(message.ask, (answer) => from.post({ type: "answer", id: message.id, answer }));
       case "events":
         return listener.onEvents(from.shard, message.events);
       case "counters":

@@ -7,7 +7,7 @@ import { descriptorLimit } from "../../src/lib/descriptor.ts";
 import { createLedgerMemory, Ledger } from "../../src/handover/ledger.ts";
 import { pipeThrough, type PipeEnd } from "../../src/handover/pipe.ts";
 import { createLogger } from "../../src/lib/log.ts";
-import type { ShardEvent, ShardSettings } from "../../src/link/messages.ts";
+import type { Answer, ShardEvent, ShardSettings } from "../../src/link/messages.ts";
 import { startShards, type Supervisor } from "../../src/link/supervisor.ts";
 import { createLineHandlers, toLineConnection, type LineConnection } from "./line-connections.ts";
 
@@ -23,6 +23,8 @@ export interface LineServer extends AsyncDisposable {
   heard: string[];
   events: ShardEvent[];
   fatal: Error[];
+  /** What shards have asked waits to be answered here. */
+  answers: ((answer: Answer) => void)[];
 }
 
 /** Open descriptors of this process. */
@@ -49,6 +51,7 @@ export async function startLineServer(
   const heard: string[] = [];
   const events: ShardEvent[] = [];
   const fatal: Error[] = [];
+  const answers: LineServer["answers"] = [];
   let supervisor: Supervisor | null = null;
   const handlers = createLineHandlers({
     label: "main",
@@ -75,7 +78,7 @@ export async function startLineServer(
       onEvents: (_, some) => void events.push(...some),
       onCounters() {},
       onRequests() {},
-      onAsk() {},
+      onAsk: (_, answer) => void answers.push(answer),
       onConnection: (_, connection) => adopt(connection.fd, toLineConnection(connection)),
     },
   });
@@ -136,6 +139,7 @@ export async function startLineServer(
     heard,
     events,
     fatal,
+    answers,
     async [Symbol.asyncDispose]() {
       listener.stop(true);
       piped.stop(true);

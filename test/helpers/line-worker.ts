@@ -24,6 +24,7 @@ connectToMain(
         side.sendConnection("main", { ...connection, unread: `move ${owner}\n${connection.unread}` }),
     });
     const adopt = createAdopter(handlers, side.ledger, () => {});
+    let asked = 0;
     side.ready();
     return {
       onConnection: (connection) => adopt(connection.fd, toLineConnection(connection)),
@@ -37,6 +38,15 @@ connectToMain(
           const { tunnelId } = order.ticket;
           side.event({ type: "local.status", tunnelId, status: { state: "unknown" } });
         }
+        const asker = { name: "line", appId: null, address: "192.0.2.1", network: null };
+        if (order.type === "watch")
+          side.send({ type: "ask", id: ++asked, ask: { kind: "session", session: "", ...asker } });
+        if (order.type === "answer")
+          side.event({
+            type: "local.status",
+            tunnelId: `${order.id} ${order.answer.kind}`,
+            status: { state: "unknown" },
+          });
       },
       takeCounters: () => [],
     };

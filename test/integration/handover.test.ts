@@ -149,3 +149,21 @@ describe("supervision", () => {
     expect(server.heard.filter((text) => text.startsWith("ready"))).toHaveLength(2);
   });
 });
+
+describe("security", () => {
+  test("an answer that comes after the death of the shard that asked is not its successor's", async () => {
+    await using server = await startLineServer(1);
+    const { supervisor, answers, events, heard } = server;
+    supervisor.send(0, { type: "watch", on: true });
+    await eventually(() => answers.length === 1, "it has asked");
+    supervisor.replace(0, "test");
+    await eventually(() => heard.length === 3, "the successor is there");
+    supervisor.send(0, { type: "watch", on: true });
+    await eventually(() => answers.length === 2, "that has asked, too");
+    answers[0]!({ kind: "allow", user: "somebody", email: null, keyId: null, cacheMs: 0 });
+    answers[1]!({ kind: "deny", reason: "no_session", cacheMs: 0 });
+    const told = () => events.flatMap((event) => (event.type === "local.status" ? event.tunnelId : []));
+    await eventually(() => told().includes("1 deny"), "it has its answer");
+    expect(told()).toEqual(["1 deny"]);
+  });
+});
