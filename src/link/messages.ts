@@ -44,7 +44,13 @@ export interface NameEntry {
 }
 
 export type DisconnectReason =
-  "replaced" | "disconnected_by_admin" | "credential_revoked" | "not_whitelisted" | "application_changed" | "released";
+  | "replaced"
+  | "disconnected_by_admin"
+  | "credential_revoked"
+  | "not_whitelisted"
+  | "application_changed"
+  | "quota_exceeded"
+  | "released";
 
 export type ToShard =
   | { type: "connection"; connection: MovedConnection }

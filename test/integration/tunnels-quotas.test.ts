@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { describeEngines } from "../helpers/databases.ts";
-import { populate } from "../helpers/registry-facts.ts";
+import { becomes, populate, stateOf } from "../helpers/registry-facts.ts";
 import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
 
 describeEngines("quotas", (open) => {
@@ -63,6 +63,31 @@ describeEngines("quotas", (open) => {
       const rows = await fresh.db.kysely.selectFrom("leases").select("name").execute();
       expect(rows).toHaveLength(7);
       expect(at.shards.tickets.size).toBe(7);
+    });
+
+    test("nor do more come back with tickets that were unused when their tunnels went away", async () => {
+      await using fresh = await open();
+      const { loner, ada, orgKey } = await populate(fresh);
+      await using at = await openTestRegistry(fresh, {
+        env: { MAX_TUNNELS_PER_ACCOUNT: "1", MAX_TUNNELS_PER_ORGANIZATION: "1" },
+      });
+      for (const [first, second] of [
+        [loner, loner],
+        [ada, orgKey],
+      ] as const) {
+        const away = await at.serve(first, { subdomain: `first-${first.id.slice(-5)}`, connections: 3 });
+        at.shards.lose(away.tunnelId);
+        await becomes(at, away, "away");
+        const { tunnelId } = await at.serve(second, { subdomain: `second-${first.id.slice(-5)}` });
+        at.shards.open(away.tickets[1]!);
+        await Promise.resolve();
+        expect([stateOf(at, away), at.shards.sessionsOf(away.tunnelId)]).toEqual(["away", []]);
+        expect(at.shards.told("disconnect", away.tunnelId).map(({ reason }) => reason)).toEqual(["quota_exceeded"]);
+        expect(at.shards.open(away.tickets[2]!)).toBe(false);
+        expect(at.registry.release(tunnelId, second.id)).toBe(true);
+        expect(await at.refusal(first, { subdomain: away.subdomain })).toBeNull();
+        expect(stateOf(at, away)).toBe("opening");
+      }
     });
 
     test("50 credentials after one name: one has it", async () => {

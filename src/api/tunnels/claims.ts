@@ -67,7 +67,7 @@ export class Claims {
     const refusal = existing === undefined ? null : this.#refusalOf(existing, claim, nowMs);
     if (refusal !== null) return refusal;
     if (existing === undefined || !isActive(existing)) {
-      const quota = this.#quotaRefusal(claim);
+      const quota = this.quotaRefusal(claim.credential);
       if (quota !== null) return quota;
     }
     const { evict } = choice;
@@ -104,7 +104,8 @@ export class Claims {
     return null;
   }
 
-  #quotaRefusal({ credential }: Claim): AppError | null {
+  /** Why a credential may have no further tunnel now; null when it may. */
+  quotaRefusal(credential: TunnelCredential): AppError | null {
     const { maxTunnelsPerAccount: ofHolder, maxTunnelsPerOrganization: ofOrganization } = this.limits;
     if (this.leases.active(credential.holderId) >= ofHolder)
       return new AppError("quota_exceeded", `This credential has as many tunnels as it may have (${ofHolder}).`);

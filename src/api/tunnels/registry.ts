@@ -67,7 +67,7 @@ export class TunnelRegistry implements LiveTunnels, ShardNews {
       (name) => directory.isApplication(name),
       (lease) => life.free(lease),
     );
-    this.shards = hearShards(leases, life, directory);
+    this.shards = hearShards(leases, life, directory, this.claims);
     this.news = new DatabaseNews({ db: db.kysely, leases, life, directory, agentWhitelist, log, nowMs });
     this.directory = directory;
     this.records = records;

@@ -2,6 +2,7 @@
 
 import type { ShardEvent, TunnelCounters } from "../../link/messages.ts";
 import type { ShardListener } from "../../link/shard-link.ts";
+import type { Claims } from "./claims.ts";
 import type { NameDirectory } from "./directory.ts";
 import type { LeaseLife } from "./lease-life.ts";
 import type { LeaseTable } from "./lease-table.ts";
@@ -9,7 +10,12 @@ import { isActive, sessionsOf, type AgentBinding, type Lease } from "./lease.ts"
 
 export type ShardNews = Pick<ShardListener, "onReady" | "onReplaced" | "onEvents" | "onCounters">;
 
-export function hearShards(leases: LeaseTable, life: LeaseLife, directory: NameDirectory): ShardNews {
+export function hearShards(
+  leases: LeaseTable,
+  life: LeaseLife,
+  directory: NameDirectory,
+  claims: Pick<Claims, "quotaRefusal">,
+): ShardNews {
   /** The lease and agent of an event; null for tunnels that are gone and for older generations. */
   function find(event: { tunnelId: string; agentId: string; generation: number }): [Lease, AgentBinding] | null {
     const lease = leases.byTunnelId(event.tunnelId);
@@ -25,6 +31,9 @@ export function hearShards(leases: LeaseTable, life: LeaseLife, directory: NameD
       agent.sessions++;
       agent.tickets = Math.max(0, agent.tickets - 1);
       agent.hasLeft = false;
+      // While it was away another tunnel may have taken its place.
+      if (lease.state === "away" && claims.quotaRefusal(agent.credential) !== null)
+        return life.closeAgent(lease, agent, "quota_exceeded");
       life.served(lease, agent, event.address, event.atMs);
     } else if (event.type === "session.closed") {
       const [lease, agent] = find(event) ?? [];
