@@ -109,6 +109,41 @@ test.each([
   expect(did).toEqual([what, "destroy"]);
 });
 
+test("a raw connection whose local half ends while some of it waits goes on with the visitor's half", () => {
+  const { exchange, session, did, removed, bodyOf, handler } = setUp(RAW, 3);
+  bodyOf("answer");
+  handler().bodyEnd(null);
+  exchange.onWindow(3);
+  expect([session.take(), removed]).toMatchObject([{ data: "answer", ends: 1 }, []]);
+  did.length = 0;
+  exchange.onData(Buffer.from("more"), 0, 4);
+  exchange.onEnd(null);
+  expect([did, removed]).toEqual([["write more", "shutdown"], [1]]);
+});
+
+test("a raw connection whose visitor's half ends last is over when the last of the local half has left", () => {
+  const { exchange, session, removed, bodyOf, handler } = setUp(RAW, 3);
+  bodyOf("answer");
+  handler().bodyEnd(null);
+  exchange.onEnd(null);
+  expect([session.take().data, removed]).toEqual(["ans", []]);
+  exchange.onWindow(3);
+  expect([session.take(), removed]).toMatchObject([{ data: "wer", ends: 1 }, [1]]);
+});
+
+test("a raw connection that the local service has closed is reset when the visitor goes on, once the visitor has all of it", () => {
+  const { exchange, session, removed, bodyOf, handler } = setUp(RAW, 3);
+  bodyOf("answer");
+  handler().bodyEnd(null);
+  handler().finished();
+  exchange.onData(Buffer.from("more"), 0, 4);
+  expect([session.take(), removed]).toMatchObject([{ data: "ans", resets: 0 }, []]);
+  exchange.onWindow(3);
+  expect([session.take(), removed]).toMatchObject([{ data: "wer", ends: 1, resets: 0 }, []]);
+  exchange.onData(Buffer.from("more"), 0, 4);
+  expect([session.take(), removed]).toMatchObject([{ resets: 1 }, [1]]);
+});
+
 describe("security", () => {
   test.each([
     ["nobody asked for", FIN, "Connection: Upgrade\r\nUpgrade: websocket"],

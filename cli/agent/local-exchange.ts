@@ -91,8 +91,11 @@ export class LocalExchange implements AgentStream, ClientHandler {
     if (this.over) return;
     const { client } = this;
     this.bytesIn += end - start;
-    // A visitor may want to send all of its request before it reads the answer.
-    if (this.isClientGone) return this.incoming?.received(end - start, 0);
+    if (this.isClientGone) {
+      // A visitor may want to send all of its request before it reads the answer. To a connection that is closed nobody can.
+      if (this.raw && !this.outgoing.waits) return this.fail(resetCode.localFailed, "the connection is closed");
+      return this.incoming?.received(end - start, 0);
+    }
     if ((this.flags & CHUNKED) !== 0 && !this.raw) writeChunk(client, bytes, start, end);
     else client.write(bytes, start, end);
     this.incoming?.received(end - start, client.backlogBytes);
@@ -104,8 +107,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
     if (this.isClientGone) return;
     if (this.raw) {
       this.client.shutdown();
-      if (this.answerDone) this.end(null);
-      return;
+      return this.endIfDone();
     }
     if ((this.flags & CHUNKED) !== 0) writeLastChunk(this.client, trailers);
     this.client.requestEnd();
@@ -139,7 +141,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
   flush(): void {
     if (this.over || !this.outgoing.waits || !this.outgoing.flush()) return;
     if (!this.isClientGone) this.client.resumeReading();
-    if (this.answerDone) this.end(null);
+    this.endIfDone();
   }
 
   // Events of the local service.
@@ -183,7 +185,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
     if (this.session.streams.size <= 1) this.session.outbox.flush();
     if (this.raw) {
       this.answerDone = true;
-      if (this.requestDone && !this.outgoing.waits) this.end(null);
+      this.endIfDone();
     }
   }
 
@@ -192,7 +194,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
     this.answerDone = true;
     this.isClientGone = true;
     this.incoming?.moved(0);
-    if (!this.outgoing.waits) this.end(null);
+    this.endIfDone();
   }
 
   failed(failure: ClientFailure, detail: string): void {
@@ -215,6 +217,11 @@ export class LocalExchange implements AgentStream, ClientHandler {
 
   drained(): void {
     this.incoming?.moved(this.client.backlogBytes);
+  }
+
+  /** The answer is all of an exchange; raw bytes end in each direction by themselves. */
+  private endIfDone(): void {
+    if (this.answerDone && !this.outgoing.waits && (this.requestDone || !this.raw)) this.end(null);
   }
 
   private fail(code: number, detail: string): void {

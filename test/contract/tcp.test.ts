@@ -98,6 +98,13 @@ describeContract("tcp tunnels", { TCP_PORTS: String(port) }, (parties) => {
     expect([local.bytes, visitor.bytes]).toEqual([8 * mib + 1, 9]);
   });
 
+  test("a visitor who goes on sending to a service that has closed is reset", async () => {
+    const { visitor, local } = await open();
+    local.socket.end("that is enough", () => local.socket.destroy());
+    visitor.socket.write(patternBytes(0, 64 * mib));
+    await eventually(() => visitor.end === "reset", "the visitor sees it");
+  });
+
   test("a reset on either side is one on the other", async () => {
     const first = await open();
     first.visitor.socket.resetAndDestroy();

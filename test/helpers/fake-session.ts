@@ -1,7 +1,7 @@
 // The session under streams, without a socket.
 
 import { type FlowSession, WindowBudget } from "../../src/protocol/flow.ts";
-import { DATA, END, FIN, WINDOW } from "../../src/protocol/frames.ts";
+import { DATA, END, FIN, RESET, WINDOW } from "../../src/protocol/frames.ts";
 import { Outbox } from "../../src/protocol/outbox.ts";
 import { readFrames } from "./read-frames.ts";
 
@@ -20,14 +20,15 @@ export class FakeSession implements FlowSession {
   });
 
   /** What was sent since the last call. */
-  take(): { data: string; ends: number; granted: number } {
+  take(): { data: string; ends: number; granted: number; resets: number } {
     this.outbox.flush();
-    const taken = { data: "", ends: 0, granted: 0 };
+    const taken = { data: "", ends: 0, granted: 0, resets: 0 };
     for (const message of this.messages.splice(0)) {
       readFrames(message, {
         frame(type, flags, _stream, bytes, start, end) {
           if (type === END || (flags & FIN) !== 0) taken.ends++;
-          if (type === DATA) taken.data += bytes.toString("latin1", start, end);
+          if (type === RESET) taken.resets++;
+          else if (type === DATA) taken.data += bytes.toString("latin1", start, end);
           else if (type === WINDOW) taken.granted += bytes.readUInt32BE(start);
         },
       });
