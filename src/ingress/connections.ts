@@ -29,6 +29,8 @@ export class Connections {
   readonly deadlines: Deadlines;
   /** Sockets whose bytes this thread must go on pumping when they move. */
   private readonly pumped = new WeakSet<object>();
+  /** The server is leaving. */
+  private isLeaving = false;
   private readonly adopter: (fd: number, data: SocketOwner) => void;
 
   constructor(private readonly options: ConnectionsOptions) {
@@ -73,8 +75,9 @@ export class Connections {
     connection.countBucket = -1;
   }
 
-  /** Closes what is idle and lets the rest finish its request. */
+  /** Closes what is idle and lets the rest finish its request, as does what still comes. */
   closeIdle(): void {
+    this.isLeaving = true;
     for (const member of this.deadlines.all()) (member as VisitorConnection).closeIfIdle();
   }
 
@@ -89,7 +92,8 @@ export class Connections {
     this.deadlines.close();
   }
 
-  private create(meta: ConnectionMeta): VisitorConnection {
+  private create(given: ConnectionMeta): VisitorConnection {
+    const meta = this.isLeaving ? { ...given, last: true } : given;
     const connection = new VisitorConnection(this.options.host, this.deadlines, meta);
     // One that is lent takes descriptors, but no visitor's place.
     connection.countBucket = this.options.counts.opened(meta.lent ? "lent" : meta.address);

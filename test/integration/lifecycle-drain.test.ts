@@ -4,8 +4,9 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
-import { requestOnce } from "../helpers/raw-client.ts";
+import { RawClient, requestOnce } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess, type ServerProcessOptions } from "../helpers/server-process.ts";
+import { valuesOf } from "../helpers/strict-http.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
 import { type InProcessAgent, openTunnel } from "../helpers/tunnel-agent.ts";
 import { statusOf, visit } from "../helpers/visit.ts";
@@ -75,6 +76,25 @@ test("what is in flight finishes, new visitors are turned away, readiness is off
   expect((await slow).status).toBe(200);
   expect((await post).status).toBe(200);
   expect((await drip).body.toString()).toBe(Array.from({ length: 20 }, (_, i) => `part ${i}\n`).join(""));
+  expect(await server.exited).toBe(0);
+});
+
+test("a request whose head was on its way is the last on its connection, wherever that has moved", async () => {
+  await using both = await pair();
+  const { server, agent } = both;
+  const drip = visit(server.port, "leaving", "/drip/20", { id: "meanwhile-head" });
+  await eventually(() => service.seen.has("meanwhile-head"), "something is in flight");
+  using client = await RawClient.open({ port: server.port });
+  await client.send("GET / HTTP/1.1\r\nHost: leav");
+  // A connection that is accepted later has been read by now.
+  expect(await ready(server.port)).toBe(200);
+  server.signal("SIGTERM");
+  await agent.until("tunnel.lost");
+  const answer = client.response();
+  await client.send("ing.localhost\r\n\r\n");
+  expect(valuesOf((await answer).fields, "connection")).toEqual(["close"]);
+  expect(await client.ended).toBe("clean");
+  expect((await drip).status).toBe(200);
   expect(await server.exited).toBe(0);
 });
 
