@@ -40,5 +40,10 @@ describe("event ring", () => {
     small.clear();
     expect(seqs(small, before)).toBe("too_old");
     expect(small.push("t", null, "1").seq).toBe(13);
+    for (let n = 1; n <= 2; n++) small.push("t", null, "x".repeat(70));
+    expect(seqs(small, "e-12")).toEqual([13, 14, 15]);
+    small.clear();
+    for (let n = 1; n <= 3; n++) small.push("t", null, "x".repeat(70));
+    expect(seqs(small, "e-16")).toEqual([17, 18, 19]);
   });
 });

@@ -51,6 +51,56 @@ test("costs nothing when nobody reads: no shard tells, no tunnel is looked at, n
   hub.close();
 });
 
+test("shards are asked once, as long as anybody reads; who comes back later hears that something is missing", () => {
+  jest.useFakeTimers();
+  const asked: string[] = [];
+  const hub = createEventHub({
+    link: { shards: 1, send: (_shard, message) => void asked.push(JSON.stringify(message)) },
+    ownerOf: (id) => ({ name: "shop", appId: null, orgId: id === "t1" ? "o1" : "o2" }),
+    viewOf: (id) => ({ id }),
+    tunnelIds: () => ["t1", "t2"],
+    countConnected: () => new Map(),
+    count: () => 0,
+    newestAudit: async () => null,
+  });
+  const session = { agentId: "a", generation: 1, address: "192.0.2.1", reason: "gone", atMs: 1 };
+  const change = (type: "session.opened" | "session.closed", tunnelId: string, sessions: number) =>
+    hub.onEvents(0, [{ type, tunnelId, sessions, ...session }]);
+  const texts: string[] = [];
+  const read = (orgId: string | null, lastId: string | null = null) =>
+    hub.read({ orgId, readsAudit: false, tell: (text) => void texts.push(text) }, lastId);
+  const heard = () => texts.splice(0).map((text) => /^event: (.*)$/m.exec(text)![1]);
+
+  const stops = [read("o1"), read("o1")];
+  stops[0]!();
+  jest.advanceTimersByTime(60_000);
+  heard();
+  for (const sessions of [2, 1, 0]) change("session.closed", "t1", sessions);
+  for (const sessions of [1, 2]) change("session.opened", "t1", sessions);
+  const lastId = /^id: (.*)$/m.exec(texts[0]!)![1]!;
+  expect(heard()).toEqual(["tunnel.closed", "tunnel.opened"]);
+  change("session.opened", "t2", 1);
+  expect(heard()).toEqual([]);
+
+  // Within half a minute nothing was missed.
+  stops[1]!();
+  const stop = read("o1", lastId);
+  expect(heard()).toEqual(["tunnel.opened"]);
+  jest.advanceTimersByTime(60_000);
+  heard();
+  hub.onReplaced(0);
+  jest.advanceTimersByTime(1_000);
+  expect(texts.splice(0).join("")).toContain('{"tunnels":[{"id":"t1",');
+  expect(asked).toEqual(['{"type":"watch","on":true}']);
+
+  stop();
+  jest.advanceTimersByTime(60_000);
+  change("session.closed", "t1", 0);
+  read("o1", lastId);
+  expect(texts.join("")).toContain('event: gap\ndata: {"reason":"too_old"}');
+  hub.close();
+});
+
 test("so many tunnels are told at once, whoever waits longest first", () => {
   const numbers = new LiveNumbers();
   for (let n = 0; n < 450; n++) numbers.changed(`t${n}`);

@@ -33,6 +33,8 @@ describe("refusals", () => {
     expect(toRefusal(agent)).toMatchObject({ name: "myapp", rule: "name_taken", identity: "ada" });
     const visitor = { action: "visitor.auth", identity: "bob", details: { name: "shop" }, atMs };
     expect(toRefusal(visitor)).toMatchObject({ name: "shop", rule: "visitor.auth", identity: "bob" });
+    const where = { appId: "app_1", address: "192.0.2.1", requestId: "r1" };
+    expect(toRefusal({ ...visitor, ...where })).toMatchObject({ ...where, time: "1970-01-01T00:00:00.000Z" });
   });
 });
 
@@ -64,6 +66,8 @@ describe("audit of the shards", () => {
       details: { tunnelId: "tun_1" },
     });
     expect(toRefusal({ ...third!, atMs: 0 })).toMatchObject({ name: "myapp", rule: "replaced" });
+    const [unknown] = record([{ ...common, ...whose, tunnelId: null, type: "session.refused", rule: "bad_ticket" }]);
+    expect(unknown!.details).toBeNull();
   });
 });
 
@@ -77,6 +81,10 @@ test("what a stranger makes up makes no refusal another one, and neither does an
   };
   const key = repeatKeyOf(entry);
   expect(repeatKeyOf({ ...entry, address: "2001:db8::2", identity: "b", requestId: "2" })).toBe(key);
-  for (const other of [{ reason: "rate_limited" }, { address: "2001:db8:0:1::1" }, { actorId: "acc_1" }])
-    expect(repeatKeyOf({ ...entry, ...other })).not.toBe(key);
+  for (const other of [
+    ...[{ action: "tunnel.opened" }, { reason: "rate_limited" }, { authType: "ticket" }, { orgId: "org_1" }],
+    ...[{ appId: "app_1" }, { actorId: "acc_1" }, { keyId: "key_1" }, { address: "2001:db8:0:1::1" }],
+    { details: { name: "shop" } },
+  ])
+    expect({ other, key: repeatKeyOf({ ...entry, ...other }) }).not.toEqual({ other, key });
 });

@@ -9,7 +9,8 @@ import { createAudit, type AuditEntry } from "../../src/observe/audit.ts";
 import { describeEngines, openTestSqlite } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
 
-const log = createLogger({ level: "error", format: "json", write: () => {} });
+const failedAt: number[] = [];
+const log = createLogger({ level: "error", format: "json", write: () => void failedAt.push(performance.now()) });
 const rowsOf = (db: Database) =>
   db.kysely.selectFrom("audit_log").select(["at", "action", "reason", "details_json as details"]).orderBy("seq");
 const takeAway = (db: Database) => sql`alter table audit_log rename to audit_away`.execute(db.kysely);
@@ -40,15 +41,18 @@ describeEngines("waiting audit events", (open) => {
     ]);
   });
 
-  test("what could not be stored is tried again by itself", async () => {
+  test("what could not be stored is tried again by itself, a second later, and stored once", async () => {
     await using fresh = await open();
     const audit = createAudit({ db: fresh.db, log, flushMs: 10 });
     await takeAway(fresh.db);
+    failedAt.length = 0;
     audit.record({ action: "a.kept" });
-    await audit.flush();
-    await putBack(fresh.db);
-    await eventually(async () => (await rowsOf(fresh.db).execute()).length === 1, "it is stored");
+    await eventually(() => failedAt.length === 2, "it was tried twice");
+    expect(failedAt[1]! - failedAt[0]!).toBeGreaterThan(900);
+    await Promise.all([audit.flush(), putBack(fresh.db), audit.flush(), audit.flush()]);
+    await eventually(async () => (await rowsOf(fresh.db).execute()).length > 0, "it is stored");
     await audit.close();
+    expect((await rowsOf(fresh.db).execute()).map(({ action }) => action)).toEqual(["a.kept"]);
   });
 
   test("refusals that repeat are counted to the end of their minute, with the time of the last one", async () => {
