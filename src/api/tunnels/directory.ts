@@ -52,8 +52,11 @@ export class NameDirectory {
     this.deps.link.send(shard, { type: "names", snapshot: true, set, remove: [] });
   }
 
-  /** A name is leased: its entry must be at the shard before the ticket is. An application's entry is never replaced. */
-  async lease({ name, appId, orgId }: Pick<Lease, "name" | "appId" | "orgId">): Promise<void> {
+  /**
+   * A name is leased: its entry must be at the shard before the ticket is. An application's entry is never replaced. `isHeld` is asked
+   * when the policy has been read: an ended lease has no entry.
+   */
+  async lease({ name, appId, orgId }: Pick<Lease, "name" | "appId" | "orgId">, isHeld = () => true): Promise<void> {
     if (appId !== null) {
       // Made a moment ago: its agent is faster than the feed of changes.
       if (this.ownerOf(name) !== appId) await this.refreshApplication(appId);
@@ -67,7 +70,7 @@ export class NameDirectory {
       authMode: null,
       isActive: true,
     });
-    if (this.isApplication(name)) return;
+    if (this.isApplication(name) || !isHeld()) return;
     this.set({ name, appId: null, orgId, policy, heldUntilMs: this.entries.get(name)?.heldUntilMs ?? 0 });
   }
 

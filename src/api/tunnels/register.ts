@@ -83,6 +83,9 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
       ...{ type: "disconnect", tunnelId: lease.tunnelId, agentId: one, reason: "replaced" },
     });
   if (evicted !== null) deps.records.leaseGone(evicted);
+  const { name, tunnelId } = lease;
+  // It may be given up meanwhile, and the name be somebody else's.
+  const isHeld = () => leases.get(name) === lease && lease.state !== "kept";
   // The end of whoever had the name before must be stored first.
   await deps.records.flush();
   if (!(await store(deps, lease, agent, nowMs))) {
@@ -91,7 +94,7 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
     return refused("name_taken");
   }
   if (nowMs - credential.lastUsedAtMs > touchEveryMs) await touchCredential(db.kysely, credential, nowMs);
-  await enter(deps, lease);
+  await deps.directory.lease(lease, isHeld);
   while (heard !== deps.changesHeard()) {
     heard = deps.changesHeard();
     permit = await judge(deps, request, nowMs);
@@ -100,19 +103,14 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
       return permit.refusal === null ? refused("unavailable") : { credential, result: permit.refusal };
     }
     agent.credential = permit.credential;
-    await enter(deps, lease);
+    await deps.directory.lease(lease, isHeld);
   }
-  // Meanwhile the lease may have ended, and the same agent may have registered once more.
-  const isLeased = leases.byTunnelId(lease.tunnelId) === lease && lease.state !== "kept";
-  const current = isLeased ? lease.agents.get(agentId) : undefined;
+  // Its end may have been stored before it was.
+  if (leases.get(name) !== lease) deps.records.leaseGone({ name, tunnelId });
+  // Meanwhile the same agent may have registered once more.
+  const current = isHeld() ? lease.agents.get(agentId) : undefined;
   if (current?.generation !== generation) return refused("unavailable");
   return { credential, result: issue(deps, lease, current, body, permit.ranges) };
-}
-
-/** Makes the name known to its shard; it may be given up meanwhile, and is then nobody's there either. */
-async function enter({ directory, leases }: RegisterDeps, lease: Lease): Promise<void> {
-  await directory.lease(lease);
-  if ((leases.get(lease.name)?.state ?? "kept") === "kept") directory.release(lease.name);
 }
 
 /** Whether the name is another one by now (a key's application was renamed), or somebody else's. */
