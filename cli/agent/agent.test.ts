@@ -1,81 +1,12 @@
 // Agents at a server that refuses: names for good, sessions for good or for now.
 
 import { expect, spyOn, test } from "bun:test";
-import type { AgentEvent } from "./types.ts";
-import { REGISTERED } from "../../src/protocol/frames.ts";
-import { Outbox } from "../../src/protocol/outbox.ts";
 import { eventually } from "../../test/helpers/eventually.ts";
-import { startAgent } from "./agent.ts";
-
-/** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. The n-th registration is answered after `wait(n)`, and by it if it resolves to an answer. */
-function startPickyServer(
-  refuse: (session: number) => Response | undefined = () => undefined,
-  wait: (registration: number) => Promise<void | Response> = async () => {},
-) {
-  let sessions = 0;
-  const open = new Set<Bun.ServerWebSocket<undefined>>();
-  const asked = { registrations: 0, atOnce: 0, mostAtOnce: 0 };
-  const wanted: (number | undefined)[] = [];
-  const server = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    async fetch(request, self) {
-      if (new URL(request.url).pathname !== "/_tunnel/register") {
-        const refusal = refuse(++sessions);
-        if (refusal !== undefined) return refusal;
-        const headers = { "Sec-WebSocket-Protocol": "digit-link.v1" };
-        return self.upgrade(request, { headers }) ? undefined : new Response();
-      }
-      asked.registrations++;
-      asked.mostAtOnce = Math.max(asked.mostAtOnce, ++asked.atOnce);
-      const instead = await wait(asked.registrations);
-      asked.atOnce--;
-      if (instead instanceof Response) return instead;
-      const body = (await request.json()) as { subdomain: string; connections?: number };
-      wanted.push(body.connections);
-      const { subdomain, connections = 3 } = body;
-      if (subdomain.startsWith("taken"))
-        return Response.json(
-          { error: { code: "name_taken", message: `${subdomain} is taken.`, retryable: false } },
-          { status: 409 },
-        );
-      const session = { path: "/_tunnel/s/0", connections };
-      const tickets = Array.from({ length: connections }, (_, i) => `ticket-${i}`);
-      return Response.json({ subdomain, url: `http://${subdomain}`, tunnelId: "t", tickets, session });
-    },
-    websocket: {
-      open: (ws) => {
-        open.add(ws);
-        new Outbox({ send: (bytes, start, end) => void ws.sendBinary(bytes.subarray(start, end)) }).session(
-          REGISTERED,
-          {
-            protocol: 1,
-            tunnelId: "t",
-          },
-        );
-      },
-      message() {},
-    },
-  });
-  const hangUp = (): void => open.forEach((ws) => ws.terminate());
-  const origin = `http://127.0.0.1:${server.port}`;
-  return { asked, wanted, open, server: origin, hangUp, [Symbol.asyncDispose]: () => server.stop(true) };
-}
-
-function startWith(server: string, names: string[], connections: number | null = 1) {
-  const events: AgentEvent[] = [];
-  const local = { localHost: "127.0.0.1", localPort: 9, localHttps: false, insecureLocal: false };
-  const agent = startAgent({
-    ...{ server, token: "token", connections, pool: false, version: "1.0.0", agentId: "test" },
-    tunnels: names.map((subdomain) => ({ protocol: "http", subdomain, hostHeader: "preserve", ...local })),
-    onEvent: (event) => void events.push(event),
-  });
-  return { agent, events };
-}
+import { startNamed, startPickyServer } from "../../test/helpers/picky-server.ts";
 
 test("a tunnel that is refused for good leaves the others alone, and is the agent's end when that comes", async () => {
   await using picky = startPickyServer();
-  const { agent, events } = startWith(picky.server, ["web", "taken", "api"]);
+  const { agent, events } = startNamed(picky.server, ["web", "taken", "api"]);
   let isOver = false;
   void agent.done.then(() => (isOver = true));
   const said = () => events.map((event) => `${event.event} ${"subdomain" in event ? event.subdomain : ""}`).toSorted();
@@ -89,7 +20,7 @@ test("a tunnel that is refused for good leaves the others alone, and is the agen
 
 test("the agent ends by itself when the last one is refused, with the first tunnel's reason", async () => {
   await using picky = startPickyServer();
-  const { agent } = startWith(picky.server, ["taken1", "taken2"]);
+  const { agent } = startNamed(picky.server, ["taken1", "taken2"]);
   expect(await agent.done).toMatchObject({ reason: "refused", message: "taken1 is taken." });
 });
 
@@ -107,7 +38,7 @@ test.each([
   [302, "https://", "to nowhere: it is no digit-link server."],
 ])("a server that answers %d with %j is the end, and told where it leads", async (status, location, end) => {
   await using picky = startPickyServer(undefined, redirect(status, location));
-  const { agent } = startWith(picky.server, ["web"]);
+  const { agent } = startNamed(picky.server, ["web"]);
   const message = `${picky.server} redirects ${end}`;
   expect(await agent.done).toEqual({ reason: "refused", code: "redirected", message });
   expect(picky.asked.registrations).toBe(1);
@@ -117,7 +48,7 @@ test("a redirect is no end for a tunnel that was up: a captive portal or a page 
   await using picky = startPickyServer(undefined, async (registration) =>
     registration === 2 ? redirect(302, "http://portal.example/login")() : undefined,
   );
-  const { agent, events } = startWith(picky.server, ["web"]);
+  const { agent, events } = startNamed(picky.server, ["web"]);
   await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
   picky.hangUp();
   await eventually(() => events.filter(({ event }) => event === "tunnel.ready").length === 2, "it is up again");
@@ -132,7 +63,7 @@ const notWhitelisted = { code: "not_whitelisted", message: "Agents may not conne
 
 test("a session that is refused for good is the end, with the server's sentence", async () => {
   await using picky = startPickyServer(refusal(403, notWhitelisted));
-  const { agent, events } = startWith(picky.server, ["web"], 2);
+  const { agent, events } = startNamed(picky.server, ["web"], 2);
   const { code, message } = notWhitelisted;
   expect(await agent.done).toEqual({ reason: "refused", code, message });
   expect(events.at(-1)).toMatchObject({ event: "refused", code, message });
@@ -145,7 +76,7 @@ test.each([
   ["is asked of a proxy", () => new Response("<h1>Forbidden</h1>", { status: 403 })],
 ])("after a refused session the agent registers again when that %s", async (_, answer) => {
   await using picky = startPickyServer((session) => (session === 1 ? answer() : undefined));
-  const { agent, events } = startWith(picky.server, ["web"]);
+  const { agent, events } = startNamed(picky.server, ["web"]);
   await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
   expect(picky.asked.registrations).toBe(2);
   await agent.stop(0);
@@ -153,7 +84,7 @@ test.each([
 
 test("one session that is refused for good beside another that stands is told, and no end", async () => {
   await using picky = startPickyServer((session) => (session === 2 ? refusal(403, notWhitelisted)() : undefined));
-  const { agent, events } = startWith(picky.server, ["web"], 2);
+  const { agent, events } = startNamed(picky.server, ["web"], 2);
   await eventually(() => events.some(({ event }) => event === "notice"), "it is told");
   await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
   expect(events.find(({ event }) => event === "notice")).toMatchObject({ message: notWhitelisted.message });
@@ -167,7 +98,7 @@ test("an agent of many tunnels registers sixteen at a time, each as soon as one 
   const first = Promise.withResolvers<void>();
   await using picky = startPickyServer(undefined, (registration) => (registration === 1 ? first : all).promise);
   const names = Array.from({ length: 40 }, (_, i) => `web${i}`);
-  const { agent, events } = startWith(picky.server, names);
+  const { agent, events } = startNamed(picky.server, names);
   await eventually(() => picky.asked.registrations >= 16, "all lanes are taken");
   first.resolve();
   await eventually(() => picky.asked.registrations >= 17, "the next one comes");
@@ -180,7 +111,7 @@ test("an agent of many tunnels registers sixteen at a time, each as soon as one 
 test("an agent that is stopped while tunnels wait for their turn ends at once and registers none of them", async () => {
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   await using picky = startPickyServer(undefined, () => answered);
-  const { agent } = startWith(
+  const { agent } = startNamed(
     picky.server,
     Array.from({ length: 40 }, (_, i) => `web${i}`),
   );
@@ -188,7 +119,7 @@ test("an agent that is stopped while tunnels wait for their turn ends at once an
   await agent.stop(0);
   expect(await agent.done).toEqual({ reason: "stopped" });
   answer();
-  const later = startWith(picky.server, ["later"]);
+  const later = startNamed(picky.server, ["later"]);
   await eventually(() => later.events.some(({ event }) => event === "tunnel.ready"), "another agent is up");
   expect(picky.asked).toMatchObject({ registrations: 17, atOnce: 0 });
   await later.agent.stop(0);
@@ -196,7 +127,7 @@ test("an agent that is stopped while tunnels wait for their turn ends at once an
 
 test("without a number of its own an agent opens as many sessions as the server grants, and replaces what is lost of them", async () => {
   await using picky = startPickyServer();
-  const { agent, events } = startWith(picky.server, ["web"], null);
+  const { agent, events } = startNamed(picky.server, ["web"], null);
   const told = () => events.filter((event) => event.event === "session");
   await eventually(() => told().at(-1)?.open === 3, "three are open");
   const before = told().length;
@@ -215,7 +146,7 @@ test("the pauses before the next try grow, until a session has stood for a secon
   clock.mockImplementation(() => now);
   try {
     await using picky = startPickyServer();
-    const { agent, events } = startWith(picky.server, ["web"]);
+    const { agent, events } = startNamed(picky.server, ["web"]);
     const pauses = () => events.filter((event) => event.event === "tunnel.retry").map(({ inMs }) => inMs);
     for (const [i, stoodMs] of [0, 999, 0, 1_000, 0].entries()) {
       await eventually(() => events.filter(({ event }) => event === "tunnel.ready").length > i, "it is up");
@@ -232,16 +163,22 @@ test("the pauses before the next try grow, until a session has stood for a secon
   }
 });
 
-test("sessions that are refused for now have never stood: the pauses grow", async () => {
+test.each([
+  ["are refused for now", refusal(403, { code: "bad_ticket", message: "Register again.", retryable: true })],
+  ["a proxy doesn't let through", () => new Response("<h1>Forbidden</h1>", { status: 403 })],
+])("sessions that %s have never stood: the pauses grow", async (_, refuse) => {
   const random = spyOn(Math, "random").mockReturnValue(0.01);
+  const now = performance.now.bind(performance);
+  // The process has run for longer than a session must stand.
+  const clock = spyOn(performance, "now").mockImplementation(() => now() + 60_000);
   try {
-    const busy = refusal(403, { code: "bad_ticket", message: "Register again.", retryable: true });
-    await using picky = startPickyServer((session) => (session <= 3 ? busy() : undefined));
-    const { agent, events } = startWith(picky.server, ["web"]);
+    await using picky = startPickyServer((session) => (session <= 3 ? refuse() : undefined));
+    const { agent, events } = startNamed(picky.server, ["web"]);
     await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
     expect(events.filter((event) => event.event === "tunnel.retry").map(({ inMs }) => inMs)).toEqual([3, 5, 10]);
     await agent.stop(0);
   } finally {
+    clock.mockRestore();
     random.mockRestore();
   }
 });

@@ -160,7 +160,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     const { registration } = this;
     if (this.stopping || registration === null) return;
     // A server that takes sessions and drops them at once must not be asked four times a second for ever.
-    if (hasStood && performance.now() - this.upSince >= stableMs) this.backoff.reset();
+    if (hasStood && this.upSince > 0 && performance.now() - this.upSince >= stableMs) this.backoff.reset();
     if (this.sessions.size === 0) this.upSince = 0;
     if (this.sessions.size === 0 && this.announced) {
       this.announced = false;
