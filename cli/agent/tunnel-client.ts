@@ -200,13 +200,13 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     // While it waited.
     if (this.stopping) return;
     this.hasLostMore = false;
-    this.generation ||= this.identity.nextGeneration();
+    const generation = (this.generation ||= this.identity.nextGeneration());
     const { agentId } = this.identity;
     const subdomain = this.spec.subdomain ?? (this.registration?.subdomain || null);
     const isStart = this.sessions.size === 0;
     const answer = await register(this.options, {
       agentId,
-      generation: this.generation,
+      generation,
       subdomain,
       port: this.registration?.port ?? null,
       spec: this.spec,
@@ -221,6 +221,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     const isMeanwhile = "code" in answer && answer.code === redirected && this.registration !== null;
     if ("code" in answer) return this.refused(isMeanwhile ? { ...answer, retryable: true } : answer);
     this.registration = answer;
+    // If all were lost meanwhile: those that begin now are of this one, and a newer one would end them.
+    this.generation = generation;
     if (isStart) this.granted(Math.min(answer.tickets.length, mostSessions));
     for (const ticket of answer.tickets.slice(0, Math.max(0, this.wanted - this.sessions.size))) {
       const url = new URL(answer.sessionPath, this.options.server.replace(/^http/, "ws"));
