@@ -1,8 +1,28 @@
-// Sessions that end one after the other.
+// Sessions that end one after the other, or while the agent stops: what becomes of their streams, and of the tunnel.
 
 import { expect, test } from "bun:test";
 import { eventually } from "../../test/helpers/eventually.ts";
-import { startNamed, startPickyServer } from "../../test/helpers/picky-server.ts";
+import { outboxOf, startNamed, startPickyServer, visitAgent } from "../../test/helpers/picky-server.ts";
+import { closeCode, GO_AWAY, HEAD } from "../../src/protocol/frames.ts";
+
+/** A service that answers when it is released. */
+function startSlowService() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let begun = 0;
+  let left = 0;
+  const service = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      begun++;
+      request.signal.addEventListener("abort", () => left++);
+      await promise;
+      return new Response("at last");
+    },
+  });
+  const asked = { begun: () => begun, left: () => left, release: resolve };
+  return { ...asked, port: service.port ?? 0, [Symbol.asyncDispose]: () => service.stop(true) };
+}
 
 test("sessions that are lost while another one is asked for don't make the agent the rival of itself", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -19,4 +39,42 @@ test("sessions that are lost while another one is asked for don't make the agent
   // The server closes what is older than the generation that it is told.
   expect(new Set(picky.generations).size).toBe(1);
   await agent.stop(0);
+});
+
+test("a stop waits for what still runs on a session that the server has said good-bye to", async () => {
+  await using service = startSlowService();
+  await using picky = startPickyServer();
+  const { agent } = startNamed(picky.server, ["web"], 1, service.port);
+  await eventually(() => picky.open.size === 1, "it is up");
+  const [ws] = [...picky.open];
+  visitAgent(ws!, 1);
+  await eventually(() => service.begun() === 1, "the request is there");
+  outboxOf(ws!).session(GO_AWAY, { reason: "drain", deadlineMs: 30_000, retryable: true });
+  await eventually(() => picky.open.size === 2, "another session is there");
+  let isStopped = false;
+  const stopped = agent.stop(10_000).then(() => (isStopped = true));
+  await Bun.sleep(20);
+  expect(isStopped).toBe(false);
+  service.release();
+  await stopped;
+  expect(picky.heard).toContainEqual({ type: HEAD, stream: 1 });
+});
+
+test.each([
+  ["of one session", 1],
+  ["of both", 2],
+])("what an administrator disconnects is refused once, %s, and its streams end", async (_, told) => {
+  await using service = startSlowService();
+  await using picky = startPickyServer();
+  const { agent, events } = startNamed(picky.server, ["web"], 2, service.port);
+  await eventually(() => events.some((event) => event.event === "session" && event.open === 2), "both are open");
+  const sessions = [...picky.open];
+  for (const ws of sessions) visitAgent(ws, 1);
+  await eventually(() => service.begun() === 2, "the requests are there");
+  for (const ws of sessions.slice(0, told)) ws.close(closeCode.revoked, "disconnected_by_admin");
+  const requests = () => events.filter(({ event }) => event === "request").length;
+  await eventually(() => requests() === 2 && service.left() === 2, "the requests are given up");
+  await eventually(() => sessions.every(({ readyState }) => readyState === WebSocket.CLOSED), "both are closed");
+  expect(await agent.done).toMatchObject({ reason: "refused", code: "disconnected_by_admin" });
+  expect(events.filter(({ event }) => event === "refused")).toHaveLength(1);
 });

@@ -31,6 +31,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   readonly done: Promise<AgentEnd>;
   readonly local: LocalService;
   private readonly sessions = new Set<AgentSession>();
+  /** The server has said good-bye to them; what runs on them may finish. */
+  private readonly drained = new Set<AgentSession>();
   private readonly backoff = createBackoff({ minMs: 250, maxMs: 30_000 });
   private readonly finish: (end: AgentEnd) => void;
   private registration: Registration | null = null;
@@ -67,21 +69,28 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
 
   /** Says good-bye; streams get `graceMs` to finish. */
   async stop(graceMs: number): Promise<void> {
-    if (this.stopping) return;
+    if (!this.stopping) await this.end({ reason: "stopped" }, graceMs);
+  }
+
+  private async end(end: AgentEnd, graceMs: number): Promise<void> {
     this.stopping = true;
     if (this.timer !== null) clearTimeout(this.timer);
-    for (const session of this.sessions) session.leave(graceMs);
+    for (const session of this.everySession) session.leave(graceMs);
     await this.allClosed(graceMs);
-    for (const session of this.sessions) session.close(1000, "stopped");
+    for (const session of this.everySession) session.close(1000, "stopped");
     // Until the server has heard it, it would still send requests here.
     await this.allClosed(closeMs);
     this.local.pool.close();
-    this.finish({ reason: "stopped" });
+    this.finish(end);
   }
 
   private async allClosed(withinMs: number): Promise<void> {
     const deadline = performance.now() + withinMs;
-    while (this.sessions.size > 0 && performance.now() < deadline) await Bun.sleep(5);
+    while (this.sessions.size + this.drained.size > 0 && performance.now() < deadline) await Bun.sleep(5);
+  }
+
+  private get everySession(): AgentSession[] {
+    return [...this.sessions, ...this.drained];
   }
 
   // SessionOwner
@@ -121,13 +130,15 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   }
 
   goAway(session: AgentSession, message: GoAway): void {
-    // What runs on it may finish; new streams need a session elsewhere (or the server's next start).
-    this.sessions.delete(session);
+    // New streams need a session elsewhere (or the server's next start).
+    if (!this.sessions.delete(session)) return;
+    this.drained.add(session);
     this.lostReason = message.reason === "drain" ? "the server is restarting" : message.reason;
     this.sessionGone(message.retryable ? 0 : 5_000);
   }
 
   closed(session: AgentSession, code: number, reason: string, refusal: Refusal | null): void {
+    this.drained.delete(session);
     if (!this.sessions.delete(session)) return;
     if (refusal !== null) return this.notAdmitted(refusal);
     if (code === closeCode.revoked && reason === "disconnected_by_admin") {
@@ -242,15 +253,13 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   }
 
   private refused(refusal: Refusal): void {
+    if (this.stopping) return;
     if (refusal.retryable) return this.retry(refusal.message, refusal.retryAfterMs ?? 0);
-    this.stopping = true;
-    for (const session of this.sessions) session.leave(0);
-    this.local.pool.close();
     const { code, message } = refusal;
     const url = this.registration?.url ?? null;
     const { subdomain } = this.spec;
     this.emit({ event: "refused", time: now(), url, subdomain, local: this.local.label, code, message });
-    this.finish({ reason: "refused", code, message });
+    void this.end({ reason: "refused", code, message }, 0);
   }
 
   report(report: ExchangeReport): void {
