@@ -18,7 +18,7 @@ import {
   WINDOW,
 } from "../src/protocol/frames.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
-import type { SessionSocket } from "../src/protocol/session-socket.ts";
+import { SessionSocket } from "../src/protocol/session-socket.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { StreamFlow } from "./stream-flow.ts";
 
@@ -55,10 +55,10 @@ class Stream extends StreamFlow {
   protected requestSent(): void {}
 }
 
-function setUp(maxStreams = 100) {
+function setUp(maxStreams = 100, real?: SessionSocket) {
   const closed: (number | string)[] = [];
   let freed = 0;
-  const socket = {
+  const socket = real ?? {
     backlogBytes: 0,
     sendBinary() {},
     close: (code: number, reason: string) => void closed.push(code, reason),
@@ -75,11 +75,12 @@ function setUp(maxStreams = 100) {
     agent.frame(type, flags, id, Buffer.from(text.padEnd(bytes, "."), "latin1"), 0, Math.max(bytes, text.length));
     agent.flush();
   };
-  const open = (): Stream => {
+  const open = (head = Buffer.from("head")): Stream => {
     const stream = new Stream();
-    session.open(stream, Buffer.from("head"), 4, performance.now());
+    session.open(stream, head, head.length, performance.now());
     return stream;
   };
+  real?.start(session);
   return { session, frame, open, closed, freed: () => freed };
 }
 
@@ -160,6 +161,30 @@ describe("ends", () => {
 });
 
 describe("a request", () => {
+  test("whose head an agent is too slow for does not cost it its session", () => {
+    let room = 0;
+    const write = (_: Uint8Array, __: number, length: number): number => {
+      const taken = Math.min(length, room);
+      room -= taken;
+      return taken;
+    };
+    const link = { write, pause() {}, resume() {}, shutdown() {}, terminate() {} };
+    const socket = new SessionSocket(link, "none", true);
+    const { session, open, freed } = setUp(1_000, socket);
+    const head = Buffer.alloc(60 * 1024);
+    const openAll = (): number => {
+      while (session.hasRoom) open(head);
+      return session.streams.size;
+    };
+    const first = openAll();
+    expect(first).toBeGreaterThan(100);
+    expect(first).toBeLessThan(1_000);
+    room = 100 * head.length;
+    socket.drain();
+    expect([session.hasRoom, freed()]).toEqual([true, 1]);
+    expect(openAll()).toBeGreaterThan(first);
+  });
+
   test("that comes before there is a session stays with its visitor, but for what was read already", () => {
     const { session } = setUp();
     const stream = new Stream();
@@ -253,7 +278,7 @@ describe("security", () => {
   test("what streams may hold together stays within what a session may, and comes back with their ends", () => {
     const { session, open } = setUp(1_000);
     for (let round = 0; round < 3; round++) {
-      const streams = Array.from({ length: 100 }, open);
+      const streams = Array.from({ length: 100 }, () => open());
       const many = sessionWindowBytes / initialWindowBytes;
       const windows = streams.map(({ windowBytes }) => windowBytes);
       expect(windows).toEqual(windows.map((_, i) => (i < many ? initialWindowBytes : smallWindowBytes)));

@@ -59,6 +59,8 @@ export interface SessionOptions {
 
 /** Above this much unsent, streams keep their bytes until the socket drains. */
 const congestedBytes = 256 * 1024;
+/** Above this much no streams are opened: heads use no credit, and a socket that has twice as much to send is given up. */
+const crowdedBytes = 8 * 1024 * 1024;
 
 /** Lives from the WebSocket's open to its close. */
 export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvents {
@@ -88,7 +90,8 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
   }
 
   get hasRoom(): boolean {
-    return !this.leaving && !this.ended && this.streams.size < this.options.maxStreams;
+    if (this.leaving || this.ended || this.streams.size >= this.options.maxStreams) return false;
+    return !this.congested || this.socket.backlogBytes < crowdedBytes;
   }
 
   /** `performance.now()` when the message came that is being read. */
@@ -190,6 +193,7 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
   }
 
   drained(): void {
+    this.owner.capacityFreed();
     // Not only when all has left: the socket would run dry before streams have more.
     if (this.socket.backlogBytes > congestedBytes / 2) return;
     this.congested = false;
