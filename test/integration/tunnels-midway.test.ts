@@ -2,9 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 import { sql } from "kysely";
+import { savePolicy } from "../../src/db/policies.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { leaseRow, stateOf } from "../helpers/registry-facts.ts";
+import { acmeOf, basicPolicy, leaseRow, stateOf } from "../helpers/registry-facts.ts";
 import { addAccount, openTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 
 /** A registry whose next registration of an ad-hoc name does `once` in its middle. */
@@ -22,6 +23,24 @@ async function openWithMiddle(fresh: TestDatabase): Promise<TestRegistry & { onc
 
 describeEngines("in the middle of a registration", (open, engine) => {
   describe("security", () => {
+    test("a name does not stay under the policy, or want of one, that its account had before it was moved", async () => {
+      await using fresh = await open();
+      const { orgId } = await acmeOf(fresh);
+      await savePolicy(fresh.db.kysely, basicPolicy(orgId));
+      const bob = await addAccount(fresh, "bob");
+      await using at = await openWithMiddle(fresh);
+      at.once(async () => {
+        await at.change("account", bob.id, orgId, (trx) =>
+          trx.updateTable("accounts").set({ org_id: orgId }).where("id", "=", bob.id).execute(),
+        );
+        await at.registry.caughtUp();
+      });
+      expect(await at.refusal(bob, { subdomain: "mine" })).toBe("unavailable");
+      expect(at.shards.tickets.size).toBe(0);
+      await at.serve(bob, { subdomain: "mine" });
+      expect(at.shards.names.get("mine")).toMatchObject({ orgId, policy: { kind: "basic" } });
+    });
+
     test("a name that was given up, and is its successor's, does not get the policy of whom gave it up", async () => {
       await using fresh = await open();
       const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];

@@ -89,6 +89,13 @@ describe("a name that is held", () => {
     ["by another agent, only the newcomer pools", ["live"], {}, { agentId: "agent-two", pool: true }, "name_in_use"],
     ["by another agent, both pool", ["opening", "live"], { pool: true }, { agentId: "agent-two", pool: true }, null],
     [
+      "by another agent, both pool, but the account was moved",
+      ["opening", "live"],
+      { pool: true, orgId: null },
+      { agentId: "agent-two", pool: true },
+      "unavailable",
+    ],
+    [
       "by a colleague who serves the application",
       ["live"],
       { application: shop, pool: true },

@@ -98,6 +98,8 @@ export class Claims {
     }
     const others = [...lease.agents.values()].filter((agent) => agent !== own && holdsName(agent, nowMs));
     if (others.length === 0) return null;
+    // Its account was moved: the others served under another organization's policy, and are being closed.
+    if (sameHolder && lease.orgId !== claim.credential.orgId) return new AppError("unavailable");
     if (!sameHolder || !claim.pool || !lease.pool) return inUse(lease);
     if (others.length >= this.limits.maxAgentsPerTunnel)
       return new AppError("quota_exceeded", "As many agents as allowed serve this name.");

@@ -48,6 +48,11 @@ const touchEveryMs = 60_000;
 const tooOld = (version: string): string =>
   `This server takes agents of version ${oldestVersion} (three numbers) or newer, and this one says ${JSON.stringify(version)}. Update it and try again.`;
 
+interface Judgement {
+  credential: TunnelCredential;
+  wish: Wish;
+}
+
 /** A refusal or grant, and whose, as far as that was known. */
 export interface Judged {
   credential: TunnelCredential | null;
@@ -98,7 +103,7 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   while (heard !== deps.changesHeard()) {
     heard = deps.changesHeard();
     permit = await judge(deps, request, nowMs);
-    if (permit.refusal !== null || isOther(permit.wish, wish)) {
+    if (permit.refusal !== null || isOther(permit, { credential, wish })) {
       agent.tickets = 0;
       return permit.refusal === null ? refused("unavailable") : { credential, result: permit.refusal };
     }
@@ -113,9 +118,11 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   return { credential, result: issue(deps, lease, current, body, permit.ranges) };
 }
 
-/** Whether the name is another one by now (a key's application was renamed), or somebody else's. */
-function isOther(now: Wish, before: Wish): boolean {
-  return now.name !== before.name || now.application?.id !== before.application?.id;
+/** Whether the name is another one by now (a key's application was renamed), or somebody else's: another organization's, too. */
+function isOther(now: Judgement, before: Judgement): boolean {
+  const { name, application } = now.wish;
+  if (name !== before.wish.name || application?.id !== before.wish.application?.id) return true;
+  return now.credential.orgId !== before.credential.orgId;
 }
 
 function store(deps: RegisterDeps, lease: Lease, agent: AgentBinding, nowMs: number): Promise<boolean> {
