@@ -78,3 +78,15 @@ test.each([
   expect(await agent.done).toMatchObject({ reason: "refused", code: "disconnected_by_admin" });
   expect(events.filter(({ event }) => event === "refused")).toHaveLength(1);
 });
+
+test("who stops the agent on hearing of a refusal still has it as the agent's end", async () => {
+  await using picky = startPickyServer();
+  const { agent } = startNamed(
+    picky.server,
+    ["taken"],
+    1,
+    9,
+    (event) => void (event.event === "refused" && agent.stop()),
+  );
+  expect(await agent.done).toMatchObject({ reason: "refused", code: "name_taken" });
+});

@@ -256,10 +256,11 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     if (this.stopping) return;
     if (refusal.retryable) return this.retry(refusal.message, refusal.retryAfterMs ?? 0);
     const { code, message } = refusal;
+    // First: whoever hears of it may stop the agent.
+    void this.end({ reason: "refused", code, message }, 0);
     const url = this.registration?.url ?? null;
     const { subdomain } = this.spec;
     this.emit({ event: "refused", time: now(), url, subdomain, local: this.local.label, code, message });
-    void this.end({ reason: "refused", code, message }, 0);
   }
 
   report(report: ExchangeReport): void {

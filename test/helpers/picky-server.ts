@@ -74,13 +74,22 @@ export function visitAgent(ws: Bun.ServerWebSocket<undefined>, stream: number): 
 }
 
 /** An agent of a tunnel per name, all to `localPort`, where usually nothing listens, and what it tells. */
-export function startNamed(server: string, names: string[], connections: number | null = 1, localPort = 9) {
+export function startNamed(
+  server: string,
+  names: string[],
+  connections: number | null = 1,
+  localPort = 9,
+  onEvent: (event: AgentEvent) => void = () => {},
+) {
   const events: AgentEvent[] = [];
   const local = { localHost: "127.0.0.1", localPort, localHttps: false, insecureLocal: false };
   const agent = startAgent({
     ...{ server, token: "token", connections, pool: false, version: "1.0.0", agentId: "test" },
     tunnels: names.map((subdomain) => ({ protocol: "http", subdomain, hostHeader: "preserve", ...local })),
-    onEvent: (event) => void events.push(event),
+    onEvent(event) {
+      events.push(event);
+      onEvent(event);
+    },
   });
   return { agent, events };
 }
