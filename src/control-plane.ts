@@ -48,6 +48,8 @@ export interface ControlPlane {
   readonly registry: TunnelRegistry;
   /** Where a fresh server is set up, when nobody can log in yet. */
   readonly setupUrl: string | null;
+  /** The server leaves: what has no end of its own ends. */
+  leave(): void;
   /** Stores what waits in memory. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -121,6 +123,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     registry,
     setupUrl: code === null ? null : `${issuer}/setup#code=${code}`,
     listener: listen({ registry, identity, tenants, metrics }),
+    leave: () => tenants?.leave(),
     async flush() {
       await tenants?.flush();
       await audit.flush();

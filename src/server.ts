@@ -63,7 +63,9 @@ export async function startServer(given: Config, options: ServerOptions): Promis
     link: data.link,
     setupUrl: control.setupUrl,
     async drain() {
-      const finished = await data.drain(Date.now() + config.drainTimeoutMs);
+      const draining = data.drain(Date.now() + config.drainTimeoutMs);
+      control.leave();
+      const finished = await draining;
       await control.flush();
       return finished;
     },

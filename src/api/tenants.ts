@@ -64,6 +64,8 @@ export interface Tenants {
   listener: Pick<ShardListener, "onReady" | "onReplaced" | "onEvents" | "onCounters" | "onRequests">;
   /** Hand it to createAudit as `onRecord`. */
   onAudit(entry: AuditEntry): void;
+  /** The server leaves: event streams end. */
+  leave(): void;
   /** Stores the traffic counted so far. */
   flush(): Promise<void>;
   /** Flushes and stops. Before the database closes. */
@@ -166,6 +168,7 @@ export function createTenants(options: TenantsOptions): Tenants {
       onRequests: (shard, list) => events.onRequests(shard, list),
     },
     onAudit: (entry) => events.onAudit(entry),
+    leave: () => events.leave(),
     flush: () => traffic.flush(),
     async close() {
       events.close();

@@ -39,7 +39,7 @@ test("costs nothing when nobody reads: no shard tells, no tunnel is looked at, n
   };
   happen();
   expect(asked).toEqual([]);
-  const stop = hub.read({ orgId: null, readsAudit: true, tell: noted("tell", undefined) }, null);
+  const stop = hub.read({ orgId: null, readsAudit: true, tell: noted("tell", undefined), end() {} }, null);
   happen();
   for (const what of ["view", "count", "audit", "tell"]) expect(asked).toContain(what);
   stop();
@@ -68,7 +68,7 @@ test("shards are asked once, as long as anybody reads; who comes back later hear
     hub.onEvents(0, [{ type, tunnelId, sessions, ...session }]);
   const texts: string[] = [];
   const read = (orgId: string | null, lastId: string | null = null) =>
-    hub.read({ orgId, readsAudit: false, tell: (text) => void texts.push(text) }, lastId);
+    hub.read({ orgId, readsAudit: false, tell: (text) => void texts.push(text), end() {} }, lastId);
   const heard = () => texts.splice(0).map((text) => /^event: (.*)$/m.exec(text)![1]);
 
   const stops = [read("o1"), read("o1")];
@@ -124,7 +124,7 @@ test("of requests that pass at once a hundred are told one by one, and how many 
     count: () => 0,
     newestAudit: async () => null,
   });
-  hub.read({ orgId: "o1", readsAudit: false, tell: (text) => void told.push(text) }, null);
+  hub.read({ orgId: "o1", readsAudit: false, tell: (text) => void told.push(text), end() {} }, null);
   const requests = Array.from({ length: 150 }, (_, n) => ({ id: `r${n}`, tunnelId: "t1", startedAtMs: n }));
   hub.onRequests(0, requests as CapturedRequest[]);
   const data = told.map((text) => JSON.parse(text.split("data: ")[1]!) as unknown);

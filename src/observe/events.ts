@@ -32,6 +32,9 @@ export interface EventHub {
   onTrafficStored(orgIds: ReadonlySet<string>): void;
   /** A tunnel that was offline left the lists. */
   onCleared(tunnelId: string, owner: TunnelOwner): void;
+  /** The server leaves: all readers are ended, and no more are to be added. */
+  leave(): void;
+  readonly hasLeft: boolean;
   /** Ends the timers; readers are not told. */
   close(): void;
 }
@@ -52,6 +55,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
   const ring = new EventRing(mostKept);
   const readers = new Set<Reader>();
   let watching = false;
+  let hasLeft = false;
   let linger: Timer | undefined;
   let ticker: Timer | undefined;
   let ticks = new LiveTicks(options);
@@ -165,6 +169,13 @@ export function createEventHub(options: EventHubOptions): EventHub {
     },
     onCleared(tunnelId, owner) {
       if (watching) publishTunnel("tunnel.cleared", tunnelId, owner, { atMs: Date.now() });
+    },
+    leave() {
+      hasLeft = true;
+      for (const one of readers) one.end();
+    },
+    get hasLeft() {
+      return hasLeft;
     },
     close() {
       clearTimeout(linger);

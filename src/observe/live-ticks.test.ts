@@ -60,7 +60,7 @@ describe("security", () => {
     nowMs = 1_000;
     const told = new Map<string, unknown[]>();
     const readers = [null, "o1", "o2"].map((orgId): Reader => ({
-      ...{ orgId, readsAudit: true },
+      ...{ orgId, readsAudit: true, end() {} },
       tell: (text) =>
         void told.set(
           String(orgId),

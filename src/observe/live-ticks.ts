@@ -11,6 +11,8 @@ export interface Reader {
   /** Whether the audit log is for these eyes. */
   readsAudit: boolean;
   tell(text: string): void;
+  /** Nothing more comes: its stream ends. */
+  end(): void;
 }
 
 /** What is asked at a tick. */

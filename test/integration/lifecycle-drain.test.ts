@@ -115,6 +115,22 @@ test("whoever waits for an agent that has not come back since the start is told 
   expect(performance.now() - started).toBeLessThan(2_000);
 });
 
+test("an open dashboard keeps nobody: its event streams end", async () => {
+  const token = "an-admin-token-of-the-tests-0123456789";
+  await using server = await startServerProcess({ shards: 1, env: { ADMIN_TOKEN: token } });
+  using client = await RawClient.open({ port: server.port });
+  let told = "";
+  const answer = client.response({ onBody: (bytes) => (told += bytes.toString()) });
+  await client.send(`GET /admin/events HTTP/1.1\r\nHost: localhost\r\nX-Admin-Token: ${token}\r\n\r\n`);
+  await eventually(() => told.includes("event: stats"), "it is told of what happens");
+  const started = performance.now();
+  server.signal("SIGTERM");
+  expect(await server.exited).toBe(0);
+  expect(performance.now() - started).toBeLessThan(2_000);
+  expect((await answer).status).toBe(200);
+  expect(await client.ended).toBe("clean");
+});
+
 test("the port of a TCP tunnel stays closed while the rest finishes: a successor may want it", async () => {
   const [tcpPort = 0] = await freePorts(1);
   await using both = await pair({ env: { TCP_PORTS: String(tcpPort) } });

@@ -83,6 +83,7 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
               controller.enqueue(encoder.encode(text));
               if ((controller.desiredSize ?? 0) < -mostWaitingBytes) end();
             },
+            end: () => end(),
           };
           const stop = events.read(reader, scope.request.headers.get("last-event-id"));
           end = (cancelled = false) => {
@@ -112,6 +113,7 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
       "/events",
       ({ scope }) => {
         checkSameOrigin(scope.request);
+        if (events.hasLeft) throw new AppError("unavailable");
         const mine = open.get(scope.caller.account.id) ?? 0;
         if (events.readers >= mostStreams || mine >= mostStreamsPerAccount) throw new AppError("too_many_connections");
         const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
@@ -128,7 +130,14 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
             "`Last-Event-ID` resumes within the last 1,000 events; where it can't, because more were missed or the " +
             "server was restarted, the first event is `gap`, and what is on screen has to be fetched again. Ends when " +
             "the session does.",
-          responses: streamAnswers("The stream.", ["text/event-stream"], ...readErrors, "csrf", "too_many_connections"),
+          responses: streamAnswers(
+            "The stream.",
+            ["text/event-stream"],
+            ...readErrors,
+            "csrf",
+            "too_many_connections",
+            "unavailable",
+          ),
         },
       },
     );
