@@ -20,10 +20,11 @@ function setUp(kind: "basic" | "api_key" | "oidc" = "basic") {
   const shown: HttpStream["shown"][] = [];
   const tunnel = {
     ...{ isFull: false, ticket: { tunnelId: "t" }, captures: new CaptureRing(0, new CaptureBudget(0)) },
-    open(stream: HttpStream, head: Buffer, length: number): boolean {
+    streamEnded() {},
+    open(stream: HttpStream, head: Buffer, length: number): void {
       shown.push(stream.shown);
       forwarded.push(head.toString("latin1", 0, length));
-      return false;
+      stream.fail("tunnel_offline", "no agent is here");
     },
   };
   const ingress = new ShardIngress({

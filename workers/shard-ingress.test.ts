@@ -8,6 +8,7 @@ import type { Answer } from "../src/link/messages.ts";
 import { CaptureBudget, CaptureRing } from "./capture.ts";
 import type { HttpStream } from "./http-stream.ts";
 import { ShardIngress, type ShardIngressOptions } from "./shard-ingress.ts";
+import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 /** A visitor of a name with passwords; main answers when the test says so. */
 function setUp() {
@@ -19,15 +20,13 @@ function setUp() {
     ...{ isFull: false, ticket: { tunnelId: "t" }, captures: new CaptureRing(0, new CaptureBudget(0)) },
     streamEnded() {},
     isBroken: false,
-    open(stream: HttpStream): boolean {
+    open(stream: HttpStream): void {
       heard.push("open");
       if (tunnel.isBroken) {
-        stream.fail("tunnel_offline", "its session ends with its first frame");
-        return true;
+        return stream.fail("tunnel_offline", "its session ends with its first frame");
       }
       stream.bodyData = (bytes, start, end) => void heard.push(Buffer.from(bytes.slice(start, end)).toString());
       stream.bodyEnd = (trailers) => void heard.push(`end ${Buffer.from(trailers ?? []).toString()}`);
-      return true;
     },
   };
   const ingress = new ShardIngress({
@@ -43,7 +42,7 @@ function setUp() {
     asked.resolve(allow);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { visitor, heard, answer, entry, names, tunnel };
+  return { visitor, heard, answer, entry, names, tunnel, ended: [] as number[] };
 }
 
 test("what came of the body while main was asked goes to the service, trailers included", async () => {
@@ -81,6 +80,22 @@ test("a pause of the agent while main is asked changes nothing", async () => {
   names.set("app", { ...entry, heldUntilMs: 5, policy: structuredClone(entry.policy) });
   await answer();
   expect(heard).toEqual(["open"]);
+});
+
+test("a visitor for whom there is neither an agent nor a place to wait is done with, in the list of requests too", async () => {
+  const { visitor, answer, tunnel, ended } = setUp();
+  const settings = { holdMs: 1_000, holdMax: 0, captureRequests: 1, maxConnectionsPerTunnel: 9 };
+  const host = {
+    ...{ settings, captureBudget: new CaptureBudget(64 * 1024), draining: false },
+    ...{ streamCounted() {}, streamEnded: (_: unknown, { status }: HttpStream) => ended.push(status) },
+  };
+  const empty = new Tunnel(host as unknown as TunnelHost, { tunnelId: "t", name: "app" });
+  Object.assign(tunnel, { captures: empty.captures, open: empty.open.bind(empty) });
+  Object.assign(tunnel, { streamEnded: empty.streamEnded.bind(empty) });
+  await answer();
+  expect(visitor.take()).toMatch(/^HTTP\/1.1 503 [^]*\r\nRetry-After: 2\r\n/i);
+  expect(empty.captures.newest()[0]!.toRequest(false)).toMatchObject({ running: false, status: 503 });
+  expect([ended, empty.streams]).toEqual([[503], 0]);
 });
 
 describe("security", () => {

@@ -205,8 +205,8 @@ export class ShardIngress implements IngressHost {
     const capture = tunnel.captures.begin(visit, requestScratch, length);
     const stream = new HttpStream(tunnel, connection, capture, flags, shown);
     connection.begin(stream, judgedAt);
-    if (tunnel.open(stream, requestScratch, length, judgedAt)) pending?.release(stream);
-    else connection.answer("tunnel_offline", { retryAfterSeconds: 2 });
+    tunnel.open(stream, requestScratch, length, judgedAt);
+    pending?.release(stream);
   }
 
   private report(connection: VisitorConnection, { entry, visitor }: Visit, refusal: Refusal | null): void {

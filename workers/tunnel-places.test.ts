@@ -8,6 +8,7 @@ import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 function setUp(holdMax: number) {
   let organization = 0;
+  const answers: string[] = [];
   const settings = {
     ...{ holdMs: 1_000, holdMax, captureRequests: 1, checkIntervalMs: 5_000 },
     ...{ requestTimeoutMs: 1_000, serverTiming: false },
@@ -21,23 +22,28 @@ function setUp(holdMax: number) {
   const stream: HttpStream = Object.create(HttpStream.prototype, {
     capture: { value: { visit: { entry: { orgId: "org" } } } },
     session: { value: null },
+    ...{ tunnel: { value: tunnel }, state: { value: "waiting", writable: true } },
+    connection: { value: { answer: (code: string) => answers.push(code) } },
   });
   return {
     tunnel,
     stream,
     open: () => tunnel.open(stream, Buffer.from("head"), 4, 0),
+    answers,
     organization: () => organization,
   };
 }
 
 test("a stream that finds no place, and none to wait, has taken nothing", () => {
-  const { tunnel, open, organization } = setUp(0);
-  expect([open(), tunnel.streams, organization()]).toEqual([false, 0, 0]);
+  const { tunnel, open, organization, answers } = setUp(0);
+  open();
+  expect([answers, tunnel.streams, organization()]).toEqual([["tunnel_offline"], 0, 0]);
 });
 
 test("visitors that wait are visitors: a policy that changes is theirs, too", () => {
-  const { tunnel, stream, open, organization } = setUp(1);
-  expect([open(), organization()]).toEqual([true, 1]);
+  const { tunnel, stream, open, organization, answers } = setUp(1);
+  open();
+  expect([answers, organization()]).toEqual([[], 1]);
   expect(tunnel.visitors()).toEqual([stream]);
 });
 

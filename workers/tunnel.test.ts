@@ -77,7 +77,8 @@ function setUp() {
   };
   const open = (): FakeStream | null => {
     const stream = new FakeStream(tunnel);
-    return tunnel.open(stream as unknown as HttpStream, Buffer.from("head.."), 4, 0) ? stream : null;
+    tunnel.open(stream as unknown as HttpStream, Buffer.from("head.."), 4, 0);
+    return stream.failed === null ? stream : null;
   };
   const drop = (session: FakeSession): void => tunnel.sessionClosed(session as unknown as Session, "gone");
   return { tunnel, host, changes, add, open, drop };

@@ -11,6 +11,8 @@ import type { Leaving, StreamFlow } from "./stream-flow.ts";
 import { TrafficCounters } from "./traffic-counters.ts";
 import { WaitingStreams } from "./waiting-streams.ts";
 
+const noPlace = "no agent, and no room to wait";
+
 /** What a tunnel needs of its shard. */
 export interface TunnelHost {
   readonly settings: {
@@ -107,23 +109,19 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.admitWaiting();
   }
 
-  /** At `now`: opens a stream whose head is `head[0..length)`, or lets it wait while an agent may come back; false: neither. Not while `isFull`. */
-  open(stream: HttpStream, head: Buffer, length: number, now: number): boolean {
+  /** At `now`: opens a stream whose head is `head[0..length)`, lets it wait while an agent may come back, or fails it at once. Not while `isFull`. */
+  open(stream: HttpStream, head: Buffer, length: number, now: number): void {
     this.streams++;
     this.counters.changed = true;
     this.host.streamCounted(stream.orgId, 1);
-    if (this.place(stream, head, length, now)) return true;
-    this.streams--;
-    this.host.streamCounted(stream.orgId, -1);
-    return false;
+    if (!this.place(stream, head, length, now)) stream.fail("tunnel_offline", noPlace);
   }
 
   /** A TCP connection came: its stream is opened, or waits as above, or fails at once. `connectionClosed` follows. */
   connectionOpened(stream: StreamFlow, head: Buffer): void {
     this.streams++;
     this.counters.addConnection();
-    if (!this.place(stream, head, head.length, performance.now()))
-      stream.fail("tunnel_offline", "no agent, and no room to wait");
+    if (!this.place(stream, head, head.length, performance.now())) stream.fail("tunnel_offline", noPlace);
   }
 
   connectionClosed(stream: StreamFlow): void {
