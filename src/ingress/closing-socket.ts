@@ -61,6 +61,12 @@ export abstract class ClosingSocket extends VisitorSocket {
     this.socket?.terminate();
   }
 
+  /** Ends it now. What was written and is whole still arrives: the kernel sees to it. */
+  cease(): void {
+    if (this.phase === "closing" && this.out.bytes === 0) this.socket?.end();
+    else this.destroy();
+  }
+
   /** Raw only: both directions have ended. */
   close(): void {
     this.exchange = null;

@@ -86,9 +86,9 @@ export class Connections {
     return isHolding() || this.deadlines.some((member) => (member as VisitorConnection).isBusy);
   }
 
-  /** Breaks every connection. */
+  /** Ends every connection. */
   close(): void {
-    for (const member of this.deadlines.all()) (member as VisitorConnection).destroy();
+    for (const member of this.deadlines.all()) (member as VisitorConnection).cease();
     this.deadlines.close();
   }
 

@@ -6,6 +6,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { RawClient, requestOnce } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess, type ServerProcessOptions } from "../helpers/server-process.ts";
+import { openSlowReader } from "../helpers/slow-reader.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
 import { type InProcessAgent, openTunnel } from "../helpers/tunnel-agent.ts";
@@ -129,6 +130,29 @@ test("an open dashboard keeps nobody: its event streams end", async () => {
   expect(performance.now() - started).toBeLessThan(2_000);
   expect((await answer).status).toBe(200);
   expect(await client.ended).toBe("clean");
+});
+
+test("an answer of ours that its visitor has not taken yet outlives the server", async () => {
+  await using server = await startServerProcess({ shards: 1 });
+  const { port } = server;
+  const whole = await requestOnce(
+    { port },
+    "GET /swagger/json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+  );
+  using visitor = await openSlowReader({
+    ...{ port, host: "localhost", path: "/swagger/json" },
+    ...{ fastMs: 0, bytesPerSecond: 200_000 },
+  });
+  await eventually(() => visitor.received > 0, "the answer has begun");
+  server.signal("SIGTERM");
+  expect(await server.exited).toBe(0);
+  expect(visitor.body().bytes).toBeLessThan(whole.bodyBytes);
+  await eventually(() => visitor.over !== null, "the visitor has read on");
+  expect({ over: visitor.over, ...visitor.body() }).toEqual({
+    over: "closed",
+    bytes: whole.bodyBytes,
+    sha1: whole.sha1,
+  });
 });
 
 test("the port of a TCP tunnel stays closed while the rest finishes: a successor may want it", async () => {
