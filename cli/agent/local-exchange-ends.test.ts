@@ -1,10 +1,10 @@
 // An exchange at the local service, frame by frame and without sockets: what is left when either side is done before the other.
 
-import { describe, expect, spyOn, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { FakeSession } from "../../test/helpers/fake-session.ts";
 import type { ClientHandler } from "../../src/http1/client-connection.ts";
 import { Head } from "../../src/http1/head.ts";
-import { FIN, RAW, resetCode, UPGRADE } from "../../src/protocol/frames.ts";
+import { FIN, RAW, resetCode, sessionWindowBytes, UPGRADE } from "../../src/protocol/frames.ts";
 import { type ExchangeHost, LocalExchange } from "./local-exchange.ts";
 import type { AgentSession } from "./session.ts";
 
@@ -154,12 +154,14 @@ describe("security", () => {
     expect([did, removed]).toEqual([["destroy"], [1]]);
   });
 
-  test("what streams were granted comes back with their ends", () => {
+  test("what streams are granted, from their first byte on, counts for their session until they end", () => {
     const { exchange, session } = setUp(0);
-    const give = spyOn(session.budget, "give");
+    const most = sessionWindowBytes - window;
+    expect([session.budget.take(most + 1, 0), session.budget.take(most, 0)]).toEqual([0, most]);
+    session.budget.give(most);
     exchange.onData(Buffer.alloc(window), 0, window);
-    exchange.onReset(1, "the visitor left");
-    expect(give).toHaveBeenCalledTimes(1);
-    expect(give.mock.calls[0]![0]).toBeGreaterThanOrEqual(window);
+    expect(session.take().granted).toBeGreaterThan(window);
+    exchange.onReset(resetCode.cancel, "the visitor left");
+    expect([session.budget.take(sessionWindowBytes, 0), session.budget.take(1, 0)]).toEqual([sessionWindowBytes, 0]);
   });
 });

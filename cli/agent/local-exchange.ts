@@ -74,7 +74,9 @@ export class LocalExchange implements AgentStream, ClientHandler {
     this.raw = (flags & RAW) !== 0;
     this.outgoing = new Outgoing(session, id, open.responseWindow);
     const hasBody = !this.requestDone || (flags & UPGRADE) !== 0;
-    this.incoming = hasBody ? new Incoming(session, id, open.requestWindow) : null;
+    const { requestWindow } = open;
+    // The server has granted it already, whatever is left.
+    this.incoming = hasBody ? new Incoming(session, id, session.budget.take(requestWindow, requestWindow)) : null;
     this.line = host.wantsReports ? requestLine(bytes, start, end, this.raw) : null;
     this.heardBefore = host.local.heard;
     this.client = host.local.pool.begin(this, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
