@@ -239,7 +239,9 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
     const { status } = head;
     if (status < 200) return;
     this.inBody = true;
-    this.reusable = head.minor === 1 && !head.close;
+    // What a 204 announces and must not send may come all the same.
+    const isContradictory = status === 204 && (head.chunked || head.contentLength > 0);
+    this.reusable = head.minor === 1 && !head.close && !isContradictory;
     if (this.isHead || status === 204 || status === 304) this.body.startNone();
     else if (head.chunked) this.body.startChunked();
     else if (head.contentLength >= 0) this.body.startLength(head.contentLength);

@@ -77,6 +77,19 @@ describe("security", () => {
     expect(await second.end).toBe("ok");
   });
 
+  test.each([
+    ["a length", "Content-Length: 38"],
+    ["chunks", "Transfer-Encoding: chunked"],
+  ])(
+    "a 204 that announces %s leaves its connection to nobody else, what it announced may still come",
+    async (_, line) => {
+      using service = serve((socket) => void socket.write(`HTTP/1.1 204 No Content\r\n${line}\r\n\r\n`));
+      const first = service.ask();
+      expect(await first.end).toBe("");
+      expect(service.ask().connection).not.toBe(first.connection);
+    },
+  );
+
   test("what a service says unasked is nobody's answer", async () => {
     using service = serve((socket) => void socket.write(ok));
     const first = service.ask();
