@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { FakeSession } from "../../test/helpers/fake-session.ts";
 import type { ClientHandler } from "../../src/http1/client-connection.ts";
 import { Head } from "../../src/http1/head.ts";
-import { FIN, RAW, resetCode, sessionWindowBytes, UPGRADE } from "../../src/protocol/frames.ts";
+import { FIN, ProtocolError, RAW, resetCode, sessionWindowBytes, UPGRADE } from "../../src/protocol/frames.ts";
 import { type ExchangeHost, LocalExchange } from "./local-exchange.ts";
 import type { AgentSession } from "./session.ts";
 
@@ -152,6 +152,18 @@ describe("security", () => {
     const { did, removed, answer } = setUp(flags);
     answer(`101 Switching Protocols\r\n${lines}`);
     expect([did, removed]).toEqual([["destroy"], [1]]);
+  });
+
+  test.each([
+    ["had none", FIN],
+    ["had its end", 0],
+  ])("a request that %s gets no more bytes: they would be the next one's on its connection", (_, flags) => {
+    const { exchange, did } = setUp(flags);
+    if (flags === 0) exchange.onEnd(null);
+    did.length = 0;
+    expect(() => exchange.onData(Buffer.from("more"), 0, 4)).toThrow(ProtocolError);
+    expect(() => exchange.onEnd(null)).toThrow(ProtocolError);
+    expect(did).toEqual([]);
   });
 
   test("what streams are granted, from their first byte on, counts for their session until they end", () => {

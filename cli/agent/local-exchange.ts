@@ -13,6 +13,7 @@ import {
   maxPayloadBytes,
   MORE,
   MORE_HEAD,
+  ProtocolError,
   RAW,
   resetCode,
   statusOfReset,
@@ -91,6 +92,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
 
   onData(bytes: Buffer, start: number, end: number): void {
     if (this.over) return;
+    this.checkOpen();
     const { client } = this;
     this.bytesIn += end - start;
     if (this.isClientGone) {
@@ -105,6 +107,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
 
   onEnd(trailers: Buffer | null): void {
     if (this.over) return;
+    this.checkOpen();
     this.requestDone = true;
     if (this.isClientGone) return;
     if (this.raw) {
@@ -113,6 +116,10 @@ export class LocalExchange implements AgentStream, ClientHandler {
     }
     if ((this.flags & CHUNKED) !== 0) writeLastChunk(this.client, trailers);
     this.client.requestEnd();
+  }
+
+  private checkOpen(): void {
+    if (this.requestDone) throw new ProtocolError("a request goes on behind its end");
   }
 
   onReset(code: number, reason: string): void {

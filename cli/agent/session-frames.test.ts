@@ -97,6 +97,16 @@ describe("security", () => {
   });
 });
 
+test("a stream that is reset before its head is whole never begins", () => {
+  using one = setUp();
+  one.begin();
+  one.frame(OPEN, MORE, 1, Buffer.alloc(8));
+  one.frame(RESET, 0, 1, Buffer.from([0, 1]));
+  one.frame(MORE_HEAD, 0, 1, Buffer.alloc(8));
+  one.frame(OPEN, 0, 2, Buffer.alloc(8));
+  expect([[...one.session.streams.keys()], one.closed]).toEqual([[2], []]);
+});
+
 test("a stream that ends while it is made is not held", () => {
   using one = setUp(true);
   one.begin();

@@ -58,8 +58,8 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
   private readonly frames = new FrameReader(this);
   private readonly liveness = new Liveness(this.outbox, 10_000 * patience, 25_000);
   private timer: ReturnType<typeof setInterval>;
-  private partial: { id: number; flags: number; responseWindow: number; requestWindow: number; head: Buffer } | null =
-    null;
+  private partial:
+    (Omit<OpenFrame, "bytes" | "start" | "end"> & { id: number; head: Buffer; isReset: boolean }) | null = null;
 
   constructor(
     private readonly owner: SessionOwner,
@@ -106,6 +106,8 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
     const stream = this.streams.get(id);
     if (stream === undefined) {
       if (id > this.lastId) throw new ProtocolError("a frame names a stream that never was");
+      // What is left of its head comes nevertheless.
+      if (type === RESET && this.partial?.id === id) this.partial.isReset = true;
       return;
     }
     switch (type) {
@@ -135,7 +137,8 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
     const responseWindow = readU32(bytes, start);
     const requestWindow = readU32(bytes, start + 4);
     if ((flags & MORE) !== 0) {
-      this.partial = { id, flags, responseWindow, requestWindow, head: Buffer.from(bytes.subarray(start + 8, end)) };
+      const head = Buffer.from(bytes.subarray(start + 8, end));
+      this.partial = { id, flags, responseWindow, requestWindow, head, isReset: false };
     } else this.begin(id, { flags, bytes, start: start + 8, end, responseWindow, requestWindow });
   }
 
@@ -146,6 +149,7 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
     if (partial.head.length > 128 * 1024) throw new ProtocolError("a head is too large");
     if ((flags & MORE) !== 0) return;
     this.partial = null;
+    if (partial.isReset) return;
     const { head, flags: opened, responseWindow, requestWindow } = partial;
     this.begin(id, { flags: opened & ~MORE, bytes: head, start: 0, end: head.length, responseWindow, requestWindow });
   }
