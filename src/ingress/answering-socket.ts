@@ -21,7 +21,7 @@ export abstract class AnsweringSocket extends ClosingSocket {
   /** The host asked for is known not to be the base domain: a tenant's or a stranger's, who decides about its transport. */
   protected isOthersHost = false;
   /** The server is leaving: no request after the present one. */
-  protected leaving = false;
+  leaving = false;
 
   constructor(
     host: IngressHost,

@@ -106,6 +106,27 @@ test("a request that waited for its shard is read on", () => {
   expect(exchange.body).toBe("body");
 });
 
+describe("a request that waits for its shard when the server leaves, which replaces none any more", () => {
+  const late = () => fakeVisitor((connection) => connection.postpone(500));
+  const answer = /^HTTP\/1\.1 503 [^]*\r\nConnection: close\r\n/;
+
+  test("is answered at once", () => {
+    const visitor = late();
+    visitor.send(requestText("GET /"));
+    visitor.connection.closeIfIdle();
+    expect(visitor.take()).toMatch(answer);
+    expect(visitor.did.at(-1)).toBe("shutdown");
+  });
+
+  test("is answered at once when its head comes later", () => {
+    const visitor = late();
+    visitor.send("GET / HT");
+    visitor.connection.closeIfIdle();
+    visitor.send(requestText("GET /").slice(8));
+    expect(visitor.take()).toMatch(answer);
+  });
+});
+
 test("a half-close from before a 101 is told once the connection is raw", () => {
   const { visitor, exchanges } = exchanging();
   visitor.send(requestText("GET /ws"));

@@ -89,9 +89,10 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (this.halfClosed) this.exchange?.bodyEnd(null);
   }
 
-  /** The server is leaving: an idle connection closes now, a busy one after its answer. */
+  /** The server is leaving: an idle connection closes now, a busy one after its answer. No shard is waited for. */
   closeIfIdle(): void {
-    if (this.phase === "idle" && this.pending === null) this.closeGracefully();
+    if (this.phase === "waiting") this.refuse("unavailable", "the server is leaving");
+    else if (this.phase === "idle" && this.pending === null) this.closeGracefully();
     else this.leaving = true;
   }
 

@@ -92,9 +92,9 @@ export class Connections {
     this.deadlines.close();
   }
 
-  private create(given: ConnectionMeta): VisitorConnection {
-    const meta = this.isLeaving ? { ...given, last: true } : given;
+  private create(meta: ConnectionMeta): VisitorConnection {
     const connection = new VisitorConnection(this.options.host, this.deadlines, meta);
+    connection.leaving = this.isLeaving;
     // One that is lent takes descriptors, but no visitor's place.
     connection.countBucket = this.options.counts.opened(meta.lent ? "lent" : meta.address);
     return connection;

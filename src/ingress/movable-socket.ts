@@ -69,8 +69,12 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     return true;
   }
 
-  /** Nobody can take the request being routed yet: `retry` routes it again, `holdMs` later it is refused. Only from `route`. */
+  /**
+   * Nobody can take the request being routed yet: `retry` routes it again, `holdMs` later it is refused; at once, when the server is
+   * leaving. Only from `route`.
+   */
   postpone(holdMs: number): void {
+    if (this.leaving) return this.refuse("unavailable", "the server is leaving");
     this.phase = "waiting";
     this.deadline = performance.now() + holdMs;
     this.pause(pausedByPipeline);

@@ -82,6 +82,7 @@ class Shards implements Supervisor {
   readonly #drained: DrainedShards;
   readonly #ended: DrainedShards;
   #lastNumber = 0;
+  #drainEndsAtMs = 0;
   #phase: "starting" | "running" | "draining" | "stopped" = "starting";
 
   constructor(options: SupervisorOptions) {
@@ -136,6 +137,7 @@ class Shards implements Supervisor {
 
   drain(deadlineMs: number): Promise<boolean> {
     this.#phase = "draining";
+    this.#drainEndsAtMs = deadlineMs;
     this.#drained.reset();
     for (const [shard, incarnation] of this.#current.entries()) {
       if (incarnation.state === "ready") incarnation.post({ type: "drain", deadlineMs });
@@ -231,6 +233,7 @@ class Shards implements Supervisor {
     this.#options.ledger.live(shard, number);
     introduce(incarnation, this.#current);
     this.#options.listener.onReady(shard);
+    if (this.#phase === "draining") incarnation.post({ type: "drain", deadlineMs: this.#drainEndsAtMs });
     const areAllUp = this.#current.length === this.shards && this.#current.every(({ state }) => state === "ready");
     if (this.#phase !== "starting" || !areAllUp) return;
     this.#phase = "running";

@@ -29,7 +29,10 @@ connectToMain(
     return {
       onConnection: (connection) => adopt(connection.fd, toLineConnection(connection)),
       onOrder(order) {
-        if (order.type === "drain") side.send({ type: "drained" });
+        if (order.type === "drain") {
+          side.event({ type: "local.status", tunnelId: "drain", status: { state: "unknown" } });
+          side.send({ type: "drained" });
+        }
         if (order.type === "check" && order.tunnelId !== "silent") {
           const status: LocalStatus = { state: "up", provenAtMs: start.shard, connectMs: 1 };
           side.send({ type: "checked", id: order.id, status });

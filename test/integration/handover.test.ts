@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { connectLines } from "../helpers/line-client.ts";
-import { eventually, openDescriptors, startLineServer } from "../helpers/line-server.ts";
+import { eventually, type LineServer, openDescriptors, startLineServer } from "../helpers/line-server.ts";
 
 test("a connection moves with everything that is pipelined behind the move", async () => {
   await using server = await startLineServer(2);
@@ -148,6 +148,15 @@ describe("supervision", () => {
     await Bun.sleep(300);
     expect(server.heard.filter((text) => text.startsWith("ready"))).toHaveLength(2);
   });
+});
+
+test("a successor that is ready only when the server leaves is told so", async () => {
+  let starts = 0;
+  const begin = () => void (++starts === 2 && server.supervisor.drain(Date.now() + 5_000));
+  await using server: LineServer = await startLineServer(1, { domain: () => (begin(), "localhost") });
+  server.supervisor.replace(0, "test");
+  const isTold = () => server.events.some((event) => event.type === "local.status" && event.tunnelId === "drain");
+  await eventually(isTold, "it is told", 3_000);
 });
 
 describe("security", () => {
