@@ -1,9 +1,11 @@
 // Tickets that nobody uses, on both engines: how long they hold a name, and against whom.
 
 import { describe, expect, test } from "bun:test";
+import { StorageFailure } from "../../src/db/engine.ts";
 import { describeEngines } from "../helpers/databases.ts";
-import { becomes, stateOf } from "../helpers/registry-facts.ts";
-import { addAccount, allow, openTestRegistry } from "../helpers/test-registry.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { acmeOf, becomes, stateOf } from "../helpers/registry-facts.ts";
+import { addAccount, addOrganization, allow, openTestRegistry, type Credential } from "../helpers/test-registry.ts";
 
 describeEngines("unused tickets", (open) => {
   test("tickets that nobody uses end: at first, and after a takeover that never came", async () => {
@@ -88,7 +90,59 @@ describeEngines("unused tickets", (open) => {
     expect(at.registry.find(first.tunnelId)).toMatchObject({ state: "live", sessions: 2 });
   });
 
+  test("a registration that fails is no tunnel of its agent", async () => {
+    await using fresh = await open();
+    const ada = await addAccount(fresh, "ada", await addOrganization(fresh, "acme"));
+    let isBroken = true;
+    await using at = await openTestRegistry(fresh, {
+      env: { MAX_TUNNELS_PER_ACCOUNT: "1" },
+      beforePolicyQuery() {
+        if (isBroken) throw new StorageFailure("the disk is full");
+      },
+    });
+    expect(await at.register(ada).catch(String)).toContain("the disk is full");
+    isBroken = false;
+    await eventually(async () => (await at.refusal(ada)) === null, "there is room for another try");
+  });
+
   describe("security", () => {
+    test("a ticket of an earlier registration is void after a change, whichever ticket was used, and if the next registration was refused", async () => {
+      await using fresh = await open();
+      const { orgId } = await acmeOf(fresh);
+      const [bob, eve] = [await addAccount(fresh, "bob", orgId), await addAccount(fresh, "eve", orgId)];
+      let [isBroken, meanwhile] = [false, async () => {}];
+      await using at = await openTestRegistry(fresh, {
+        beforePolicyQuery() {
+          if (isBroken) throw new StorageFailure("not now");
+        },
+        duringRegistration: () => meanwhile(),
+      });
+      const deactivate = ({ id }: Credential) =>
+        at.change("account", id, orgId, (trx) =>
+          trx.updateTable("accounts").set({ active: 0 }).where("id", "=", id).execute(),
+        );
+      const early = await at.mustRegister(bob, { subdomain: "two" });
+      const later = await at.serve(bob, { subdomain: "two" });
+      at.shards.lose(later.tunnelId);
+      await becomes(at, later, "away");
+      await deactivate(bob);
+      await at.registry.caughtUp();
+      expect(at.shards.open(early.ticket)).toBe(false);
+
+      const first = await at.mustRegister(eve, { subdomain: "refused" });
+      meanwhile = async () => {
+        // Changes are heard and not applied yet.
+        isBroken = true;
+        await at.change("policy", orgId, orgId, async () => {});
+        await deactivate(eve);
+        await fresh.db.changes.caughtUp();
+      };
+      expect(await at.refusal(eve, { subdomain: "refused" })).toBe("account_inactive");
+      isBroken = false;
+      await at.registry.caughtUp();
+      expect(at.shards.open(first.ticket)).toBe(false);
+    });
+
     test("what an agent may not any more it may not with the unused ticket of a tunnel that is away: account and address", async () => {
       await using fresh = await open();
       const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];

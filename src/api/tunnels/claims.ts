@@ -7,7 +7,7 @@ import { newId } from "../../lib/ids.ts";
 import { randomName } from "../../lib/names.ts";
 import { portOf, tcpName } from "../../link/shard-of.ts";
 import type { LeaseTable } from "./lease-table.ts";
-import { holdsName, isActive, isBusy, noTotals, type AgentBinding, type Lease } from "./lease.ts";
+import { hasTickets, holdsName, isActive, isBusy, noTotals, type AgentBinding, type Lease } from "./lease.ts";
 
 /** A registration whose credential, address and wish have been checked. */
 export interface Claim {
@@ -160,10 +160,12 @@ export class Claims {
       this.leases.change(lease, { holderId, orgId });
       Object.assign(lease, { accountId, keyId, appId: claim.application?.id ?? null, pool: claim.pool });
     }
-    const sessions = known !== undefined && known.generation === generation ? known.sessions : 0;
+    const same = known?.generation === generation ? known : null;
+    const sessions = same?.sessions ?? 0;
+    const unused = same !== null && hasTickets(same, nowMs) ? same.tickets : 0;
     const agent: AgentBinding = {
       ...{ agentId, generation, version, address, target, credential, sessions },
-      ...{ tickets: 1, ticketsUntilMs, hasLeft: false, ending: false },
+      ...{ tickets: unused + 1, ticketsUntilMs, hasLeft: false, ending: false },
     };
     lease.target = target;
     // Last in the map: the latest agent.

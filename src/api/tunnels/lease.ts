@@ -22,7 +22,7 @@ export interface AgentBinding {
   target: string | null;
   credential: TunnelCredential;
   sessions: number;
-  /** Tickets that are out; 0 once each has opened its session. */
+  /** Tickets that are out, and one for each registration under way; 0 once each has opened its session. */
   tickets: number;
   /** Until then an unused ticket may open a session. */
   ticketsUntilMs: number;
@@ -77,9 +77,14 @@ export const noTotals: Readonly<TunnelTotals> = {
   status5xx: 0,
 };
 
+/** Whether an agent may open a session at any moment. */
+export function hasTickets(agent: AgentBinding, nowMs: number): boolean {
+  return agent.tickets > 0 && agent.ticketsUntilMs > nowMs;
+}
+
 /** Whether an agent has a session or may open one at any moment. */
 export function isBusy(agent: AgentBinding, nowMs: number): boolean {
-  return agent.sessions > 0 || (agent.tickets > 0 && agent.ticketsUntilMs > nowMs);
+  return agent.sessions > 0 || hasTickets(agent, nowMs);
 }
 
 /** Whether an agent keeps others from the name. */

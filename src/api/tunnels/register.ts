@@ -5,10 +5,10 @@ import { publicUrl, type Config } from "../../config/config.ts";
 import { touchCredential, type TunnelCredential } from "../../db/credentials.ts";
 import type { Database } from "../../db/database.ts";
 import { takeLease } from "../../db/leases.ts";
-import { AppError, type ErrorCode } from "../../lib/errors.ts";
+import { AppError } from "../../lib/errors.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
 import { shardOf } from "../../link/shard-of.ts";
-import type { Claims } from "./claims.ts";
+import type { Claims, Granted } from "./claims.ts";
 import type { NameDirectory } from "./directory.ts";
 import type { LeaseTable } from "./lease-table.ts";
 import type { AgentBinding, Lease } from "./lease.ts";
@@ -61,17 +61,16 @@ export interface Judged {
 
 /** Registers one agent. What changes while it does so is taken into account: no ticket is sent on what no longer holds. */
 export async function register(deps: RegisterDeps, request: RegisterRequest): Promise<Judged> {
-  const { config, db, leases } = deps;
+  const { config } = deps;
   const { body, address } = request;
   const nowMs = deps.nowMs();
   // Pre-releases are as new as what they precede.
   if (!Bun.semver.satisfies(body.version.replace(/[-+].*$/, ""), `>=${oldestVersion}`))
     return { credential: null, result: new AppError("version_unsupported", tooOld(body.version)) };
-  let heard = deps.changesHeard();
-  let permit = await judge(deps, request, nowMs);
+  const heard = deps.changesHeard();
+  const permit = await judge(deps, request, nowMs);
   if (permit.refusal !== null) return { credential: permit.credential, result: permit.refusal };
-  const { credential, wish } = permit;
-  const refused = (code: ErrorCode): Judged => ({ credential, result: new AppError(code) });
+  const { credential, wish, ranges } = permit;
   const { agentId, generation, version } = body;
   const ticketsUntilMs = nowMs + config.ticketTtlMs;
   const claimed = deps.claims.claim(
@@ -82,40 +81,62 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
     nowMs,
   );
   if (claimed instanceof AppError) return { credential, result: claimed };
-  const { lease, agent, evicted, displaced } = claimed;
-  for (const one of displaced)
-    deps.link.send(shardOf(lease.name, deps.link.shards), {
-      ...{ type: "disconnect", tunnelId: lease.tunnelId, agentId: one, reason: "replaced" },
-    });
-  if (evicted !== null) deps.records.leaseGone(evicted);
+  let isGranted = false;
+  try {
+    const result = await grant(deps, request, claimed, { credential, wish, ranges, heard });
+    isGranted = !(result instanceof AppError);
+    return { credential, result };
+  } finally {
+    if (!isGranted) withdraw(claimed);
+  }
+}
+
+/** Stores what was claimed, and sends the tickets unless something speaks against it by now. */
+async function grant(
+  deps: RegisterDeps,
+  request: RegisterRequest,
+  { lease, agent, evicted, displaced }: Granted,
+  judged: Judgement & { ranges: string[]; heard: number },
+): Promise<Registered | AppError> {
+  const { db, leases } = deps;
+  const { credential } = judged;
+  let { ranges, heard } = judged;
+  const nowMs = deps.nowMs();
   const { name, tunnelId } = lease;
+  for (const agentId of displaced)
+    deps.link.send(shardOf(name, deps.link.shards), { type: "disconnect", tunnelId, agentId, reason: "replaced" });
+  if (evicted !== null) deps.records.leaseGone(evicted);
   // It may be given up meanwhile, and the name be somebody else's.
   const isHeld = () => leases.get(name) === lease && lease.state !== "kept";
   // The end of whoever had the name before must be stored first.
   await deps.records.flush();
   if (!(await store(deps, lease, agent, nowMs))) {
-    agent.tickets = 0;
     if (lease.openedAtMs === null) leases.remove(lease);
-    return refused("name_taken");
+    return new AppError("name_taken");
   }
   if (nowMs - credential.lastUsedAtMs > touchEveryMs) await touchCredential(db.kysely, credential, nowMs);
   await deps.directory.lease(lease, isHeld);
   while (heard !== deps.changesHeard()) {
     heard = deps.changesHeard();
-    permit = await judge(deps, request, nowMs);
-    if (permit.refusal !== null || isOther(permit, { credential, wish })) {
-      agent.tickets = 0;
-      return permit.refusal === null ? refused("unavailable") : { credential, result: permit.refusal };
-    }
+    const permit = await judge(deps, request, nowMs);
+    if (permit.refusal !== null) return permit.refusal;
+    if (isOther(permit, judged)) return new AppError("unavailable");
     agent.credential = permit.credential;
+    ranges = permit.ranges;
     await deps.directory.lease(lease, isHeld);
   }
   // Its end may have been stored before it was.
   if (leases.get(name) !== lease) deps.records.leaseGone({ name, tunnelId });
   // Meanwhile the same agent may have registered once more.
-  const current = isHeld() ? lease.agents.get(agentId) : undefined;
-  if (current?.generation !== generation) return refused("unavailable");
-  return { credential, result: issue(deps, lease, current, body, permit.ranges) };
+  const current = isHeld() ? lease.agents.get(agent.agentId) : undefined;
+  if (current?.generation !== agent.generation) return new AppError("unavailable");
+  return issue(deps, lease, current, request.body, ranges);
+}
+
+/** No ticket follows what was claimed. Those of earlier registrations are still out. */
+function withdraw({ lease, agent: { agentId, generation } }: Granted): void {
+  const current = lease.agents.get(agentId);
+  if (current?.generation === generation) current.tickets = Math.max(0, current.tickets - 1);
 }
 
 /** Whether the name is another one by now (a key's application was renamed), or somebody else's: another organization's, too. */
@@ -179,7 +200,7 @@ function issue(
       },
     });
   }
-  Object.assign(agent, { tickets: tickets.length, ending: false });
+  Object.assign(agent, { tickets: Math.max(0, agent.tickets - 1) + wanted, ending: false });
   lease.allow = agentAllow;
   const path = `/_tunnel/s/${shard}`;
   const base = publicUrl(config, null).replace(/^http/, "ws");
