@@ -78,6 +78,18 @@ describe("while an answer waits for its visitor", () => {
   });
 });
 
+test("a long pipeline is not copied for each of its requests", () => {
+  const { visitor, exchanges, done } = exchanging();
+  const requests = 2_000;
+  visitor.send(requestText("GET /").repeat(requests));
+  const buffers = new Set<unknown>();
+  while (exchanges.length < requests) {
+    buffers.add(visitor.connection["pending"]?.buffer);
+    done();
+  }
+  expect(buffers.size).toBeLessThan(20);
+});
+
 test("a connection that rests behind a large read moves as one that is read", () => {
   const visitor = fakeVisitor(
     (connection, head) => {

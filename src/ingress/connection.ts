@@ -217,7 +217,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
       }
     }
     this.processing = false;
-    if (this.isOpen) this.keep(bytes, at);
+    if (this.isOpen) this.keep(bytes, at, bytes !== chunk);
   }
 
   /** A request is only looked at when the answer before it has left: whoever doesn't read is not answered ahead. */
@@ -268,10 +268,14 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     return -1;
   }
 
-  private keep(bytes: Buffer, at: number): void {
+  /** `areOurs`: `bytes` are a copy already. */
+  private keep(bytes: Buffer, at: number, areOurs = false): void {
     if (at >= bytes.length || !this.isOpen) return;
     const rest = bytes.subarray(at);
-    this.pending = this.pending === null ? Buffer.from(rest) : Buffer.concat([this.pending, rest]);
+    // A copy per request would make a pipeline quadratic; no view of a few bytes shall keep a large buffer, either.
+    const mayView = areOurs && rest.length >= rest.buffer.byteLength / 2;
+    if (this.pending !== null) this.pending = Buffer.concat([this.pending, rest]);
+    else this.pending = mayView ? rest : Buffer.from(rest);
     const waits = this.exchange !== null || this.out.bytes > 0;
     if (waits && this.pending.length > maxPipelinedBytes) this.pause(pausedByPipeline);
   }
