@@ -132,21 +132,6 @@ test("the block says link and local service apart", () => {
   expect(block()).toContain("✕ https://myapp.example.com");
 });
 
-test("two names for one local service stay apart", () => {
-  const view = createView([spec, { ...spec, subdomain: "other" }]);
-  applyEvent(view, { ...ready, url: "https://other.example.com", subdomain: "other", local: `http://${local}` }, 0);
-  applyEvent(view, ready, 0);
-  expect(view.tunnels.map((tunnel) => tunnel.url)).toEqual([url, "https://other.example.com"]);
-  applyEvent(view, { event: "tunnel.lost", time, url, local, reason: "x" }, 0);
-  expect(view.tunnels.map((tunnel) => tunnel.link)).toEqual(["lost", "online"]);
-  const refused = { event: "refused", time, local, code: "disconnected_by_admin", message: "No." } as const;
-  applyEvent(view, { ...refused, url: "https://other.example.com", subdomain: "other" }, 0);
-  expect(view.tunnels.map((tunnel) => tunnel.link)).toEqual(["lost", "refused"]);
-  const early = createView([spec, { ...spec, subdomain: "other" }]);
-  applyEvent(early, { ...refused, url: null, subdomain: "other" }, 0);
-  expect(early.tunnels.map((tunnel) => tunnel.link)).toEqual(["connecting", "refused"]);
-});
-
 test("only news leaves a line", () => {
   const view = createView([spec]);
   const up: AgentEvent = { event: "local.status", time, local, state: "up", why: null, connectMs: 1 };

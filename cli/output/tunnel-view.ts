@@ -65,7 +65,8 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
       return;
     case "tunnel.retry":
       for (const tunnel of matching(view, null, event.local)) {
-        if (tunnel.link !== "online") Object.assign(tunnel, { reason: event.reason, retryAtMs: nowMs + event.inMs });
+        if (tunnel.link !== "online" && tunnel.link !== "refused")
+          Object.assign(tunnel, { reason: event.reason, retryAtMs: nowMs + event.inMs });
       }
       return;
     case "session":

@@ -1,0 +1,39 @@
+// Which tunnel an event is about, where several lead to one local service.
+
+import { expect, test } from "bun:test";
+import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
+import { applyEvent, createView } from "./tunnel-view.ts";
+
+const time = "2026-11-23T03:33:43.123Z";
+const url = "https://myapp.example.com";
+const local = "localhost:3000";
+const spec: TunnelSpec = {
+  protocol: "http",
+  subdomain: "myapp",
+  localHost: "localhost",
+  localPort: 3000,
+  localHttps: false,
+  insecureLocal: false,
+  hostHeader: "preserve",
+};
+const ready: AgentEvent = { event: "tunnel.ready", time, url, subdomain: "myapp", tunnelId: "t", local, port: null };
+
+test("two names for one local service stay apart", () => {
+  const view = createView([spec, { ...spec, subdomain: "other" }]);
+  applyEvent(view, { ...ready, url: "https://other.example.com", subdomain: "other", local: `http://${local}` }, 0);
+  applyEvent(view, ready, 0);
+  expect(view.tunnels.map((tunnel) => tunnel.url)).toEqual([url, "https://other.example.com"]);
+  applyEvent(view, { event: "tunnel.lost", time, url, local, reason: "x" }, 0);
+  expect(view.tunnels.map((tunnel) => tunnel.link)).toEqual(["lost", "online"]);
+  const refused = { event: "refused", time, local, code: "disconnected_by_admin", message: "No." } as const;
+  applyEvent(view, { ...refused, url: "https://other.example.com", subdomain: "other" }, 0);
+  expect(view.tunnels.map((tunnel) => tunnel.link)).toEqual(["lost", "refused"]);
+  const early = createView([spec, { ...spec, subdomain: "other" }]);
+  applyEvent(early, { ...refused, url: null, subdomain: "other" }, 0);
+  expect(early.tunnels.map((tunnel) => tunnel.link)).toEqual(["connecting", "refused"]);
+  applyEvent(early, { event: "tunnel.retry", time, local, inMs: 1_000, reason: "x" }, 0);
+  expect(early.tunnels.map(({ reason, retryAtMs }) => [reason, retryAtMs])).toEqual([
+    ["x", 1_000],
+    ["No.", null],
+  ]);
+});
