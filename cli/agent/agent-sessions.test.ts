@@ -41,6 +41,31 @@ test("sessions that are lost while another one is asked for don't make the agent
   await agent.stop(0);
 });
 
+test("a tunnel is lost with the last session that stands, though another one is on its way", async () => {
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  await using picky = startPickyServer((session) => (session === 1 ? undefined : promise));
+  const { agent, events } = startNamed(picky.server, ["web"], 2);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "one is open");
+  picky.hangUp();
+  await eventually(() => events.some(({ event }) => event === "tunnel.retry"), "it is lost");
+  expect(events.map(({ event }) => event)).toEqual(["tunnel.ready", "tunnel.lost", "tunnel.retry"]);
+  resolve(new Response());
+  await agent.stop(0);
+});
+
+test("what was put off because another session stood is done at once when that is lost", async () => {
+  const error = { code: "not_whitelisted", message: "Agents may not connect from ::1.", retryable: false };
+  await using picky = startPickyServer((session) =>
+    session === 2 ? Response.json({ error }, { status: 403 }) : undefined,
+  );
+  const { agent, events } = startNamed(picky.server, ["web"], 2);
+  await eventually(() => events.some(({ event }) => event === "notice"), "one is refused");
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "one is open");
+  picky.hangUp();
+  await eventually(() => picky.asked.registrations === 2, "it registers again");
+  await agent.stop(0);
+});
+
 test("a stop waits for what still runs on a session that the server has said good-bye to", async () => {
   await using service = startSlowService();
   await using picky = startPickyServer();

@@ -1,5 +1,7 @@
 // Why the server refused a registration or a session, as its answer says it.
 
+import { closeCode, newerStart } from "../../src/protocol/frames.ts";
+
 /** Why there is no tunnel. */
 export interface Refusal {
   code: string;
@@ -63,6 +65,16 @@ export function refusedUpgrade(answer: { status: number; retryAfter: string | nu
   const refusal = refusalOf({ ...answer, body });
   const isPlain = isObject(body) && isObject(body["error"]) && typeof body["error"]["retryable"] === "boolean";
   return refusal === null || isPlain ? refusal : { ...refusal, retryable: true };
+}
+
+/** What the close of a session says for good; null when registering again may help, or says more. */
+export function refusedClose(code: number, reason: string): Refusal | null {
+  const forGood = { retryable: false, retryAfterMs: null };
+  if (code === closeCode.revoked && reason === "disconnected_by_admin")
+    return { code: reason, message: "An administrator disconnected this tunnel.", ...forGood };
+  if (code === closeCode.replaced && reason === newerStart)
+    return { code: "replaced", message: "A newer start of this agent serves the tunnel now.", ...forGood };
+  return null;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

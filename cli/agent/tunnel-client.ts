@@ -2,11 +2,11 @@
 
 import { createBackoff } from "../../src/lib/backoff.ts";
 import type { Lanes } from "../../src/lib/lanes.ts";
-import { closeCode, type GoAway, newerStart } from "../../src/protocol/frames.ts";
+import type { GoAway } from "../../src/protocol/frames.ts";
 import { replaceHost } from "./host-header.ts";
 import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
-import { redirected, type Refusal } from "./refusal.ts";
+import { redirected, type Refusal, refusedClose } from "./refusal.ts";
 import { register, type Registration } from "./register.ts";
 import { AgentSession } from "./session.ts";
 import type { AgentStream, OpenFrame, SessionOwner } from "./session-owner.ts";
@@ -47,6 +47,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   /** A session was lost while a registration was under way. */
   private hasLostMore = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
+  private isPatient = false;
   private lostReason = "";
 
   constructor(
@@ -141,18 +142,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     this.drained.delete(session);
     if (!this.sessions.delete(session)) return;
     if (refusal !== null) return this.notAdmitted(refusal);
-    if (code === closeCode.revoked && reason === "disconnected_by_admin") {
-      return this.refused({
-        code: reason,
-        message: "An administrator disconnected this tunnel.",
-        retryable: false,
-        retryAfterMs: null,
-      });
-    }
-    if (code === closeCode.replaced && reason === newerStart) {
-      const message = "A newer start of this agent serves the tunnel now.";
-      return this.refused({ code: "replaced", message, retryable: false, retryAfterMs: null });
-    }
+    const end = refusedClose(code, reason);
+    if (end !== null) return this.refused(end);
     this.lostReason = reason || `the connection closed (${code})`;
     this.sessionGone(0);
   }
@@ -172,11 +163,12 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     if (this.stopping || registration === null) return;
     // A server that takes sessions and drops them at once must not be asked four times a second for ever.
     if (hasStood && this.upSince > 0 && performance.now() - this.upSince >= stableMs) this.backoff.reset();
-    if (this.sessions.size === 0) this.upSince = 0;
-    if (this.sessions.size === 0 && this.announced) {
+    // The next registration is a new start: it takes over from whatever the server still believes to be alive.
+    if (this.sessions.size === 0) this.generation = 0;
+    const isDown = this.openSessions() === 0;
+    if (isDown) this.upSince = 0;
+    if (isDown && this.announced) {
       this.announced = false;
-      // The next registration is a new start: it takes over from whatever the server still believes to be alive.
-      this.generation = 0;
       this.emit({
         event: "tunnel.lost",
         time: now(),
@@ -185,12 +177,18 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
         reason: this.lostReason,
       });
     } else if (this.announced) this.tellSessions(registration.url);
-    this.retry(this.lostReason, leastMs);
+    this.retry(this.lostReason, leastMs, leastMs > 0 && !isDown);
   }
 
-  private retry(reason: string, leastMs = 0): void {
+  /** `isPatient`: so late only because another session stands. */
+  private retry(reason: string, leastMs = 0, isPatient = false): void {
     if (this.working) this.hasLostMore = true;
-    if (this.stopping || this.working || this.timer !== null) return;
+    if (this.stopping || this.working) return;
+    if (this.timer !== null) {
+      if (!this.isPatient || this.openSessions() > 0) return;
+      clearTimeout(this.timer);
+    }
+    this.isPatient = isPatient;
     // Taken here: sessions that are lost together are one failure, not several.
     const inMs = Math.max(leastMs, this.backoff.next());
     if (this.openSessions() === 0)

@@ -8,7 +8,7 @@ import { readFrames } from "./read-frames.ts";
 
 /** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. The n-th registration is answered after `wait(n)`, and by it if it resolves to an answer. */
 export function startPickyServer(
-  refuse: (session: number) => Response | undefined = () => undefined,
+  refuse: (session: number) => Response | undefined | Promise<Response> = () => undefined,
   wait: (registration: number) => Promise<void | Response> = async () => {},
 ) {
   let sessions = 0;
@@ -22,7 +22,7 @@ export function startPickyServer(
     port: 0,
     async fetch(request, self) {
       if (new URL(request.url).pathname !== "/_tunnel/register") {
-        const refusal = refuse(++sessions);
+        const refusal = await refuse(++sessions);
         if (refusal !== undefined) return refusal;
         const headers = { "Sec-WebSocket-Protocol": "digit-link.v1" };
         return self.upgrade(request, { headers }) ? undefined : new Response();
