@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { fakeVisitor, requestText } from "../test/helpers/fake-visitor.ts";
 import { readFrames } from "../test/helpers/read-frames.ts";
-import { DATA, END, FIN, HEAD, RESET, UPGRADE, WINDOW } from "../src/protocol/frames.ts";
+import { DATA, END, FIN, HEAD, RESET, sessionWindowBytes, UPGRADE, WINDOW } from "../src/protocol/frames.ts";
 import { Outbox } from "../src/protocol/outbox.ts";
 import type { SessionSocket } from "../src/protocol/session-socket.ts";
 import type { CaptureEntry } from "./capture.ts";
@@ -14,7 +14,7 @@ import type { Tunnel } from "./tunnel.ts";
 const switched = "\0\0\0\0HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 /** A visitor whose request is stream 1 of a session; `sent`: what the agent got. */
-function setUp() {
+function setUp(flags = FIN | UPGRADE, request = requestText("GET /ws")) {
   const sent: string[] = [];
   const socket = {
     ...{ backlogBytes: 0, close() {} },
@@ -41,12 +41,12 @@ function setUp() {
   const capture = { head() {}, visit: { entry: {} }, repeatable: true } as unknown as CaptureEntry;
   let stream: HttpStream | null = null;
   const visitor = fakeVisitor((connection) => {
-    stream = new HttpStream(tunnel as unknown as Tunnel, connection, capture, FIN | UPGRADE, null);
+    stream = new HttpStream(tunnel as unknown as Tunnel, connection, capture, flags, null);
     connection.begin(stream);
     session.open(stream, Buffer.from("head"), 4, performance.now());
     stream.opened();
   });
-  visitor.send(requestText("GET /ws"));
+  visitor.send(request);
   const agent = new Outbox({ send: (bytes, start, end) => session.received(bytes, start, end, true) });
   const frame = (type: number, flags: number, text = ""): void => {
     agent.frame(type, flags, 1, Buffer.from(text, "latin1"), 0, text.length);
@@ -87,6 +87,70 @@ describe("a raw connection", () => {
     visitor.send("late");
     visitor.connection.ended();
     expect(toAgent()).toBe("");
+  });
+});
+
+describe("an answer that its agent has ended, but its visitor has not taken", () => {
+  /** The last of it is 4 MiB that wait for the visitor. */
+  function setUpSlow(flags = FIN, request?: string, head = "\0\0\0\0HTTP/1.1 200 OK\r\n\r\n") {
+    const world = setUp(flags, request);
+    const { visitor, session, frame } = world;
+    frame(HEAD, 0, head);
+    const send = (times: number): void => {
+      for (let i = 0; i < times; i++) frame(DATA, 0, "x".repeat(64_000));
+    };
+    send(200);
+    visitor.take();
+    visitor.room = 0;
+    send(64);
+    if (head === switched) visitor.connection.ended();
+    frame(END, FIN);
+    /** How much of what all streams of the session may hold is free. */
+    const free = (): number => {
+      const taken = session.budget.take(sessionWindowBytes / 2, 0);
+      session.budget.give(taken);
+      return taken;
+    };
+    return { ...world, free };
+  }
+
+  test("counts as what its session may hold, until the visitor has taken it", () => {
+    const { visitor, session, ended, free } = setUpSlow();
+    session.budget.take(sessionWindowBytes / 2, 0);
+    expect([ended, session.streams.size, free()]).toEqual([[], 1, 0]);
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect([ended, session.streams.size, free()]).toEqual([[null], 0, sessionWindowBytes / 2]);
+    expect(visitor.take()).toEndWith("x\r\n0\r\n\r\n");
+  });
+
+  test("is whole, whatever becomes of its session", () => {
+    const { visitor, session, ended } = setUpSlow();
+    session.closed(1006, "gone");
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect([ended, visitor.did.includes("terminate")]).toEqual([[null], false]);
+    expect(visitor.take()).toEndWith("x\r\n0\r\n\r\n");
+  });
+
+  test("keeps a raw connection, too, and no upload that nobody wants any more", () => {
+    const upload = requestText("POST /", "Content-Length: 900");
+    for (const world of [setUpSlow(FIN | UPGRADE, undefined, switched), setUpSlow(0, upload)]) {
+      const { visitor, session, ended, toAgent, frame } = world;
+      expect(session.streams.size).toBe(1);
+      toAgent();
+      visitor.send("unwanted");
+      frame(END, FIN);
+      visitor.room = Infinity;
+      visitor.connection.drain();
+      expect([toAgent(), ended, session.streams.size]).toEqual(["", [null], 0]);
+    }
+  });
+
+  test("is not whole when the visitor leaves", () => {
+    const { visitor, session, ended } = setUpSlow();
+    visitor.connection.closed();
+    expect([ended, session.streams.size]).toEqual([["the visitor closed the connection"], 0]);
   });
 });
 

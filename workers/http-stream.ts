@@ -7,7 +7,7 @@ import { flushCork } from "../src/ingress/cork.ts";
 import type { Exchange } from "../src/ingress/exchange.ts";
 import { dropReserved } from "../src/ingress/response.ts";
 import { type ErrorCode, errorCatalogue } from "../src/lib/errors.ts";
-import { errorOfReset, FIN, resetCode, UPGRADE } from "../src/protocol/frames.ts";
+import { errorOfReset, FIN, initialWindowBytes, resetCode, UPGRADE } from "../src/protocol/frames.ts";
 import type { CaptureEntry } from "./capture.ts";
 import type { Admitted } from "./policy/again.ts";
 import type { Shown } from "./policy/shown.ts";
@@ -25,7 +25,8 @@ const maxSent = 3;
 /** Who waited so long for an answer and leaves has seen enough to doubt that somebody is there. */
 const doubtAfterMs = 2_000;
 
-type State = "waiting" | "head" | "body" | "raw" | "done";
+/** `left`: the agent is done, and the visitor still has much to take. */
+type State = "waiting" | "head" | "body" | "raw" | "left" | "done";
 
 /** The Exchange of a tunnelled request. Ends by itself; `tunnel.streamEnded` hears about it exactly once. */
 export class HttpStream extends StreamFlow implements Exchange, Admitted {
@@ -106,7 +107,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   }
 
   protected requestSent(): void {
-    if (this.state === "raw" && this.agentEnded) this.finishRaw();
+    if (this.state === "raw" && this.agentEnded) this.endWhenTaken();
   }
 
   abort(reason: string, answer?: ErrorCode): void {
@@ -118,7 +119,8 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   }
 
   drained(): void {
-    this.visitorDrained();
+    if (this.state === "left") this.endWhenTaken();
+    else this.visitorDrained();
   }
 
   // The agent's side.
@@ -157,7 +159,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   onEnd(trailers: Buffer | null): void {
     if (this.state === "raw") {
       this.agentEnded = true;
-      if (this.requestEnded && !this.hasQueued) return this.finishRaw();
+      if (this.requestEnded && !this.hasQueued) return this.endWhenTaken();
       return this.connection.shutdown();
     }
     if (this.state !== "body") return this.broken("the answer ended before its head");
@@ -165,13 +167,14 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   }
 
   onReset(code: number, reason: string): void {
-    const { tunnel } = this;
-    if (code === resetCode.unreachable) tunnel.health.failed(reason);
-    else if (code === resetCode.localFailed) tunnel.health.doubted();
+    if (this.state === "left") return this.complete();
+    if (code === resetCode.unreachable) this.tunnel.health.failed(reason);
+    else if (code === resetCode.localFailed) this.tunnel.health.doubted();
     this.fail(errorOfReset(code), reason);
   }
 
   onSessionLost(): void {
+    if (this.state === "left") return this.complete();
     if (this.mayRepeat && this.tunnel.repeat(this)) return;
     this.fail("tunnel_offline", "the agent's connection was lost");
   }
@@ -207,7 +210,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
   fail(code: ErrorCode, reason: string): void {
     if (this.state === "done") return;
     const { connection } = this;
-    const sent = this.state === "body" || this.state === "raw";
+    const sent = this.state !== "waiting" && this.state !== "head";
     this.answered(code);
     this.end(reason);
     if (sent) return connection.destroy();
@@ -223,6 +226,8 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
 
   /** The agent (or the local service through it) broke the rules of HTTP on this stream. */
   private broken(detail: string): void {
+    // As when its stream is over.
+    if (this.state === "left") return;
     this.session?.reset(this, resetCode.protocol, detail);
     this.fail("local_failed", detail);
   }
@@ -256,21 +261,27 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
 
   private finish(trailers: Buffer | null): void {
     const { connection, session } = this;
-    const { response } = connection;
-    if (!response.end(trailers))
-      return this.broken("the body is shorter than announced, or its trailers are malformed");
-    const now = session!.heardAt;
-    // An answer that came before the upload ended: what is left of it interests nobody.
-    if (this.requestEnded && !this.hasQueued) session!.remove(this);
-    else session!.reset(this, resetCode.cancel, "the answer is complete");
-    this.end(null, now);
-    connection.finish(response.keepAlive, now);
+    if (!connection.response.end(trailers)) return this.broken("the body is too short, or its trailers are malformed");
+    if (!this.requestEnded || this.hasQueued) {
+      // An answer that came before the upload ended: what is left of it interests nobody.
+      session!.outbox.reset(this.id, resetCode.cancel, "the answer is complete");
+      this.requestEnded = true;
+      connection.resumeReading();
+    }
+    this.endWhenTaken(session!.heardAt);
   }
 
-  private finishRaw(): void {
+  /** What the visitor has not taken counts as its session's, but for as much as a fresh stream may hold: else slow visitors could have us keep any number of windows. */
+  private endWhenTaken(now = performance.now()): void {
+    if (this.connection.backlogBytes > initialWindowBytes) this.state = "left";
+    else this.complete(now);
+  }
+
+  private complete(now = performance.now()): void {
     this.session?.remove(this);
-    this.end(null);
-    this.connection.close();
+    this.end(null, now);
+    if (this.webSocket === null) this.connection.finish(this.connection.response.keepAlive, now);
+    else this.connection.close();
   }
 
   private end(error: string | null, now = performance.now()): void {
