@@ -52,7 +52,7 @@ export function createCallers(deps: ApiDeps): Callers {
     const row = await findLiveSession(deps.db.kysely, hashSecret(claims.sessionId), claims.accountId, nowMs);
     const account = row === null ? null : await findAccount(deps.db.kysely, claims.accountId);
     if (row === null || account === null || !account.active) throw new AppError("unauthorized");
-    if (row.last_seen_at < nowMs - touchEveryMs) await touchSession(deps.db.kysely, row.id, nowMs);
+    if (Math.abs(nowMs - row.last_seen_at) > touchEveryMs) await touchSession(deps.db.kysely, row.id, nowMs);
     return { account, sessionId: row.id };
   }
 

@@ -46,6 +46,22 @@ describeEngines("credentials of visitors", (openDatabase) => {
     expect(await cacheMsOf(await addKey(server, { expires_at: Date.now() + 2_900 }))).toBeWithin(1, 2_901);
   });
 
+  test("a key's use is noted after a clock that was ahead was put back", async () => {
+    await using server = await startVisitorServer({ openDatabase });
+    await server.setPolicy("app", { authType: "api_key" });
+    const key = await addKey(server, {});
+    for (const offsetMs of [3_600_000, 0]) {
+      server.clock.offsetMs = offsetMs;
+      expect(await askKey(server, key, "app")).toMatchObject({ kind: "allow" });
+    }
+    expect(server.audited.filter(({ action }) => action === "visitor.auth")).toHaveLength(2);
+    const { last_used_at } = await server.db.kysely
+      .selectFrom("api_keys")
+      .select("last_used_at")
+      .executeTakeFirstOrThrow();
+    expect(last_used_at).toBeLessThanOrEqual(Date.now());
+  });
+
   test("an API key opens what it is for", async () => {
     await using server = await startVisitorServer({ apps: ["app", "two"], openDatabase });
     await server.addApplication("foreign", "org_b");

@@ -114,7 +114,7 @@ async function grant(
     if (lease.openedAtMs === null) leases.remove(lease);
     return new AppError("name_taken");
   }
-  if (nowMs - credential.lastUsedAtMs > touchEveryMs) await touchCredential(db.kysely, credential, nowMs);
+  if (Math.abs(nowMs - credential.lastUsedAtMs) > touchEveryMs) await touchCredential(db.kysely, credential, nowMs);
   await deps.directory.lease(lease, isHeld);
   while (heard !== deps.changesHeard()) {
     heard = deps.changesHeard();

@@ -85,7 +85,7 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
     if (worthNoting(`${key.id} ${owner.name} ${ask.address}`, now)) {
       const by = { success: true, address: ask.address, identity: key.description, keyId: key.id };
       audit.record(visitorEntry(owner, { action: "visitor.auth", authType: "api_key", ...by }));
-      if (key.last_used_at < now - 60_000) await touchVisitorKey(db.kysely, key.id, now);
+      if (Math.abs(now - key.last_used_at) > 60_000) await touchVisitorKey(db.kysely, key.id, now);
     }
     const cacheMs = Math.min(recheckMs, (key.expires_at ?? Infinity) - now);
     return { kind: "allow", user: null, email: null, keyId: key.id, cacheMs };
@@ -117,7 +117,8 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
   }
 
   function worthNoting(key: string, now: number): boolean {
-    if (now - (noted.get(key) ?? -Infinity) < noteEveryMs) return false;
+    // Either way: what was noted by a clock that was ahead is no news of now.
+    if (Math.abs(now - (noted.get(key) ?? -Infinity)) < noteEveryMs) return false;
     noted.delete(key);
     noted.set(key, now);
     if (noted.size > maxNoted) noted.delete(noted.keys().next().value ?? "");

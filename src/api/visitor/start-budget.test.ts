@@ -13,3 +13,12 @@ test("so many per address and minute, and none for addresses that nobody named",
   now += 60_000;
   expect(budget.take("192.0.2.1")).toBe(0);
 });
+
+test("a window that began while the clock was ahead does not last until the clock is there again", () => {
+  let now = 10_000_000;
+  const budget = createStartBudget({ perMinute: 1, nowMs: () => now });
+  budget.take("192.0.2.1");
+  now -= 3_600_000;
+  expect(budget.take("192.0.2.1")).toBe(0);
+  expect(budget.take("192.0.2.1")).toBe(60_000);
+});

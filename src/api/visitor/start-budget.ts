@@ -16,7 +16,8 @@ export function createStartBudget(options: { perMinute: number; nowMs: () => num
     take(network) {
       if (network === null) return 0;
       const now = options.nowMs();
-      if (now >= windowEndsMs) {
+      // One that is further away was begun by a clock that was ahead.
+      if (now >= windowEndsMs || windowEndsMs - now > windowMs) {
         windowEndsMs = now + windowMs;
         taken = new Map();
       }

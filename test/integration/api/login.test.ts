@@ -43,6 +43,19 @@ describeLogins("login", (at) => {
     expect(me.body).toMatchObject({ account: { username: at.name, isAdmin: true, totpEnabled: true, lastUsed } });
   });
 
+  test("a session is not seen in the future for long: its clock was ahead, and was put back", async () => {
+    const { session } = await createPerson(at.api, { username: at.name });
+    const seen = async () => {
+      const list = await at.api.call("GET", "/auth/sessions", { session });
+      return (list.body as { sessions: { lastSeen: string }[] }).sessions.map(({ lastSeen }) => Date.parse(lastSeen));
+    };
+    for (const stepMs of [3_600_000, -3_600_000]) {
+      at.api.clock.nowMs += stepMs;
+      await seen();
+      expect(await seen()).toEqual([at.api.clock.nowMs]);
+    }
+  });
+
   test("sessions are listed and ended", async () => {
     const { session: one } = await createPerson(at.api, { username: at.name });
     const body = { username: at.name, password: goodPassword };
