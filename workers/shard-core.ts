@@ -15,7 +15,7 @@ import { CaptureBudget } from "./capture.ts";
 import { searchCaptures } from "./capture-search.ts";
 import { Drain } from "./drain.ts";
 import type { HttpStream } from "./http-stream.ts";
-import { judgeAgain } from "./policy/again.ts";
+import { isSamePolicy, judgeAgain } from "./policy/again.ts";
 import { createPolicyState, type PolicyState } from "./policy/state.ts";
 import { Refusals } from "./refusals.ts";
 import type { Session } from "./session.ts";
@@ -66,7 +66,10 @@ export class Shard implements TunnelHost {
     });
     this.drain = new Drain({ tunnels: () => this.tunnels.all(), isBusy: () => this.isBusy() }, () => this.drained());
     this.policy = createPolicyState({ scheme: settings.scheme, ask: (ask) => this.ask(ask) });
-    this.tunnels.policyChanged = (entry, tunnel) => void judgeAgain(entry, tunnel.visitors(), this.policy);
+    this.tunnels.policyChanged = (entry, tunnel) => {
+      const isInForce = (): boolean => isSamePolicy(this.tunnels.entry(entry.name), entry);
+      void judgeAgain(entry, tunnel.visitors(), this.policy, isInForce);
+    };
     const trusted = createCidrList(settings.trustedProxies);
     this.trusted = trusted;
     const tickMs = tickOf(settings);

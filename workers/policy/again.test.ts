@@ -21,11 +21,13 @@ function visitor(headers: Record<string, string>): Admitted & { isOut: boolean }
   };
 }
 
+const always = (): boolean => true;
+
 test("who would not pass now is out, whatever the answer to a newcomer; who would, stays", async () => {
   const { entry, state } = setUp({ ...protectedPolicy("basic"), apiKeys: true }, { answer: allow });
   const shown = [{ authorization: basicAuth }, { "x-api-key": "dlk_a" }, { cookie: `dl_visitor=${session}` }, {}];
   const inside = shown.map(visitor);
-  await judgeAgain(entry, inside, state);
+  await judgeAgain(entry, inside, state, always);
   expect(inside.map(({ isOut }) => isOut)).toEqual([false, false, false, true]);
 });
 
@@ -42,17 +44,27 @@ test("who can't be judged is judged again in a moment, and is out after the last
   const silent = setUp(protectedPolicy("oidc"), { answer: { kind: "unavailable" } });
   const [stays, leaves] = [visitor({ cookie }), visitor({ cookie })];
   await Promise.all([
-    judgeAgain(recovers.entry, [stays], recovers.state),
-    judgeAgain(silent.entry, [leaves], silent.state, 2),
+    judgeAgain(recovers.entry, [stays], recovers.state, always),
+    judgeAgain(silent.entry, [leaves], silent.state, always, 2),
   ]);
   expect([stays.isOut, leaves.isOut]).toEqual([false, true]);
   expect([recovers.ask.length, silent.ask.length]).toEqual([2, 2]);
+});
+
+test("nobody is put out by a policy that another one has taken the place of meanwhile: that one judges them", async () => {
+  const cookie = `dl_visitor=${session}`;
+  for (const answer of [deny, { kind: "unavailable" }] as const) {
+    const before = setUp(protectedPolicy("oidc"), { answer });
+    const one = visitor({ cookie });
+    await judgeAgain(before.entry, [one], before.state, () => before.ask.length === 0, 2);
+    expect([one.isOut, before.ask.length]).toEqual([false, 1]);
+  }
 });
 
 test("security: a credential that is wrong by now is no failure of an address", async () => {
   const { ask, entry, run, state } = setUp(protectedPolicy("basic"), { answer: deny });
   const headers = { authorization: basicAuth };
   await run({ headers });
-  await judgeAgain(entry, [visitor(headers)], state);
+  await judgeAgain(entry, [visitor(headers)], state, always);
   expect(ask.map(({ kind }) => kind)).toEqual(["basic"]);
 });

@@ -25,27 +25,29 @@ export function isSamePolicy(a: NameEntry | undefined, b: NameEntry): boolean {
 }
 
 /**
- * Judges everybody inside by `entry`. Whoever can't be judged because main is busy is judged again in a moment; after the
- * last try he is out, as a newcomer would be.
+ * Judges everybody inside by `entry`, as long as `isInForce`: what comes after it judges them itself. Whoever can't be judged because main
+ * is busy is judged again in a moment; after the last try he is out, as a newcomer would be.
  */
 export async function judgeAgain(
   entry: NameEntry,
   inside: readonly Admitted[],
   state: PolicyState,
+  isInForce: () => boolean,
   tries = mostTries,
 ): Promise<void> {
+  if (!isInForce()) return;
   const unsure: Admitted[] = [];
   await Promise.all(
     inside.map(async (one) => {
       const verdict = await verdictOn(one, entry, state);
-      if (verdict.kind === "pass") return;
+      if (verdict.kind === "pass" || !isInForce()) return;
       if (verdict.kind === "refuse" && verdict.code === "unavailable" && tries > 1) unsure.push(one);
       else one.expel();
     }),
   );
   if (unsure.length === 0) return;
   await Bun.sleep(retryMs);
-  await judgeAgain(entry, unsure, state, tries - 1);
+  await judgeAgain(entry, unsure, state, isInForce, tries - 1);
 }
 
 function verdictOn({ address, shown }: Admitted, entry: NameEntry, state: PolicyState): Verdict | Promise<Verdict> {
