@@ -109,6 +109,11 @@ export class LocalHealth {
     this.check();
   }
 
+  /** The tunnel is gone: whoever waits for an answer gets what was known. */
+  close(): void {
+    for (const { done } of this.checks.splice(0)) done(this.status);
+  }
+
   private expireChecks(now: number): void {
     const late = this.checks.filter(({ until }) => until <= now);
     this.checks = this.checks.filter(({ until }) => until > now);

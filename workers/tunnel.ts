@@ -237,9 +237,10 @@ export class Tunnel implements SessionOwner, CheckedService {
     this.health.tick(now);
   }
 
-  /** Nobody serves the name any more: those who wait are told. */
+  /** Nobody serves the name any more: those who wait, for an agent or for a check, are told. */
   close(): void {
     this.waiting?.close();
+    this.health.close();
     this.captures.close();
   }
 

@@ -71,6 +71,18 @@ test("whoever waits for an agent is told at once when the name is given up, and 
   expect([tunnels.tunnel("a"), tunnels.byTunnelId("tun_1"), tunnels["allow"].size]).toEqual([undefined, undefined, 0]);
 });
 
+test("whoever waits for a check of a tunnel that is given up is told at once", () => {
+  const { tunnels } = setUp(0);
+  tunnels.addTicket(ticketOf("one"));
+  const tunnel = tunnels.tunnel("a")!;
+  const asked = { options: { agentId: "agt" }, outbox: { flush() {} }, check() {}, close() {} } as unknown as Session;
+  tunnel.sessions.push(asked);
+  const told: string[] = [];
+  expect(tunnel.health.check(({ state }) => told.push(state))).toBe(true);
+  tunnels.disconnect("tun_1", null, "an admin closed it");
+  expect(told).toEqual(["unknown"]);
+});
+
 test.each([
   ["the tunnel is closed", (tunnels: Tunnels) => tunnels.disconnect("tun_1", null, "an admin closed it")],
   ["the next registration comes", (tunnels: Tunnels) => tunnels.addTicket({ ...ticketOf("two"), tunnelId: "tun_2" })],
