@@ -52,6 +52,8 @@ const channel = "digit_link_changes";
  */
 const orderLock = 7_203_412;
 const pageRows = 1_000;
+/** Nobody else may wake the feed for long: what could not be read is read again on its own account. */
+const retryMs = 1_000;
 /** Rows older than this are removed by `pruneChanges`; far longer than any reader lags. */
 const changesKeptMs = 24 * 3_600_000;
 
@@ -71,6 +73,7 @@ export function createChangesFeed(options: {
   let reading: Promise<void> | null = null;
   let again = false;
   let timer: Timer | undefined;
+  let retry: Timer | undefined;
   let subscription: Bun.SQL.ListenSubscription | undefined;
 
   const readNew = async (): Promise<void> => {
@@ -103,8 +106,12 @@ export function createChangesFeed(options: {
       again = true;
       return;
     }
+    clearTimeout(retry);
     reading = readNew()
-      .catch(onError)
+      .catch((error: unknown) => {
+        if (running) retry = setTimeout(wake, retryMs);
+        onError(error);
+      })
       .finally(() => {
         reading = null;
         if (!again) return;
@@ -161,6 +168,7 @@ export function createChangesFeed(options: {
     async stop() {
       running = false;
       clearInterval(timer);
+      clearTimeout(retry);
       await subscription?.unlisten();
       await reading;
     },

@@ -38,7 +38,7 @@ export interface DatabaseOptions {
   path: string;
   maxConnections?: number;
   pollMs?: number;
-  /** Hears of failures of the feed's background reads; they are tried again at the next change. */
+  /** Hears of failures of the feed's background reads; they are tried again every second. */
   onError: (error: unknown) => void;
 }
 
