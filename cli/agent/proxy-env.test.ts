@@ -26,6 +26,10 @@ test.each<[string, Record<string, string>, string | false]>([
   ["https://tunnel.example", { ...both, no_proxy: ".example" }, false],
   ["https://tunnel.example", { ...both, NO_PROXY: "tunnel.example:443" }, false],
   ["https://tunnel.example", { ...both, NO_PROXY: "tunnel.example:8443" }, https],
+  ["https://[2001:db8::1]", { ...both, NO_PROXY: "other.example,2001:DB8::1" }, false],
+  ["https://[2001:db8::1]:8443", { ...both, NO_PROXY: "[2001:db8::1]" }, false],
+  ["https://[2001:db8::1]:8443", { ...both, NO_PROXY: "[2001:db8::1]:8443" }, false],
+  ["https://[2001:db8::1]:8443", { ...both, NO_PROXY: "[2001:db8::1]:443, 2001:db8::2" }, https],
   ["https://mytunnel.example", { ...both, NO_PROXY: "tunnel.example" }, https],
 ])("%s with %j", (url, env, expected) => {
   expect(proxyFor(new URL(url), env)).toBe(expected);

@@ -11,13 +11,20 @@ export function proxyFor(url: URL, env: Record<string, string | undefined>): str
   if (proxy === undefined || isLoopback(url.hostname)) return false;
   const port = url.port || (secure ? "443" : "80");
   for (const entry of (read("NO_PROXY") ?? "").split(",")) {
-    const [host = "", only] = entry.trim().toLowerCase().split(":");
+    const [host, only] = hostAndPort(entry.trim().toLowerCase());
     if (host === "*") return false;
     if (host === "" || (only !== undefined && only !== port)) continue;
     const bare = host.replace(/^\*?\./, "");
     if (url.hostname === bare || url.hostname.endsWith(`.${bare}`)) return false;
   }
   return proxy;
+}
+
+/** Of an entry of NO_PROXY. An IPv6 address stands in brackets, as in a URL, or without a port. */
+function hostAndPort(entry: string): [host: string, port: string | undefined] {
+  if (/^[^[]*:.*:/.test(entry)) return [`[${entry}]`, undefined];
+  const [, host = "", port] = /^(\[.*\]|[^:]*)(?::(.*))?$/.exec(entry) ?? [];
+  return [host, port];
 }
 
 function isLoopback(host: string): boolean {
