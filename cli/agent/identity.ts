@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import type { TunnelSpec } from "./types.ts";
 
 const ownHosts: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
@@ -20,7 +20,9 @@ const shape = /^[a-f0-9]{32}$/;
 
 /** The id of this machine's user, kept in the configuration folder (0600). When that can't be written, one for this process. */
 export function machineId(env: Record<string, string | undefined> = process.env): string {
-  const folder = env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
+  const { XDG_CONFIG_HOME: folderOfAll = "", HOME: home } = env;
+  // As for the saved token: a relative one doesn't count.
+  const folder = isAbsolute(folderOfAll) ? folderOfAll : join(home || homedir(), ".config");
   const path = join(folder, "digit-link", "agent-id");
   const known = read(path);
   if (known !== null) return known;
