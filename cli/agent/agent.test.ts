@@ -182,3 +182,15 @@ test.each([
     random.mockRestore();
   }
 });
+
+test("a server that wants more patience than a timer has is not asked again at once", async () => {
+  const busy = { code: "rate_limited", message: "Not this year.", retryable: true, retryAfterMs: 30_000_000_000 };
+  await using picky = startPickyServer(undefined, async () => refusal(429, busy)());
+  const { agent, events } = startNamed(picky.server, ["web"]);
+  await eventually(() => events.some(({ event }) => event === "tunnel.retry"), "it waits");
+  await using other = startPickyServer();
+  const later = startNamed(other.server, ["web"]);
+  await eventually(() => later.events.some(({ event }) => event === "tunnel.ready"), "another agent is up");
+  expect(picky.asked.registrations).toBe(1);
+  await Promise.all([agent.stop(0), later.agent.stop(0)]);
+});

@@ -21,6 +21,8 @@ export interface AgentIdentity {
 
 /** Whatever the server says. */
 const mostSessions = 8;
+/** One that is set to more rings at once. */
+const longestTimerMs = 2 ** 31 - 1;
 /** How long a closing handshake may take. */
 const closeMs = 1_000;
 /** A tunnel that was up for so long starts the waiting times anew. */
@@ -190,7 +192,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     }
     this.isPatient = isPatient;
     // Taken here: sessions that are lost together are one failure, not several.
-    const inMs = Math.max(leastMs, this.backoff.next());
+    const inMs = Math.min(longestTimerMs, Math.max(leastMs, this.backoff.next()));
     if (this.openSessions() === 0)
       this.emit({ event: "tunnel.retry", time: now(), local: this.local.label, inMs, reason });
     this.timer = setTimeout(() => {
