@@ -10,6 +10,7 @@ import { DatabaseUnusable } from "./db/engine.ts";
 import { closeDescriptor, portOf } from "./lib/descriptor.ts";
 import { AppError } from "./lib/errors.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
+import { within } from "./lib/within.ts";
 import type { TunnelRegistry } from "./api/tunnels/registry.ts";
 import type { ShardLink } from "./link/shard-link.ts";
 import { takeAnyPort } from "./router/any-port.ts";
@@ -25,7 +26,7 @@ export interface RunningServer {
   readonly setupUrl: string | null;
   /** Takes no new work and lets what runs finish (DRAIN_TIMEOUT_MS at most); true when all of it did. `stop` follows. */
   drain(): Promise<boolean>;
-  /** Ends everything at once; nothing recorded is lost. */
+  /** Ends everything at once; nothing recorded is lost, unless the database does not answer. */
   stop(): Promise<void>;
 }
 
@@ -34,6 +35,10 @@ export interface ServerOptions {
   /** The server can't go on (a shard can't be started). */
   onFatal?: (error: Error) => void;
 }
+
+/** How long the end waits for a database that may never answer: for what is stored before the end, and at the end. */
+const flushWaitMs = 1_000;
+const closeWaitMs = 6_000;
 
 /** Starts a server. Rejects with one sentence when it can't; nothing runs then. */
 export async function startServer(given: Config, options: ServerOptions): Promise<RunningServer> {
@@ -66,12 +71,14 @@ export async function startServer(given: Config, options: ServerOptions): Promis
       const draining = data.drain(Date.now() + config.drainTimeoutMs);
       control.leave();
       const finished = await draining;
-      await control.flush();
+      await within(flushWaitMs, control.flush(), undefined);
       return finished;
     },
     async stop() {
       await data.stop();
-      await control.close();
+      const isClosed = control.close().then(() => true);
+      if (!(await within(closeWaitMs, isClosed, false)))
+        log.warn("the database does not answer: what waits is not stored");
     },
   };
 }

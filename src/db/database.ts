@@ -2,6 +2,7 @@
 
 import { Kysely, sql, type Transaction } from "kysely";
 import { createChangesFeed, type ChangesFeed } from "./changes.ts";
+import { within } from "../lib/within.ts";
 import { DatabaseUnusable, type Engine } from "./engine.ts";
 import { migrate } from "./migrate.ts";
 import { createPostgresDialect, openPostgres } from "./postgres-dialect.ts";
@@ -24,12 +25,14 @@ export interface Database {
    * violation included, ends the whole transaction.
    */
   transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
-  /** Whether the database answers now. */
+  /** Whether the database answers now: in two seconds at most. */
   isReady(): Promise<boolean>;
   /** Writes a consistent copy to a new file (SQLite only; throws otherwise). */
   copyTo(path: string): void;
   close(): Promise<void>;
 }
+
+const readyWaitMs = 2_000;
 
 export interface DatabaseOptions {
   /** `postgres://…`; null means SQLite. */
@@ -76,6 +79,16 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
     pollMs: options.pollMs ?? 250,
     onError: options.onError,
   });
+  let answering: Promise<boolean> | null = null;
+  // One question for all who ask: each takes a connection for as long as there is no answer.
+  const answers = (): Promise<boolean> =>
+    (answering ??= sql`select 1`
+      .execute(kysely)
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => (answering = null)));
   return {
     engine,
     kysely,
@@ -85,14 +98,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
       changes.wake();
       return result;
     },
-    async isReady() {
-      try {
-        await sql`select 1`.execute(kysely);
-        return true;
-      } catch {
-        return false;
-      }
-    },
+    isReady: () => within(readyWaitMs, answers(), false),
     copyTo(path) {
       if (sqlite === null) throw new DatabaseUnusable("A PostgreSQL database is backed up with pg_dump.");
       sqlite.copyTo(path);

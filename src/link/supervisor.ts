@@ -6,6 +6,7 @@ import type { Ledger } from "../handover/ledger.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { SharedCounts } from "../lib/shared-counts.ts";
+import { within } from "../lib/within.ts";
 import { DrainedShards } from "./drained-shards.ts";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
 import { Incarnation } from "./incarnation.ts";
@@ -157,7 +158,7 @@ class Shards implements Supervisor {
     await this.#ended.wait(Date.now() + lastWordsMs);
     const alive = [...this.#alive];
     for (const incarnation of alive) this.#end(incarnation, "the server stops");
-    await within(2_000, Promise.all(alive.map((incarnation) => incarnation.closed)));
+    await within(2_000, Promise.all(alive.map((incarnation) => incarnation.closed)), []);
   }
 
   #ask<T>(shard: number, fallback: T, timeoutMs: number, message: (id: number) => ToShard): Promise<T> {
@@ -284,16 +285,8 @@ class Shards implements Supervisor {
     if (this.#phase === "starting" && !incarnation.wasReady) return this.#firstReady.reject(error);
     if (delayMs === null) return this.#options.onFatal(error);
     // Its ports are bound and its descriptors open until it is closed; but nobody waits for ever for a stuck native call.
-    void within(closeWaitMs, incarnation.closed)
+    void within(closeWaitMs, incarnation.closed, undefined)
       .then(() => Bun.sleep(delayMs))
       .then(() => this.#startShard(shard));
   }
-}
-
-/** Waits for a promise that never rejects, but not longer than `ms`. */
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  const { promise: timeUp, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([promise, timeUp]);
-  clearTimeout(timer);
 }
