@@ -32,15 +32,22 @@ test("the agent is told only when its session is known: a TCP tunnel's port is o
   expect(order).toEqual(["101", "the port opens", "REGISTERED"]);
 });
 
-describe("security", () => {
-  const lines = [
-    "Connection: Upgrade",
-    "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol: other, digit-link.v1",
-  ];
+const lines = [
+  "Connection: Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "Sec-WebSocket-Protocol: other, digit-link.v1",
+];
 
+test("a server that leaves takes no session, which nobody would tell that it leaves", () => {
+  const door = new SessionDoor({ isLeaving: () => true } as SessionDoorOptions);
+  const visitor = fakeVisitor((connection, head) => void door.open(connection, head, "192.0.2.1"));
+  visitor.send(requestText("GET /", "Host: tunnel.test", ...lines));
+  expect(visitor.take()).toMatch(/^HTTP\/1.1 503 [^]*"retryable":true/);
+});
+
+describe("security", () => {
   test.each([
     ["GET /", lines, "judged by its ticket"],
     ["POST /", lines, "bad_request"],
@@ -52,6 +59,7 @@ describe("security", () => {
   ])("%s with %j is %s", (start, sent, verdict) => {
     const verdicts: string[] = [];
     const door = new SessionDoor({
+      isLeaving: () => false,
       tunnels: { takeTicket: () => (verdicts.push("judged by its ticket"), null) },
       refused: (rule: string) => void verdicts.push(rule),
     } as unknown as SessionDoorOptions);

@@ -16,6 +16,8 @@ import type { Tunnels } from "./tunnels.ts";
 export interface SessionDoorOptions {
   tunnels: Tunnels;
   settings: ShardSettings;
+  /** The server is leaving, and its sessions have been told. */
+  isLeaving(): boolean;
   /** A session was refused; `rule` is an error code, `ticket` the one that was shown, when it was ours. */
   refused(rule: ErrorCode, address: string, ticket: Ticket | null, requestId: string): void;
 }
@@ -36,6 +38,10 @@ export class SessionDoor {
     if (head.has(ORIGIN)) return this.refuse(connection, address, "forbidden");
     if (head.only(SEC_WEBSOCKET_VERSION) !== "13" || !offers(head, subprotocol))
       return this.refuse(connection, address, "version_unsupported");
+    if (this.options.isLeaving()) {
+      connection.answer("unavailable", { retryable: true, retryAfterSeconds: 1 });
+      return true;
+    }
     const wanted = new URLSearchParams(head.target.split("?", 2)[1] ?? "").get("ticket") ?? "";
     const taken = this.options.tunnels.takeTicket(wanted, address);
     if (taken === null) return false;

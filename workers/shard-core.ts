@@ -75,6 +75,7 @@ export class Shard implements TunnelHost {
     const tickMs = tickOf(settings);
     this.door = new SessionDoor({
       ...{ tunnels: this.tunnels, settings },
+      isLeaving: () => this.draining,
       refused: (rule, address, ticket, requestId) => this.refusals.session(rule, ticket, address, requestId),
     });
     const ingress = new ShardIngress({
