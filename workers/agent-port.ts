@@ -49,8 +49,10 @@ export class AgentPort implements IngressHost {
     if (named < 0) return connection.answer("not_found");
     const { address } = resolveVisitor(head, connection.meta.address, "http", trusted);
     if (named !== shard) return void door.refuse(connection, address, "not_found");
-    if (door.open(connection, head, address)) return;
     const tried = this.tries.get(connection) ?? 0;
+    // Behind a proxy the connection may come back with another agent.
+    this.tries.delete(connection);
+    if (door.open(connection, head, address)) return;
     if (tried >= waitsMs.length) return void door.refuse(connection, address, "bad_ticket");
     this.tries.set(connection, tried + 1);
     connection.postpone(10_000);
