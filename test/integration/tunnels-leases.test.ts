@@ -90,6 +90,24 @@ describeEngines("leases", (open) => {
     expect(await at.refusal(bob, { subdomain: "mine" })).toBeNull();
   });
 
+  test("an agent that left while the clock was ahead keeps its name for the grace period, not until the clock is there again", async () => {
+    await using fresh = await open();
+    const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
+    await using at = await openTestRegistry(fresh);
+    const tunnel = await at.serve(ada, { subdomain: "mine" });
+    at.clock.nowMs += dayMs;
+    at.shards.lose(tunnel.tunnelId);
+    await becomes(at, tunnel, "away");
+    at.clock.nowMs -= dayMs;
+    const freeAtMs = at.clock.nowMs + graceMs;
+    await eventually(() => at.shards.names.get("mine")?.heldUntilMs === freeAtMs, "visitors wait no longer than usual");
+    await eventually(async () => (await leaseRow(fresh, "mine"))?.free_at === freeAtMs, "that end is stored");
+    at.clock.nowMs = freeAtMs - 1;
+    expect(await at.refusal(bob, { subdomain: "mine" })).toBe("name_taken");
+    at.clock.nowMs = freeAtMs;
+    expect(await at.refusal(bob, { subdomain: "mine" })).toBeNull();
+  });
+
   test("an invented name returns to its agent for 24 h as a new tunnel; then it is anybody's", async () => {
     await using fresh = await open();
     const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];

@@ -110,6 +110,8 @@ export class LeaseLife {
         }
         if (!isServed(lease, nowMs)) this.away(lease, "no session was opened");
       } else if (lease.freeAtMs! <= nowMs) this.free(lease);
+      else if (lease.state === "away" && lease.freeAtMs! - nowMs > this.deps.config.graceMs)
+        this.away(lease, "it left while the clock was ahead");
     }
   }
 
