@@ -15,7 +15,7 @@ function setUp(flags: number, responseWindow = window, reused = false, openedMsA
   const did: string[] = [];
   const note = (what: string) => () => void did.push(what);
   const client = {
-    ...{ reused, answered: !reused, backlogBytes: 0 },
+    ...{ reused, answered: !reused, isOpen: true, backlogBytes: 0 },
     write: (bytes: Uint8Array, start: number, end: number) =>
       void did.push(`write ${Buffer.from(bytes.slice(start, end)).toString("latin1")}`),
     ...{ requestEnd: note("end"), startRaw: note("raw"), shutdown: note("shutdown"), destroy: note("destroy") },
@@ -26,7 +26,7 @@ function setUp(flags: number, responseWindow = window, reused = false, openedMsA
   const begin = (its: ClientHandler) => (begun++, (handler = its), client);
   const local = {
     ...{ pool: { begin }, heard: 0, answered() {}, mute() {}, explain: (...all: string[]) => all[2] },
-    ...{ silent: note("silent"), left: note("left") },
+    ...{ silent: note("silent"), left: note("left"), unreached: note("unreached") },
   };
   const removed: number[] = [];
   const heardAt = performance.now() - openedMsAgo;
@@ -47,7 +47,7 @@ function setUp(flags: number, responseWindow = window, reused = false, openedMsA
     handler!.head(head);
   };
   const bodyOf = (text: string): void => handler!.bodyData(Buffer.from(text), 0, text.length);
-  return { exchange, session, did, removed, answer, bodyOf, handler: () => handler!, begun: () => begun };
+  return { exchange, session, client, did, removed, answer, bodyOf, handler: () => handler!, begun: () => begun };
 }
 
 describe("an answer that is complete before its request", () => {
@@ -107,6 +107,13 @@ test.each([
   const { exchange, did } = setUp(FIN, window, false, openedMsAgo);
   exchange.onReset(resetCode.timeout, "no answer within 2 s");
   expect(did).toEqual([what, "destroy"]);
+});
+
+test("a time-out of a request that got no connection says so, and not that the service takes connections", () => {
+  const { exchange, client, did } = setUp(FIN, window, false, 1_000);
+  client.isOpen = false;
+  exchange.onReset(resetCode.timeout, "no answer within 2 s");
+  expect(did).toEqual(["unreached", "destroy"]);
 });
 
 test("a raw connection whose local half ends while some of it waits goes on with the visitor's half", () => {

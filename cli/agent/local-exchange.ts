@@ -130,9 +130,9 @@ export class LocalExchange implements AgentStream, ClientHandler {
       const { local } = this.host;
       // An agent that stood still (its machine slept) finds request and time-out together: the service had no chance.
       const hadItsTime = performance.now() - this.startedAt >= leastSilenceMs;
-      if (code === resetCode.timeout && hadItsTime)
-        local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
-      else local.left(this.heardBefore);
+      if (code !== resetCode.timeout || !hadItsTime) local.left(this.heardBefore);
+      else if (!this.client.isOpen) local.unreached(this.heardBefore);
+      else local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
     }
     if (!this.isClientGone) this.client.destroy();
     this.end(reason);

@@ -3,7 +3,7 @@
 import type { ClientFailure } from "../../src/http1/client-connection.ts";
 import { ClientPool } from "../../src/http1/client-pool.ts";
 import { certificateRefused } from "../../src/http1/client-dial.ts";
-import { tryTarget } from "../../src/http1/client-trial.ts";
+import { tookTooLong, tryTarget } from "../../src/http1/client-trial.ts";
 import type { Checked } from "../../src/protocol/frames.ts";
 import type { TunnelSpec } from "./types.ts";
 
@@ -66,6 +66,11 @@ export class LocalService {
   /** A request that was sent when `heardBefore` was all that was heard got no answer in time. */
   silent(why: string, heardBefore: number): void {
     this.mute(this.explain("broken", false, why), heardBefore);
+  }
+
+  /** A request that was sent when `heardBefore` was all that was heard got no connection in time. */
+  unreached(heardBefore: number): void {
+    if (this.heard === heardBefore) this.down(tookTooLong);
   }
 
   /** A visitor left before its request, sent when `heardBefore` was all that was heard, had an answer. That proves nothing, but checks look closer. */

@@ -77,6 +77,11 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
     this.answered = false;
   }
 
+  /** It stands, with TLS if that is spoken. */
+  get isOpen(): boolean {
+    return this.socket !== null && (this.isPlain || this.isSecured);
+  }
+
   /** Bytes written that have not left yet. */
   get backlogBytes(): number {
     return this.out.bytes;

@@ -7,6 +7,9 @@ import { brokenHandshake, dial, type Dialled, isPlain, type Target } from "./cli
 /** How long a connection took, or why a request would have none. `isStuck`: it was taken, but nobody there seems to look after it. */
 export type TrialResult = { ok: true; ms: number; isStuck: boolean } | { ok: false; why: string };
 
+/** Why a target can't be reached that doesn't even refuse. */
+export const tookTooLong = "the connection took too long";
+
 /** What accepts everybody and has nothing behind it (a forwarder of a container's port) hangs up within this time. */
 const lingerMs = 100;
 
@@ -33,7 +36,7 @@ class Trial implements Dialled {
     private readonly stuckAfterMs: number,
     private readonly done: (result: TrialResult) => void,
   ) {
-    this.timer = setTimeout(() => this.failed("the connection took too long"), timeoutMs);
+    this.timer = setTimeout(() => this.failed(tookTooLong), timeoutMs);
   }
 
   opened(socket: Socket<Dialled>): void {
