@@ -23,6 +23,7 @@ import { createSessionTokens } from "./auth/jwt.ts";
 import { dashboardUrl, type Config } from "./config/config.ts";
 import { loadSecrets } from "./config/secrets.ts";
 import { createDatabase } from "./db/database.ts";
+import { pruneTunnels } from "./db/leases.ts";
 import { createLimiterStore } from "./db/limiter.ts";
 import type { Logger } from "./lib/log.ts";
 import type { ShardLink, ShardListener } from "./link/shard-link.ts";
@@ -113,6 +114,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await prune(deps);
     await reseal();
     await pruneAudit({ db, audit, days: config.auditRetentionDays, nowMs: nowMs() });
+    await pruneTunnels(db.kysely, nowMs() - config.auditRetentionDays * 24 * hourMs);
   };
   const cleanQuietly = (): void =>
     void clean().catch((error: unknown) => log.error("clean-up failed", { error: String(error) }));

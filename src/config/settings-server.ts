@@ -153,7 +153,7 @@ export const storage = {
     "AUDIT_RETENTION_DAYS",
     kind.integer({ min: 1, max: 36_500 }),
     90,
-    "Days that audit entries are kept.",
+    "Days that audit entries and the history of tunnels are kept.",
   ),
   auditFlushMs: setting(
     "AUDIT_FLUSH_MS",

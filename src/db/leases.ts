@@ -70,6 +70,24 @@ export async function closeTunnel(
   await db.updateTable("tunnels").set(end).where("id", "=", id).execute();
 }
 
+/** Small statements, so that others get their turn in between. */
+const prunedRows = 1_000;
+
+/** Removes the history of tunnels that were closed before a moment. */
+export async function pruneTunnels(db: Queryable, beforeMs: number): Promise<void> {
+  for (let removed = prunedRows; removed === prunedRows;) {
+    const old = db
+      .selectFrom("tunnels")
+      .select("id")
+      .where("opened_at", "<", beforeMs)
+      .where("closed_at", "<", beforeMs)
+      .orderBy("opened_at")
+      .limit(prunedRows);
+    const result = await db.deleteFrom("tunnels").where("id", "in", old).executeTakeFirst();
+    removed = Number(result.numDeletedRows);
+  }
+}
+
 /** What a tunnel that somebody cleared was closed for. */
 const cleared = "cleared";
 

@@ -1,12 +1,19 @@
 // Leases over restarts of the server and deaths of shards, on both engines.
 
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../src/lib/errors.ts";
 import type { Registered } from "../../src/api/tunnels/register.ts";
+import { createDatabase } from "../../src/db/database.ts";
+import { insertTunnel, pruneTunnels } from "../../src/db/leases.ts";
 import { shardOf } from "../../src/link/shard-of.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
 import { stateOf, becomes, leaseRow, historyOf } from "../helpers/registry-facts.ts";
+import { startServerProcess } from "../helpers/server-process.ts";
 import {
   addAccount,
   addApplication,
@@ -19,6 +26,33 @@ const graceMs = 60_000;
 const dayMs = 86_400_000;
 
 describeEngines("leases over restarts", (open) => {
+  test("the history of tunnels is removed when it is old, and not what is still open", async () => {
+    await using fresh = await open();
+    const ada = await addAccount(fresh, "ada");
+    await using at = await openTestRegistry(fresh);
+    const [closed, live] = [
+      await at.serve(ada, { subdomain: "former" }),
+      await at.serve(ada, { subdomain: "lasting" }),
+    ];
+    const closedAtMs = (at.clock.nowMs += 1_000);
+    at.registry.release(closed.tunnelId, ada.id);
+    await eventually(async () => (await historyOf(fresh, closed))?.closed_at === closedAtMs, "the end is stored");
+    await pruneTunnels(fresh.db.kysely, closedAtMs);
+    expect(await historyOf(fresh, closed)).toBeDefined();
+    await pruneTunnels(fresh.db.kysely, closedAtMs + 1);
+    expect([await historyOf(fresh, closed), (await historyOf(fresh, live))?.name]).toEqual([undefined, "lasting"]);
+    // More than one statement takes.
+    const row = await fresh.db.kysely.selectFrom("tunnels").selectAll().executeTakeFirstOrThrow();
+    const old = Array.from({ length: 1_500 }, (_, i) => ({ ...row, id: `tun_${i}`, closed_at: closedAtMs }));
+    for (let i = 0; i < old.length; i += 500)
+      await fresh.db.kysely
+        .insertInto("tunnels")
+        .values(old.slice(i, i + 500))
+        .execute();
+    await pruneTunnels(fresh.db.kysely, closedAtMs + 1);
+    expect(await fresh.db.kysely.selectFrom("tunnels").select("id").execute()).toEqual([{ id: live.tunnelId }]);
+  });
+
   test("a restart restores leases: names held for their agents, invented ones known to theirs, histories closed", async () => {
     await using fresh = await open();
     const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
@@ -166,4 +200,26 @@ describeEngines("leases over restarts", (open) => {
       expect(await leaseRow(fresh, "shop")).toBeUndefined();
     });
   });
+});
+
+test("a server that starts removes what is older than it keeps", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "digit-link-history-"));
+  const path = join(folder, "digit-link.db");
+  const db = await createDatabase({ url: null, path, onError: (error) => expect(error).toBeNull() });
+  const row = {
+    ...{ name: "old", kind: "http" as const, account_id: null, key_id: null, org_id: null, app_id: null, target: null },
+    ...{ agent_id: "agent-one", agent_version: "1.0.0", address: "127.0.0.1", close_reason: "released" },
+    ...{ requests: 0, connections: 0, bytes_in: 0, bytes_out: 0 },
+  };
+  const kept = async () => (await db.kysely.selectFrom("tunnels").select("id").execute()).map(({ id }) => id);
+  const [old, young] = [Date.now() - 3 * dayMs, Date.now() - dayMs];
+  await insertTunnel(db.kysely, { ...row, id: "tun_old", opened_at: old, closed_at: old });
+  await insertTunnel(db.kysely, { ...row, id: "tun_young", opened_at: young, closed_at: young });
+  const [port] = await freePorts(1);
+  await using _server = await startServerProcess({
+    again: { port: port!, folder },
+    env: { AUDIT_RETENTION_DAYS: "2" },
+  });
+  await eventually(async () => Bun.deepEquals(await kept(), ["tun_young"]), "the old one is gone");
+  await db.close();
 });
