@@ -5,7 +5,7 @@ import { sql } from "kysely";
 import { savePolicy } from "../../src/db/policies.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { acmeOf, basicPolicy, leaseRow, stateOf } from "../helpers/registry-facts.ts";
+import { acmeOf, basicPolicy, historyOf, leaseRow, stateOf } from "../helpers/registry-facts.ts";
 import { addAccount, openTestRegistry, type TestRegistry } from "../helpers/test-registry.ts";
 
 /** A registry whose next registration of an ad-hoc name does `once` in its middle. */
@@ -55,6 +55,26 @@ describeEngines("in the middle of a registration", (open, engine) => {
       expect(await at.refusal(ada, { subdomain: "mine" })).toBe("unavailable");
       expect(at.shards.sent).toEqual([]);
     });
+  });
+
+  test("a name whose lease ended while the database could not be written is anybody's afterwards", async () => {
+    await using fresh = await open();
+    const [ada, bob] = [await addAccount(fresh, "ada"), await addAccount(fresh, "bob")];
+    await using at = await openTestRegistry(fresh);
+    const tunnel = await at.serve(ada, { subdomain: "mine" });
+    const { kysely } = fresh.db;
+    if (engine === "postgres") {
+      await sql`create function fails() returns trigger language plpgsql
+        as $$ begin raise exception 'no'; end $$`.execute(kysely);
+      await sql`create trigger fails before delete on leases for each row execute function fails()`.execute(kysely);
+    } else await sql`create trigger fails before delete on leases begin select raise(abort, 'no'); end`.execute(kysely);
+    at.registry.release(tunnel.tunnelId, ada.id);
+    await eventually(async () => (await historyOf(fresh, tunnel))?.closed_at !== null, "its end was to be stored");
+    // One more write, so that the one that failed is over.
+    expect(await at.refusal(ada, { subdomain: "other" })).toBeNull();
+    await (engine === "postgres" ? sql`drop trigger fails on leases` : sql`drop trigger fails`).execute(kysely);
+    expect(await at.refusal(bob, { subdomain: "mine" })).toBeNull();
+    expect(await leaseRow(fresh, "mine")).toMatchObject({ holder_id: bob.id });
   });
 
   if (engine === "postgres")

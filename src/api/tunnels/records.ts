@@ -16,14 +16,25 @@ export interface RecordsDeps {
   log: Logger;
 }
 
+const mostNotGone = 10_000;
+
 export class TunnelRecords {
   /** One write after the other: on PostgreSQL two could otherwise overtake each other. */
   private writing: Promise<void> = Promise.resolve();
+  /** Ends of leases that could not be stored, by name: their rows would keep the names from everybody else. */
+  private readonly notGone = new Map<string, Pick<Lease, "name" | "tunnelId">>();
 
   constructor(private readonly deps: RecordsDeps) {}
 
   /** Resolves when everything noted so far is stored, or could not be. */
   flush(): Promise<void> {
+    return this.writing;
+  }
+
+  /** As `flush`, for whoever takes the name: what could not be stored of its lease before is tried once more. */
+  flushFor(name: string): Promise<void> {
+    const lease = this.notGone.get(name);
+    if (lease !== undefined) this.leaseGone(lease);
     return this.writing;
   }
 
@@ -79,7 +90,14 @@ export class TunnelRecords {
   }
 
   leaseGone({ name, tunnelId }: Pick<Lease, "name" | "tunnelId">): void {
-    this.later(() => removeLease(this.deps.db.kysely, { name, tunnelId }));
+    this.later(async () => {
+      this.notGone.delete(name);
+      // Until it is done: the oldest of too many waits for a restart.
+      this.notGone.set(name, { name, tunnelId });
+      if (this.notGone.size > mostNotGone) this.notGone.delete(this.notGone.keys().next().value ?? "");
+      await removeLease(this.deps.db.kysely, { name, tunnelId });
+      this.notGone.delete(name);
+    });
   }
 
   private audit(action: string, lease: Lease, agent: AgentBinding | null, more: Partial<AuditEntry>): void {

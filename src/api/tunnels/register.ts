@@ -109,7 +109,7 @@ async function grant(
   // It may be given up meanwhile, and the name be somebody else's.
   const isHeld = () => leases.get(name) === lease && lease.state !== "kept";
   // The end of whoever had the name before must be stored first.
-  await deps.records.flush();
+  await deps.records.flushFor(name);
   if (!(await store(deps, lease, agent, nowMs))) {
     if (lease.openedAtMs === null) leases.remove(lease);
     return new AppError("name_taken");
