@@ -34,14 +34,10 @@ export function createLogger(options: {
   color?: boolean;
   write?: (line: string) => void;
 }): Logger {
-  const write = options.write ?? toStandardError();
-  const emit = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (order[level] < order[options.level]) return;
+  const lineOf = (level: LogLevel, message: string, fields: LogFields = {}): string => {
     const time = new Date().toISOString();
-    if (options.format === "json") {
-      write(JSON.stringify({ time, level, message: escapeControls(message), ...escaped(fields) }));
-      return;
-    }
+    if (options.format === "json")
+      return JSON.stringify({ time, level, message: escapeControls(message), ...escaped(fields) });
     const rest = Object.entries(escaped(fields))
       .filter(([, value]) => value !== undefined)
       .map(
@@ -49,9 +45,12 @@ export function createLogger(options: {
       )
       .join("");
     const label = options.color ? `${paint[level]}${level.padEnd(5)}\x1b[0m` : level.padEnd(5);
-    write(
-      `${time.slice(11, 19)} ${label} ${escapeControls(message)}${options.color && rest ? `\x1b[2m${rest}\x1b[0m` : rest}`,
-    );
+    return `${time.slice(11, 19)} ${label} ${escapeControls(message)}${options.color && rest ? `\x1b[2m${rest}\x1b[0m` : rest}`;
+  };
+  const gapOf = (lines: number): string => lineOf("warn", "nobody took the log: lines were left out", { lines });
+  const write = options.write ?? toStandardError(gapOf);
+  const emit = (level: LogLevel, message: string, fields?: LogFields): void => {
+    if (order[level] >= order[options.level]) write(lineOf(level, message, fields));
   };
   return {
     debug: (message, fields) => emit("debug", message, fields),
@@ -61,20 +60,21 @@ export function createLogger(options: {
   };
 }
 
-/** What a stopped terminal may owe. */
+/** What a stopped terminal, or whoever reads a pipe, may owe. */
 const mostWaitingBytes = 1024 * 1024;
 
-function toStandardError(): (line: string) => void {
-  const terminal = process.stderr.isTTY ? openTerminal(2) : null;
-  if (terminal === null) return (line) => void process.stderr.write(`${line}\n`);
-  // One that was closed ends the log, not the server.
-  terminal.on("error", () => undefined);
+function toStandardError(gapOf: (lines: number) => string): (line: string) => void {
+  const stream = (process.stderr.isTTY ? openTerminal(2) : null) ?? process.stderr;
+  let waitingBytes = 0;
   let leftOut = 0;
+  // One that was closed ends the log, not the server.
+  stream.on("error", () => undefined);
+  stream.on("drain", () => (waitingBytes = 0));
   return (line) => {
-    if (terminal.writableLength > mostWaitingBytes) return void leftOut++;
-    const gap = leftOut === 0 ? "" : `… ${leftOut} lines were left out, as the terminal took none\n`;
+    if (waitingBytes > mostWaitingBytes) return void leftOut++;
+    const text = `${leftOut === 0 ? "" : `${gapOf(leftOut)}\n`}${line}\n`;
     leftOut = 0;
-    terminal.write(`${gap}${line}\n`);
+    if (!stream.write(text)) waitingBytes += text.length;
   };
 }
 

@@ -1,9 +1,11 @@
 // What the server logs as: lines for people on a terminal, JSON anywhere else, and what LOG_FORMAT and NO_COLOR change.
 
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectDescriptor } from "../../src/handover/adopt.ts";
+import { closeDescriptor, createPair } from "../../src/lib/descriptor.ts";
 import { program } from "../helpers/program.ts";
 import { testEnv } from "../helpers/server.ts";
 
@@ -76,4 +78,57 @@ test("elsewhere: JSON, without any setting", async () => {
 test("LOG_FORMAT says otherwise: JSON on a terminal, lines without colours in a file", async () => {
   for (const line of await logOf("terminal", { LOG_FORMAT: "json" })) expect(JSON.parse(line)).toHaveProperty("level");
   for (const line of await logOf("pipe", { LOG_FORMAT: "text" })) expect(line).toMatch(plain);
+});
+
+describe("whoever takes the log", () => {
+  /** Logs four megabytes at once, and says so; logs on when it is told to, and says that it has. */
+  const script = `
+    import { createLogger } from ${JSON.stringify(join(import.meta.dir, "../../src/lib/log.ts"))};
+    const log = createLogger({ level: "info", format: "json" });
+    for (let i = 0; i < 4_000; i++) log.info("x".repeat(1_000));
+    process.stdout.write("written");
+    await Bun.stdin.text();
+    for (let i = 0; i < 20; i++, await Bun.sleep(10)) log.info("later");
+    process.stdout.write("alive");
+  `;
+  const said = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>, text: string): Promise<void> => {
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) if (part.includes(text)) return;
+    throw new Error(`it never said ${text}`);
+  };
+
+  /** It has written to a socket, as systemd's journal gives, of which nobody has read anything. */
+  async function unread() {
+    const [ours, its] = createPair()!;
+    const child = Bun.spawn([process.execPath, "-e", script], { stdio: ["pipe", "pipe", its] });
+    closeDescriptor(its);
+    const [first, second] = child.stdout.tee();
+    await said(first, "written");
+    const goesOn = async (): Promise<number> => {
+      void child.stdin.end();
+      await said(second, "alive");
+      return await child.exited;
+    };
+    return { ours, goesOn };
+  }
+
+  test("may rest: a mebibyte waits for it, and what was left out is counted", async () => {
+    const { ours, goesOn } = await unread();
+    let log = "";
+    const data = (_: unknown, chunk: Buffer) => void (log += chunk.toString());
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+    await connectDescriptor({ fd: ours, data: null, socket: { data, close: () => close(), error() {} } });
+    expect(await goesOn()).toBe(0);
+    await closed;
+    const lines = log.trimEnd().split("\n");
+    const told = lines.map((line) => JSON.parse(line) as { message: string; lines?: number });
+    expect(log.length).toBeLessThan(1_500_000);
+    const gaps = told.filter(({ message }) => message === "nobody took the log: lines were left out");
+    expect(gaps.map((gap) => gap.lines)).toEqual([4_021 - lines.length]);
+  });
+
+  test("may go, with lines that wait for it: that ends the log, not the server", async () => {
+    const { ours, goesOn } = await unread();
+    closeDescriptor(ours);
+    expect(await goesOn()).toBe(0);
+  });
 });
