@@ -14,6 +14,8 @@ export class Incarnation {
   readonly shard: number;
   readonly number: number;
   readonly startedAtMs = performance.now();
+  /** Of main's clock, while it starts. */
+  ticks = 0;
   /** `dying` since it was terminated; its `close` event is still to come. */
   state: "starting" | "ready" | "dying" | "closed" = "starting";
   /** It said `ready` once. */

@@ -18,8 +18,8 @@ import { Replies } from "./replies.ts";
 import type { ShardLink, ShardListener } from "./shard-link.ts";
 import { RestartPolicy } from "./restart-policy.ts";
 
-/** How long a worker may take until it says `ready`. */
-const startTimeoutMs = 20_000;
+/** How long a worker may take until it says `ready`: counted in ticks, as the machine or main may stand still meanwhile. */
+const startTicks = 20_000 / tickMs;
 const checkTimeoutMs = 10_000;
 const requestsTimeoutMs = 5_000;
 /** A thread that is stuck in a native call may take its time; its successor does not wait longer than this. */
@@ -246,8 +246,8 @@ class Shards implements Supervisor {
       this.replace(shard, "it stopped responding");
     }
     for (const incarnation of this.#current) {
-      const tooLong = performance.now() - incarnation.startedAtMs > startTimeoutMs;
-      if (incarnation.state === "starting" && tooLong) this.#end(incarnation, "it was not ready in time");
+      if (incarnation.state === "starting" && ++incarnation.ticks > startTicks)
+        this.#end(incarnation, "it was not ready in time");
     }
   }
 

@@ -25,7 +25,9 @@ connectToMain(
     });
     const adopt = createAdopter(handlers, side.ledger, () => {});
     let asked = 0;
-    side.ready();
+    // One that takes its time, for several ticks of main.
+    if (start.settings.domain === "slow") setTimeout(() => side.ready(), 1_000);
+    else side.ready();
     return {
       onConnection: (connection) => adopt(connection.fd, toLineConnection(connection)),
       onOrder(order) {

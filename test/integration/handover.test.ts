@@ -1,6 +1,6 @@
 // Moving connections between real threads: no byte, descriptor or count is lost, whoever dies meanwhile.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { connectLines } from "../helpers/line-client.ts";
 import { eventually, type LineServer, openDescriptors, startLineServer } from "../helpers/line-server.ts";
 
@@ -148,6 +148,17 @@ describe("supervision", () => {
     await Bun.sleep(300);
     expect(server.heard.filter((text) => text.startsWith("ready"))).toHaveLength(2);
   });
+});
+
+test("a shard that starts while the machine stands still is not late", async () => {
+  let starts = 0;
+  await using server = await startLineServer(1, { domain: () => (++starts === 2 ? "slow" : "localhost") });
+  server.supervisor.replace(0, "test");
+  await eventually(() => starts === 2, "its successor starts");
+  const real = performance.now.bind(performance);
+  using _ = spyOn(performance, "now").mockImplementation(() => real() + 60_000);
+  await eventually(() => server.heard.length === 3, "it is ready");
+  expect(starts).toBe(2);
 });
 
 test("a successor that is ready only when the server leaves is told so", async () => {
