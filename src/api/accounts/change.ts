@@ -4,6 +4,7 @@ import {
   countOtherActiveAdmins,
   deleteAccount,
   findAccountWithin,
+  holdAccount,
   updateAccount,
   type Account,
 } from "../../db/accounts.ts";
@@ -47,8 +48,10 @@ export interface AccountChanges {
 export function createAccountChanges(deps: ApiDeps): AccountChanges {
   const { db, audit, nowMs } = deps;
 
-  /** A foreign account is as unknown as one that never was. */
+  /** A foreign account is as unknown as one that never was; one that is just being moved is foreign. */
   async function target(trx: Trx, scope: Scope, id: string): Promise<Account> {
+    // Not for system admins, to whom none is foreign: who removes an admin holds them all, in an order of its own.
+    if (scope.orgId !== null) await holdAccount(trx, id);
     const account = await findAccountWithin(trx, scope.orgId, id);
     if (account === null) throw new AppError("not_found");
     return account;
