@@ -29,6 +29,8 @@ export class LocalService {
   /** What the Host header becomes; null keeps the visitor's. */
   readonly host: string | null;
   private state: "up" | "down" | null = null;
+  /** What was wrong at the last check; null: nothing, or it has been up since. */
+  private found: string | null = null;
   /** It has spoken HTTP. */
   hasAnswered = false;
   /** Grows with all that it says to requests. */
@@ -51,6 +53,7 @@ export class LocalService {
 
   up(connectMs: number | null = null): void {
     this.silence = null;
+    this.found = null;
     if (this.state === "up") return;
     this.state = "up";
     this.changed("up", null, connectMs);
@@ -123,7 +126,10 @@ export class LocalService {
     const result = await tryTarget(this.pool.target, checkTimeoutMs, isInDoubt ? stuckAfterMs : 0);
     if (!result.ok) {
       const error = this.explain("unreachable", false, result.why);
+      // What requests meet of the same trouble reads differently: only another finding of a check is news.
+      if (this.found !== null && this.found !== error) this.state = null;
       this.down(error);
+      this.found = error;
       return { ok: false, error };
     }
     const { silence } = this;
