@@ -1,6 +1,6 @@
 // Queries of visitor policies: the stored rows, and everything that decides about one name.
 
-import type { Queryable } from "./database.ts";
+import type { Queryable, Trx } from "./database.ts";
 import type { ApiKeysTable, PoliciesTable } from "./tables.ts";
 
 export type PolicyRow = PoliciesTable;
@@ -78,6 +78,17 @@ export async function findVisitorKey(
 
 export async function touchVisitorKey(db: Queryable, id: string, nowMs: number): Promise<void> {
   await db.updateTable("api_keys").set({ last_used_at: nowMs }).where("id", "=", id).execute();
+}
+
+/** As `findPolicy`, and makes every other transaction that changes the policy wait for this one. Writing the row is the lock that both engines have. */
+export async function holdPolicy(trx: Trx, ownerId: string): Promise<PolicyRow | null> {
+  const row = await trx
+    .updateTable("policies")
+    .set((eb) => ({ version: eb.ref("version") }))
+    .where("owner_id", "=", ownerId)
+    .returningAll()
+    .executeTakeFirst();
+  return row ?? null;
 }
 
 /** Stores the policy of its owner, replacing the one before. */

@@ -44,7 +44,7 @@ async function createMigrated(): Promise<string> {
   return url;
 }
 
-async function openTestPostgres(): Promise<TestDatabase> {
+export async function openTestPostgres(): Promise<TestDatabase> {
   const url = await freshPostgresUrl(await (holder.digitLinkTestMigrated ??= createMigrated()));
   const options: DatabaseOptions = { url, path: "", maxConnections: 5, onError };
   const db = await createDatabase(options);

@@ -5,7 +5,14 @@ import type { Passwords } from "../../auth/passwords.ts";
 import type { Sealer } from "../../auth/sealing.ts";
 import { createSecret } from "../../auth/secrets.ts";
 import type { Database } from "../../db/database.ts";
-import { findPolicy, findPolicyOwner, removePolicy, savePolicy, type PolicyRow } from "../../db/policies.ts";
+import {
+  findPolicy,
+  findPolicyOwner,
+  holdPolicy,
+  removePolicy,
+  savePolicy,
+  type PolicyRow,
+} from "../../db/policies.ts";
 import { removeVisitorSessions } from "../../db/visitor-logins.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
@@ -110,7 +117,7 @@ export function createPolicies(deps: PoliciesDeps): Policies {
       };
       await db.transaction(async (trx) => {
         // Secrets were judged by what was stored then: whoever was faster wins, and this one is told.
-        const current = await findPolicy(trx, ownerId);
+        const current = await holdPolicy(trx, ownerId);
         if (current?.version !== before?.version)
           throw new AppError("conflict", "The policy was changed meanwhile. Try again.");
         await savePolicy(trx, row);
@@ -125,7 +132,7 @@ export function createPolicies(deps: PoliciesDeps): Policies {
     async deletePolicy(owner, change) {
       const ownerId = ownerIdOf(owner);
       await db.transaction(async (trx) => {
-        const before = await findPolicy(trx, ownerId);
+        const before = await holdPolicy(trx, ownerId);
         if (before === null || !(await removePolicy(trx, ownerId))) throw new AppError("not_found");
         await removeVisitorSessions(trx, before.version);
         const details = { before: shown(before), after: null };
