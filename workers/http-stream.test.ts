@@ -104,6 +104,11 @@ describe("an answer that its agent has ended, but its visitor has not taken", ()
     visitor.room = 0;
     send(64);
     if (head === switched) visitor.connection.ended();
+    if (flags === 0) {
+      // The agent takes no more of the upload.
+      session.congested = true;
+      visitor.send("part");
+    }
     frame(END, FIN);
     /** How much of what all streams of the session may hold is free. */
     const free = (): number => {
@@ -124,20 +129,24 @@ describe("an answer that its agent has ended, but its visitor has not taken", ()
     expect(visitor.take()).toEndWith("x\r\n0\r\n\r\n");
   });
 
-  test("is whole, whatever becomes of its session", () => {
-    const { visitor, session, ended } = setUpSlow();
-    session.closed(1006, "gone");
-    visitor.room = Infinity;
-    visitor.connection.drain();
-    expect([ended, visitor.did.includes("terminate")]).toEqual([[null], false]);
-    expect(visitor.take()).toEndWith("x\r\n0\r\n\r\n");
+  test.each<[string, (at: ReturnType<typeof setUpSlow>) => void]>([
+    ["its session is lost", ({ session }) => session.closed(1006, "gone")],
+    ["its agent resets what it has ended", ({ frame }) => frame(RESET, 0, "\0\x01")],
+    ["its agent goes on", ({ frame }) => frame(DATA, 0, "more")],
+  ])("is whole: %s", (_, happens) => {
+    const at = setUpSlow();
+    happens(at);
+    at.visitor.room = Infinity;
+    at.visitor.connection.drain();
+    expect([at.ended, at.visitor.did.includes("terminate")]).toEqual([[null], false]);
+    expect(at.visitor.take()).toEndWith("x\r\n0\r\n\r\n");
   });
 
   test("keeps a raw connection, too, and no upload that nobody wants any more", () => {
     const upload = requestText("POST /", "Content-Length: 900");
     for (const world of [setUpSlow(FIN | UPGRADE, undefined, switched), setUpSlow(0, upload)]) {
       const { visitor, session, ended, toAgent, frame } = world;
-      expect(session.streams.size).toBe(1);
+      expect([session.streams.size, visitor.did.at(-1) ?? "resume"]).toEqual([1, "resume"]);
       toAgent();
       visitor.send("unwanted");
       frame(END, FIN);
@@ -151,6 +160,12 @@ describe("an answer that its agent has ended, but its visitor has not taken", ()
     const { visitor, session, ended } = setUpSlow();
     visitor.connection.closed();
     expect([ended, session.streams.size]).toEqual([["the visitor closed the connection"], 0]);
+  });
+
+  test("breaks when its visitor is turned out", () => {
+    const { visitor, ended, stream } = setUpSlow();
+    stream.expel();
+    expect([ended, visitor.did.at(-1), visitor.take()]).toEqual([["the policy changed"], "terminate", ""]);
   });
 });
 
