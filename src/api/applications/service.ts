@@ -5,6 +5,7 @@ import {
   applicationSorts,
   deleteApplication,
   findApplication,
+  holdApplication,
   insertApplication,
   listApplications,
   updateApplication,
@@ -103,6 +104,7 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
     const name = body.name === undefined ? undefined : checkDisplayName(body.name);
     const renamed = await uniqueSubdomain(() =>
       db.transaction(async (trx) => {
+        await holdApplication(trx, id);
         const before = await findApplication(trx, scope.orgId, id);
         if (before === null) throw new AppError("not_found");
         const after = {

@@ -6,6 +6,7 @@ import {
   deleteOrganization,
   findOrganization,
   findOrganizationListed,
+  holdOrganization,
   insertOrganization,
   listOrganizations,
   organizationSorts,
@@ -53,6 +54,7 @@ export function createOrganizations(deps: ApiDeps, directory: TunnelDirectory) {
     const name = body.name === undefined ? undefined : checkDisplayName(body.name);
     await uniqueName(() =>
       db.transaction(async (trx) => {
+        await holdOrganization(trx, id);
         const before = await findOrganization(trx, id);
         if (before === null) throw new AppError("not_found");
         const after: OrganizationRow = {
