@@ -1,8 +1,8 @@
 // Which tunnel an event is about, where several lead to one local service.
 
 import { expect, test } from "bun:test";
-import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
-import { applyEvent, createView } from "./tunnel-view.ts";
+import type { TunnelSpec } from "../agent/types.ts";
+import { applyEvent, createView, isFirstGood } from "./tunnel-view.ts";
 
 const time = "2026-11-23T03:33:43.123Z";
 const url = "https://myapp.example.com";
@@ -16,7 +16,7 @@ const spec: TunnelSpec = {
   insecureLocal: false,
   hostHeader: "preserve",
 };
-const ready: AgentEvent = { event: "tunnel.ready", time, url, subdomain: "myapp", tunnelId: "t", local, port: null };
+const ready = { event: "tunnel.ready", time, url, subdomain: "myapp", tunnelId: "t", local, port: null } as const;
 
 test("two names for one local service stay apart", () => {
   const view = createView([spec, { ...spec, subdomain: "other" }]);
@@ -36,4 +36,14 @@ test("two names for one local service stay apart", () => {
     ["x", 1_000],
     ["No.", null],
   ]);
+});
+
+test("a tunnel that comes back under another port is still one tunnel, and that is news", () => {
+  const view = createView([{ ...spec, protocol: "tcp", subdomain: null }]);
+  const at = (port: number) => ({ ...ready, url: `tcp://example.com:${port}`, subdomain: "", port });
+  applyEvent(view, at(20_001), 0);
+  applyEvent(view, { event: "tunnel.lost", time, url: at(20_001).url, local, reason: "x" }, 0);
+  expect(isFirstGood(view, at(20_002))).toBe(false);
+  applyEvent(view, at(20_002), 0);
+  expect(view.tunnels.map((tunnel) => [tunnel.url, tunnel.link])).toEqual([["tcp://example.com:20002", "online"]]);
 });

@@ -2,6 +2,8 @@
 
 import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
 
+type Ready = Extract<AgentEvent, { event: "tunnel.ready" }>;
+
 export interface TunnelView {
   /** Null until the server has said it. */
   url: string | null;
@@ -55,7 +57,7 @@ export function createView(specs: readonly TunnelSpec[]): AgentView {
 export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): void {
   switch (event.event) {
     case "tunnel.ready": {
-      const tunnel = findReady(view, event.url, event.subdomain, event.local);
+      const tunnel = findReady(view, event) ?? addTunnel(view, event.local);
       Object.assign(tunnel, { url: event.url, local: event.local, link: "online", reason: null, retryAtMs: null });
       return;
     }
@@ -97,28 +99,27 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
 
 /** Whether the event, asked before it is applied, only says that all is well for the first time: the block shows that already. */
 export function isFirstGood(view: AgentView, event: AgentEvent): boolean {
-  if (event.event === "tunnel.ready") return view.tunnels.every((tunnel) => tunnel.url !== event.url);
+  if (event.event === "tunnel.ready") return (findReady(view, event)?.url ?? null) === null;
   if (event.event !== "local.status" || event.state !== "up") return false;
   return matching(view, null, event.local).every((tunnel) => tunnel.service === null || tunnel.service.state === "up");
 }
 
-/** Same URL, else a tunnel to the same local service that has none yet (the one that asked for this name first), else a new one. */
-function findReady(view: AgentView, url: string, subdomain: string, local: string): TunnelView {
-  const candidates = view.tunnels.filter((tunnel) => tunnel.url === null && sameLocal(tunnel.local, local));
-  const found =
+/** Same URL, else one to the same local service: one that has none yet (that asked for this name first), or that had to take another. */
+function findReady(view: AgentView, { url, subdomain, local }: Ready): TunnelView | undefined {
+  const candidates = view.tunnels.filter((tunnel) => sameLocal(tunnel.local, local));
+  const fresh = candidates.filter((tunnel) => tunnel.url === null);
+  return (
     view.tunnels.find((tunnel) => tunnel.url === url) ??
-    candidates.find((tunnel) => tunnel.wanted === subdomain) ??
-    candidates[0];
-  if (found !== undefined) return found;
+    fresh.find((tunnel) => tunnel.wanted === subdomain) ??
+    fresh[0] ??
+    candidates.find((tunnel) => tunnel.link === "lost" && tunnel.wanted === null)
+  );
+}
+
+function addTunnel(view: AgentView, local: string): TunnelView {
   const added: TunnelView = {
-    url,
-    local,
-    wanted: null,
-    link: "connecting",
-    reason: null,
-    retryAtMs: null,
-    sessions: null,
-    service: null,
+    ...{ url: null, local, wanted: null, link: "connecting" },
+    ...{ reason: null, retryAtMs: null, sessions: null, service: null },
   };
   view.tunnels.push(added);
   return added;
