@@ -4,6 +4,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { adminApi } from "../helpers/admin-api.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { createSteppingClock } from "../helpers/stepping-clock.ts";
+import { RawClient, requestOnce } from "../helpers/raw-client.ts";
 import { startServerProcess } from "../helpers/server-process.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
 import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
@@ -110,5 +111,20 @@ describe("security", () => {
     expect(Object.keys(await stop())).toEqual(["200"]);
     expect(agent.all("tunnel.lost")).toEqual([]);
     expect(agent.all("session")).toHaveLength(1);
+  });
+
+  test.concurrent("nor has it refused a head that went on arriving meanwhile", async () => {
+    await using server = await startServerProcess({ shards: 1, env: { HEAD_TIMEOUT_MS: "1000" } });
+    const { port } = server;
+    using visitor = await RawClient.open({ port });
+    const answer = visitor.response();
+    await visitor.send("GET /live HTTP/1.1\r\n");
+    // By then it has read that.
+    expect((await requestOnce({ port }, "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")).status).toBe(200);
+    server.signal("SIGSTOP");
+    await visitor.send("Host: localhost\r\n\r\n");
+    await Bun.sleep(2_500);
+    server.signal("SIGCONT");
+    expect((await answer).status).toBe(200);
   });
 });
