@@ -140,6 +140,7 @@ export function createSelf(deps: ApiDeps): Self {
       await attempts.confirm(account, currentPassword, request);
       const token = createToken("dlt");
       await db.transaction(async (trx) => {
+        await mustBeUnchanged(trx, account, nowMs());
         await updateAccount(trx, account.id, { token_hash: hashToken(token) });
         await noteChange(trx, caller, "account.token_changed", request);
       });

@@ -1,6 +1,6 @@
 // What people change about themselves: what the log says of it, and which sessions and enrolments it leaves.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { createTestApi, type TestApi } from "../../helpers/api.ts";
 import { describeEngines, type TestDatabase } from "../../helpers/databases.ts";
 import { codeNow, createOrganization, createPerson, goodPassword, login } from "../../helpers/people.ts";
@@ -85,6 +85,23 @@ describeEngines("own changes", (open) => {
       const body = { code: codeNow(api, started.body["secret"] as string) };
       expect((await api.call("POST", "/org/me/totp/setup", { session: two, body })).status).toBe(404);
       expect((await api.call("POST", "/org/me/totp/setup", { session: one, body })).status).toBe(200);
+    });
+
+    test("whoever proves itself by a password that is replaced meanwhile gets no token for it", async () => {
+      const { id, session } = await createPerson(api, { username: name, orgId });
+      const { kysely } = database.db;
+      const { verify } = Bun.password;
+      const tokenOf = () =>
+        kysely.selectFrom("accounts").select("token_hash").where("id", "=", id).executeTakeFirstOrThrow();
+      const before = await tokenOf();
+      const judging = spyOn(Bun.password, "verify").mockImplementationOnce(async (password, hash, algorithm) => {
+        const isRight = await verify(password, hash, algorithm);
+        await kysely.updateTable("accounts").set({ password_hash: "another" }).where("id", "=", id).execute();
+        return isRight;
+      });
+      const answer = await api.call("POST", "/org/me/token", { session, body: { currentPassword: goodPassword } });
+      judging.mockRestore();
+      expect([answer.status, await tokenOf()]).toEqual([401, before]);
     });
 
     test("a password that was changed with an API token ends the sessions of the old one", async () => {
