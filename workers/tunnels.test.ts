@@ -161,6 +161,16 @@ describe("security", () => {
     expect(tunnels["lists"].size).toBeLessThanOrEqual(1_000);
   });
 
+  test("a ticket of an agent's older start opens no session once the agent has registered anew, shown or not", () => {
+    const { tunnels } = setUp(0);
+    tunnels.addTicket(ticketOf("older"));
+    tunnels.addTicket({ ...ticketOf("newer"), generation: 2 });
+    tunnels.addTicket({ ...ticketOf("another's"), agentId: "agt_2" });
+    expect(tunnels.takeTicket("newer", "192.0.2.1")).toMatchObject({ refusal: null });
+    expect(tunnels.takeTicket("older", "192.0.2.1")).toMatchObject({ refusal: "replaced" });
+    expect(tunnels.takeTicket("another's", "192.0.2.1")).toMatchObject({ refusal: null });
+  });
+
   test("a session beyond those agreed takes the place of the oldest", () => {
     const { tunnels } = setUp(0);
     tunnels.addTicket(ticketOf("one"));

@@ -5,9 +5,9 @@ import { closeCode, newerStart } from "../src/protocol/frames.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
 import { isSamePolicy } from "./policy/again.ts";
 import type { Session } from "./session.ts";
+import { Tickets } from "./tickets.ts";
 import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
-const maxTickets = 20_000;
 const maxLists = 1_000;
 
 /** What becomes of a ticket that is shown: a session of `tunnel`, or an error code. */
@@ -18,7 +18,7 @@ export type Taken =
 /** The tables of one shard; `event` goes to main. */
 export class Tunnels {
   private readonly names = new Map<string, NameEntry>();
-  private readonly tickets = new Map<string, Ticket>();
+  private readonly tickets = new Tickets();
   private readonly byName = new Map<string, Tunnel>();
   private readonly byId = new Map<string, Tunnel>();
   private readonly allow = new Map<string, CidrList>();
@@ -94,12 +94,7 @@ export class Tunnels {
 
   /** A registration was decided: older generations of its agent end at once. */
   addTicket(ticket: Ticket): void {
-    const now = Date.now();
-    for (const [key, old] of this.tickets) {
-      if (old.expiresAtMs > now && this.tickets.size < maxTickets) break;
-      this.tickets.delete(key);
-    }
-    this.tickets.set(ticket.ticket, ticket);
+    this.tickets.add(ticket);
     // A tunnel lives long: it keeps what it needs of its first ticket.
     const own = { tunnelId: ticket.tunnelId, name: ticket.name };
     let tunnel = this.byName.get(ticket.name);
@@ -125,15 +120,15 @@ export class Tunnels {
 
   /** Takes a ticket for a session from `address`, or says why not; null: nobody knows it here. */
   takeTicket(key: string, address: string): Taken | null {
-    const ticket = this.tickets.get(key);
+    const ticket = this.tickets.take(key);
     if (ticket === undefined) return null;
-    this.tickets.delete(key);
     const tunnel = this.byId.get(ticket.tunnelId);
     if (tunnel === undefined || ticket.expiresAtMs <= Date.now()) return { ticket, refusal: "bad_ticket" };
     const allow = this.allow.get(ticket.tunnelId);
     if (allow === undefined || !allow.matches(address)) return { ticket, refusal: "not_whitelisted" };
     const own = tunnel.sessions.filter((one) => one.options.agentId === ticket.agentId);
-    if (own.some((one) => one.options.generation > ticket.generation)) return { ticket, refusal: "replaced" };
+    const isOutdated = own.some((one) => one.options.generation > ticket.generation) || this.tickets.isOutdated(ticket);
+    if (isOutdated) return { ticket, refusal: "replaced" };
     // A half-open session may still be counted: the oldest makes room.
     if (own.length >= ticket.maxSessions) own[0]!.close(closeCode.dead, "more sessions than agreed");
     return { ticket, tunnel, refusal: null };
@@ -150,9 +145,7 @@ export class Tunnels {
   }
 
   disconnect(tunnelId: string, agentId: string | null, reason: string): void {
-    for (const [key, ticket] of this.tickets) {
-      if (ticket.tunnelId === tunnelId && (agentId === null || ticket.agentId === agentId)) this.tickets.delete(key);
-    }
+    this.tickets.forget(tunnelId, agentId);
     const tunnel = this.byId.get(tunnelId);
     if (tunnel === undefined) return;
     for (const session of [...tunnel.sessions]) {
