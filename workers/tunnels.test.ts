@@ -71,6 +71,20 @@ test("whoever waits for an agent is told at once when the name is given up, and 
   expect([tunnels.tunnel("a"), tunnels.byTunnelId("tun_1"), tunnels["allow"].size]).toEqual([undefined, undefined, 0]);
 });
 
+test("after a pause of the machine those who waited are told that nobody came only when what has come meanwhile was read", () => {
+  const { tunnels, expected } = setUp(0);
+  const failed: string[] = [];
+  const stream = { orgId: null, session: null, fail: (code: string) => failed.push(code) } as unknown as HttpStream;
+  expected().open(stream, Buffer.from("head"), 4, 0);
+  const now = performance.now();
+  tunnels.tick(now + 500);
+  tunnels.tick(now + 15_000);
+  expect(failed).toEqual([]);
+  // A thread that is always late still looks.
+  tunnels.tick(now + 30_000);
+  expect(failed).toEqual(["tunnel_offline"]);
+});
+
 test("whoever waits for a check of a tunnel that is given up is told at once", () => {
   const { tunnels } = setUp(0);
   tunnels.addTicket(ticketOf("one"));

@@ -9,6 +9,8 @@ import { Tickets } from "./tickets.ts";
 import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 const maxLists = 1_000;
+/** A tick so long after the last finds that the machine or this thread stood still. */
+const stoodStillMs = 2_000;
 
 /** What becomes of a ticket that is shown: a session of `tunnel`, or an error code. */
 export type Taken =
@@ -26,6 +28,8 @@ export class Tunnels {
   private readonly lists = new Map<string, CidrList>();
   /** Of tunnels that were dropped since the last report. */
   private lastCounters: TunnelCounters[] = [];
+
+  private tickedAt = performance.now();
 
   /** Hears when a live name asks something else of its visitors. */
   policyChanged: (entry: NameEntry, tunnel: Tunnel) => void = () => {};
@@ -59,6 +63,11 @@ export class Tunnels {
 
   /** Called about once a second. */
   tick(now: number): void {
+    const isLate = now > this.tickedAt + stoodStillMs;
+    // Never twice in a row: a thread that is always late still looks.
+    this.tickedAt = isLate ? Infinity : now;
+    // Answers, and agents, that have come meanwhile are read first.
+    if (isLate) return;
     for (const tunnel of this.byName.values()) {
       tunnel.tick(now);
       if (!tunnel.isExpected || tunnel.streams > 0) continue;
