@@ -1,6 +1,7 @@
 // Stands in for a socket that is still being opened.
 
 import type { Socket } from "bun";
+import { descriptorOf } from "../lib/descriptor.ts";
 
 /** What a pipe needs of a Bun socket. */
 export type PipeSocket = Pick<Socket<unknown>, "write" | "pause" | "resume" | "shutdown" | "terminate"> & {
@@ -12,6 +13,11 @@ export class LateSocket implements PipeSocket {
   #socket: PipeSocket | null = null;
   #paused = false;
   #finished: "shutdown" | "end" | "terminate" | null = null;
+
+  /** For `descriptorOf`: its peer's end is looked for as that of any other socket. */
+  get fd(): number {
+    return this.#socket === null ? -1 : descriptorOf(this.#socket);
+  }
 
   open(socket: PipeSocket): void {
     this.#socket = socket;

@@ -7,6 +7,8 @@ import type { PipeSocket } from "./late-socket.ts";
 import { closeDescriptor, createPair, hasHungUp } from "../lib/descriptor.ts";
 import { pipeThrough, pump } from "./pipe.ts";
 
+const meta = { address: "127.0.0.1", secure: false, acceptedAtMs: 0, last: false, moves: 0, lent: false };
+
 /** A socket that takes as many bytes as it has `room` for, and writes down what is done to it. */
 class FakeSocket implements PipeSocket {
   /** Only what looks at descriptors needs a real one. */
@@ -186,12 +188,37 @@ test("a visitor that takes nothing doesn't keep a pipe whose other side is gone,
   }
 });
 
+test("nor does it keep one whose other side is a descriptor handed over", async () => {
+  jest.useFakeTimers();
+  try {
+    const visitor = new FakeSocket();
+    const { promise: isHeld, resolve } = Promise.withResolvers<void>();
+    visitor.write = () => {
+      resolve();
+      return 0;
+    };
+    let theirs = -1;
+    const end = pipeThrough(visitor, { ...meta, unread: "" }, ({ fd }) => (theirs = fd) >= 0)!;
+    writeSync(theirs, "left");
+    await isHeld;
+    jest.advanceTimersByTime(60_000);
+    expect(visitor.log).toEqual([]);
+    closeDescriptor(theirs);
+    jest.advanceTimersByTime(29_000);
+    expect(visitor.log).toEqual([]);
+    jest.advanceTimersByTime(2_000);
+    expect(visitor.log).toEqual(["terminate"]);
+    end.close();
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 test("a throw while bytes of the other thread are passed on terminates the visitor, whose connection would end cleanly", async () => {
   const visitor = new FakeSocket();
   visitor.write = () => {
     throw new Error("a bug of ours");
   };
-  const meta = { address: "127.0.0.1", secure: false, acceptedAtMs: 0, last: false, moves: 0, lent: false };
   let theirs = -1;
   const end = pipeThrough(visitor, { ...meta, unread: "GET / HTTP/1.1\r\n" }, ({ fd }) => (theirs = fd) >= 0)!;
   writeSync(theirs, "half of it");
