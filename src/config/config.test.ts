@@ -50,6 +50,13 @@ test("a switch among flags takes no other flag for its value", () => {
   expect(parseServerFlags(["--log-query", "--port", "1003"])).toEqual({ flags });
 });
 
+test("only a switch may stand among flags without a value", () => {
+  const start = (...argv: string[]) => loadConfig({ env: {}, file: null, ...parseServerFlags(argv) });
+  expect(start("--log-query").logQuery).toBe(true);
+  for (const name of ["db-path", "domain", "port"])
+    expect(() => start(`--${name}`, "--log-query")).toThrow(new RegExp(`^--${name} needs a value: .+\\.$`));
+});
+
 test("values that follow from others", () => {
   expect(load({}).publicPort).toBe(443);
   expect(load({ SCHEME: "http", PORT: "9000" }).publicPort).toBe(9000);

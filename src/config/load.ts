@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { descriptorLimit } from "../lib/descriptor.ts";
 import { nearest } from "../lib/nearest.ts";
 import { ConfigError, type Config } from "./config.ts";
+import { onOff } from "./kinds.ts";
 import type { Setting } from "./setting.ts";
 import { settings, type RawSettings, type SettingKey } from "./settings.ts";
 
@@ -33,8 +34,12 @@ export function loadConfig(sources: ConfigSources): Config {
     if (text !== undefined && text !== "") texts.set(key, text);
   }
   for (const [name, value] of Object.entries(sources.flags ?? {})) {
-    if (value !== undefined)
-      texts.set(keyOf(name, "there is no option"), value === true ? "on" : value === false ? "off" : value);
+    if (value === undefined) continue;
+    const key = keyOf(name, "there is no option");
+    const { kind } = settings[key] as Setting<unknown>;
+    // "on" would do as the name of a file or host as well.
+    if (value === true && kind !== onOff) throw new ConfigError(name, `--${name} needs a value: ${kind.allowed}.`);
+    texts.set(key, value === true ? "on" : value === false ? "off" : value);
   }
   const raw: Record<string, unknown> = {};
   for (const key of Object.keys(settings) as SettingKey[])
