@@ -3,7 +3,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Config } from "./config/config.ts";
+import { ConfigError, type Config } from "./config/config.ts";
 import { shardSettings } from "./config/shard-settings.ts";
 import { ConnectionCounts, createCountsMemory } from "./handover/counts.ts";
 import { descriptorLimit } from "./lib/descriptor.ts";
@@ -41,13 +41,18 @@ export interface DataPlane {
   stop(): Promise<void>;
 }
 
-/** A fresh folder that only this user can enter. The caller removes it. */
+/** A fresh folder that only this user can enter. The caller removes it. Throws ConfigError. */
 export function createSocketDir(config: Pick<Config, "socketDir">): string {
   const parent = config.socketDir ?? tmpdir();
-  mkdirSync(parent, { recursive: true, mode: 0o700 });
-  const dir = mkdtempSync(join(parent, "digit-link-"));
-  chmodSync(dir, 0o700);
-  return dir;
+  try {
+    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    const dir = mkdtempSync(join(parent, "digit-link-"));
+    chmodSync(dir, 0o700);
+    return dir;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError("SOCKET_DIR", `Internal sockets cannot be kept in ${parent}: ${why}. Set SOCKET_DIR.`);
+  }
 }
 
 /** Starts shards, then the public port. Rejects with one sentence when the port is taken; nothing runs then. */

@@ -38,10 +38,16 @@ function readOrCreate(variable: string, path: string): string {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(variable, `${variable} is not set, and cannot be kept in ${path}: ${why}.`);
   }
-  const secret = readFileSync(path, "utf8").trim();
+  let secret: string;
+  try {
+    secret = readFileSync(path, "utf8").trim();
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(variable, `The file ${path} cannot be read and kept to its owner: ${why}.`);
+  }
   if (secret.length < 32)
     throw new ConfigError(variable, `The file ${path} must hold at least 32 bytes; it holds ${secret.length}.`);
-  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   return secret;
 }
 

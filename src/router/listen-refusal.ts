@@ -7,6 +7,12 @@ import { AppError } from "../lib/errors.ts";
 export function explainListen(error: unknown, config: Pick<Config, "host" | "port" | "listenFd">): Error {
   if (error instanceof AppError) return error;
   const code = (error as { code?: string } | null)?.code;
+  if (code?.startsWith("ERR_OSSL") === true) {
+    const why = String((error as Error).message)
+      .split(":")
+      .at(-1);
+    return new AppError("validation", `TLS_CERT and TLS_KEY must be a certificate and its private key (PEM): ${why}.`);
+  }
   if (config.listenFd !== null)
     return new AppError("validation", `LISTEN_FD is ${config.listenFd}, and that is no listening socket.`);
   if (code === "EADDRINUSE")

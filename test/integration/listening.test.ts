@@ -1,7 +1,7 @@
 // The public port in its other forms: shards' own ports, an inherited listener; and limits of connections.
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:net";
@@ -100,6 +100,8 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
   const port = String(taken.port);
   const notAFolder = join(folder, "file");
   writeFileSync(notAFolder, "");
+  const noSecret = join(folder, "no-secret");
+  mkdirSync(join(noSecret, "jwt-secret"), { recursive: true });
   const notADatabase = join(folder, "text");
   writeFileSync(notADatabase, "no database at all, and longer than the head of one".repeat(100));
 
@@ -118,6 +120,13 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
       { TLS_CERT: "/none", TLS_KEY: "/none" },
       "TLS_CERT and TLS_KEY must be readable files",
     ],
+    [
+      "a certificate is none",
+      { TLS_CERT: notADatabase, TLS_KEY: notADatabase },
+      "TLS_CERT and TLS_KEY must be a certificate and its private key (PEM): NO_START_LINE.",
+    ],
+    ["a kept secret cannot be read", { DB_PATH: join(noSecret, "a.db") }, `The file ${noSecret}/jwt-secret cannot be`],
+    ["SOCKET_DIR is no folder", { SOCKET_DIR: notAFolder }, `Internal sockets cannot be kept in ${notAFolder}: `],
     ["no database", { DB_PATH: notADatabase }, "cannot be used: file is not a database."],
   ])("%s", async (_what, env, sentence) => {
     const child = Bun.spawn([process.execPath, await program("src/main.ts")], {
