@@ -32,17 +32,19 @@ const lingerMs = 30_000;
  * until its FIN is passed on the death of this process resets `a`. Where an answer ends is not known here: on a connection that HTTP/1.0 keeps alive
  * a whole one that the visitor has not taken yet is cut by such a reset too, which its length tells. While the receiver is slow, one read per
  * direction (512 KiB) is held here.
- * `onClosed` is called once both have closed.
+ * `onClosed` is called once both have closed; `onAlone` when `b` has gone, or is about to, and `a` has yet to take what is left for it.
  */
 export function pump(
   a: PipeSocket,
   b: PipeSocket,
   onClosed?: () => void,
   endsByClose = false,
+  onAlone?: () => void,
 ): { a: PipeEnd; b: PipeEnd } {
   const left = new End(a, false);
   const right = new End(b, endsByClose);
   if (endsByClose) left.unfinished();
+  left.onAlone = onAlone;
   left.join(right, onClosed);
   right.join(left, onClosed);
   return { a: left, b: right };
@@ -59,6 +61,8 @@ export function isHolding(): boolean {
 const pausedByPeer = 2;
 
 class End extends Reads implements PipeEnd, Waiting {
+  /** The peer is gone while bytes for this socket are left. */
+  onAlone: (() => void) | undefined;
   protected readonly socket: PipeSocket;
   // oxlint-disable-next-line no-unused-private-class-members -- it sees only `this.#peer = `, not `this.#peer.#write`
   #peer: End = this;
@@ -180,18 +184,20 @@ class End extends Reads implements PipeEnd, Waiting {
 
   /** Nobody else watches this socket now: a peer that reads nothing may not keep it for ever. */
   #linger(): void {
-    this.#lingering ??= setTimeout(() => this.socket.terminate(), lingerMs);
+    if (this.#lingering !== undefined) return;
+    this.#lingering = setTimeout(() => this.socket.terminate(), lingerMs);
+    this.onAlone?.();
   }
 }
 
 /**
  * Joins an open socket to a descriptor, which this function owns from now on. Returns the end that gets `socket`'s events from now on. If
- * the descriptor can't be opened, `socket` is terminated. `onClosed` is called once both are closed.
+ * the descriptor can't be opened, `socket` is terminated. `onAlone` as in `pump`.
  */
-function pipeTo(socket: PipeSocket, fd: number, onClosed?: () => void, endsByClose = false): PipeEnd {
+function pipeTo(socket: PipeSocket, fd: number, endsByClose: boolean, onAlone?: () => void): PipeEnd {
   // Until the target is open this stands in for it: it takes nothing, so that everything waits and the source is paused.
   const late = new LateSocket();
-  const { a, b } = pump(socket, late, onClosed, endsByClose);
+  const { a, b } = pump(socket, late, undefined, endsByClose, onAlone);
   const options = {
     allowHalfOpen: true,
     data: b,
@@ -221,20 +227,21 @@ function pipeTo(socket: PipeSocket, fd: number, onClosed?: () => void, endsByClo
 /**
  * Hands over a connection that can't be moved itself (its TLS ends here, or the platform has no `dup`): the receiver gets one end of a
  * socket pair, this thread pumps between the other end and `socket`. Returns the end that gets `socket`'s events from now on;
- * null: the receiver is not there or the process is out of descriptors, and `socket` is untouched. `onClosed` as in `pump`.
+ * null: the receiver is not there or the process is out of descriptors, and `socket` is untouched. `onAlone`: as in `pump`; who
+ * received it counts it no longer.
  */
 export function pipeThrough(
   socket: PipeSocket,
   meta: ConnectionMeta,
   post: PostConnection,
-  onClosed?: () => void,
+  onAlone?: () => void,
 ): PipeEnd | null {
   const pair = createPair();
   if (pair === null) return null;
   const [ours, theirs] = pair;
   // Only a reset tells an HTTP/1.0 visitor that an answer without a length is cut short; the others are told by their framing.
   const endsByClose = http10.test(meta.unread);
-  if (post({ ...meta, fd: theirs })) return pipeTo(socket, ours, onClosed, endsByClose);
+  if (post({ ...meta, fd: theirs })) return pipeTo(socket, ours, endsByClose, onAlone);
   closeDescriptor(theirs);
   closeDescriptor(ours);
   return null;

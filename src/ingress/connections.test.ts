@@ -1,21 +1,25 @@
 // All connections of one thread: each has its place and its deadline until it is over, once.
 
 import { expect, test } from "bun:test";
+import { writeSync } from "node:fs";
 import type { Socket } from "bun";
+import { eventually } from "../../test/helpers/eventually.ts";
 import { ingressLimits } from "../../test/helpers/fake-visitor.ts";
 import { ConnectionCounts, createCountsMemory } from "../handover/counts.ts";
 import { createLedgerMemory, Ledger } from "../handover/ledger.ts";
+import { closeDescriptor } from "../lib/descriptor.ts";
 import { Connections } from "./connections.ts";
 import type { IngressHost } from "./exchange.ts";
 import type { SocketOwner } from "./visitor-socket.ts";
 
 const meta = { address: "192.0.2.1", secure: false, acceptedAtMs: 0, last: false, moves: 0, lent: false };
 
-function setUp() {
+function setUp(more: Partial<IngressHost> = {}) {
   const counts = new ConnectionCounts(createCountsMemory(1), 1);
   const host = {
     settings: ingressLimits,
     released: (connection) => connections.released(connection),
+    ...more,
   } as Partial<IngressHost> as IngressHost;
   const ledger = new Ledger(createLedgerMemory(1024), 7, 0);
   const connections: Connections = new Connections({ ledger, counts, host, tickMs: 1e9 });
@@ -35,5 +39,32 @@ test("one that closes leaves nothing behind", () => {
 test("nor does one that was swept before it arrived", () => {
   using one = setUp();
   one.connections.adopt({ ...meta, fd: 5, unread: "GET / HTTP/1.1\r\n\r\n" });
+  expect(one.held()).toEqual([0, 0, 0]);
+});
+
+test("a piped visitor has a place here while it has yet to take what is left of it, and whoever had it has gone", async () => {
+  let theirs = -1;
+  using one = setUp({
+    judgeHost: () => ({ kind: "tunnel", name: "x", host: "x" }),
+    route: (connection) =>
+      connection.move((moved, more) => one.connections.give(moved, more, ({ fd }) => (theirs = fd) >= 0)),
+  });
+  let isHeld = false;
+  const write = (): number => {
+    isHeld = true;
+    return 0;
+  };
+  const socket = {
+    ...{ setKeepAlive() {}, setNoDelay() {}, pause() {}, resume() {}, terminate() {} },
+    write,
+  } as unknown as Socket<SocketOwner>;
+  one.connections.accept(socket, { ...meta }, true);
+  socket.data.received(Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  writeSync(theirs, "left");
+  await eventually(() => isHeld, "it has not taken it");
+  expect(one.held()).toEqual([0, 0, 0]);
+  closeDescriptor(theirs);
+  await eventually(() => one.held().join() === "1,1,0", "it has a place");
+  socket.data.closed();
   expect(one.held()).toEqual([0, 0, 0]);
 });

@@ -64,8 +64,14 @@ export class Connections {
   /** For `VisitorConnection.move`: gives the socket to whoever `post` reaches. */
   give(socket: Socket<SocketOwner>, meta: MoveMeta, post: PostConnection): boolean | SocketOwner {
     if (!this.pumped.has(socket)) return giveAway(socket, meta, this.options.ledger, post);
-    const end = pipeThrough(socket, meta, post);
-    return end === null ? false : pipeOwner(end);
+    const { counts } = this.options;
+    let bucket = -1;
+    // Its place went along, and is free again when its owner is gone: what the pipe still holds for it takes one here.
+    const end = pipeThrough(socket, meta, post, () => (bucket = counts.opened(meta.address)));
+    if (end === null) return false;
+    return pipeOwner(end, () => {
+      if (bucket >= 0) counts.closed(bucket);
+    });
   }
 
   /** For `IngressHost.released`. */

@@ -19,13 +19,16 @@ export const ownerHandlers = {
 /** Owns a socket that is refused: what still comes from it interests nobody. */
 export const nobody: SocketOwner = { received() {}, drain() {}, ended() {}, threw() {}, closed() {} };
 
-/** A pipe's end as the owner of a socket. */
-export function pipeOwner(end: PipeEnd): SocketOwner {
+/** A pipe's end as the owner of a socket; `onClosed` is called when that is closed. */
+export function pipeOwner(end: PipeEnd, onClosed: () => void): SocketOwner {
   return {
     received: (chunk) => end.received(chunk),
     drain: () => end.drain(),
     ended: () => end.end(),
     threw: () => end.threw(),
-    closed: (error) => end.close(error),
+    closed(error) {
+      end.close(error);
+      onClosed();
+    },
   };
 }
