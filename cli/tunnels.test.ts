@@ -53,6 +53,11 @@ test("tcp takes one or more ports", () => {
   expect(tcp("5432", "--remote-port", "20007")[0]).toMatchObject({ localPort: 5432, remotePort: 20_007 });
   expect(() => tcp("22", "5432", "-r", "20007")).toThrow("--remote-port goes with one local port");
   expect(() => tcp("22", "-r", "0")).toThrow('--remote-port "0" is not a port');
+  expect(() => tcp("10.0.0.2:22", "--local-host", "app")).toThrow("--local-host and");
+  expect(tcp("10.0.0.2:22", "23", "--local-host", "app").map((tunnel) => tunnel.localHost)).toEqual([
+    "10.0.0.2",
+    "app",
+  ]);
   expect(() => tcp()).toThrow("Say which port");
   expect(() => tcp("http://a:1")).toThrow("is a URL");
 });
@@ -67,6 +72,10 @@ test.each([
   [["3000", "--host-header", "a\r\nX-Evil: 1"], "--host-header"],
   [["3000", "--host-header", "a b"], "--host-header"],
   [["3000", "--local-host", "a b"], "no host name"],
+  [["localhost:3000", "--local-host", "app"], "--local-host and"],
+  [["-f", "web:10.0.0.2:3000", "--local-host", "app"], "--local-host and"],
+  [["http://localhost:3000", "--local-https"], "--local-https and"],
+  [["-f", "web:http://localhost:3000", "--local-https"], "--local-https and"],
 ])("refused: %j", (argv, sentence) => {
   expect(() => http(...argv)).toThrow(sentence);
 });

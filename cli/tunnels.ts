@@ -55,10 +55,13 @@ export function resolveHttpTunnels(parsed: Parsed, positionals: readonly string[
   if (main === null && forwards.length === 0)
     throw new UsageError("Say what to serve: digit-link http 3000, or --forward NAME:PORT.");
 
+  const targets = [...(main === null ? [] : [main]), ...forwards.map((forward) => forward.target)];
   const https = parsed.on("local-https");
+  if (https && [first ?? "", ...parsed.list("forward")].some((text) => /^([^:]+:)?http:\/\//i.test(text)))
+    throw new UsageError("--local-https and an http:// address are both given; give one.");
   const insecureLocal = parsed.on("insecure-local");
   const base = {
-    localHost: localHost(parsed),
+    localHost: localHost(parsed, targets),
     hostHeader: parseHostHeader(parsed.text("host-header") ?? "preserve"),
     insecureLocal,
     https,
@@ -78,7 +81,6 @@ export function resolveHttpTunnels(parsed: Parsed, positionals: readonly string[
 /** The tunnels of `digit-link tcp`. Throws UsageError. */
 export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]): TunnelSpec[] {
   if (positionals.length === 0) throw new UsageError("Say which port to serve: digit-link tcp 5432.");
-  const host = localHost(parsed);
   const wanted = parsed.text("remote-port");
   if (wanted !== undefined && positionals.length > 1)
     throw new UsageError("--remote-port goes with one local port; start digit-link once for each port you want.");
@@ -86,16 +88,17 @@ export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]
   if (wanted === undefined && parsed.on("pool"))
     throw new UsageError("--pool needs --remote-port PORT: the port that the agents share.");
   const remotePort = wanted === undefined ? {} : { remotePort: parsePort(wanted, "--remote-port") };
-  return positionals.map((text) => {
+  const targets = positionals.map((text) => {
     if (text.includes("://"))
       throw new UsageError(`"${safe(text)}" is a URL; a TCP tunnel takes a port (5432) or host:port.`);
-    const target = parseTarget(text);
-    return {
-      ...toSpec(null, target, { localHost: host, hostHeader: "preserve", insecureLocal: false, https: false }),
-      protocol: "tcp",
-      ...remotePort,
-    };
+    return parseTarget(text);
   });
+  const host = localHost(parsed, targets);
+  return targets.map((target) => ({
+    ...toSpec(null, target, { localHost: host, hostHeader: "preserve", insecureLocal: false, https: false }),
+    protocol: "tcp",
+    ...remotePort,
+  }));
 }
 
 function toSpec(
@@ -118,9 +121,12 @@ function toTarget(port: number): LocalTarget {
   return { host: null, port, https: false };
 }
 
-function localHost(parsed: Parsed): string {
+function localHost(parsed: Parsed, targets: readonly LocalTarget[]): string {
   const host = parsed.text("local-host");
-  return host === undefined ? "localhost" : checkHost(host);
+  if (host === undefined) return "localhost";
+  if (targets.every((target) => target.host !== null))
+    throw new UsageError("--local-host and an address with a host are both given; give one.");
+  return checkHost(host);
 }
 
 function parseHostHeader(text: string): string {
