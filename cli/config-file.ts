@@ -75,12 +75,17 @@ export function writeConfig(path: string, config: Required<SavedConfig>): void {
   const temporary = `${path}.${process.pid}.tmp`;
   const fd = openSync(temporary, "wx", 0o600);
   try {
-    writeSync(fd, `${JSON.stringify(config, null, 2)}\n`);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    try {
+      writeSync(fd, `${JSON.stringify(config, null, 2)}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
   }
-  renameSync(temporary, path);
   const saved = readConfig(path);
   if (saved.server !== config.server || saved.token !== config.token)
     throw new Error("what was written does not read back");

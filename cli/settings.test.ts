@@ -1,7 +1,7 @@
 // Server and token: the order of sources, and where the saved token may go.
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { configPath, readConfig, writeConfig } from "./config-file.ts";
@@ -89,6 +89,13 @@ describe("security", () => {
     expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
     expect(readdirSync(join(path, ".."))).toEqual(["config.json"]);
     expect(existsSync(path)).toBe(true);
+  });
+
+  test("a token that cannot be saved is left nowhere", () => {
+    const path = configPath({ XDG_CONFIG_HOME: join(folder, "in-the-way") });
+    mkdirSync(path, { recursive: true });
+    expect(() => writeConfig(path, { server: "https://a.example", token: "dlt_lost" })).toThrow();
+    expect(readdirSync(join(path, ".."))).toEqual(["config.json"]);
   });
 
   test("a saved file that others can read warns", () => {
