@@ -1,6 +1,7 @@
 // The process's edge: real streams and colours in, the exit code out.
 
 import type { Io } from "./command.ts";
+import { errnoText } from "./config-file.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { createStyle, wantsColor } from "./output/style.ts";
 import { run } from "./run.ts";
@@ -15,7 +16,10 @@ export async function main(): Promise<void> {
     process.exit(exitCodes.failure.exitCode);
   }
   // A reader that went away (`| head`) ends the output, not the program with a stack trace.
-  process.stdout.on("error", () => undefined);
+  let lost: unknown = null;
+  process.stdout.on("error", (error: unknown) => {
+    if (!isGone(error)) lost ??= error;
+  });
   process.stderr.on("error", () => undefined);
   const io: Io = {
     env: process.env,
@@ -26,7 +30,15 @@ export async function main(): Promise<void> {
   };
   const exitCode = await run(process.argv.slice(2), io);
   await Promise.race([flushed(process.stdout), Bun.sleep(1000)]);
-  process.exit(exitCode);
+  if (lost === null || exitCode !== exitCodes.ok.exitCode) process.exit(exitCode);
+  io.problem(`digit-link: The output cannot be written: ${errnoText(lost)}.`);
+  process.exit(exitCodes.failure.exitCode);
+}
+
+/** Whether nobody reads any more: a pipe's reader, or the terminal. */
+function isGone(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  return code === "EPIPE" || code === "EIO";
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {

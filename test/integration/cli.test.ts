@@ -1,7 +1,17 @@
 // The command line as a process: help, mistakes, exit codes, and what a terminal shows.
 
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCli } from "../helpers/cli-process.ts";
@@ -112,6 +122,17 @@ test("a broken settings file is one sentence", async () => {
 test("help on a terminal is coloured unless NO_COLOR says no", async () => {
   expect((await onTerminal(["--help"], [])).screen).toContain("\u001b[1m");
   expect((await onTerminal(["--help"], [], { NO_COLOR: "1" })).screen).not.toContain("\u001b[");
+});
+
+test.skipIf(!existsSync("/dev/full"))("output that cannot be written, a new token say, is no success", async () => {
+  const full = openSync("/dev/full", "w");
+  const child = Bun.spawn([process.execPath, program, "--version"], {
+    stdio: ["ignore", full, "pipe"],
+  });
+  closeSync(full);
+  const [problems, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
+  expect(problems).toBe("digit-link: The output cannot be written: the disk is full.\n");
+  expect(exitCode).toBe(1);
 });
 
 test("node instead of bun gets a sentence", () => {
