@@ -20,6 +20,8 @@ try {
 } catch (error) {
   await fail(`The data cannot be kept in ${data}: ${messageOf(error)}.`);
 }
+// A digit-link.toml in the checkout is a real server's.
+process.chdir(data);
 const env = {
   ...process.env,
   ...{ PORT: String(port), HOST: "127.0.0.1", DOMAIN: "localhost", SCHEME: "http" },
@@ -36,7 +38,7 @@ const env = {
 await ensureDashboard();
 
 const { promise: setupUrl, resolve: foundSetupUrl } = Promise.withResolvers<string | null>();
-const server = start(["src/main.ts"], { env, onLine: hearServer });
+const server = start([join(root, "src/main.ts")], { env, cwd: data, onLine: hearServer });
 await until("The server did not start", server, `http://localhost:${port}/ready`);
 const token = await unlessStopping(demoToken());
 const service = startSampleService();

@@ -120,8 +120,9 @@ async function triedAsPrinted(out: string, port: number): Promise<void> {
 const hello = async (port: number) =>
   (await fetch(`http://127.0.0.1:${port}/hello`, { headers: { host: `demo.localhost:${port}` } })).text();
 
-test("runs in a shell with settings for other programs; an ordinary account; a kill and a restart; Ctrl-C leaves nothing", async () => {
+test("runs beside a real server's settings, and in a shell with some for other programs; an ordinary account; a kill and a restart; Ctrl-C leaves nothing", async () => {
   const root = project("whole");
+  writeFileSync(join(root, "digit-link.toml"), 'database_url = "postgres://nobody@127.0.0.1:1/real"\n');
   const [port = 0] = await freePorts(1);
   const odd = {
     DATABASE_URL: "postgres://nobody@127.0.0.1:1/other",
