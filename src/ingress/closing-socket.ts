@@ -4,7 +4,7 @@ import { BodyReader } from "../http1/body.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange, IngressHost } from "./exchange.ts";
 import { minProgressBytes, Progress, progressWindowMs } from "./progress.ts";
-import { type ConnectionMeta, pausedByExchange, pausedByPipeline, VisitorSocket } from "./visitor-socket.ts";
+import { pausedByExchange, pausedByPipeline, VisitorSocket } from "./visitor-socket.ts";
 
 /**
  * `idle` between requests, `head` in the middle of a head, `waiting` for somebody to take the request, `exchange` with a
@@ -47,8 +47,6 @@ export abstract class ClosingSocket extends VisitorSocket {
   get isBusy(): boolean {
     return this.exchange !== null || this.out.bytes > 0;
   }
-
-  abstract readonly meta: ConnectionMeta;
 
   protected get mayBeGone(): boolean {
     return this.phase === "exchange" || (this.phase === "raw" && !this.out.hasShut);
@@ -132,9 +130,7 @@ export abstract class ClosingSocket extends VisitorSocket {
     if (this.socket === null) return;
     const nothingComes = this.visitorCloses && this.body.done && this.pending === null;
     // In a pipe a close without a FIN before it breaks an HTTP/1.0 visitor's connection.
-    // Where TLS ends here, `end` waits for ever for a visitor who says nothing more, unless our FIN was sent before.
-    const isTls = this.meta.secure && !this.isPlain;
-    if ((nothingComes || this.halfClosed) && !this.hasSpokenHttp10 && !isTls) return void this.socket.end();
+    if ((nothingComes || this.halfClosed) && !this.hasSpokenHttp10) return void this.socket.end();
     this.pending = null;
     this.out.finished(this.socket);
     this.socket.shutdown();
