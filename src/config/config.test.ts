@@ -104,6 +104,14 @@ test("a wrong value is refused with one sentence that names variable, value and 
   for (const [env, expected] of wrong) expect(refusal(env)).toMatch(expected);
 });
 
+test("an empty list in the file is none, and no text", () => {
+  const file = join(folder, "empty-lists.toml");
+  writeFileSync(file, "trusted_proxies = []\nagent_whitelist = []\ntcp_ports = []\n");
+  expect(loadConfig({ env: {}, file })).toMatchObject({ trustedProxies: [], agentWhitelist: [], tcpPorts: [] });
+  writeFileSync(file, "domain = []\n");
+  expect(() => loadConfig({ env: {}, file })).toThrow(/^DOMAIN must be/);
+});
+
 test("a configuration file with an unknown or broken line is refused", () => {
   const file = join(folder, "b.toml");
   writeFileSync(file, "prot = 8080\n");

@@ -27,8 +27,11 @@ const keyOfName = new Map<string, SettingKey>(
 /** Returns the frozen configuration; throws `ConfigError` with one sentence. Reads nothing but the file; opens nothing. */
 export function loadConfig(sources: ConfigSources): Config {
   const texts = new Map<SettingKey, string>();
-  for (const [name, text] of readFile(sources.file))
-    texts.set(keyOf(name, "the configuration file has no setting"), text);
+  for (const [name, value] of readFile(sources.file)) {
+    const key = keyOf(name, "the configuration file has no setting");
+    const isNone = Array.isArray(value) && value.length === 0 && Array.isArray(settings[key].initial);
+    texts.set(key, isNone ? "none" : textOf(name, value));
+  }
   for (const [name, key] of keyOfName) {
     const text = sources.env[name];
     if (text !== undefined && text !== "") texts.set(key, text);
@@ -68,7 +71,7 @@ function keyOf(name: string, complaint: string): SettingKey {
   throw new ConfigError(name, `${name}: ${complaint} of this name${advice}`);
 }
 
-function readFile(file: string | null | undefined): [string, string][] {
+function readFile(file: string | null | undefined): [string, unknown][] {
   if (file === null || (file === undefined && !existsSync(defaultConfigFile))) return [];
   const path = file ?? defaultConfigFile;
   let table: object;
@@ -78,7 +81,7 @@ function readFile(file: string | null | undefined): [string, string][] {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(path, `The configuration file ${path} cannot be read: ${why}.`);
   }
-  return Object.entries(table).map(([name, value]) => [name, textOf(name, value)]);
+  return Object.entries(table);
 }
 
 function textOf(name: string, value: unknown): string {
