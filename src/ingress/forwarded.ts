@@ -59,11 +59,13 @@ function readForwarded(head: Head): { addresses: string[]; scheme: "http" | "htt
   const standard: string[] = [];
   let scheme: "http" | "https" | null = null;
   for (let i = 0; i < head.count; i++) {
+    const id = head.id[i];
+    if (id !== X_FORWARDED_FOR && id !== FORWARDED && id !== X_FORWARDED_PROTO) continue;
     // Proxies write theirs with `-`, and let the other spelling through, perhaps behind it.
     if (latin1(head.bytes, head.nameStart[i]!, head.nameEnd[i]!).includes("_")) continue;
-    if (head.id[i] === X_FORWARDED_FOR) lists.push(head.value(i));
-    else if (head.id[i] === FORWARDED) standard.push(head.value(i));
-    else if (head.id[i] === X_FORWARDED_PROTO) scheme = readScheme(head.value(i).split(",").at(-1)!) ?? scheme;
+    if (id === X_FORWARDED_FOR) lists.push(head.value(i));
+    else if (id === FORWARDED) standard.push(head.value(i));
+    else scheme = readScheme(head.value(i).split(",").at(-1)!) ?? scheme;
   }
   if (lists.length > 0 || standard.length === 0) return { addresses: lists.join(",").split(","), scheme };
   const elements = standard.join(",").split(",");
