@@ -3,6 +3,7 @@
 import type { NameEntry, ShardEvent, Ticket, TunnelCounters } from "../src/link/messages.ts";
 import { closeCode, newerStart } from "../src/protocol/frames.ts";
 import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
+import { Standstill } from "../src/lib/standstill.ts";
 import { isSamePolicy } from "./policy/again.ts";
 import type { Session } from "./session.ts";
 import { Tickets } from "./tickets.ts";
@@ -29,7 +30,7 @@ export class Tunnels {
   /** Of tunnels that were dropped since the last report. */
   private lastCounters: TunnelCounters[] = [];
 
-  private tickedAt = performance.now();
+  private readonly standstill = new Standstill(stoodStillMs);
 
   /** Hears when a live name asks something else of its visitors. */
   policyChanged: (entry: NameEntry, tunnel: Tunnel) => void = () => {};
@@ -63,11 +64,7 @@ export class Tunnels {
 
   /** Called about once a second. */
   tick(now: number): void {
-    const isLate = now > this.tickedAt + stoodStillMs;
-    // Never twice in a row: a thread that is always late still looks.
-    this.tickedAt = isLate ? Infinity : now;
-    // Answers, and agents, that have come meanwhile are read first.
-    if (isLate) return;
+    if (this.standstill.isFound(now)) return;
     for (const tunnel of this.byName.values()) {
       tunnel.tick(now);
       if (!tunnel.isExpected || tunnel.streams > 0) continue;

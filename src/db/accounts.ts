@@ -109,15 +109,6 @@ export async function insertAccount(trx: Trx, account: NewAccount): Promise<void
     .execute();
 }
 
-/** Makes every other transaction that changes the account wait for this one. Writing the row is the lock that both engines have. */
-export async function holdAccount(trx: Trx, id: string): Promise<void> {
-  await trx
-    .updateTable("accounts")
-    .set((eb) => ({ active: eb.ref("active") }))
-    .where("id", "=", id)
-    .execute();
-}
-
 /** Changes columns of one account. */
 export async function updateAccount(
   db: Queryable,

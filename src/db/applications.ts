@@ -59,15 +59,6 @@ export async function insertApplication(trx: Trx, row: ApplicationRow): Promise<
   await trx.insertInto("applications").values(row).execute();
 }
 
-/** Makes every other transaction that changes the application wait for this one. Writing the row is the lock that both engines have. */
-export async function holdApplication(trx: Trx, id: string): Promise<void> {
-  await trx
-    .updateTable("applications")
-    .set((eb) => ({ name: eb.ref("name") }))
-    .where("id", "=", id)
-    .execute();
-}
-
 /** Throws UniqueViolation when the subdomain is taken. */
 export async function updateApplication(
   trx: Trx,

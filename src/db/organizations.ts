@@ -44,15 +44,6 @@ export async function insertOrganization(db: Queryable, row: OrganizationRow): P
   await db.insertInto("organizations").values(row).execute();
 }
 
-/** Makes every other transaction that changes the organization wait for this one. Writing the row is the lock that both engines have. */
-export async function holdOrganization(trx: Trx, id: string): Promise<void> {
-  await trx
-    .updateTable("organizations")
-    .set((eb) => ({ name: eb.ref("name") }))
-    .where("id", "=", id)
-    .execute();
-}
-
 /** Throws UniqueViolation when the name is taken. */
 export async function updateOrganization(
   trx: Trx,

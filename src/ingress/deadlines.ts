@@ -1,5 +1,7 @@
 // One coarse timer for all connections of a thread: a deadline is a number on the connection, not a timer each.
 
+import { Standstill } from "../lib/standstill.ts";
+
 /** Something whose deadlines are looked at; `Infinity` = none. */
 export interface Expiring {
   /** `performance.now()` after which `expired` is called. */
@@ -14,15 +16,16 @@ const lateMs = 1_000;
 export class Deadlines {
   private readonly members = new Set<Expiring>();
   private timer: ReturnType<typeof setInterval> | null = null;
-  /** When the next look is to be. */
-  private dueAt = 0;
+  private readonly standstill: Standstill;
 
-  constructor(private readonly tickMs: number) {}
+  constructor(private readonly tickMs: number) {
+    this.standstill = new Standstill(tickMs + lateMs);
+  }
 
   add(member: Expiring): void {
     this.members.add(member);
     if (this.timer !== null) return;
-    this.dueAt = performance.now() + this.tickMs;
+    this.standstill.begin();
     this.timer = setInterval(() => this.sweep(), this.tickMs);
   }
 
@@ -53,11 +56,7 @@ export class Deadlines {
 
   private sweep(): void {
     const now = performance.now();
-    const isLate = now > this.dueAt + lateMs;
-    // Never twice in a row: a thread that is always late still looks.
-    this.dueAt = isLate ? Infinity : now + this.tickMs;
-    // What has come meanwhile is read first.
-    if (isLate) return;
+    if (this.standstill.isFound(now)) return;
     for (const member of this.members) if (now >= member.deadline) member.expired(now);
   }
 }

@@ -4,10 +4,10 @@ import {
   countOtherActiveAdmins,
   deleteAccount,
   findAccountWithin,
-  holdAccount,
   updateAccount,
   type Account,
 } from "../../db/accounts.ts";
+import { holdRow } from "../../db/hold.ts";
 import type { Trx } from "../../db/database.ts";
 import { deletePendingLogins } from "../../db/second-factors.ts";
 import { revokeSessions } from "../../db/sessions.ts";
@@ -51,7 +51,7 @@ export function createAccountChanges(deps: ApiDeps): AccountChanges {
   /** A foreign account is as unknown as one that never was; one that is just being moved is foreign. */
   async function target(trx: Trx, scope: Scope, id: string): Promise<Account> {
     // Not for system admins, to whom none is foreign: who removes an admin holds them all, in an order of its own.
-    if (scope.orgId !== null) await holdAccount(trx, id);
+    if (scope.orgId !== null) await holdRow(trx, "accounts", id);
     const account = await findAccountWithin(trx, scope.orgId, id);
     if (account === null) throw new AppError("not_found");
     return account;

@@ -5,13 +5,13 @@ import {
   applicationSorts,
   deleteApplication,
   findApplication,
-  holdApplication,
   insertApplication,
   listApplications,
   updateApplication,
   type ApplicationListed,
   type ApplicationRow,
 } from "../../db/applications.ts";
+import { holdRow } from "../../db/hold.ts";
 import { ForeignKeyViolation, isUniqueViolation } from "../../db/engine.ts";
 import { findOrganization } from "../../db/organizations.ts";
 import type { ListOwner } from "../../db/whitelist-entries.ts";
@@ -104,7 +104,7 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
     const name = body.name === undefined ? undefined : checkDisplayName(body.name);
     const renamed = await uniqueSubdomain(() =>
       db.transaction(async (trx) => {
-        await holdApplication(trx, id);
+        await holdRow(trx, "applications", id);
         const before = await findApplication(trx, scope.orgId, id);
         if (before === null) throw new AppError("not_found");
         const after = {

@@ -6,7 +6,6 @@ import {
   deleteOrganization,
   findOrganization,
   findOrganizationListed,
-  holdOrganization,
   insertOrganization,
   listOrganizations,
   organizationSorts,
@@ -14,6 +13,7 @@ import {
   type OrganizationListed,
   type OrganizationRow,
 } from "../../db/organizations.ts";
+import { holdRow } from "../../db/hold.ts";
 import type { ListOwner } from "../../db/whitelist-entries.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
@@ -54,7 +54,7 @@ export function createOrganizations(deps: ApiDeps, directory: TunnelDirectory) {
     const name = body.name === undefined ? undefined : checkDisplayName(body.name);
     await uniqueName(() =>
       db.transaction(async (trx) => {
-        await holdOrganization(trx, id);
+        await holdRow(trx, "organizations", id);
         const before = await findOrganization(trx, id);
         if (before === null) throw new AppError("not_found");
         const after: OrganizationRow = {
