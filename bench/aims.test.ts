@@ -23,6 +23,7 @@ function reportWith(rows: BenchReport["rows"]): BenchReport {
     machine: { cpu: "", cores: 2, memoryBytes: 1, kernel: "", bun: "", loadBefore: 0, loadAfter: 0 },
     options: {
       seconds: 1,
+      warmUpSeconds: 1,
       rounds: 1,
       rows: [],
       parties: [],

@@ -5,6 +5,8 @@ import { parseArgs } from "node:util";
 export interface BenchOptions {
   /** Length of one wrk or WebSocket run. */
   seconds: number;
+  /** Length of the load on each party before a row counts. */
+  warmUpSeconds: number;
   /** How often the load goes round all parties in every row; medians are taken over rounds. */
   rounds: number;
   /** Row ids or prefixes of them; empty = all. */
@@ -28,6 +30,7 @@ export const usage = `bun run bench [options]
                    rps-1 rps-64 rps-256 close pooled ws ttfb down-1 down-16 up-1 up-16 idle policy logins
   --parties a,b    only these parties (see the first lines of a run)
   --seconds N      length of one run                      (default 3, --quick 1)
+  --warm-up N      load on each party before a row counts (default 6 seconds, --quick 1)
   --rounds N       times the load goes round the parties  (default 5, --quick 1)
   --bulk-mib N     size of a bulk transfer                (default 1024, --quick 64)
   --sessions N     idle sessions to open                  (default 5000, --quick 200)
@@ -46,6 +49,7 @@ export function parseOptions(argv: string[]): BenchOptions | null {
       rows: { type: "string" },
       parties: { type: "string" },
       seconds: { type: "string" },
+      "warm-up": { type: "string" },
       rounds: { type: "string" },
       "bulk-mib": { type: "string" },
       sessions: { type: "string" },
@@ -59,6 +63,7 @@ export function parseOptions(argv: string[]): BenchOptions | null {
   const quick = values.quick;
   return {
     seconds: positive("--seconds", values.seconds, quick ? 1 : 3),
+    warmUpSeconds: positive("--warm-up", values["warm-up"], quick ? 1 : 6),
     rounds: positive("--rounds", values.rounds, quick ? 1 : 5),
     bulkBytes: positive("--bulk-mib", values["bulk-mib"], quick ? 64 : 1024) * 1024 * 1024,
     idleSessions: positive("--sessions", values.sessions, quick ? 200 : 5000),

@@ -34,7 +34,12 @@ export async function runRow(
 ): Promise<RowSamples> {
   const entered = contestants.filter(({ party }) => party.onlyRows === undefined || party.onlyRows.includes(row.id));
   const load = { seconds: options.seconds, bulkBytes: options.bulkBytes, firstBytes: options.quick ? 20 : 100, signal };
-  const warmUp = { ...load, seconds: 1, bulkBytes: Math.min(load.bulkBytes, 32 * 1024 * 1024), firstBytes: 10 };
+  const warmUp = {
+    ...load,
+    seconds: options.warmUpSeconds,
+    bulkBytes: Math.min(load.bulkBytes, 32 * 1024 * 1024),
+    firstBytes: 10,
+  };
   for (const contestant of entered) await measure(row, contestant, warmUp, say);
 
   const samples: RowSamples = Object.fromEntries(entered.map(({ party }) => [party.name, []]));

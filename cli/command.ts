@@ -20,6 +20,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Writes one line to standard output. */
   out(line: string): void;
+  /** Writes one line to standard output that exists nowhere else. Resolves to null when the system has it, else to why not. */
+  deliver(line: string): Promise<string | null>;
   /** Writes one line to standard error. */
   problem(line: string): void;
   /** Colours for standard output. */

@@ -4,16 +4,19 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { safe } from "./output/safe.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -42,7 +45,7 @@ export function readConfig(path: string): SavedConfig {
     if (isErrno(error, "ENOENT") || isErrno(error, "ENOTDIR")) return {};
     throw new UsageError(`The saved settings in ${safe(path)} cannot be read: ${errnoText(error)}.`);
   }
-  const parsed = parseJson(text);
+  const parsed = parseJson(text.replace(/^\ufeff/, ""));
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new UsageError(
       `The saved settings in ${safe(path)} are not valid JSON; delete the file and run "digit-link login" again.`,
@@ -59,20 +62,21 @@ export function isExposed(path: string): boolean {
   return process.platform !== "win32" && (statSync(path).mode & 0o077) !== 0;
 }
 
-/** Makes the directory (0700) and proves that a file can be written there, before anybody types a token. Throws the system's error. */
+/** Makes the directory (0700) and proves that a file can be written where the saved one is, before anybody types a token. Throws the system's error. */
 export function prepareConfigDirectory(path: string): void {
   const directory = dirname(path);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   chmodSync(directory, 0o700);
-  const probe = `${path}.${process.pid}.probe`;
+  const probe = `${targetOf(path)}.${process.pid}.probe`;
   closeSync(openSync(probe, "wx", 0o600));
   unlinkSync(probe);
 }
 
-/** Replaces the file (0600) in one step, and reads it back. Throws the system's error. */
+/** Replaces the file (0600), or what it is a link to, in one step, and reads it back. Throws the system's error. */
 export function writeConfig(path: string, config: Required<SavedConfig>): void {
   prepareConfigDirectory(path);
-  const temporary = `${path}.${process.pid}.tmp`;
+  const target = targetOf(path);
+  const temporary = `${target}.${process.pid}.tmp`;
   const fd = openSync(temporary, "wx", 0o600);
   try {
     try {
@@ -81,7 +85,7 @@ export function writeConfig(path: string, config: Required<SavedConfig>): void {
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, path);
+    renameSync(temporary, target);
   } catch (error) {
     unlinkSync(temporary);
     throw error;
@@ -89,6 +93,20 @@ export function writeConfig(path: string, config: Required<SavedConfig>): void {
   const saved = readConfig(path);
   if (saved.server !== config.server || saved.token !== config.token)
     throw new Error("what was written does not read back");
+}
+
+/** The file that `path` is, or leads to if it is a link, be it there or not. Throws where that can't be replaced by a file. */
+function targetOf(path: string): string {
+  try {
+    const target = realpathSync(path);
+    const entry = statSync(target);
+    if (!entry.isFile() && !entry.isDirectory()) throw new Error("it is no ordinary file");
+    return target;
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+    const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    return isLink ? targetOf(resolve(realpathSync(dirname(path)), readlinkSync(path))) : path;
+  }
 }
 
 /** A system error as a few words: `permission denied`. */
@@ -103,6 +121,7 @@ export function errnoText(error: unknown): string {
     EISDIR: "it is a directory",
     ENOTDIR: "part of the path is not a directory",
     EEXIST: "a file is in the way",
+    ELOOP: "it is a link to itself",
   };
   return known[code] ?? safe(error instanceof Error ? error.message : String(error));
 }

@@ -1,12 +1,14 @@
 // Runs the agent until it is stopped or refused: signals in, output and exit code out.
 
 import { readFileSync } from "node:fs";
-import type { AgentEnd, AgentEvent, TunnelSpec } from "./agent/types.ts";
+import type { AgentEnd, TunnelSpec } from "./agent/types.ts";
 import type { FlagTable, Io, Parsed } from "./command.ts";
 import { exitCodeOfRefusal, exitCodes } from "./exit-codes.ts";
 import { createReporter, type OutputMode, resolveMode } from "./output/reporter.ts";
 import { safe } from "./output/safe.ts";
+import { createProgress } from "./progress.ts";
 import { connectionFlags, resolveConnection } from "./settings.ts";
+import type { Inspector } from "./inspector/inspector.ts";
 import { UsageError } from "./usage-error.ts";
 import { parseCount } from "./values.ts";
 import { version } from "./version.ts";
@@ -28,8 +30,11 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
   const waitText = parsed.text("wait");
   const waitMs = waitText === undefined ? null : parseCount(waitText, "--wait", 1, 86_400) * 1000;
   if (parsed.on("json") && parsed.on("quiet")) throw new UsageError("--json and --quiet are both given; give one.");
-  const connection = resolveConnection(parsed, io);
+  const inspectText = parsed.text("inspect");
+  const inspectPort = inspectText === undefined ? null : parseCount(inspectText, "--inspect", 0, 65_535);
+  const connection = await resolveConnection(parsed, io);
   for (const warning of connection.warnings) io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${warning}`);
+  const inspector = inspectPort === null ? null : await inspect(inspectPort);
 
   const mode: OutputMode = resolveMode(
     { json: parsed.on("json"), quiet: parsed.on("quiet") },
@@ -43,7 +48,7 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
     env: io.env,
     onClosed: () => stop(),
   });
-  const progress = createProgress(tunnels.length);
+  const progress = createProgress(tunnels);
   const { startAgent } = await import("./agent/agent.ts");
   const agent = startAgent({
     server: connection.server,
@@ -53,6 +58,7 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
     pool: parsed.on("pool"),
     version,
     requests: !parsed.on("quiet"),
+    ...(inspector === null ? {} : { recorder: inspector.recorder }),
     onEvent(event) {
       progress.event(event);
       reporter.event(event);
@@ -60,6 +66,9 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
       if (event.event === "refused" && waitMs !== null && !progress.allReady()) stop();
     },
   });
+
+  if (inspector !== null)
+    reporter.event({ event: "inspector.ready", time: new Date().toISOString(), url: inspector.url });
 
   let stopping = false;
   let stoppedAtMs = 0;
@@ -87,14 +96,23 @@ export async function expose(parsed: Parsed, tunnels: TunnelSpec[], io: Io): Pro
   const end = await agent.done;
   clearTimeout(timer);
   await reporter.close();
+  await inspector?.stop();
   for (const signal of signals) process.off(signal, onSignal);
   if (late) {
-    io.problem(
-      `digit-link: Not up after ${waitText} s: ${safe(progress.lastReason() ?? "the server did not answer")}.`,
-    );
+    io.problem(`digit-link: Not up after ${waitText} s: ${progress.whyNot()}.`);
     return exitCodes.timeout.exitCode;
   }
   return report(end, progress.refusalSeen(), io);
+}
+
+/** Loaded when it is asked for: most agents never are. */
+async function inspect(port: number): Promise<Inspector> {
+  const { startInspector } = await import("./inspector/inspector.ts");
+  try {
+    return startInspector(port);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
 
 /** Whether SIGHUP was ignored from the start, as by nohup: a handler of ours would undo that. Only Linux tells. */
@@ -111,21 +129,4 @@ function report(end: AgentEnd, alreadySaid: boolean, io: Io): number {
   if (end.reason === "stopped") return exitCodes.ok.exitCode;
   if (!alreadySaid) io.problem(`digit-link: ${safe(end.message)}`);
   return exitCodeOfRefusal(end.code);
-}
-
-/** What --wait and the last sentence need to know. */
-function createProgress(wanted: number) {
-  const ready = new Set<string>();
-  let reason: string | null = null;
-  let refused = false;
-  return {
-    event(event: AgentEvent): void {
-      if (event.event === "tunnel.ready") ready.add(event.url);
-      if (event.event === "tunnel.lost" || event.event === "tunnel.retry") reason = event.reason.replace(/\.$/, "");
-      if (event.event === "refused") refused = true;
-    },
-    allReady: (): boolean => ready.size >= wanted,
-    lastReason: (): string | null => reason,
-    refusalSeen: (): boolean => refused,
-  };
 }

@@ -36,6 +36,16 @@ test("the help of a command that hands the server a token has the exit code for 
   }
 });
 
+test("the help of each command that reads the server's settings says where from, and how to name another file", () => {
+  for (const command of commands) {
+    const isOperators = groups.some((group) => command.name.startsWith(`${group.name} `));
+    if (!isOperators && !["server", "backup", "restore"].includes(command.name)) continue;
+    const help = commandHelp(command, commonFlags, plain).join(" ");
+    expect([command.name, help]).toEqual([command.name, expect.stringContaining("digit-link.toml")]);
+    expect([command.name, help]).toEqual([command.name, expect.stringContaining("--config FILE")]);
+  }
+});
+
 test("every command is in the program's help or in its group's", () => {
   const main = mainHelp(plain).join("\n");
   for (const command of commands) {

@@ -34,12 +34,16 @@ test.each([
     ["--subdomain", "--json"],
     "--subdomain needs a value, but --json follows; if that is the value, write --subdomain=--json.",
   ],
+  [["-n", "-x"], "-n needs a value, but -x follows; if that is the value, write -n=-x."],
   [["--json=1"], "--json takes no value."],
+  [["-n="], "-n needs a value: -n NAME."],
+  [["-q=1"], "-q takes no value."],
   [["-n", "a", "-n", "b"], "-n is given twice; give it once."],
 ])("%j", (argv, sentence) => {
   expect(() => parseFlags(argv, flags)).toThrow(sentence);
 });
 
 test("a value may start with a dash when it is written with =", () => {
-  expect(parseFlags(["--subdomain=-x"], flags).text("subdomain")).toBe("-x");
+  for (const argv of [["--subdomain=-x"], ["-n=-x"], ["-n-x"], ["-qn=-x"]])
+    expect(parseFlags(argv, flags).text("subdomain")).toBe("-x");
 });

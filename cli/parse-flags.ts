@@ -15,21 +15,16 @@ export const commonFlags = {
 /** Parses `argv` (without program and command name). Throws UsageError. */
 export function parseFlags(argv: readonly string[], flags: FlagTable): Parsed {
   const all: FlagTable = { ...flags, ...commonFlags };
-  const { tokens } = parseArgs({
-    args: [...argv],
-    options: Object.fromEntries(Object.entries(all).map(([name, flag]) => [name, toOption(flag)])),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
   const positionals: string[] = [];
   const values = new Map<string, string[]>();
-  for (const token of tokens) {
+  for (const token of tokenize(argv, all)) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const flag = Object.hasOwn(all, token.name) ? all[token.name] : undefined;
+    // What joined letters take to be one more of them.
+    if (token.rawName === "-=") throw new UsageError(`${safe(argv[token.index]!.split("=", 1)[0]!)} takes no value.`);
     if (flag === undefined) throw unknownFlag(token.rawName, all);
-    const value = checkValue(token.rawName, flag, token.value, token.inlineValue === true);
+    const value = checkValue(token.rawName, flag, valueOf(token), token.inlineValue === true);
     const known = values.get(token.name) ?? [];
     if (known.length > 0 && flag.type === "string" && flag.multiple !== true) {
       throw new UsageError(`${safe(token.rawName)} is given twice; give it once.`);
@@ -44,6 +39,11 @@ export function parseFlags(argv: readonly string[], flags: FlagTable): Parsed {
   };
 }
 
+/** Where in `argv` the first word stands that is neither a flag nor the value of one of `flags`; -1 when there is none. Judges nothing. */
+export function firstWordAt(argv: readonly string[], flags: FlagTable): number {
+  return tokenize(argv, { ...flags, ...commonFlags }).find(({ kind }) => kind === "positional")?.index ?? -1;
+}
+
 /** The one argument of a command that needs exactly one; `what` says what it is. Throws UsageError. */
 export function oneArgument(parsed: Parsed, what: string): string {
   const [argument, extra] = parsed.positionals;
@@ -53,8 +53,34 @@ export function oneArgument(parsed: Parsed, what: string): string {
   return argument;
 }
 
+/** Whether help is asked for, wherever in `argv`, rightly or not: as a flag, among joined letters (`-qh`), or where a flag wants its value. */
+export function asksForHelp(argv: readonly string[], flags: FlagTable): boolean {
+  return tokenize(argv, { ...flags, ...commonFlags }).some(
+    (token) =>
+      token.kind === "option" &&
+      (token.name === "help" || (token.inlineValue === false && ["--help", "-h"].includes(token.value))),
+  );
+}
+
+type OptionToken = Extract<ReturnType<typeof tokenize>[number], { kind: "option" }>;
+
+function tokenize(argv: readonly string[], flags: FlagTable) {
+  return parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, toOption(flag)])),
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  }).tokens;
+}
+
 function toOption(flag: Flag): { type: "string" | "boolean"; short?: string; multiple: boolean } {
   return { type: flag.type, multiple: true, ...(flag.short === undefined ? {} : { short: flag.short }) };
+}
+
+/** `-n=x` means what `--subdomain=x` does. */
+function valueOf({ rawName, value, inlineValue }: OptionToken): string | undefined {
+  return inlineValue === true && !rawName.startsWith("--") ? value?.replace(/^=/, "") : value;
 }
 
 function checkValue(rawName: string, flag: Flag, value: string | undefined, inline: boolean): string {

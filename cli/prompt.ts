@@ -8,14 +8,25 @@ export async function ask(question: string): Promise<string> {
   return readLine(false);
 }
 
-/** Asks on standard error and reads one line that is not shown. Standard input must be a terminal. */
+/** Asks on standard error and reads one line that is not shown; of what was pasted at once all lines, for the caller to refuse. Standard input must be a terminal. */
 export async function askSecret(question: string): Promise<string> {
+  // Of the signals that end a program Bun lets this one leave the terminal raw.
+  const onHangUp = (): void => {
+    process.off("SIGHUP", onHangUp);
+    try {
+      process.stdin.setRawMode(false);
+    } finally {
+      process.kill(process.pid, "SIGHUP");
+    }
+  };
+  process.on("SIGHUP", onHangUp);
   process.stdin.setRawMode(true);
   // Only now: who sees the question may type at once.
   process.stderr.write(question);
   try {
     return await readLine(true);
   } finally {
+    process.off("SIGHUP", onHangUp);
     process.stdin.setRawMode(false);
     process.stderr.write("\n");
   }
@@ -38,8 +49,13 @@ function readLine(raw: boolean): Promise<string> {
     resolve(typed.join(""));
   };
   const onData = (chunk: string | Buffer): void => {
-    for (const character of String(chunk)) {
-      if (character === "\n" || character === "\r") return finish();
+    const characters = [...String(chunk)];
+    for (const [index, character] of characters.entries()) {
+      if (character === "\n" || character === "\r") {
+        const rest = characters.slice(index).join("").trimEnd();
+        if (raw && rest !== "") typed.push(rest);
+        return finish();
+      }
       if (raw && character === "\u0003") {
         stdin.setRawMode(false);
         process.stderr.write("\n");

@@ -2,11 +2,13 @@
 
 import { AppError } from "../src/lib/errors.ts";
 import type { Command, Io } from "./command.ts";
+import { http } from "./commands/http.ts";
 import { commands, groups } from "./commands/table.ts";
+import { tcp } from "./commands/tcp.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { commandHelp, groupHelp, mainHelp, show } from "./help.ts";
 import { safe } from "./output/safe.ts";
-import { commonFlags, parseFlags } from "./parse-flags.ts";
+import { asksForHelp, commonFlags, firstWordAt, parseFlags } from "./parse-flags.ts";
 import { nearest } from "../src/lib/nearest.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
@@ -37,7 +39,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
     return exitCodes.ok.exitCode;
   }
   if (first === "help") return help(argv.slice(1), io);
-  if (first === "version") return runCommand(find(["http"]), ["--version"], io);
+  if (first === "version") return runCommand(http, ["--version"], io);
   if (first.startsWith("-") || isTarget(first)) return exposeForm(argv, io);
   if (groups.some((group) => group.name === first)) return runGroup(first, argv.slice(1), io);
   const command = commands.find((candidate) => candidate.name === first);
@@ -46,28 +48,28 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** `digit-link 3000 …` and `digit-link --server URL --port 3000 …`; `digit-link --server URL tcp 5432` is understood as well. */
-function exposeForm(argv: readonly string[], io: Io): Promise<number> {
-  const httpCommand = find(["http"]);
-  const named = parseFlags(argv, httpCommand.flags).positionals[0];
-  if (named === undefined || isTarget(named)) return runCommand(httpCommand, argv, io);
-  const command = commands.find((candidate) => candidate.name === named && !candidate.passThrough);
-  if (command === undefined)
-    throw groups.some((group) => group.name === named)
-      ? new UsageError(`Write "digit-link ${named}" first, then the flags.`)
-      : unknownCommand(named);
-  const at = argv.indexOf(named);
+function exposeForm(argv: readonly string[], io: Io): Promise<number> | number {
+  const at = firstWordAt(argv, { ...tcp.flags, ...http.flags });
+  const named = argv[at];
+  if (named === undefined || isTarget(named)) return runCommand(http, argv, io);
+  const command = commands.find((candidate) => candidate.name === named);
+  if (command === undefined ? groups.some((group) => group.name === named) : command.passThrough) {
+    if (asksForHelp(argv, {})) return help([named], io);
+    throw new UsageError(`Write "digit-link ${named}" first, then the flags.`);
+  }
+  if (command === undefined) throw unknownCommand(named);
   return runCommand(command, [...argv.slice(0, at), ...argv.slice(at + 1)], io);
 }
 
 function runGroup(name: string, rest: readonly string[], io: Io): Promise<number> | number {
   const members = commands.filter((command) => command.name.startsWith(`${name} `));
   const word = rest[0];
-  if (word === undefined || word === "-h" || word === "--help") {
+  if (word === undefined || (word.startsWith("-") && asksForHelp(rest, {}))) {
     const group = groups.find((candidate) => candidate.name === name);
     if (group !== undefined) show(groupHelp(group, members, io.style), io);
     return word === undefined ? exitCodes.usage.exitCode : exitCodes.ok.exitCode;
   }
-  if (word === "-v" || word === "--version") return runCommand(find(["http"]), ["--version"], io);
+  if (word === "-v" || word === "--version") return runCommand(http, ["--version"], io);
   const command = members.find((candidate) => candidate.name === `${name} ${word}`);
   if (command !== undefined) return runCommand(command, rest.slice(1), io);
   const words = members.map((member) => member.name.slice(name.length + 1));
@@ -79,12 +81,12 @@ function runGroup(name: string, rest: readonly string[], io: Io): Promise<number
 
 async function runCommand(command: Command, argv: readonly string[], io: Io): Promise<number> {
   // Help wins over any other mistake on the line: who asks for help wants no scolding.
-  const beforeDashes = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
-  if (beforeDashes.some((word) => word === "--help" || word === "-h")) {
+  if (asksForHelp(argv, command.flags)) {
     show(commandHelp(command, commonFlags, io.style), io);
     return exitCodes.ok.exitCode;
   }
-  if (command.passThrough && !["-v", "--version"].includes(argv[0] ?? "")) {
+  if (command.passThrough) {
+    if (argv.some((word) => word === "-v" || word === "--version")) return runCommand(http, ["--version"], io);
     return command.run({ positionals: argv, text: () => undefined, list: () => [], on: () => false }, io);
   }
   const parsed = parseFlags(argv, command.flags);
@@ -95,7 +97,8 @@ async function runCommand(command: Command, argv: readonly string[], io: Io): Pr
   return command.run(parsed, io);
 }
 
-function help(words: readonly string[], io: Io): Promise<number> | number {
+function help(argv: readonly string[], io: Io): Promise<number> | number {
+  const words = argv.filter((word) => !word.startsWith("-"));
   if (words.length === 0) {
     show(mainHelp(io.style), io);
     return exitCodes.ok.exitCode;

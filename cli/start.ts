@@ -1,5 +1,6 @@
 // The process's edge: real streams and colours in, the exit code out.
 
+import { readFileSync } from "node:fs";
 import type { Io } from "./command.ts";
 import { errnoText } from "./config-file.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -24,6 +25,7 @@ export async function main(): Promise<void> {
   const io: Io = {
     env: process.env,
     out: (line) => void process.stdout.write(`${line}\n`),
+    deliver,
     problem: (line) => void process.stderr.write(`${line}\n`),
     style: createStyle(wantsColor(process.env, process.stdout.isTTY === true)),
     problemStyle: createStyle(wantsColor(process.env, process.stderr.isTTY === true)),
@@ -33,6 +35,25 @@ export async function main(): Promise<void> {
   if (lost === null || exitCode !== exitCodes.ok.exitCode) process.exit(exitCode);
   io.problem(`digit-link: The output cannot be written: ${errnoText(lost)}.`);
   process.exit(exitCodes.failure.exitCode);
+}
+
+function deliver(line: string): Promise<string | null> {
+  if (wasClosed()) return Promise.resolve("it is closed");
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  process.stdout.write(`${line}\n`, (error) =>
+    resolve(error ? (isGone(error) ? "nobody reads it" : errnoText(error)) : null),
+  );
+  return promise;
+}
+
+/** Whether standard output was closed from the start: Bun then opens /dev/null there, with O_CLOEXEC, which no descriptor that came through exec has. Only Linux tells. */
+function wasClosed(): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync("/proc/self/fdinfo/1", "utf8"))?.[1] ?? "0";
+    return (Number.parseInt(flags, 8) & 0o2000000) !== 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether nobody reads any more: a pipe's reader, or the terminal. */

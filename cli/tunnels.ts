@@ -1,5 +1,6 @@
 // From flags to the list of tunnels that the agent opens.
 
+import type { ProxyProtocol } from "./agent/proxy-header.ts";
 import type { TunnelSpec } from "./agent/types.ts";
 import type { FlagTable, Parsed } from "./command.ts";
 import { safe } from "./output/safe.ts";
@@ -25,6 +26,7 @@ export const httpFlags = {
     value: "VALUE",
     help: "Host to send: preserve, rewrite (local), or a value",
   },
+  inspect: { type: "string", value: "PORT", help: "a page to look at requests and send them again" },
 } as const satisfies FlagTable;
 
 /** Flags that only TCP tunnels have. */
@@ -34,6 +36,11 @@ export const tcpFlags = {
     help: "the public port; without it the server picks one",
   },
   "local-host": { type: "string", value: "HOST", help: "where the local service is (localhost)" },
+  "proxy-protocol": {
+    type: "string",
+    value: "v1|v2",
+    help: "begin each connection with its visitor's address",
+  },
 } as const satisfies FlagTable;
 
 /** The tunnels of `digit-link http` and of the flag form. Throws UsageError. */
@@ -88,6 +95,8 @@ export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]
   if (wanted === undefined && parsed.on("pool"))
     throw new UsageError("--pool needs --remote-port PORT: the port that the agents share.");
   const remotePort = wanted === undefined ? {} : { remotePort: parsePort(wanted, "--remote-port") };
+  const version = parsed.text("proxy-protocol");
+  const proxyProtocol = version === undefined ? {} : { proxyProtocol: parseProxyProtocol(version) };
   const targets = positionals.map((text) => {
     if (text.includes("://"))
       throw new UsageError(`"${safe(text)}" is a URL; a TCP tunnel takes a port (5432) or host:port.`);
@@ -98,6 +107,7 @@ export function resolveTcpTunnels(parsed: Parsed, positionals: readonly string[]
     ...toSpec(null, target, { localHost: host, hostHeader: "preserve", insecureLocal: false, https: false }),
     protocol: "tcp",
     ...remotePort,
+    ...proxyProtocol,
   }));
 }
 
@@ -127,6 +137,11 @@ function localHost(parsed: Parsed, targets: readonly LocalTarget[]): string {
   if (targets.every((target) => target.host !== null))
     throw new UsageError("--local-host and an address with a host are both given; give one.");
   return checkHost(host);
+}
+
+function parseProxyProtocol(text: string): ProxyProtocol {
+  if (text === "v1" || text === "v2") return text;
+  throw new UsageError(`--proxy-protocol takes v1 (text) or v2 (binary), whichever the local service reads.`);
 }
 
 function parseHostHeader(text: string): string {

@@ -79,19 +79,20 @@ export function parseName(text: string): string {
   return name;
 }
 
-/** The server's origin, `https://tunnel.example.com`; without a scheme https, or http for this machine itself. */
-export function parseServer(text: string): string {
+/** The server's origin, `https://tunnel.example.com`; without a scheme https, or http for this machine itself. `source` names where it was found if it was not typed. */
+export function parseServer(text: string, source?: string): string {
+  const where = source === undefined ? "" : `In ${safe(source)}: `;
   const schemed = text.includes("://") ? text : `${isLoopbackHost(hostOf(text)) ? "http" : "https"}://${text}`;
   const url = URL.canParse(schemed) ? new URL(schemed) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === "") {
-    throw new UsageError(`The server ${quoted(text)} is no address; write it like https://tunnel.example.com.`);
+    throw new UsageError(`${where}The server ${quoted(text)} is no address; write it like https://tunnel.example.com.`);
   }
   if (url.username !== "" || url.password !== "")
     throw new UsageError(
-      "The server's address must not hold a user name or password; the token goes into --token-file or DIGIT_LINK_TOKEN.",
+      `${where}The server's address must not hold a user name or password; the token goes into --token-file or DIGIT_LINK_TOKEN.`,
     );
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
-    throw new UsageError(`The server ${quoted(text)} has a path; write only its address: ${url.origin}.`);
+    throw new UsageError(`${where}The server ${quoted(text)} has a path; write only its address: ${url.origin}.`);
   return url.origin;
 }
 

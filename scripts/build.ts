@@ -28,6 +28,24 @@ async function buildProgram(): Promise<void> {
   }
 }
 
+/** `digit-link/vite`, which runs in Vite's process, and its types. */
+async function buildVitePlugin(): Promise<void> {
+  const result = await Bun.build({
+    entrypoints: [join(root, "cli/vite/plugin.ts")],
+    outdir: dist,
+    target: "node",
+    format: "esm",
+    naming: "vite.js",
+    throw: false,
+  });
+  if (!result.success) throw new Error("the plugin for Vite does not bundle");
+  const options = await Bun.file(join(root, "cli/vite/options.ts")).text();
+  const types = `import type { Plugin } from "vite";\n\n${options.replace(/^\/\/.*\n\n/, "")}
+/** For \`plugins\` in vite.config: a public address for the dev server, for as long as it runs. */
+export default function digitLink(options?: DigitLinkOptions): Plugin;\n`;
+  await Bun.write(join(dist, "vite.d.ts"), types);
+}
+
 /** The program under its own name, executable: npm and bunx run the file itself. No chunk imports it, so it may be renamed. */
 async function makeExecutable(): Promise<void> {
   const entry = join(dist, "digit-link.js");
@@ -36,17 +54,21 @@ async function makeExecutable(): Promise<void> {
   chmodSync(entry, 0o755);
 }
 
-/** The dashboard's static files, when there is a dashboard. */
-async function addDashboard(): Promise<boolean> {
-  const config = join(root, "dashboard/vite.config.ts");
-  if (!existsSync(config)) return false;
-  const vite = Bun.spawnSync([process.execPath, "--bun", "vite", "build", "--logLevel", "warn"], {
-    cwd: join(root, "dashboard"),
-    stdout: "inherit",
-    stderr: "inherit",
-  });
-  if (vite.exitCode !== 0) throw new Error("the dashboard does not build");
-  cpSync(join(root, "dashboard/dist"), join(dist, "dashboard"), { recursive: true });
+/** The static files of the pages, when there are any: the dashboard for the server, the inspector for the agent. */
+async function addPages(): Promise<boolean> {
+  for (const [folder, name] of [
+    ["dashboard", "dashboard"],
+    ["dashboard/inspector", "inspector"],
+  ] as const) {
+    if (!existsSync(join(root, folder, "vite.config.ts"))) return false;
+    const vite = Bun.spawnSync([process.execPath, "--bun", "vite", "build", "--logLevel", "warn"], {
+      cwd: join(root, folder),
+      stdout: "inherit",
+      stderr: "inherit",
+    });
+    if (vite.exitCode !== 0) throw new Error(`the ${name} does not build`);
+    cpSync(join(root, folder, "dist"), join(dist, name), { recursive: true });
+  }
   // Only the tests of the bundle's size read it.
   rmSync(join(dist, "dashboard/manifest.json"), { force: true });
   return true;
@@ -62,9 +84,10 @@ try {
   rmSync(dist, { recursive: true, force: true });
   await buildProgram();
   await makeExecutable();
-  const dashboard = await addDashboard();
+  await buildVitePlugin();
+  const hasPages = await addPages();
   // On standard error: `bun pm pack --quiet` prints the tarball's name on standard output, and nothing else belongs there.
-  console.error(`${describe()}${dashboard ? "" : " (no dashboard)"}`);
+  console.error(`${describe()}${hasPages ? "" : " (no dashboard)"}`);
 } catch (error) {
   console.error(`build: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);

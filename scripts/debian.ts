@@ -1,4 +1,4 @@
-// Debian packages that the tests use for real (PostgreSQL, Chromium, strace, libfaketime, git, curl): installed when missing and possible.
+// Debian packages that the tests use for real (PostgreSQL, Chromium, nginx, strace, libfaketime, git, curl): installed when missing and possible.
 
 import { existsSync } from "node:fs";
 import { fakeClockLibrary } from "../test/helpers/stepping-clock.ts";
@@ -25,6 +25,7 @@ export const testPackages: readonly DebianPackage[] = [
     isThere: () => existsSync("/usr/bin/chromium-headless-shell"),
     isReplaced: () => existsSync("/usr/bin/chromium"),
   },
+  { name: "nginx", isThere: () => onPath("nginx") || existsSync("/usr/sbin/nginx") },
   { name: "libfaketime", isThere: () => fakeClockLibrary() !== null },
   { name: "strace", isThere: () => onPath("strace") },
   { name: "git", isThere: () => onPath("git") },

@@ -1,13 +1,15 @@
 // `npm run demo`: a server on localhost with SQLite in ./data, a sample local service, and an agent that serves it.
 
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { isDashboardBuilt } from "./dashboard-age.ts";
+import { isBusy, openSqlite } from "../src/db/sqlite.ts";
+import { isBuilt, pages } from "./page-age.ts";
 import { start, stop, unlessStopping } from "./demo-processes.ts";
 import { startSampleService } from "./demo-service.ts";
 
 const root = join(import.meta.dir, "..");
 const data = join(root, "data");
+const database = join(data, "digit-link.db");
 const startTimeoutMs = 20_000;
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0));
@@ -20,13 +22,14 @@ try {
 } catch (error) {
   await fail(`The data cannot be kept in ${data}: ${messageOf(error)}.`);
 }
+await refuseDataInUse();
 // A digit-link.toml in the checkout is a real server's.
 process.chdir(data);
 const env = {
   ...process.env,
   ...{ PORT: String(port), HOST: "127.0.0.1", DOMAIN: "localhost", SCHEME: "http" },
   ...{
-    DB_PATH: join(data, "digit-link.db"),
+    DB_PATH: database,
     AGENT_WHITELIST: "127.0.0.0/8,::1",
     LOG_FORMAT: "json",
     LOG_LEVEL: "warn",
@@ -35,16 +38,20 @@ const env = {
   ...{ DATABASE_URL: "", JWT_SECRET: "", ENCRYPTION_KEY: "", TLS_CERT: "", TLS_KEY: "" },
   ...{ PUBLIC_PORT: "", DASHBOARD_DOMAIN: "", LISTEN_FD: "" },
 };
-await ensureDashboard();
+await ensurePages();
 
 const { promise: setupUrl, resolve: foundSetupUrl } = Promise.withResolvers<string | null>();
 const server = start([join(root, "src/main.ts")], { env, cwd: data, onLine: hearServer });
 await until("The server did not start", server, `http://localhost:${port}/ready`);
 const token = await unlessStopping(demoToken());
 const service = startSampleService();
+const { promise: inspectorUrl, resolve: foundInspectorUrl } = Promise.withResolvers<string | null>();
+const canInspect = isBuilt(pages.inspector);
+if (!canInspect) foundInspectorUrl(null);
+const flags = ["--server", `http://localhost:${port}`, "--subdomain", "demo", "-q"];
 const agent = start(
-  ["cli/main.ts", "http", String(service.port), "--server", `http://localhost:${port}`, "--subdomain", "demo", "-q"],
-  { env: { ...env, DIGIT_LINK_TOKEN: token } },
+  ["cli/main.ts", "http", String(service.port), ...flags, ...(canInspect ? ["--inspect", "0"] : [])],
+  { env: { ...env, DIGIT_LINK_TOKEN: token }, onLine: hearAgent },
 );
 await until("The agent did not connect", agent, `http://demo.localhost:${port}/hello`);
 setTimeout(foundSetupUrl, 3_000, null);
@@ -53,6 +60,7 @@ const loginHelp = await unlessStopping(setupUrl).then((url) =>
     ? "log in with the account that was set up before (data/ remembers it)"
     : `first time: open ${url}\n                and choose the administrator's name, password and second factor`,
 );
+const inspector = await unlessStopping(inspectorUrl);
 
 console.log(`
   digit-link demo
@@ -61,7 +69,7 @@ console.log(`
   Try           curl http://demo.localhost:${port}/hello
                 curl -N http://demo.localhost:${port}/events
   Dashboard     http://localhost:${port}/
-                ${loginHelp}
+                ${loginHelp}${inspector === null ? "" : `\n  Inspector     ${inspector}\n                what is asked for and answered, live, to be sent again`}
   Ctrl-C stops everything. The data stays in ./data.
 `);
 
@@ -86,6 +94,24 @@ async function refuseTakenPort(): Promise<void> {
   }
 }
 
+/** One server per database: the token that a second demo makes would end the agent of the first, and so on. */
+async function refuseDataInUse(): Promise<void> {
+  if (!existsSync(database)) return;
+  try {
+    const sqlite = openSqlite(database);
+    try {
+      // Needs the database for itself; the server takes its own mode again.
+      sqlite.run("pragma journal_mode = delete", []);
+    } finally {
+      sqlite.close();
+    }
+  } catch (error) {
+    if (isBusy(error))
+      await fail(`The data in ${data} is in use: a demo or server of this folder runs already. Stop it first.`);
+    // Whatever else is wrong with it the server says itself.
+  }
+}
+
 /** The server's log passes through; the set-up URL in it, if any, is caught on the way. */
 function hearServer(line: string): void {
   const url = /http\S+\/setup#code=[\w-]+/.exec(line)?.[0];
@@ -93,14 +119,22 @@ function hearServer(line: string): void {
   else if (line !== "" && !line.includes("is not set: using the one in")) process.stderr.write(`${line}\n`);
 }
 
-/** The dashboard is built once, and again when its sources have changed; without it everything else works. */
-async function ensureDashboard(): Promise<void> {
-  const folder = join(root, "dashboard");
-  if (isDashboardBuilt(folder)) return;
-  console.log("building the dashboard …");
-  const build = start(["--bun", "vite", "build", "--logLevel", "error"], { env, cwd: folder });
-  if ((await unlessStopping(build.exited)) !== 0)
-    console.log("the dashboard could not be built; the tunnel works without it");
+/** So do the agent's problems; the inspector's address is caught. */
+function hearAgent(line: string): void {
+  const url = / inspect +requests are shown at (\S+)$/.exec(line)?.[1];
+  if (url !== undefined) foundInspectorUrl(url);
+  else process.stderr.write(`${line}\n`);
+}
+
+/** Pages are built once, and again when their sources have changed; without them everything else works. */
+async function ensurePages(): Promise<void> {
+  for (const page of Object.values(pages)) {
+    if (isBuilt(page)) continue;
+    console.log(`building the ${page.name} …`);
+    const build = start(["--bun", "vite", "build", "--logLevel", "error"], { env, cwd: page.folder });
+    if ((await unlessStopping(build.exited)) !== 0)
+      console.log(`the ${page.name} could not be built; the tunnel works without it`);
+  }
 }
 
 /** Waits until `url` answers well; the demo ends when `child` does before, or when it takes too long. */

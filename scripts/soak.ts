@@ -4,17 +4,17 @@ import { parseArgs } from "node:util";
 import { scenarios } from "../test/soak/all.ts";
 import type { Fact } from "../test/soak/scenario.ts";
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string" },
-    scale: { type: "string", default: "1" },
-    minutes: { type: "string" },
-    json: { type: "string", default: "soak-results.json" },
-    list: { type: "boolean" },
-    /** Internal: runs one scenario in this process and prints its facts as JSON. */
-    one: { type: "string" },
-  },
-});
+const usage = `Usage: bun run soak [options]
+
+Runs the long and large scenarios one after the other, and prints what each found; the exit code is 1 when one of them failed.
+
+  --list            name the scenarios
+  --only NAME,…     run these
+  --scale 0.1       with counts that are smaller by this factor
+  --minutes N       as long as this, where a scenario has a length
+  --json FILE       where the results go (soak-results.json)`;
+
+const values = readOptions();
 
 const options = {
   scale: Number(values.scale),
@@ -22,6 +22,10 @@ const options = {
   say: (line: string) => console.error(line),
 };
 
+if (values.help === true) {
+  console.log(usage);
+  process.exit(0);
+}
 if (values.one !== undefined) {
   const facts = await scenarios.find(({ name }) => name === values.one)!.run(options);
   console.log(JSON.stringify(facts));
@@ -32,6 +36,26 @@ if (values.list === true) {
   process.exit(0);
 }
 process.exit(await runAll());
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        only: { type: "string" },
+        scale: { type: "string", default: "1" },
+        minutes: { type: "string" },
+        json: { type: "string", default: "soak-results.json" },
+        list: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+        /** Internal: runs one scenario in this process and prints its facts as JSON. */
+        one: { type: "string" },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`);
+    process.exit(2);
+  }
+}
 
 async function runAll(): Promise<number> {
   const wanted = values.only?.split(",") ?? scenarios.map(({ name }) => name);

@@ -23,11 +23,13 @@ interface Step {
   isTests?: boolean;
 }
 
+/** How long each file took once; one that is not in it begins first. `bun test --timings=FILE --update-timings` measures again. */
+const durations = "test/durations.json";
 const cores = availableParallelism();
-const codeFolders = ["src", "workers", "cli", "scripts", "bench", "test"];
+const codeFolders = ["src", "workers", "cli", "scripts", "bench", "test", "dashboard/src", "dashboard/inspector"];
 const steps: Step[] = [
-  { name: "format", command: [bun, "fmt", "--check", ...codeFolders, "dashboard/src"] },
-  { name: "lint", command: [bun, "x", "oxlint", "--type-aware", "--deny-warnings", ...codeFolders, "dashboard/src"] },
+  { name: "format", command: [bun, "fmt", "--check", ...codeFolders] },
+  { name: "lint", command: [bun, "x", "oxlint", "--type-aware", "--deny-warnings", ...codeFolders] },
   { name: "types", command: [bun, "check"] },
   { name: "known vulnerabilities of packages", command: [bun, "scripts/audit-packages.ts"] },
   { name: "types of the dashboard", command: [bun, "check", "-p", "dashboard/tsconfig.json"] },
@@ -42,25 +44,30 @@ const steps: Step[] = [
       "./bench",
       "./scripts",
       "./dashboard/src",
+      "./dashboard/inspector",
       "./test/helpers",
       "./test/architecture.test.ts",
       "./test/docs.test.ts",
     ),
     isTests: true,
   },
-  // Servers, agents and databases wait as often as they work; a browser works more than it waits.
+  // Servers, agents and databases wait as often as they work; a browser works more than it waits, and would keep those from their deadlines.
   {
     name: "integration and contract tests",
     command: tests(cores + 2, "./test/integration", "./test/contract"),
     isTests: true,
   },
   ...(isFast ? [] : [{ name: "browser tests", command: tests(cores + 1, "./test/e2e"), isTests: true }]),
+  ...(isFast ? [] : [{ name: "what is measured alone", command: tests(1, "./test/alone"), isTests: true }]),
 ];
 
-/** Runs so many files at a time; more than four would stand in each other's way. */
+/**
+ * Runs so many files at a time, the longest first: one that begins last goes on alone while a core idles. More than four would
+ * stand in each other's way.
+ */
 function tests(atATime: number, ...paths: string[]): string[] {
   // Hooks that start servers and browsers get more than Bun's 5 s, on a busy machine too.
-  const options = ["--timeout=60000", `--parallel=${Math.min(4, atATime)}`, "--no-isolate"];
+  const options = ["--timeout=60000", `--parallel=${Math.min(4, atATime)}`, "--no-isolate", `--timings=${durations}`];
   return [bun, "test", ...options, ...paths.filter((path) => existsSync(join(root, path)))];
 }
 

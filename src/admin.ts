@@ -23,12 +23,15 @@ import { allowedRanges, allowRange, disallowRange } from "./operator/ranges.ts";
 import { restore } from "./operator/restore.ts";
 
 /**
- * Opens the operator's access by the settings of `env` and digit-link.toml; throws ConfigError. The database is opened
+ * Opens the operator's access by the settings of `env` and `file` (`ConfigSources.file`); throws ConfigError. The database is opened
  * by the first command that needs it, and made only by those that come before a first start. A running server hears of
  * every change through the feed. The caller disposes of it.
  */
-export async function openOperator(env: Readonly<Record<string, string | undefined>>): Promise<Operator> {
-  const config = loadConfig({ env });
+export async function openOperator(
+  env: Readonly<Record<string, string | undefined>>,
+  file?: string,
+): Promise<Operator> {
+  const config = loadConfig({ env, file });
   const log = createLogger({ level: "warn", format: "text" });
   const nowMs = () => Date.now();
   const closing: (() => Promise<void>)[] = [];

@@ -10,7 +10,7 @@ import { prune } from "./api/housekeeping.ts";
 import { createIdentity, type Identity } from "./api/identity.ts";
 import { createResealing } from "./api/sealed-values.ts";
 import { serveApi } from "./api/serve.ts";
-import { apiSettingsOf } from "./api/settings.ts";
+import { apiSettingsOf, failuresKeptMs } from "./api/settings.ts";
 import { createSetupCode } from "./api/setup/service.ts";
 import { createTenants, type Tenants } from "./api/tenants.ts";
 import { TunnelRegistry } from "./api/tunnels/registry.ts";
@@ -26,10 +26,11 @@ import { createDatabase } from "./db/database.ts";
 import { pruneTunnels } from "./db/leases.ts";
 import { createLimiterStore } from "./db/limiter.ts";
 import type { Logger } from "./lib/log.ts";
+import { within } from "./lib/within.ts";
 import type { ShardLink, ShardListener } from "./link/shard-link.ts";
 import { shardOf } from "./link/shard-of.ts";
 import { hashWorkerUrl } from "./link/worker-url.ts";
-import { createAudit } from "./observe/audit.ts";
+import { createAudit, type AuditEntry } from "./observe/audit.ts";
 import { pruneAudit } from "./observe/audit-retention.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { bootstrapAdminToken } from "./operator/admin-token.ts";
@@ -45,7 +46,7 @@ export interface ControlPlane {
   /** Where the API listens for the ingress. */
   readonly socketPath: string;
   /** What the shards tell; hand it to the data plane. */
-  readonly listener: Omit<ShardListener, "onConnection">;
+  readonly listener: Omit<ShardListener, "onConnection" | "onAccess">;
   readonly registry: TunnelRegistry;
   /** Where a fresh server is set up, when nobody can log in yet. */
   readonly setupUrl: string | null;
@@ -57,6 +58,8 @@ export interface ControlPlane {
 }
 
 const hourMs = 3_600_000;
+/** How long the end waits for the clean-up under way. */
+const cleaningWaitMs = 1_000;
 
 /** Opens the database and starts everything of the control plane but the shards it talks to. Rejects with one sentence. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -67,15 +70,22 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     url: config.databaseUrl,
     path: config.dbPath,
     maxConnections: config.databaseConnections,
+    timeoutMs: config.databaseTimeoutMs,
     pollMs: config.databasePollMs,
     onError: (error) => log.error("the feed of changes failed", { error: String(error) }),
   });
   const nowMs = Date.now;
   // The audit log is needed to make what listens to it.
   let tenants: Tenants | null = null;
-  const audit = createAudit({ db, log, flushMs: config.auditFlushMs, onRecord: (entry) => tenants?.onAudit(entry) });
+  const metrics = createMetrics({ tunnels: () => registry.live(), shards: link.shards });
+  const onRecord = (entry: AuditEntry): void => {
+    tenants?.onAudit(entry);
+    metrics.onAudit(entry);
+  };
+  const audit = createAudit({ db, log, flushMs: config.auditFlushMs, onRecord });
   const sealer = createSealer(secrets.encryptionKeys);
-  const limiter = createLimiter({ store: createLimiterStore(db.kysely), nowMs });
+  const settings = apiSettingsOf(config);
+  const limiter = createLimiter({ store: createLimiterStore(db.kysely, failuresKeptMs(settings)), nowMs });
   const hasher = createHashThread(hashWorkerUrl(), (why) =>
     log.error("the thread that hashes passwords died", { why }),
   );
@@ -89,7 +99,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const registry = new TunnelRegistry({ db, audit, config, link, policies: identity.inForce, log, nowMs });
   const deps: ApiDeps = {
     ...base,
-    settings: apiSettingsOf(config),
+    settings,
     sessionTokens: createSessionTokens({ secret: secrets.jwtSecret, issuer, nowMs }),
     tunnels: registry,
     isServing: () => link.isServing(),
@@ -102,7 +112,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await registry.start();
   const socketPath = join(options.socketDir, "control.sock");
   tenants = createTenants({ config, db, audit, log, policies: identity.policies, tunnels: registry, link });
-  const metrics = createMetrics({ tunnels: () => registry.live(), shards: link.shards });
   const extra = [...features(registry, identity, tenants), createMetricsRoutes(metrics)];
   const server = serveApi(createApi(deps, extra), socketPath, {
     https: config.scheme === "https",
@@ -110,14 +119,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   });
 
   const reseal = createResealing(deps);
+  const leaving = new AbortController();
+  let cleaning: Promise<void> | null = null;
   const clean = async (): Promise<void> => {
     await prune(deps);
     await reseal();
-    await pruneAudit({ db, audit, days: config.auditRetentionDays, nowMs: nowMs() });
-    await pruneTunnels(db.kysely, nowMs() - config.auditRetentionDays * 24 * hourMs);
+    await pruneAudit({ db, audit, days: config.auditRetentionDays, nowMs: nowMs(), signal: leaving.signal });
+    await pruneTunnels(db.kysely, nowMs() - config.historyRetentionDays * 24 * hourMs);
   };
-  const cleanQuietly = (): void =>
-    void clean().catch((error: unknown) => log.error("clean-up failed", { error: String(error) }));
+  const cleanQuietly = (): void => {
+    cleaning ??= clean()
+      .catch((error: unknown) => log.error("clean-up failed", { error: String(error) }))
+      .finally(() => (cleaning = null));
+  };
   cleanQuietly();
   const timer = setInterval(cleanQuietly, hourMs);
   return {
@@ -137,6 +151,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await server.stop(true);
       await hasher.close();
       await tenants?.close();
+      leaving.abort();
+      if (cleaning !== null) await within(cleaningWaitMs, cleaning, undefined);
       await audit.close();
       await db.close();
     },
@@ -172,7 +188,6 @@ function listen(parts: {
     onEvents(shard, events) {
       registry.onEvents(shard, events);
       watchers.onEvents(shard, events);
-      metrics.onEvents(shard, events);
     },
     onCounters(shard, counters) {
       registry.onCounters(shard, counters);

@@ -8,10 +8,13 @@ import { shardSettings } from "./config/shard-settings.ts";
 import { ConnectionCounts, createCountsMemory } from "./handover/counts.ts";
 import { descriptorLimit } from "./lib/descriptor.ts";
 import { createLedgerMemory, Ledger } from "./handover/ledger.ts";
+import { AccessLog } from "./ingress/access-log.ts";
 import { Connections } from "./ingress/connections.ts";
 import { createControlPool } from "./ingress/control-pool.ts";
 import { createCidrList } from "./lib/cidr.ts";
+import { LineFile } from "./lib/line-file.ts";
 import type { Logger } from "./lib/log.ts";
+import { within } from "./lib/within.ts";
 import type { ShardLink, ShardListener } from "./link/shard-link.ts";
 import { startShards, type Supervisor } from "./link/supervisor.ts";
 import { shardWorkerUrl } from "./link/worker-url.ts";
@@ -19,6 +22,9 @@ import { readTls, watchTls } from "./router/certificate.ts";
 import { explainListen } from "./router/listen-refusal.ts";
 import { listenPublic, type PublicListener } from "./router/listener.ts";
 import { Router } from "./router/router.ts";
+
+/** How long the end waits for the disk. */
+const accessLogMs = 1_000;
 
 export interface DataPlaneOptions {
   config: Config;
@@ -29,14 +35,14 @@ export interface DataPlaneOptions {
   /** Reaches the shards from now on; the control plane was made with it. */
   link: LateLink;
   /** Hears from the shards, apart from connections. */
-  listener: Omit<ShardListener, "onConnection">;
+  listener: Omit<ShardListener, "onConnection" | "onAccess">;
   onFatal(error: Error): void;
 }
 
 export interface DataPlane {
   readonly link: Supervisor;
-  /** No new connections; what runs may finish until the deadline (wall clock). True when everything did. */
-  drain(deadlineMs: number): Promise<boolean>;
+  /** No new connections; what runs may finish within so many ms. True when everything did. */
+  drain(inAllMs: number): Promise<boolean>;
   /** Ends everything at once. */
   stop(): Promise<void>;
 }
@@ -60,12 +66,15 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const { config, log, controlSocket, socketDir } = options;
   const ledgerMemory = createLedgerMemory(descriptorLimit());
   const countsMemory = createCountsMemory(config.shards);
-  const ledger = new Ledger(ledgerMemory, 0, -1);
+  const ledger = new Ledger(ledgerMemory, 0);
   const counts = new ConnectionCounts(countsMemory, 0);
   const trusted = createCidrList(config.trustedProxies);
   const control = createControlPool(controlSocket, "main");
   const settings = { ...config, maxBodyBytes: config.maxBodyBytes === 0 ? Infinity : config.maxBodyBytes };
-  const router = new Router({ settings, link: options.link, control, trusted, log });
+  const lines = config.accessLog === null ? null : openAccessLog(config.accessLog, log);
+  const send = (text: string, count: number): void => lines?.add(text, count);
+  const accessLog = lines === null ? null : new AccessLog({ trusted, logQuery: config.logQuery, send });
+  const router = new Router({ settings, link: options.link, control, trusted, log, accessLog });
   const connections = new Connections({ ledger, counts, host: router, tickMs: tickOf(config) });
   router.connections = connections;
 
@@ -81,6 +90,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
         router.shardReady(shard);
       },
       onConnection: (_shard, connection) => connections.adopt(connection),
+      onAccess: send,
     },
     onFatal: options.onFatal,
   });
@@ -110,13 +120,12 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
   const stopWatching = watchTls(config, listener, log);
   return {
     link: supervisor,
-    async drain(deadlineMs) {
-      // Whoever sets the clock meanwhile neither cuts streams nor keeps the process.
-      const endsAt = performance.now() + deadlineMs - Date.now();
+    async drain(inAllMs) {
+      const endsAt = performance.now() + inAllMs;
       stopWatching();
       listener.stop();
       connections.closeIdle();
-      const finished = await supervisor.drain(deadlineMs);
+      const finished = await supervisor.drain(inAllMs);
       // What shards have written last is pumped in the next turn, where connections are piped.
       do await Bun.sleep(10);
       while (connections.isBusy && performance.now() < endsAt);
@@ -128,6 +137,8 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       await supervisor.stop();
       connections.close();
       control.close();
+      accessLog?.flush();
+      if (lines !== null) await within(accessLogMs, lines.close(), undefined);
       rmSync(socketDir, { recursive: true, force: true });
     },
   };
@@ -145,8 +156,22 @@ export function createLateLink(shards: number): LateLink {
     send: (shard, message) => link?.send(shard, message),
     sendConnection: (shard, connection) => link?.sendConnection(shard, connection) ?? false,
     check: async (shard, tunnelId) => (await link?.check(shard, tunnelId)) ?? null,
+    openPort: async (shard, name) => (await link?.openPort(shard, name)) ?? null,
     requests: async (shard, query) => (await link?.requests(shard, query)) ?? null,
   };
+}
+
+/** Throws ConfigError when it can't be written. */
+function openAccessLog(path: string, log: Logger): LineFile {
+  const gap = (left: number): string => `${JSON.stringify({ time: new Date().toISOString(), leftOut: left })}\n`;
+  const failed = (why: string): void =>
+    log.error("the access log can't be written: its lines are left out and counted", { path, why });
+  try {
+    return new LineFile({ path, gap, failed });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError("ACCESS_LOG", `The access log ${path} cannot be written: ${why}. Set ACCESS_LOG.`);
+  }
 }
 
 function tickOf(config: Config): number {

@@ -7,6 +7,7 @@ import { parseServerFlags } from "./config/flags.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { createLateLink, createSocketDir, startDataPlane } from "./data-plane.ts";
 import { DatabaseUnusable } from "./db/engine.ts";
+import { explainStorage } from "./db/unusable.ts";
 import { closeDescriptor, portOf } from "./lib/descriptor.ts";
 import { AppError } from "./lib/errors.ts";
 import { createLogger, type Logger } from "./lib/log.ts";
@@ -50,7 +51,7 @@ export async function startServer(given: Config, options: ServerOptions): Promis
   const control = await startControlPlane({ config, log, socketDir, link }).catch((error: unknown) => {
     if (given.listenFd === null && config.listenFd !== null) closeDescriptor(config.listenFd);
     rmSync(socketDir, { recursive: true, force: true });
-    throw error;
+    throw explainStorage(error, config);
   });
   const onFatal = options.onFatal ?? ((error: Error) => log.error(error.message));
   const { listener, socketPath: controlSocket } = control;
@@ -68,7 +69,7 @@ export async function startServer(given: Config, options: ServerOptions): Promis
     link: data.link,
     setupUrl: control.setupUrl,
     async drain() {
-      const draining = data.drain(Date.now() + config.drainTimeoutMs);
+      const draining = data.drain(config.drainTimeoutMs);
       control.leave();
       const finished = await draining;
       await within(flushWaitMs, control.flush(), undefined);

@@ -85,6 +85,11 @@ describe("structure", () => {
     expect(wrong.map(({ from, to }) => `${from} -> ${to}`)).toEqual([]);
   });
 
+  test("the inspector loads nothing of the agent, which hands it what passes", () => {
+    const upward = edges.filter(({ from, to }) => from.startsWith("cli/inspector/") && to.startsWith("cli/agent/"));
+    expect(upward).toEqual([]);
+  });
+
   test("there are no cycles", () => {
     const next = Map.groupBy(edges, ({ from }) => from);
     const done = new Set<string>();

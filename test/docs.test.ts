@@ -122,6 +122,11 @@ describe("pages", () => {
     expect(loadConfig({ env: {}, file: null, flags })).toMatchObject({ domain: "tunnel.example.com", shards: 4 });
   });
 
+  test("Caddy's examples pass on what visitors accept as they sent it", () => {
+    for (const file of files("deploy/*Caddyfile"))
+      expect(read(file)).toMatch(/reverse_proxy [^/\n]+:8080 \{[^}]*transport http \{\s*compression off\s*\}/);
+  });
+
   test("every setting has an effect", () => {
     expect(unusedSettings()).toEqual([]);
   });

@@ -30,6 +30,8 @@ const waitsMs = [5, 20, 75, 200];
  */
 export class AgentPort implements IngressHost {
   readonly settings: IngressSettings;
+  /** No visitors come here. */
+  readonly accessLog = null;
   /** Set once, by whoever composes the two. */
   connections: Connections | null = null;
   private readonly tries = new WeakMap<VisitorConnection, number>();

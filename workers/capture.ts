@@ -3,6 +3,7 @@
 import { Head } from "../src/http1/head.ts";
 import { copyBytes } from "../src/lib/bytes.ts";
 import { requestIdOf } from "../src/lib/request-id.ts";
+import { secretName } from "../src/lib/secret-names.ts";
 import type { Visitor } from "../src/ingress/forwarded.ts";
 import type { CapturedRequest, NameEntry } from "../src/link/messages.ts";
 import type { Pass } from "./policy/verdict.ts";
@@ -40,8 +41,6 @@ export interface Visit {
 
 const firstArenaBytes = 32 * 1024;
 const maxArenaBytes = 512 * 1024;
-const secretName =
-  /^(?:authorization|proxy-authorization|cookie|set-cookie)$|api[-_]?key|token|secret|password|signature/i;
 /** Fields that hold an address, perhaps with a query. */
 const urlName = /^(?:referer|location|content-location|refresh)$/i;
 const head = new Head();

@@ -24,12 +24,10 @@ export class Drain {
     private readonly drained: () => void,
   ) {}
 
-  /** Says go-away to every session. `deadlineMs` is wall-clock; `drained` is called once, when nothing is left or then. */
-  begin(deadlineMs: number): void {
+  /** Says go-away to every session; `drained` is called once, when nothing is left or after `inAllMs`. */
+  begin(inAllMs: number): void {
     if (this.began) return;
     this.began = true;
-    const inAllMs = Math.max(0, deadlineMs - Date.now());
-    // Whoever sets the clock meanwhile neither cuts streams nor keeps the process.
     const endsAt = performance.now() + inAllMs;
     for (const tunnel of this.left.tunnels()) tunnel.goAway({ reason: "drain", deadlineMs: inAllMs, retryable: true });
     let endAt = 0;

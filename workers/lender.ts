@@ -1,8 +1,8 @@
 // Requests for names of other threads on a connection that keeps changing host (proxies pool theirs): the request goes, the connection stays.
 
 import { connectDescriptor } from "../src/handover/adopt.ts";
-import { closeDescriptor, createPair } from "../src/lib/descriptor.ts";
-import type { PostConnection } from "../src/handover/give.ts";
+import { closeDescriptor } from "../src/lib/descriptor.ts";
+import { givePair, type PostConnection } from "../src/handover/give.ts";
 import type { Ledger } from "../src/handover/ledger.ts";
 import type { MovedConnection } from "../src/handover/moved-connection.ts";
 import { ClientConnection, type ClientHandler, type ConnectionKeeper } from "../src/http1/client-connection.ts";
@@ -46,6 +46,8 @@ export class Lender {
     if (loan === null) return false;
     const exchange = new RelayExchange(connection, false);
     connection.begin(exchange);
+    // Its owner has a line for it.
+    connection.access = null;
     exchange.start(loan, head.bytes, head.start, head.end);
     return true;
   }
@@ -71,22 +73,19 @@ export class Lender {
 
   private open(connection: VisitorConnection, owner: Owner): Loan | null {
     const { options } = this;
-    const pair = options.isFull() ? null : createPair();
-    if (pair === null) return null;
-    const [ours, theirs] = pair;
+    if (options.isFull()) return null;
     const loan = new Loan();
     const { client } = loan;
-    connectDescriptor({ fd: ours, allowHalfOpen: true, data: client, socket: clientHandlers }).catch((error: Error) => {
-      closeDescriptor(ours);
-      client.fail("unreachable", error.message);
-    });
+    const keep = (fd: number): void =>
+      void connectDescriptor({ fd, allowHalfOpen: true, data: client, socket: clientHandlers }).catch(
+        (error: Error) => {
+          closeDescriptor(fd);
+          client.fail("unreachable", error.message);
+        },
+      );
     const { address, secure, acceptedAtMs } = connection.meta;
-    options.ledger.giving(theirs);
-    const lent = { fd: theirs, address, secure, acceptedAtMs, unread: "", last: false, moves: 0, lent: true };
-    const isPosted = options.post(owner, lent);
-    if (!isPosted) closeDescriptor(theirs);
-    options.ledger.gave();
-    if (isPosted) return loan;
+    const lent = { address, secure, acceptedAtMs, unread: "", last: false, moves: 0, lent: true };
+    if (givePair(options.ledger, keep, (fd) => options.post(owner, { ...lent, fd }))) return loan;
     client.destroy();
     return null;
   }

@@ -61,3 +61,42 @@ test("an answer proves that one alone is up", () => {
   health.settle();
   expect(health.status.state).toBe("up");
 });
+
+test("what an agent says of its service is bounded, and no time is negative", () => {
+  const { health } = setUp();
+  health.check();
+  health.checked({ ok: false, error: "x".repeat(10_000) }, 1);
+  expect(health.status).toMatchObject({ state: "down", why: "x".repeat(200) });
+  health.check();
+  for (let i = 0; i < 2; i++) health.checked({ ok: true, ms: -1 }, 2);
+  expect(health.status).toMatchObject({ state: "up", connectMs: null });
+});
+
+test("an answer from before a failure is no proof, and failures don't put the next check off", () => {
+  const { health, service, asked } = setUp();
+  service.isShared = false;
+  health.hasAnswered();
+  health.failed("refused");
+  expect([health.settle(), health.status.state]).toEqual([false, "down"]);
+  service.checkIntervalMs = 60_000;
+  health.doubted();
+  health.tick(performance.now() + 6_000);
+  expect(asked).toEqual([1]);
+});
+
+test("a check that nobody answered in time is made again, until somebody does", () => {
+  const { health, asked } = setUp();
+  const now = performance.now();
+  health.check();
+  health.tick(now + 9_000);
+  health.tick(now + 13_000);
+  expect(asked).toEqual([1]);
+  health.tick(now + 14_000);
+  expect(asked).toEqual([1, 2]);
+  health.checked({ ok: false, error: "too late" }, 1);
+  expect(health.status).toEqual({ state: "unknown" });
+  health.checked({ ok: true, ms: 1 }, 2);
+  health.checked({ ok: true, ms: 1 }, 2);
+  health.tick(now + 60_000);
+  expect([health.status.state, asked]).toEqual(["up", [1, 2]]);
+});

@@ -73,8 +73,8 @@ export class LocalHealth {
   }
 
   /** A connection to the service came to nothing, which says little by itself: a check will tell. */
-  doubted(): void {
-    this.nextCheckAt ||= performance.now() + this.service.checkIntervalMs;
+  doubted(now = performance.now()): void {
+    this.nextCheckAt ||= now + this.service.checkIntervalMs;
   }
 
   /** Asks the agents now; `done` (if any) gets the status, also when no answer came. False: nobody could be asked. */
@@ -118,6 +118,8 @@ export class LocalHealth {
     const late = this.checks.filter(({ until }) => until <= now);
     this.checks = this.checks.filter(({ until }) => until > now);
     for (const { done } of late) done(this.status);
+    // Its session may have been lost: the agent is still to be heard.
+    if (late.length > 0) this.doubted(now);
   }
 
   private set(status: LocalStatus): void {

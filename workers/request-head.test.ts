@@ -37,7 +37,7 @@ describe("security", () => {
     const head = new Head();
     const bytes = Buffer.from(requestText("GET /", "Connection: cookie", "Cookie: a=1; dl_visitor=x", "Accept: b"));
     expect(head.parseRequest(bytes, 0, bytes.length)).toBe(bytes.length);
-    const length = writeRequestHead(head, null, Buffer.from("X-Request-Id: "), 1, openPass, false);
+    const length = writeRequestHead(head, null, Buffer.from("X-Request-Id: "), 1, openPass, false, 0);
     const written = requestScratch.toString("latin1", 0, length);
     expect(written).toContain("Accept: b\r\n");
     expect(written).not.toMatch(/cookie/i);

@@ -37,7 +37,8 @@ export function isWebSocketUpgrade(head: Head): boolean {
 
 /**
  * Writes the head of `head`'s request into `requestScratch`; returns its length. `shown`: what it shows, null where that was not asked for. What
- * we add: `lines`, whole header lines the last of which ends with the name of the request's id, that id, who passed, and an upgrade.
+ * we add: `lines`, whole header lines the last of which ends with the name of the request's id, that id, who passed, an upgrade, and for a request
+ * that has been here `hops` times that it is here once more.
  */
 export function writeRequestHead(
   head: Head,
@@ -46,6 +47,7 @@ export function writeRequestHead(
   request: number,
   pass: Pass,
   upgrade: boolean,
+  hops: number,
 ): number {
   const out = requestScratch;
   let extra = shown === null ? stripOurs(head, pass.strip) : shown.strip(head, pass.strip);
@@ -61,6 +63,7 @@ export function writeRequestHead(
   if (user !== null) extra += `X-Digit-Link-User: ${user}\r\n`;
   if (email !== null) extra += `X-Digit-Link-Email: ${email}\r\n`;
   if (upgrade) extra += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+  if (hops > 0) extra += `X-Digit-Link-Hops: ${hops + 1}\r\n`;
   if (extra !== "") at = putText(extra, out, at);
   at = putRequestId(request, out, copyBytes(lines, 0, lines.length, out, at));
   return putCrlf(out, putCrlf(out, at));

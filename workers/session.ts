@@ -15,8 +15,6 @@ import {
   MORE_HEAD,
   maxPayloadBytes,
   OPEN,
-  NOTICE,
-  type Notice,
   PING,
   PONG,
   ProtocolError,
@@ -79,7 +77,8 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
   private readonly liveness: Liveness;
   private ended = false;
   private closeReason = "";
-  private partial: { id: number; micros: number; flags: number; bytes: Buffer } | null = null;
+  /** A head that comes in pieces: `bytes[0..length)` of it. */
+  private partial: { id: number; micros: number; flags: number; bytes: Buffer; length: number } | null = null;
 
   constructor(
     private readonly socket: SessionSocket,
@@ -90,7 +89,7 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
   }
 
   get hasRoom(): boolean {
-    if (this.leaving || this.ended || this.streams.size >= this.options.maxStreams) return false;
+    if (this.leaving || this.streams.size >= this.options.maxStreams) return false;
     return !this.congested || this.socket.backlogBytes < crowdedBytes;
   }
 
@@ -143,11 +142,6 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
   /** First request credit of the next stream: less when many are open, so that the agent's memory stays bounded. */
   get requestCreditBytes(): number {
     return this.streams.size <= sessionWindowBytes / initialWindowBytes ? initialWindowBytes : smallWindowBytes;
-  }
-
-  /** A sentence for the agent's user. */
-  notice(message: string): void {
-    this.outbox.session(NOTICE, { level: "warn", message } satisfies Notice);
   }
 
   check(id: number): void {
@@ -254,17 +248,19 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
     const micros = readU32(bytes, start);
     if ((flags & MORE) === 0) return stream.onHead(bytes, start + 4, end, micros, (flags & FIN) !== 0);
     if (this.partial !== null) throw new ProtocolError("two heads are interleaved");
-    this.partial = { id: stream.id, micros, flags, bytes: Buffer.from(bytes.subarray(start + 4, end)) };
+    // As much as it may become: pieces may be many and short.
+    const whole = Buffer.allocUnsafeSlow(maxHeadBytes);
+    this.partial = { id: stream.id, micros, flags, bytes: whole, length: bytes.copy(whole, 0, start + 4, end) };
   }
 
   private moreHead(stream: StreamFlow, flags: number, bytes: Buffer, start: number, end: number): void {
     const { partial } = this;
     if (partial === null || partial.id !== stream.id) throw new ProtocolError("a head goes on that never began");
-    if (partial.bytes.length + end - start > maxHeadBytes) throw new ProtocolError("a head is too large");
-    partial.bytes = Buffer.concat([partial.bytes, bytes.subarray(start, end)]);
+    if (partial.length + end - start > maxHeadBytes) throw new ProtocolError("a head is too large");
+    partial.length += bytes.copy(partial.bytes, partial.length, start, end);
     if ((flags & MORE) !== 0) return;
     this.partial = null;
-    stream.onHead(partial.bytes, 0, partial.bytes.length, partial.micros, (partial.flags & FIN) !== 0);
+    stream.onHead(partial.bytes, 0, partial.length, partial.micros, (partial.flags & FIN) !== 0);
   }
 
   private sessionFrame(type: number, id: number, bytes: Buffer, start: number, end: number): void {

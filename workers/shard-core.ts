@@ -2,6 +2,7 @@
 
 import type { ConnectionCounts } from "../src/handover/counts.ts";
 import type { Ledger } from "../src/handover/ledger.ts";
+import { AccessLog } from "../src/ingress/access-log.ts";
 import { Connections } from "../src/ingress/connections.ts";
 import { createControlPool } from "../src/ingress/control-pool.ts";
 import { resolveVisitor } from "../src/ingress/forwarded.ts";
@@ -42,6 +43,7 @@ export class Shard implements TunnelHost {
   private readonly door: SessionDoor;
   private readonly organizations: OrganizationLoad;
   private readonly refusals: Refusals;
+  private readonly accessLog: AccessLog | null;
   private askId = 0;
   private watched = false;
   private isEnded = false;
@@ -57,9 +59,12 @@ export class Shard implements TunnelHost {
     this.captureBudget = new CaptureBudget(settings.captureBytes);
     this.organizations = new OrganizationLoad(start.loads, shard, settings.maxConnectionsPerOrganization);
     this.refusals = new Refusals((event) => side.event(event));
+    const trusted = createCidrList(settings.trustedProxies);
+    const send = (lines: string, count: number): void => side.send({ type: "access", lines, count });
+    this.accessLog = settings.accessLog ? new AccessLog({ trusted, logQuery: settings.logQuery, send }) : null;
     this.tunnels = new Tunnels(this, (event) => side.event(event));
     this.ports = new TcpPorts({
-      tcpHost: settings.tcpHost,
+      ...{ tcpHost: settings.tcpHost, domain: settings.domain, accessLog: this.accessLog },
       entry: (name) => this.tunnels.entry(name),
       tunnel: (entry) => this.tunnels.ofVisitors(entry),
       admit: (entry, address) => this.admit(address, entry.orgId),
@@ -70,7 +75,6 @@ export class Shard implements TunnelHost {
       const isInForce = (): boolean => isSamePolicy(this.tunnels.entry(entry.name), entry);
       void judgeAgain(entry, tunnel.visitors(), this.policy, isInForce);
     };
-    const trusted = createCidrList(settings.trustedProxies);
     this.trusted = trusted;
     const tickMs = tickOf(settings);
     this.door = new SessionDoor({
@@ -95,6 +99,7 @@ export class Shard implements TunnelHost {
         else if (!this.door.open(connection, head, address)) this.door.refuse(connection, address, "bad_ticket");
       },
       released: (connection) => this.connections.released(connection),
+      accessLog: this.accessLog,
       isEnded: () => this.isEnded,
       isOrganizationFull: (orgId) => this.organizations.isFull(orgId),
       refusal: (entry, refusal, address, requestId) => this.refusals.visitor(entry, refusal, address, requestId),
@@ -127,6 +132,8 @@ export class Shard implements TunnelHost {
         return this.tunnels.disconnect(order.tunnelId, order.agentId, order.reason);
       case "check":
         return this.check(order.id, order.tunnelId);
+      case "open-port":
+        return this.side.send({ type: "port", id: order.id, opening: { problem: this.ports.open(order.name) } });
       case "requests":
         return void this.requests(order);
       case "watch":
@@ -142,7 +149,7 @@ export class Shard implements TunnelHost {
       case "drain":
         this.ports.close();
         this.connections.closeIdle();
-        return this.drain.begin(order.deadlineMs);
+        return this.drain.begin(Math.max(0, order.inAllMs));
       case "end":
         this.isEnded = true;
         this.flush();
@@ -153,8 +160,6 @@ export class Shard implements TunnelHost {
   // TunnelHost
 
   sessionOpened(tunnel: Tunnel, session: Session): void {
-    const problem = this.ports.open(tunnel.ticket.name);
-    if (problem !== null) session.notice(problem);
     this.tunnels.opened(tunnel, session);
   }
 
@@ -231,6 +236,7 @@ export class Shard implements TunnelHost {
 
   private flush(): void {
     this.refusals.flush();
+    this.accessLog?.flush();
     this.side.flush();
   }
 

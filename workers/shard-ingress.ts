@@ -5,11 +5,12 @@ import type { NameEntry, ShardSettings } from "../src/link/messages.ts";
 import { shardOf } from "../src/link/shard-of.ts";
 import type { ClientPool } from "../src/http1/client-pool.ts";
 import { Head } from "../src/http1/head.ts";
+import type { AccessLog } from "../src/ingress/access-log.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import type { MoveMeta, SocketOwner } from "../src/ingress/visitor-socket.ts";
 import type { Exchange, IngressHost, IngressSettings } from "../src/ingress/exchange.ts";
 import type { Counted } from "../src/ingress/movable-socket.ts";
-import { forwardedLines, resolveVisitor, type Visitor } from "../src/ingress/forwarded.ts";
+import { hopsOf, mostHops, forwardedLines, resolveVisitor, type Visitor } from "../src/ingress/forwarded.ts";
 import { type HostVerdict, judgeHost, sessionShard } from "../src/ingress/gate.ts";
 import { relay } from "../src/ingress/relay.ts";
 import { CHUNKED, FIN, HEAD_METHOD, UPGRADE } from "../src/protocol/frames.ts";
@@ -42,6 +43,7 @@ export interface ShardIngressOptions {
   /** Makes a session of an agent's upgrade. */
   openSession(connection: VisitorConnection, head: Head): void;
   released(connection: Counted): void;
+  accessLog: AccessLog | null;
   /** Main hears nothing of this shard any more: what can't be told of must not happen. */
   isEnded(): boolean;
   /** Whether all requests that an organization may have in flight on this shard are. */
@@ -52,6 +54,7 @@ export interface ShardIngressOptions {
 /** The `IngressHost` of shard k. */
 export class ShardIngress implements IngressHost {
   readonly settings: IngressSettings;
+  readonly accessLog: AccessLog | null;
   private readonly domains: { domain: string; dashboardDomain: string };
   /** For requests that waited for a verdict: their head is parsed once more. */
   private readonly again = new Head();
@@ -59,6 +62,7 @@ export class ShardIngress implements IngressHost {
 
   constructor(private readonly options: ShardIngressOptions) {
     const { settings } = options;
+    this.accessLog = options.accessLog;
     this.settings = { ...settings, maxBodyBytes: settings.maxBodyBytes === 0 ? Infinity : settings.maxBodyBytes };
     this.domains = { domain: settings.domain, dashboardDomain: settings.dashboardDomain };
   }
@@ -168,6 +172,7 @@ export class ShardIngress implements IngressHost {
       case "pass":
         visit.pass = verdict;
         if (verdict !== openPass) visit.judgedAt = performance.now();
+        if (connection.access !== null) connection.access.user = verdict.email ?? verdict.user;
         return this.open(connection, head, shown, visit, verdict, pending);
       case "relay":
         relay(connection, head, this.options.control, visit.visitor);
@@ -194,10 +199,12 @@ export class ShardIngress implements IngressHost {
     if (tunnel === undefined) return connection.answer("tunnel_offline", { retryAfterSeconds: 5 });
     if (tunnel.isFull || options.isOrganizationFull(entry.orgId))
       return connection.answer("tunnel_overloaded", { retryAfterSeconds: 1 });
+    const hops = hopsOf(head);
+    if (hops >= mostHops) return connection.answer("loop_detected");
     const upgrade = isWebSocketUpgrade(head);
     const hasBody = head.chunked || head.contentLength > 0;
     const lines = linesFor(connection, visitor);
-    const length = writeRequestHead(head, shown, lines, visit.request, pass, upgrade);
+    const length = writeRequestHead(head, shown, lines, visit.request, pass, upgrade, hops);
     visit.tunnelId = tunnel.ticket.tunnelId;
     visit.repeatable = !hasBody && isSafe(head);
     const flags =

@@ -6,9 +6,9 @@ import { connectToMain, type ShardOrder, type ShardSide } from "../src/link/shar
 import { Shard } from "./shard-core.ts";
 
 connectToMain(
-  (start) => new Ledger(start.ledger, start.incarnation, start.shard),
+  (start) => new Ledger(start.ledger, start.incarnation),
   (side: ShardSide) => {
-    const ledger = new Ledger(side.start.ledger, side.start.incarnation, side.start.shard);
+    const ledger = new Ledger(side.start.ledger, side.start.incarnation);
     const counts = new ConnectionCounts(side.start.counts, side.start.shard + 1);
     const shard = new Shard(side, ledger, counts);
     side.ready();

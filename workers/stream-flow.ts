@@ -2,6 +2,7 @@
 
 import { FIN, initialWindowBytes, smallWindowBytes, UPGRADE } from "../src/protocol/frames.ts";
 import { granted, Incoming, Outgoing } from "../src/protocol/flow.ts";
+import { copyBytes } from "../src/lib/bytes.ts";
 import type { ErrorCode } from "../src/lib/errors.ts";
 import type { Session } from "./session.ts";
 
@@ -37,14 +38,18 @@ export abstract class StreamFlow {
   /** Visitor -> agent bytes, agent -> visitor bytes. */
   bytesIn = 0;
   bytesOut = 0;
+  /** As much of them as the tunnel's counters have. */
+  countedIn = 0;
+  countedOut = 0;
   private seenBytes = 0;
   /** `performance.now()` when bytes were last seen to have moved, either way. */
   private movedBothAt = 0;
   /** Of a request that has no bytes behind its head there is none. */
   private outgoing: Outgoing | null = null;
   private incoming: Incoming | null = null;
-  /** Request parts that came before there was a session. */
-  private early: Buffer[] | null = null;
+  /** What of the request came before there was a session: `early[0..earlyBytes)`. */
+  private early: Buffer | null = null;
+  private earlyBytes = 0;
   private earlyEnd: Uint8Array | null | undefined;
 
   constructor(protected readonly visitor: VisitorSide) {}
@@ -118,12 +123,24 @@ export abstract class StreamFlow {
   /** Sends request bytes as far as credit goes; the rest is kept, and the visitor is not read meanwhile. */
   sendRequest(bytes: Uint8Array, start: number, end: number): void {
     this.bytesIn += end - start;
-    if (this.outgoing === null) (this.early ??= []).push(Buffer.from(bytes.subarray(start, end)));
+    if (this.outgoing === null) this.keepEarly(bytes, start, end);
     else {
       this.movedAt = performance.now();
       if (this.outgoing.send(bytes, start, end)) return;
     }
     this.visitor.pauseReading();
+  }
+
+  private keepEarly(bytes: Uint8Array, start: number, end: number): void {
+    const needed = this.earlyBytes + end - start;
+    let { early } = this;
+    if (early === null || early.length < needed) {
+      // Twice as much: it may come byte by byte.
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * (early?.length ?? 0)));
+      early?.copy(larger, 0, 0, this.earlyBytes);
+      this.early = early = larger;
+    }
+    this.earlyBytes = copyBytes(bytes, start, end, early, this.earlyBytes);
   }
 
   /** How many request bytes can be sent now; 0: none, and the visitor is not read until some can. */
@@ -148,8 +165,9 @@ export abstract class StreamFlow {
   flushRequest(): void {
     const { outgoing } = this;
     if (outgoing === null) return;
-    for (const part of this.early ?? []) outgoing.send(part, 0, part.length);
+    if (this.early !== null) outgoing.send(this.early, 0, this.earlyBytes);
     this.early = null;
+    this.earlyBytes = 0;
     if (this.earlyEnd !== undefined) {
       outgoing.end(this.earlyEnd);
       this.earlyEnd = undefined;

@@ -1,5 +1,6 @@
-// The public ports of a shard's TCP tunnels: open from the first session until the lease ends, also while no agent is there.
+// The public ports of a shard's TCP tunnels: open from the registration until the lease ends, also while no agent is there.
 
+import type { AccessLog } from "../src/ingress/access-log.ts";
 import type { NameEntry } from "../src/link/messages.ts";
 import { portOf } from "../src/link/shard-of.ts";
 import { listenTcp } from "./tcp.ts";
@@ -7,6 +8,8 @@ import type { Tunnel } from "./tunnel.ts";
 
 export interface TcpPortsHost {
   readonly tcpHost: string;
+  readonly domain: string;
+  readonly accessLog: AccessLog | null;
   entry(name: string): NameEntry | undefined;
   /** The tunnel of a name now, be it one that only waits for its agent; undefined when there is none. */
   tunnel(entry: NameEntry): Tunnel | undefined;
@@ -14,17 +17,23 @@ export interface TcpPortsHost {
   admit(entry: NameEntry, address: string): (() => void) | null;
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: "it is in use there by another program",
+  EACCES: "the server has no right to it",
+  EADDRNOTAVAIL: "TCP_HOST is no address of that machine",
+};
+
 export class TcpPorts {
   private readonly listening = new Map<string, { stop(): void }>();
   private isLeaving = false;
 
   constructor(private readonly host: TcpPortsHost) {}
 
-  /** A session serves the name. Returns why its port can't be opened; null when it is open, the name is no port's, or the server is leaving. */
+  /** Somebody registers for the name. Returns why its port can't be opened, in one sentence; null when it is open, nobody's, or the server is leaving. */
   open(name: string): string | null {
     const port = portOf(name);
-    if (port === null || this.isLeaving || this.listening.has(name)) return null;
     const { host } = this;
+    if (port === null || this.isLeaving || this.listening.has(name) || host.entry(name) === undefined) return null;
     try {
       const listener = listenTcp(host.tcpHost, port, {
         resolve: (address) => {
@@ -32,13 +41,22 @@ export class TcpPorts {
           const tunnel = entry === undefined ? undefined : host.tunnel(entry);
           if (entry === undefined || tunnel === undefined || tunnel.isFull) return null;
           const release = host.admit(entry, address);
-          return release === null ? null : { tunnel, release };
+          if (release === null) return null;
+          const access = { startedAt: performance.now(), address, host: `${host.domain}:${port}` };
+          return {
+            tunnel,
+            release(bytesIn, bytesOut) {
+              release();
+              host.accessLog?.tcp({ ...access, bytesIn, bytesOut });
+            },
+          };
         },
       });
       this.listening.set(name, listener);
       return null;
     } catch (error) {
-      return `Port ${port} can't be opened on the server: ${error instanceof Error ? error.message : String(error)}`;
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      return `Port ${port} can't be opened on the server: ${reasons[code] ?? `the system says ${code || "no"}`}.`;
     }
   }
 
@@ -48,7 +66,7 @@ export class TcpPorts {
       this.listening.get(name)?.stop();
       this.listening.delete(name);
     }
-    // After a restart there was no session yet. What goes wrong here the agent is told when it comes.
+    // After a restart nobody has registered yet. What goes wrong here the agent is told when it comes.
     for (const { name, heldUntilMs } of set) if (heldUntilMs > Date.now()) this.open(name);
   }
 

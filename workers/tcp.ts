@@ -15,8 +15,11 @@ import type { Tunnel } from "./tunnel.ts";
 /** What a TCP port needs of its shard. */
 export interface TcpHost {
   /** Where a connection from this address goes; null: nowhere, or there are as many as may be. It is counted until `release` is called. */
-  resolve(address: string): { tunnel: Tunnel; release(): void } | null;
+  resolve(address: string): { tunnel: Tunnel; release: Release } | null;
 }
+
+/** The connection is over: what its visitor said, and what it was told. */
+type Release = (bytesIn: number, bytesOut: number) => void;
 
 /** Listens until `stop`, which leaves connections alone. Throws when the port can't be had. */
 export function listenTcp(hostname: string, port: number, host: TcpHost): { stop(): void } {
@@ -37,8 +40,11 @@ export function listenTcp(hostname: string, port: number, host: TcpHost): { stop
         socket.data = connection;
         socket.setNoDelay(true);
         socket.setKeepAlive(true, keepAliveMs);
-        const head = Buffer.from(`${address.includes(":") ? `[${address}]` : address}:${socket.remotePort}`);
-        place.tunnel.connectionOpened(connection.stream, head);
+        const ends = [
+          endpoint(address, socket.remotePort),
+          endpoint(networkAddress(socket.localAddress), socket.localPort),
+        ];
+        place.tunnel.connectionOpened(connection.stream, Buffer.from(ends.join(" ")));
         if (connection.stream.session === null) connection.hold();
       },
       data: (socket, chunk) => socket.data.received(chunk),
@@ -52,6 +58,10 @@ export function listenTcp(hostname: string, port: number, host: TcpHost): { stop
     },
   });
   return { stop: () => listener.stop(false) };
+}
+
+function endpoint(address: string, port: number): string {
+  return `${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 const pausedByStream = 2;
@@ -69,7 +79,7 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
   constructor(
     protected readonly socket: Socket<TcpConnection> | null,
     private readonly tunnel: Tunnel | null,
-    private readonly release: () => void,
+    private readonly release: Release,
   ) {
     super();
     if (socket !== null) this.out.unfinished(socket);
@@ -157,7 +167,7 @@ class TcpConnection extends Reads implements VisitorSide, Waiting {
     held.delete(this);
     if (this.out.hasShut && error === undefined && !this.out.isBroken && !this.hasThrown) this.stream.visitorEnded();
     else this.stream.visitorGone();
-    this.release();
+    this.release(this.stream.bytesIn, this.stream.bytesOut);
     if (this.tunnel === null) return;
     this.tunnel.connectionClosed(this.stream);
   }

@@ -5,6 +5,14 @@ import type { TunnelCounters } from "../src/link/messages.ts";
 /** What only the tunnel knows at the time of the report. */
 type Present = Pick<TunnelCounters, "tunnelId" | "rttMs" | "local" | "streams">;
 
+/** A stream, and how much of what it has moved is counted. */
+export interface Moving {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  countedIn: number;
+  countedOut: number;
+}
+
 export class TrafficCounters {
   /** Whether there is anything to report. */
   changed = false;
@@ -17,10 +25,20 @@ export class TrafficCounters {
   private status4xx = 0;
   private status5xx = 0;
 
+  /** Adds what a stream has moved since it was last counted. */
+  addMoved(stream: Moving): void {
+    const { bytesIn, bytesOut, countedIn, countedOut } = stream;
+    if (bytesIn === countedIn && bytesOut === countedOut) return;
+    this.bytesIn += bytesIn - countedIn;
+    this.bytesOut += bytesOut - countedOut;
+    stream.countedIn = bytesIn;
+    stream.countedOut = bytesOut;
+    this.changed = true;
+  }
+
   /** Adds a stream that has ended; `status` 0 is no answered request (a TCP connection, a visitor that left). */
-  add(bytesIn: number, bytesOut: number, status: number): void {
-    this.bytesIn += bytesIn;
-    this.bytesOut += bytesOut;
+  addEnded(stream: Moving, status: number): void {
+    this.addMoved(stream);
     this.changed = true;
     if (status === 0) return;
     this.requests++;

@@ -127,7 +127,7 @@ export class Tunnel implements SessionOwner, CheckedService {
   connectionClosed(stream: StreamFlow): void {
     this.streams--;
     this.waiting?.remove(stream);
-    this.counters.add(stream.bytesIn, stream.bytesOut, 0);
+    this.counters.addEnded(stream, 0);
   }
 
   private place(stream: StreamFlow, head: Buffer, length: number, now: number): boolean {
@@ -164,13 +164,17 @@ export class Tunnel implements SessionOwner, CheckedService {
     capture.bytesIn = stream.bytesIn;
     capture.bytesOut = stream.bytesOut;
     capture.error = error;
-    this.counters.add(stream.bytesIn, stream.bytesOut, stream.status);
+    this.counters.addEnded(stream, stream.status);
     this.host.streamEnded(this, stream);
   }
 
   /** Counters since the last call; null when nothing changed. */
   takeCounters(): TunnelCounters | null {
     const { rttMs, streams } = this;
+    // A download of an hour shows while it runs.
+    if (streams > 0)
+      for (const session of this.sessions)
+        for (const stream of session.streams.values()) this.counters.addMoved(stream);
     if (!this.health.settle() && !this.counters.changed && !isOther(rttMs, this.toldRttMs)) return null;
     this.toldRttMs = rttMs;
     return this.counters.take({ tunnelId: this.ticket.tunnelId, rttMs, local: this.health.status, streams });

@@ -138,7 +138,7 @@ test("what a tunnel carried since the last report is reported once, although its
     expiresAtMs: Date.now() + 60_000,
   };
   tunnels.addTicket(ticket as Ticket);
-  tunnels.tunnel("a")!.connectionClosed({ bytesIn: 3, bytesOut: 4 } as HttpStream);
+  tunnels.tunnel("a")!.connectionClosed({ bytesIn: 3, bytesOut: 4, countedIn: 0, countedOut: 0 } as HttpStream);
   tunnels.setNames(false, [], ["a"]);
   expect(tunnels.takeCounters()).toMatchObject([{ tunnelId: "tun_1", bytesIn: 3, bytesOut: 4 }]);
   expect(tunnels.takeCounters()).toEqual([]);

@@ -6,8 +6,8 @@ local turn = 0
 function init(args)
   for i = 1, #args do hosts[i] = args[i] end
   for i, host in ipairs(hosts) do requests[i] = wrk.format("GET", "/", { ["Host"] = host }) end
-  -- Without several hosts wrk may keep its one static request, which costs it nothing.
-  if #requests > 1 then
+  -- Otherwise wrk keeps its one static request, which costs it nothing. Where hosts are rotated, a party with one host has the same load as one with four.
+  if #requests > 0 then
     request = function()
       turn = turn % #requests + 1
       return requests[turn]

@@ -2,7 +2,8 @@
 
 import { expect, spyOn, test } from "bun:test";
 import { eventually } from "../../test/helpers/eventually.ts";
-import { startNamed, startPickyServer } from "../../test/helpers/picky-server.ts";
+import { NOTICE } from "../../src/protocol/frames.ts";
+import { outboxOf, startNamed, startPickyServer } from "../../test/helpers/picky-server.ts";
 
 test("a tunnel that is refused for good leaves the others alone, and is the agent's end when that comes", async () => {
   await using picky = startPickyServer();
@@ -58,6 +59,23 @@ test("a redirect is no end for a tunnel that was up: a captive portal or a page 
   await agent.stop(0);
 });
 
+test("a retry says which tunnel it is of: by the name that was asked for, and by its address once it has been up", async () => {
+  await using picky = startPickyServer((session) =>
+    session === 1 ? new Response("<h1>Wait</h1>", { status: 503 }) : undefined,
+  );
+  const { agent, events } = startNamed(picky.server, ["web"]);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  picky.hangUp();
+  await eventually(() => events.filter(({ event }) => event === "tunnel.ready").length === 2, "it is up again");
+  await agent.stop(0);
+  const ready = events.find((event) => event.event === "tunnel.ready");
+  const retries = events.filter((event) => event.event === "tunnel.retry");
+  expect(retries.map(({ url, subdomain }) => [url, subdomain])).toEqual([
+    [null, "web"],
+    [ready?.url ?? "", "web"],
+  ]);
+});
+
 const refusal = (status: number, error: object) => () => Response.json({ error }, { status });
 const notWhitelisted = { code: "not_whitelisted", message: "Agents may not connect from ::1.", retryable: false };
 
@@ -66,7 +84,7 @@ test("a session that is refused for good is the end, with the server's sentence"
   const { agent, events } = startNamed(picky.server, ["web"], 2);
   const { code, message } = notWhitelisted;
   expect(await agent.done).toEqual({ reason: "refused", code, message });
-  expect(events.at(-1)).toMatchObject({ event: "refused", code, message });
+  expect(events.at(-1)).toMatchObject({ event: "refused", url: null, subdomain: "web", code, message });
   expect(picky.asked.registrations).toBe(1);
 });
 
@@ -91,6 +109,27 @@ test("one session that is refused for good beside another that stands is told, a
   expect(events.some(({ event }) => event === "refused")).toBe(false);
   await agent.stop(0);
   expect(picky.asked.registrations).toBe(1);
+});
+
+test("what the server says on each session of a tunnel is told once, and again at the next start", async () => {
+  await using picky = startPickyServer();
+  const { agent, events } = startNamed(picky.server, ["web"], 2);
+  const ups = () => events.filter(({ event }) => event === "tunnel.ready" || event === "session").length;
+  const say = (message: string) => picky.open.forEach((ws) => outboxOf(ws).session(NOTICE, { level: "warn", message }));
+  const told = () => events.flatMap((event) => (event.event === "notice" ? [event.message] : []));
+  await eventually(() => ups() === 2, "both sessions stand");
+  say("Port taken.");
+  say("Something else.");
+  await eventually(() => told().includes("Something else."), "it is told");
+  picky.hangUp();
+  picky.open.clear();
+  await eventually(() => events.filter(({ event }) => event === "tunnel.ready").length === 2, "it is up again");
+  await eventually(() => picky.open.size === 2, "with both sessions");
+  say("Something else.");
+  say("Last.");
+  await eventually(() => told().includes("Last."), "that is told, too");
+  await agent.stop(0);
+  expect(told()).toEqual(["Port taken.", "Something else.", "Something else.", "Last."]);
 });
 
 test("an agent of many tunnels registers sixteen at a time, each as soon as one before it is answered", async () => {
@@ -142,7 +181,8 @@ test("without a number of its own an agent opens as many sessions as the server 
 test("the pauses before the next try grow, until a session has stood for a second", async () => {
   const random = spyOn(Math, "random").mockReturnValue(0.01);
   const clock = spyOn(performance, "now");
-  let now = performance.now();
+  // Whole: of fractions a second more may be a hair less.
+  let now = Math.ceil(performance.now());
   clock.mockImplementation(() => now);
   try {
     await using picky = startPickyServer();

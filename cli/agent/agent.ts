@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { createLanes } from "../../src/lib/lanes.ts";
 import { agentIdOf, machineId } from "./identity.ts";
+import { createOnce } from "./once.ts";
 import { TunnelClient } from "./tunnel-client.ts";
 import type { Agent, AgentEnd, AgentOptions } from "./types.ts";
 
@@ -17,15 +18,12 @@ export function startAgent(options: AgentOptions): Agent {
   // Agents that share a name are told apart; one that starts again is recognised, by the service it serves.
   const own = options.agentId ?? (options.pool ? randomBytes(16).toString("hex") : machineId());
   const inLane = createLanes(registrationLanes);
-  const said = new Set<string>();
-  const noticeOnce = (message: string): void => {
-    if (said.has(message)) return;
-    said.add(message);
-    options.onEvent({ event: "notice", time: new Date().toISOString(), message });
-  };
+  const notices = createOnce((message) =>
+    options.onEvent({ event: "notice", time: new Date().toISOString(), message }),
+  );
   const clients = options.tunnels.map((spec) => {
     const identity = { agentId: agentIdOf(own, spec), nextGeneration };
-    return new TunnelClient(options, spec, identity, inLane, noticeOnce);
+    return new TunnelClient(options, spec, identity, inLane, notices.tell);
   });
   let stopped: Promise<void> | null = null;
   const stop = (graceMs = 5_000): Promise<void> =>

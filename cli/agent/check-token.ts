@@ -1,8 +1,8 @@
 // Asks the server whether it knows a token, before that is saved.
 
-import { unreachableText } from "./register.ts";
 import { proxyFor } from "./proxy-env.ts";
 import { isObject, redirection, refusalOf, type Refusal } from "./refusal.ts";
+import { unreachableText } from "./unreachable.ts";
 
 /** `known`: the token is good, and this account's (or key's). `refused`: it is of no use here. `unknown`: nobody could say, and why. */
 export type TokenVerdict = { known: string } | { refused: Refusal } | { unknown: string };
@@ -12,16 +12,17 @@ const timeoutMs = 10_000;
 /** Sends `token` to `server` (an origin) and nowhere else. Never rejects. */
 export async function checkToken(server: string, token: string): Promise<TokenVerdict> {
   const url = new URL("/_tunnel/credential", server);
+  const proxy = proxyFor(url, process.env);
   let response: Response;
   try {
     response = await fetch(url, {
       redirect: "manual",
       signal: AbortSignal.timeout(timeoutMs),
       headers: { authorization: `Bearer ${token}`, accept: "application/json" },
-      proxy: proxyFor(url, process.env),
+      proxy,
     });
   } catch (error) {
-    return { unknown: unreachableText(error) };
+    return { unknown: unreachableText(error, url, proxy) };
   }
   const { status, headers } = response;
   const body: unknown = await response.json().catch(() => null);

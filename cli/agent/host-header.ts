@@ -15,16 +15,3 @@ export function replaceHost(bytes: Buffer, host: string): Buffer {
   }
   return bytes;
 }
-
-/** Method and target of a request head, for people. `isRaw`: the bytes are the visitor's address of a TCP stream. */
-export function requestLine(
-  bytes: Buffer,
-  start: number,
-  end: number,
-  isRaw: boolean,
-): { method: string; path: string } {
-  if (isRaw) return { method: "TCP", path: latin1(bytes, start, end) };
-  const lineEnd = bytes.indexOf(0x0d, start);
-  const [method = "", path = ""] = latin1(bytes, start, lineEnd < 0 ? start : lineEnd).split(" ", 2);
-  return { method, path };
-}

@@ -1,54 +1,8 @@
 // An exchange at the local service, frame by frame and without sockets: what is left when either side is done before the other.
 
 import { describe, expect, test } from "bun:test";
-import { FakeSession } from "../../test/helpers/fake-session.ts";
-import type { ClientHandler } from "../../src/http1/client-connection.ts";
-import { Head } from "../../src/http1/head.ts";
+import { beginExchange as setUp, exchangeWindow as window } from "../../test/helpers/fake-exchange.ts";
 import { FIN, ProtocolError, RAW, resetCode, sessionWindowBytes, UPGRADE } from "../../src/protocol/frames.ts";
-import { type ExchangeHost, LocalExchange } from "./local-exchange.ts";
-import type { AgentSession } from "./session.ts";
-
-const window = 256 * 1024;
-
-/** An exchange of a stream with `flags`, and what is done to its connection. */
-function setUp(flags: number, responseWindow = window, reused = false, openedMsAgo = 0) {
-  const did: string[] = [];
-  const note = (what: string) => () => void did.push(what);
-  const client = {
-    ...{ reused, answered: !reused, isOpen: true, backlogBytes: 0 },
-    write: (bytes: Uint8Array, start: number, end: number) =>
-      void did.push(`write ${Buffer.from(bytes.slice(start, end)).toString("latin1")}`),
-    ...{ requestEnd: note("end"), startRaw: note("raw"), shutdown: note("shutdown"), destroy: note("destroy") },
-    ...{ pauseReading: note("pause"), resumeReading: note("resume") },
-  };
-  let handler: ClientHandler | null = null;
-  let begun = 0;
-  const begin = (its: ClientHandler) => (begun++, (handler = its), client);
-  const local = {
-    ...{ pool: { begin }, heard: 0, answered() {}, mute() {}, explain: (...all: string[]) => all[2] },
-    ...{ silent: note("silent"), left: note("left"), unreached: note("unreached") },
-  };
-  const removed: number[] = [];
-  const heardAt = performance.now() - openedMsAgo;
-  const session = Object.assign(new FakeSession(), { heardAt, remove: (id: number) => void removed.push(id) });
-  const bytes = Buffer.from("GET / HTTP/1.1\r\n\r\n");
-  const exchange = new LocalExchange(
-    { local, wantsReports: false, report() {} } as unknown as ExchangeHost,
-    session as unknown as AgentSession,
-    1,
-    { flags, bytes, start: 0, end: bytes.length, responseWindow, requestWindow: window },
-  );
-  session.streams.set(1, exchange);
-  did.length = 0;
-  const answer = (text: string): void => {
-    const head = new Head();
-    const answered = Buffer.from(`HTTP/1.1 ${text}\r\n\r\n`);
-    head.parseResponse(answered, 0, answered.length);
-    handler!.head(head);
-  };
-  const bodyOf = (text: string): void => handler!.bodyData(Buffer.from(text), 0, text.length);
-  return { exchange, session, client, did, removed, answer, bodyOf, handler: () => handler!, begun: () => begun };
-}
 
 describe("an answer that is complete before its request", () => {
   test("leaves the connection alone, and lets the visitor send the rest", () => {
@@ -59,7 +13,7 @@ describe("an answer that is complete before its request", () => {
     handler().finished();
     expect([session.take().data, removed]).toEqual(["ans", []]);
     did.length = 0;
-    for (let sent = 0; sent < 4 * window; sent += window / 4) exchange.onData(Buffer.alloc(window / 4), 0, window / 4);
+    for (let sent = 0; sent < 4 * window; sent += window / 4) exchange.onData(Buffer.alloc(window), 9, 9 + window / 4);
     expect(session.take().granted).toBeGreaterThanOrEqual(4 * window);
     exchange.onEnd(null);
     exchange.onWindow(100);
@@ -78,6 +32,24 @@ describe("an answer that is complete before its request", () => {
   });
 });
 
+test("security: a service that is to be told its visitors hears nothing of one that the server does not name", () => {
+  const { session, removed } = setUp(RAW, window, false, 0, { proxyProtocol: "v1" });
+  expect([session.take().resets, removed]).toEqual([1, [1]]);
+});
+
+test("interim answers, which need no credit, are read no faster than the session's connection takes them", () => {
+  const { exchange, session, did, answer } = setUp(FIN);
+  answer("103 Early Hints");
+  expect(did).toEqual([]);
+  Object.assign(session, { congested: true });
+  answer("103 Early Hints");
+  exchange.flush();
+  expect(did).toEqual(["pause"]);
+  Object.assign(session, { congested: false });
+  exchange.flush();
+  expect([did, exchange.hasQueued]).toEqual([["pause", "resume"], false]);
+});
+
 test.each([
   ["with a body is never sent twice", 0, 1],
   ["without one is, once", FIN, 2],
@@ -87,7 +59,7 @@ test.each([
     expect(removed).toEqual([]);
     handler().failed("broken", "");
   }
-  expect([removed, begun()]).toEqual([[1], times]);
+  expect([removed, begun.length]).toEqual([[1], times]);
 });
 
 test("a raw connection that ends first is over when the last of it has left", () => {
@@ -149,6 +121,15 @@ test("a raw connection that the local service has closed is reset when the visit
   expect([session.take(), removed]).toMatchObject([{ data: "wer", ends: 1, resets: 0 }, []]);
   exchange.onData(Buffer.from("more"), 0, 4);
   expect([session.take(), removed]).toMatchObject([{ resets: 1 }, [1]]);
+});
+
+test("a raw connection that the local service has closed is over when its visitor ends, too", () => {
+  const { exchange, session, removed, handler } = setUp(RAW);
+  handler().bodyEnd(null);
+  handler().finished();
+  expect([session.take(), removed]).toMatchObject([{ ends: 1 }, []]);
+  exchange.onEnd(null);
+  expect([session.take().resets, removed]).toEqual([0, [1]]);
 });
 
 describe("security", () => {

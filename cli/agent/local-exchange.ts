@@ -3,7 +3,6 @@
 import type { ClientConnection, ClientFailure, ClientHandler } from "../../src/http1/client-connection.ts";
 import { writeChunk, writeLastChunk } from "../../src/http1/chunks.ts";
 import { copyBytes } from "../../src/lib/bytes.ts";
-import { mayStay } from "../../src/lib/large-reads.ts";
 import type { Head } from "../../src/http1/head.ts";
 import {
   CHUNKED,
@@ -21,11 +20,14 @@ import {
   writeU32,
 } from "../../src/protocol/frames.ts";
 import { Incoming, Outgoing } from "../../src/protocol/flow.ts";
-import { requestLine } from "./host-header.ts";
+import { openLine } from "../../src/protocol/open-line.ts";
+import { isRepeatable, lasting } from "./once-more.ts";
 import type { LocalService } from "./local-service.ts";
+import { proxyHeader } from "./proxy-header.ts";
 import type { AgentSession } from "./session.ts";
 import type { AgentStream, OpenFrame } from "./session-owner.ts";
 import type { AgentEvent } from "./types.ts";
+import type { Recording } from "../inspector/recording.ts";
 
 /** Who had a request for less can't be said to be silent. */
 const leastSilenceMs = 100;
@@ -39,6 +41,8 @@ export interface ExchangeHost {
   /** False: nobody wants to hear about single requests. */
   readonly wantsReports: boolean;
   report(report: ExchangeReport): void;
+  /** Begins to keep a request for the inspector; null: nobody inspects. */
+  record(open: OpenFrame): Recording | null;
 }
 
 export class LocalExchange implements AgentStream, ClientHandler {
@@ -51,6 +55,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
   private retry: OpenFrame | null = null;
   private readonly line: { method: string; path: string } | null;
   private readonly flags: number;
+  private readonly recording: Recording | null;
   private readonly startedAt: number;
   private readonly heardBefore: number;
   private status = 0;
@@ -78,14 +83,23 @@ export class LocalExchange implements AgentStream, ClientHandler {
     const { requestWindow } = open;
     // The server has granted it already, whatever is left.
     this.incoming = hasBody ? new Incoming(session, id, session.budget.take(requestWindow, requestWindow)) : null;
-    this.line = host.wantsReports ? requestLine(bytes, start, end, this.raw) : null;
+    this.line = host.wantsReports ? openLine(bytes, start, end, this.raw) : null;
+    this.recording = this.raw ? null : host.record(open);
+    if (this.requestDone) this.recording?.asked();
     this.heardBefore = host.local.heard;
     this.client = host.local.pool.begin(this, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
     // An idle connection may have been closed by the local service a moment ago: a request that may be repeated is, once.
     if (this.client.reused && this.requestDone && isRepeatable(bytes, start)) this.retry = lasting(open);
-    if (this.raw) this.client.startRaw();
+    if (this.raw) this.startRaw(open);
     else this.client.write(bytes, start, end);
     if (this.requestDone) this.client.requestEnd();
+  }
+
+  private startRaw({ bytes, start, end }: OpenFrame): void {
+    this.client.startRaw();
+    const header = proxyHeader(this.host.local.spec.proxyProtocol, bytes, start, end);
+    if (header === null) return this.fail(resetCode.localFailed, "the server does not say who the visitor is");
+    this.client.write(header, 0, header.length);
   }
 
   // Frames from the server.
@@ -95,6 +109,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
     this.checkOpen();
     const { client } = this;
     this.bytesIn += end - start;
+    this.recording?.asks(bytes, start, end);
     if (this.isClientGone) {
       // A visitor may want to send all of its request before it reads the answer. To a connection that is closed nobody can.
       if (this.raw && !this.outgoing.waits) return this.fail(resetCode.localFailed, "the connection is closed");
@@ -109,7 +124,8 @@ export class LocalExchange implements AgentStream, ClientHandler {
     if (this.over) return;
     this.checkOpen();
     this.requestDone = true;
-    if (this.isClientGone) return;
+    this.recording?.asked(trailers);
+    if (this.isClientGone) return this.endIfDone();
     if (this.raw) {
       this.client.shutdown();
       return this.endIfDone();
@@ -160,6 +176,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
     const { status } = head;
     this.retry = null;
     this.host.local.answered();
+    this.recording?.heads(head);
     if (status === 101) {
       if ((flags & UPGRADE) === 0 || !head.wantsWebSocket)
         return this.fail(resetCode.localFailed, "the local service switched protocols unasked");
@@ -172,11 +189,14 @@ export class LocalExchange implements AgentStream, ClientHandler {
     const noBody =
       status >= 200 && ((flags & HEAD_METHOD) !== 0 || status === 204 || status === 304 || head.contentLength === 0);
     this.sendHead(session, id, head, noBody ? FIN : 0);
+    // Interim heads use no credit: while the session's connection is full no more of them are read.
+    if (status < 200 && !this.raw && session.congested) this.room();
     if (noBody) this.outgoing.ended = true;
   }
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {
     this.bytesOut += end - start;
+    this.recording?.answers(bytes, start, end);
     this.host.local.heard++;
     if (!this.outgoing.send(bytes, start, end)) this.client.pauseReading();
   }
@@ -246,6 +266,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
     this.over = true;
     this.incoming?.close();
     this.session.remove(this.id);
+    this.recording?.ends(this.status, error);
     if (this.line === null) return;
     const { bytesIn, bytesOut, status } = this;
     this.host.report({
@@ -269,21 +290,4 @@ export class LocalExchange implements AgentStream, ClientHandler {
     outbox.commit(HEAD, first < length ? flags | MORE : flags, id, 4 + first);
     if (first < length) outbox.frame(MORE_HEAD, 0, id, head.bytes, head.start + first, head.end);
   }
-}
-
-/** What outlives the frame's memory. */
-function lasting(open: OpenFrame): OpenFrame {
-  const { bytes, start, end } = open;
-  return mayStay(bytes)
-    ? open
-    : { ...open, bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start };
-}
-
-/** GET, HEAD or OPTIONS (RFC 9110 9.2.1), told by the first bytes. */
-function isRepeatable(bytes: Buffer, start: number): boolean {
-  const first = bytes[start];
-  const second = bytes[start + 1];
-  if (first === 0x47) return second === 0x45 && bytes[start + 2] === 0x54 && bytes[start + 3] === 0x20;
-  if (first === 0x48) return second === 0x45 && bytes[start + 4] === 0x20;
-  return first === 0x4f && second === 0x50 && bytes[start + 7] === 0x20;
 }

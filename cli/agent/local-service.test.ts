@@ -23,3 +23,12 @@ test("a service that is down for another reason than before is told with that re
     expect.stringMatching(/^down: TLS: certificate refused: .*--insecure-local accepts it$/),
   ]);
 });
+
+test("a host that is none is told in words", async () => {
+  const spec = { protocol: "http", subdomain: null, localHost: "nowhere.invalid", localPort: 1 } as const;
+  const local = new LocalService(
+    { ...spec, localHttps: false, insecureLocal: false, hostHeader: "preserve" },
+    () => {},
+  );
+  expect(await local.check()).toEqual({ ok: false, error: "no host of this name is known" });
+});

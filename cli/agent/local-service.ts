@@ -38,7 +38,7 @@ export class LocalService {
   private silence: Silence | null = null;
 
   constructor(
-    private readonly spec: TunnelSpec,
+    readonly spec: TunnelSpec,
     private readonly changed: (state: "up" | "down", why: string | null, connectMs: number | null) => void,
   ) {
     const { localHost, localPort, hostHeader } = spec;

@@ -14,6 +14,7 @@ test.each<[string, Record<string, string>, string | false]>([
   ["ws://tunnel.example", both, http],
   ["https://tunnel.example", { https_proxy: https }, https],
   ["https://tunnel.example", { ALL_PROXY: http }, http],
+  ["https://tunnel.example", { HTTPS_PROXY: "secure.proxy:2" }, "http://secure.proxy:2"],
   ["https://tunnel.example", { HTTP_PROXY: http }, false],
   ["https://tunnel.example", { HTTPS_PROXY: "" }, false],
   ["https://tunnel.example", {}, false],

@@ -2,7 +2,7 @@
 
 /**
  * The proxy for `url` by HTTPS_PROXY/HTTP_PROXY/ALL_PROXY and NO_PROXY (either case), or false: straight, also where `fetch`
- * by itself would ask the environment. NO_PROXY entries are hosts, domains with or without a leading dot, `host:port`, or `*`.
+ * by itself would ask the environment. What has no scheme is meant as http. NO_PROXY entries are hosts, domains with or without a leading dot, `host:port`, or `*`.
  */
 export function proxyFor(url: URL, env: Record<string, string | undefined>): string | false {
   const read = (name: string): string | undefined => env[name] || env[name.toLowerCase()] || undefined;
@@ -17,7 +17,18 @@ export function proxyFor(url: URL, env: Record<string, string | undefined>): str
     const bare = host.replace(/^\*?\./, "");
     if (url.hostname === bare || url.hostname.endsWith(`.${bare}`)) return false;
   }
-  return proxy;
+  return proxy.includes("://") ? proxy : `http://${proxy}`;
+}
+
+/** The address of a proxy that can be used; null for what is none, has a name and password that are not percent-encoded, or wants TLS or SOCKS itself. */
+export function proxyUrl(proxy: string): URL | null {
+  const url = URL.parse(proxy);
+  try {
+    decodeURIComponent(`${url?.username}:${url?.password}`);
+  } catch {
+    return null;
+  }
+  return url?.protocol === "http:" ? url : null;
 }
 
 /** Of an entry of NO_PROXY. An IPv6 address stands in brackets, as in a URL, or without a port. */

@@ -3,6 +3,7 @@
 import type { AgentOptions, TunnelSpec } from "./types.ts";
 import { proxyFor } from "./proxy-env.ts";
 import { isObject, redirection, refusalOf, type Refusal } from "./refusal.ts";
+import { unreachableText } from "./unreachable.ts";
 
 /** What a granted registration says. */
 export interface Registration {
@@ -35,6 +36,7 @@ const timeoutMs = 15_000;
 /** Registers once. Never rejects: no server, a proxy's page and rubbish are retryable refusals; a redirect is a permanent one. */
 export async function register(options: AgentOptions, request: RegisterRequest): Promise<Registration | Refusal> {
   const url = new URL("/_tunnel/register", options.server);
+  const proxy = proxyFor(url, process.env);
   let response: Response;
   try {
     response = await fetch(url, {
@@ -59,10 +61,10 @@ export async function register(options: AgentOptions, request: RegisterRequest):
         // The server takes nothing else; a host of other letters is simply not shown there.
         ...(/^[!-~]{1,255}$/.test(request.target) ? { target: request.target } : {}),
       }),
-      proxy: proxyFor(url, process.env),
+      proxy,
     });
   } catch (error) {
-    return unreachable(`${url.host} can't be reached (${unreachableText(error)})`);
+    return unreachable(`${url.host} can't be reached (${unreachableText(error, url, proxy)})`);
   }
   const body: unknown = await response.json().catch(() => null);
   return response.ok ? granted(body, url) : refused(response, body, url);
@@ -71,12 +73,6 @@ export async function register(options: AgentOptions, request: RegisterRequest):
 function portOf({ spec: { remotePort }, port }: RegisterRequest): { port?: number; exactPort?: true } {
   if (remotePort !== undefined) return { port: remotePort, exactPort: true };
   return port === null ? {} : { port };
-}
-
-/** Why there was no answer, in a few words. Bun adds a question that helps nobody here. */
-export function unreachableText(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/ Is the computer able to access the url\?/, "").replace(/\.$/, "");
 }
 
 function granted(body: unknown, url: URL): Registration | Refusal {

@@ -6,6 +6,7 @@ import { Head } from "../../src/http1/head.ts";
 import { INCOMPLETE, REFUSED } from "../../src/http1/parsing.ts";
 import { SendQueue } from "../../src/lib/send-queue.ts";
 import { SessionSocket } from "../../src/protocol/session-socket.ts";
+import { proxyUrl } from "./proxy-env.ts";
 import { connectRequest, isLoopbackAddress, UpgradeRequest } from "./upgrade-request.ts";
 import { type Refusal, refusedUpgrade } from "./refusal.ts";
 
@@ -36,17 +37,6 @@ const handlers = {
   close: (socket: Socket<LinkOwner>) => socket.data.closed(),
   error: (socket: Socket<LinkOwner>) => socket.terminate(),
 };
-
-/** Of HTTPS_PROXY and its like, as people write them; null when it is no address, or its name and password are not percent-encoded. */
-function proxyUrl(proxy: string): URL | null {
-  const url = URL.parse(proxy.includes("://") ? proxy : `http://${proxy}`);
-  try {
-    decodeURIComponent(`${url?.username}:${url?.password}`);
-    return url;
-  } catch {
-    return null;
-  }
-}
 
 /** Of TLS; without the verification where the environment says so, as everything else in Node and Bun. */
 const rejectUnauthorized = (): boolean => process.env["NODE_TLS_REJECT_UNAUTHORIZED"] !== "0";
@@ -80,7 +70,7 @@ export class SessionDial implements LinkOwner, BodySink {
     this.proxy = proxy === null ? null : proxyUrl(proxy);
     this.secure = url.protocol === "wss:";
     this.request = new UpgradeRequest(url);
-    if (proxy !== null && this.proxy?.protocol !== "http:") {
+    if (proxy !== null && this.proxy === null) {
       const why =
         "the proxy in the environment is not given as http://host:port (TLS to the proxy itself is not supported)";
       queueMicrotask(() => this.fail(why));

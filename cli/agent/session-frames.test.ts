@@ -1,45 +1,20 @@
 // What a server may make an agent hold: streams, heads in pieces, and sessions that come to nothing.
 
 import { describe, expect, spyOn, test } from "bun:test";
-import { readFrames } from "../../test/helpers/read-frames.ts";
-import { closeCode, GO_AWAY, MORE, MORE_HEAD, NOTICE, OPEN, REGISTERED, RESET } from "../../src/protocol/frames.ts";
-import { Outbox } from "../../src/protocol/outbox.ts";
-import type { SessionSocket } from "../../src/protocol/session-socket.ts";
-import { AgentSession } from "./session.ts";
-import type { AgentStream } from "./session-owner.ts";
+import { playServer as setUp } from "../../test/helpers/play-server.ts";
+import {
+  closeCode,
+  DATA,
+  GO_AWAY,
+  MORE,
+  MORE_HEAD,
+  NOTICE,
+  OPEN,
+  REGISTERED,
+  RESET,
+  WINDOW,
+} from "../../src/protocol/frames.ts";
 
-/** A session whose server is played by the test. `isOver`: streams end while they are made. */
-function setUp(isOver = false) {
-  const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const closed: unknown[] = [];
-  const ends: string[] = [];
-  const resets: number[] = [];
-  const owner = {
-    open: () => ({ over: isOver, onReset: () => {} }) as unknown as AgentStream,
-    check: () => Promise.resolve({ ok: true }),
-    ...{ ready() {}, notice() {}, goAway() {} },
-    closed: (_session: AgentSession, _code: number, reason: string) => void ends.push(reason),
-  };
-  const session = new AgentSession(owner, new URL(`ws://127.0.0.1:${silent.port}/`));
-  const socket = {
-    ...{ start() {}, backlogBytes: 0, close: (code: number, why: string) => void closed.push(code, why) },
-    sendBinary: (bytes: Buffer, start: number, end: number) =>
-      readFrames(Buffer.from(bytes.subarray(start, end)), {
-        frame: (type, _flags, id) => void (type === RESET && resets.push(id)),
-      }),
-  };
-  const begin = (): void => session.opened(socket as unknown as SessionSocket);
-  const server = new Outbox({ send: (bytes, start, end) => session.received(bytes, start, end, true) });
-  const frame = (type: number, flags: number, id: number, payload: Buffer): void => {
-    server.frame(type, flags, id, payload, 0, payload.length);
-    server.flush();
-  };
-  const stop = (): void => {
-    session.closed(1000, "done");
-    silent.stop(true);
-  };
-  return { session, begin, frame, closed, ends, resets, [Symbol.dispose]: stop };
-}
 const head = Buffer.alloc(8 + 60_000);
 
 describe("security", () => {
@@ -58,6 +33,29 @@ describe("security", () => {
         for (let i = 0; i < 3; i++) frame(MORE_HEAD, MORE, 1, head);
       },
     ],
+    [
+      "an OPEN without room for its windows",
+      "an OPEN frame has no windows",
+      (frame) => frame(OPEN, 0, 1, Buffer.alloc(7)),
+    ],
+    ["the rest of no head", "a head goes on that never began", (frame) => frame(MORE_HEAD, 0, 1, head)],
+    [
+      "the rest of another head",
+      "a head goes on that never began",
+      (frame) => {
+        frame(OPEN, MORE, 1, head);
+        frame(MORE_HEAD, 0, 2, head);
+      },
+    ],
+    ["a stream that never was", "a frame names a stream that never was", (frame) => frame(DATA, 0, 1, head)],
+    ...[3, 5].map((bytes): [string, string, (frame: ReturnType<typeof setUp>["frame"]) => void] => [
+      `a window update of ${bytes} bytes`,
+      "a window update is not 4 bytes",
+      (frame) => {
+        frame(OPEN, 0, 1, Buffer.alloc(8));
+        frame(WINDOW, 0, 1, Buffer.alloc(bytes));
+      },
+    ]),
     ...[REGISTERED, NOTICE, GO_AWAY].map(
       (type): [string, string, (frame: ReturnType<typeof setUp>["frame"]) => void] => [
         `a page of JSON in frame type ${type}`,
@@ -80,12 +78,47 @@ describe("security", () => {
     expect([one.session.streams.size, one.resets, one.closed]).toEqual([10_000, [10_001, 10_002], []]);
   });
 
+  test("a piece of a head costs what it brings: what came before is not copied again", () => {
+    using one = setUp();
+    one.begin();
+    const concat = spyOn(Buffer, "concat");
+    try {
+      one.frame(OPEN, MORE, 1, head);
+      for (let i = 0; i < 1_000; i++) one.frame(MORE_HEAD, MORE, 1, Buffer.from("x"));
+      one.frame(MORE_HEAD, 0, 1, Buffer.from("y"));
+      const copied = concat.mock.results.reduce((sum, { value }) => sum + (value as Buffer).length, 0);
+      expect(copied).toBeLessThan(2 * head.length);
+    } finally {
+      concat.mockRestore();
+    }
+    const whole = `${"\0".repeat(60_000)}${"x".repeat(1_000)}y`;
+    expect(one.begun).toEqual([[0, whole, 0, 0]]);
+  });
+
   test("times that no server means are not taken", () => {
     using one = setUp();
     one.begin();
     one.frame(REGISTERED, 0, 0, Buffer.from(JSON.stringify({ pingIntervalMs: 0, deadAfterMs: -1 })));
     const { pingAfterMs, deadAfterMs } = one.session["liveness"];
     expect([pingAfterMs, deadAfterMs]).toEqual([12_500, 25_000]);
+    one.frame(REGISTERED, 0, 0, Buffer.from(JSON.stringify({ pingIntervalMs: 600_001, deadAfterMs: 1e12 })));
+    expect(one.session["liveness"]).toMatchObject({ pingAfterMs: 12_500, deadAfterMs: 25_000 });
+  });
+
+  test("who is to ask every minute is not dead before it has asked", () => {
+    using one = setUp();
+    one.begin();
+    one.frame(REGISTERED, 0, 0, Buffer.from(JSON.stringify({ pingIntervalMs: 60_000, deadAfterMs: 10_000 })));
+    expect(one.session["liveness"]).toMatchObject({ pingAfterMs: 75_000, deadAfterMs: 90_000 });
+  });
+
+  test("of what a server says as its reasons, 200 and 500 letters are taken", () => {
+    using one = setUp();
+    one.begin();
+    one.frame(OPEN, 0, 1, Buffer.alloc(8));
+    one.frame(RESET, 0, 1, Buffer.from(`\0\x04${"x".repeat(1_000)}`));
+    one.frame(NOTICE, 0, 0, Buffer.from(JSON.stringify({ message: "y".repeat(1_000) })));
+    expect([one.heard, one.told]).toEqual([[[4, "x".repeat(200)]], ["y".repeat(500)]]);
   });
 
   test("a server that never agrees is given up after 15 s", () => {
@@ -94,36 +127,28 @@ describe("security", () => {
     expect(one.ends).toEqual([]);
     one.session["tick"](performance.now() + 16_000);
     expect(one.ends).toEqual(["the server did not open a session in time"]);
+    expect(one.session["dial"]?.["events"]).toBeNull();
   });
-});
 
-test("a stream that is reset before its head is whole never begins", () => {
-  using one = setUp();
-  one.begin();
-  one.frame(OPEN, MORE, 1, Buffer.alloc(8));
-  one.frame(RESET, 0, 1, Buffer.from([0, 1]));
-  one.frame(MORE_HEAD, 0, 1, Buffer.alloc(8));
-  one.frame(OPEN, 0, 2, Buffer.alloc(8));
-  expect([[...one.session.streams.keys()], one.closed]).toEqual([[2], []]);
-});
+  test("a server that goes silent is given up", () => {
+    using one = setUp();
+    one.session["liveness"].heardAt = 0;
+    one.begin();
+    const { heardAt } = one.session;
+    expect(heardAt).toBeGreaterThan(0);
+    for (let second = 1; second <= 24; second++) one.session["tick"](heardAt + second * 1_000);
+    expect(one.closed).toEqual([]);
+    one.session["tick"](heardAt + 25_500);
+    expect(one.closed).toEqual([1006, "the server went silent"]);
+  });
 
-test("a stream that ends while it is made is not held", () => {
-  using one = setUp(true);
-  one.begin();
-  one.frame(OPEN, 0, 1, Buffer.alloc(8));
-  expect(one.session.streams.size).toBe(0);
-});
-
-test("a session that leaves closes with its last stream, and looks at the clock no more", () => {
-  const clear = spyOn(globalThis, "clearInterval");
-  using one = setUp();
-  one.begin();
-  one.frame(OPEN, 0, 1, Buffer.alloc(8));
-  one.session.leave(1_000);
-  expect(one.closed).toEqual([]);
-  one.session.remove(1);
-  expect(one.closed).toEqual([1000, "finished"]);
-  one.session.closed(1000, "finished");
-  expect(clear).toHaveBeenCalledWith(one.session["timer"]);
-  clear.mockRestore();
+  test("nothing begins on a session that is over, which is said once", () => {
+    using one = setUp();
+    one.begin();
+    one.session.closed(1000, "done");
+    one.session.closed(1006, "again");
+    one.session.close(1000, "once more");
+    one.frame(OPEN, 0, 1, Buffer.alloc(8));
+    expect([one.ends, one.begun, one.closed]).toEqual([["done"], [], []]);
+  });
 });

@@ -39,6 +39,8 @@ import type { AgentStream, OpenFrame, SessionOwner } from "./session-owner.ts";
 const congestedBytes = 256 * 1024;
 const openTimeoutMs = 15_000;
 const maxStreams = 10_000;
+/** Of a head, with all that the server adds. */
+const maxOpenBytes = 128 * 1024;
 /** How many of the server's intervals pass before an agent pings: the server, which has thousands of sessions, asks many in one go. */
 const patience = 1.25;
 
@@ -58,8 +60,8 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
   private readonly frames = new FrameReader(this);
   private readonly liveness = new Liveness(this.outbox, 10_000 * patience, 25_000);
   private timer: ReturnType<typeof setInterval>;
-  private partial:
-    (Omit<OpenFrame, "bytes" | "start" | "end"> & { id: number; head: Buffer; isReset: boolean }) | null = null;
+  /** An OPEN whose head comes in pieces: `bytes[0..end)` of it. */
+  private partial: (OpenFrame & { id: number; isReset: boolean }) | null = null;
 
   constructor(
     private readonly owner: SessionOwner,
@@ -137,21 +139,22 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
     const responseWindow = readU32(bytes, start);
     const requestWindow = readU32(bytes, start + 4);
     if ((flags & MORE) !== 0) {
-      const head = Buffer.from(bytes.subarray(start + 8, end));
-      this.partial = { id, flags, responseWindow, requestWindow, head, isReset: false };
+      // As much as it may become: pieces may be many and short.
+      const whole = Buffer.allocUnsafeSlow(maxOpenBytes);
+      const length = bytes.copy(whole, 0, start + 8, end);
+      const windows = { responseWindow, requestWindow };
+      this.partial = { id, flags: flags & ~MORE, bytes: whole, start: 0, end: length, ...windows, isReset: false };
     } else this.begin(id, { flags, bytes, start: start + 8, end, responseWindow, requestWindow });
   }
 
   private moreHead(flags: number, id: number, bytes: Buffer, start: number, end: number): void {
     const { partial } = this;
     if (partial === null || partial.id !== id) throw new ProtocolError("a head goes on that never began");
-    partial.head = Buffer.concat([partial.head, bytes.subarray(start, end)]);
-    if (partial.head.length > 128 * 1024) throw new ProtocolError("a head is too large");
+    if (partial.end + end - start > maxOpenBytes) throw new ProtocolError("a head is too large");
+    partial.end += bytes.copy(partial.bytes, partial.end, start, end);
     if ((flags & MORE) !== 0) return;
     this.partial = null;
-    if (partial.isReset) return;
-    const { head, flags: opened, responseWindow, requestWindow } = partial;
-    this.begin(id, { flags: opened & ~MORE, bytes: head, start: 0, end: head.length, responseWindow, requestWindow });
+    if (!partial.isReset) this.begin(id, partial);
   }
 
   private begin(id: number, open: OpenFrame): void {

@@ -6,11 +6,13 @@ import type { GoAway } from "../../src/protocol/frames.ts";
 import { replaceHost } from "./host-header.ts";
 import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
+import type { Recording } from "../inspector/recording.ts";
 import { redirected, type Refusal, refusedClose } from "./refusal.ts";
 import { register, type Registration } from "./register.ts";
 import { AgentSession } from "./session.ts";
 import type { AgentStream, OpenFrame, SessionOwner } from "./session-owner.ts";
-import type { AgentEnd, AgentEvent, AgentOptions, TunnelSpec } from "./types.ts";
+import { TunnelNews } from "./tunnel-news.ts";
+import type { AgentEnd, AgentOptions, TunnelSpec } from "./types.ts";
 
 /** Identity of this agent process. */
 export interface AgentIdentity {
@@ -32,6 +34,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   /** Resolves when the tunnel is given up or stopped. */
   readonly done: Promise<AgentEnd>;
   readonly local: LocalService;
+  private readonly news: TunnelNews;
   private readonly sessions = new Set<AgentSession>();
   /** The server has said good-bye to them; what runs on them may finish. */
   private readonly drained = new Set<AgentSession>();
@@ -41,7 +44,6 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private generation = 0;
   /** Sessions that there should be, as the last start was granted. */
   private wanted = 1;
-  private announced = false;
   /** `performance.now()` since when there has been a session; 0 = there is none. */
   private upSince = 0;
   private stopping = false;
@@ -64,9 +66,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     const { promise, resolve } = Promise.withResolvers<AgentEnd>();
     this.done = promise;
     this.finish = resolve;
-    this.local = new LocalService(spec, (state, why, connectMs) =>
-      this.emit({ event: "local.status", time: now(), local: this.local.label, state, why, connectMs }),
-    );
+    this.local = new LocalService(spec, (...status) => this.news.localStatus(...status));
+    this.news = new TunnelNews((event) => options.onEvent(event), spec, this.local.label);
     void this.connect();
   }
 
@@ -102,11 +103,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     this.upSince ||= performance.now();
     const { registration } = this;
     if (registration === null) return;
-    if (!this.announced) {
-      this.announced = true;
-      const { url, subdomain, tunnelId, port } = registration;
-      this.emit({ event: "tunnel.ready", time: now(), url, subdomain, tunnelId, local: this.local.label, port });
-    } else this.tellSessions(registration.url);
+    if (this.news.isUp) this.tellSessions(registration.url);
+    else this.news.up(registration);
   }
 
   open(session: AgentSession, id: number, open: OpenFrame): AgentStream {
@@ -124,12 +122,16 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     return this.options.requests !== false;
   }
 
+  record(open: OpenFrame): Recording | null {
+    return this.options.recorder?.begin({ url: this.news.url ?? "", local: this.local }, open) ?? null;
+  }
+
   check() {
     return this.local.check();
   }
 
   notice(message: string): void {
-    this.emit({ event: "notice", time: now(), message });
+    this.news.notice(message);
   }
 
   goAway(session: AgentSession, message: GoAway): void {
@@ -169,16 +171,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     if (this.sessions.size === 0) this.generation = 0;
     const isDown = this.openSessions() === 0;
     if (isDown) this.upSince = 0;
-    if (isDown && this.announced) {
-      this.announced = false;
-      this.emit({
-        event: "tunnel.lost",
-        time: now(),
-        url: registration.url,
-        local: this.local.label,
-        reason: this.lostReason,
-      });
-    } else if (this.announced) this.tellSessions(registration.url);
+    if (isDown && this.news.isUp) this.news.down(registration.url, this.lostReason);
+    else if (this.news.isUp) this.tellSessions(registration.url);
     this.retry(this.lostReason, leastMs, leastMs > 0 && !isDown);
   }
 
@@ -193,8 +187,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     this.isPatient = isPatient;
     // Taken here: sessions that are lost together are one failure, not several.
     const inMs = Math.min(longestTimerMs, Math.max(leastMs, this.backoff.next()));
-    if (this.openSessions() === 0)
-      this.emit({ event: "tunnel.retry", time: now(), local: this.local.label, inMs, reason });
+    if (this.openSessions() === 0) this.news.retry(inMs, reason);
     this.timer = setTimeout(() => {
       this.timer = null;
       void this.connect();
@@ -258,22 +251,15 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     const { code, message } = refusal;
     // First: whoever hears of it may stop the agent.
     void this.end({ reason: "refused", code, message }, 0);
-    const url = this.registration?.url ?? null;
-    const { subdomain } = this.spec;
-    this.emit({ event: "refused", time: now(), url, subdomain, local: this.local.label, code, message });
+    this.news.refused(code, message);
   }
 
   report(report: ExchangeReport): void {
-    const url = this.registration?.url ?? "";
-    const { method, path, status, bytesIn, bytesOut, error } = report;
-    const durationMs = Math.round(report.durationMs * 100) / 100;
-    if (method === "TCP")
-      this.emit({ event: "connection", time: now(), url, address: path, durationMs, bytesIn, bytesOut, error });
-    else this.emit({ event: "request", time: now(), url, method, path, status, durationMs, bytesIn, bytesOut, error });
+    this.news.request(this.registration?.url ?? "", report);
   }
 
   private tellSessions(url: string): void {
-    this.emit({ event: "session", time: now(), url, open: this.openSessions(), wanted: this.wanted });
+    this.news.sessions(url, this.openSessions(), this.wanted);
   }
 
   private openSessions(): number {
@@ -281,12 +267,4 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     for (const session of this.sessions) if (session.isReady) count++;
     return count;
   }
-
-  private emit(event: AgentEvent): void {
-    this.options.onEvent(event);
-  }
-}
-
-function now(): string {
-  return new Date().toISOString();
 }

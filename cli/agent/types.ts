@@ -1,5 +1,8 @@
 // What the agent is told to serve, and the events by which it says how that goes.
 
+import type { Recorder } from "../inspector/recorder.ts";
+import type { ProxyProtocol } from "./proxy-header.ts";
+
 /** One tunnel the agent opens: a public name (or port) and the one local service behind it. */
 export interface TunnelSpec {
   protocol: "http" | "tcp";
@@ -7,6 +10,8 @@ export interface TunnelSpec {
   subdomain: string | null;
   /** The public port that a TCP tunnel must have; left out, the server chooses one that stays across reconnects. */
   remotePort?: number;
+  /** A TCP tunnel's service is told by it who each visitor is; left out, it sees this agent only. */
+  proxyProtocol?: ProxyProtocol;
   localHost: string;
   localPort: number;
   /** The local service speaks TLS. */
@@ -33,6 +38,8 @@ export interface AgentOptions {
   agentId?: string;
   /** Whether single requests are reported; true when left out. */
   requests?: boolean;
+  /** Keeps the requests of HTTP tunnels; left out, none are kept. */
+  recorder?: Recorder;
 }
 
 /** Every event is one line of `--json` as it is. Times are ISO 8601. */
@@ -48,7 +55,16 @@ export type AgentEvent =
     }
   /** All sessions of a tunnel are gone; the agent is already trying again. */
   | { event: "tunnel.lost"; time: string; url: string | null; local: string; reason: string }
-  | { event: "tunnel.retry"; time: string; local: string; inMs: number; reason: string }
+  /** Names its tunnel as `refused` does. */
+  | {
+      event: "tunnel.retry";
+      time: string;
+      url: string | null;
+      subdomain: string | null;
+      local: string;
+      inMs: number;
+      reason: string;
+    }
   /** One of several sessions went or came; traffic is not affected. */
   | { event: "session"; time: string; url: string; open: number; wanted: number }
   | {
@@ -81,8 +97,10 @@ export type AgentEvent =
       why: string | null;
       connectMs: number | null;
     }
+  /** The inspector's page; whoever has the URL sees the traffic. */
+  | { event: "inspector.ready"; time: string; url: string }
   | { event: "notice"; time: string; message: string }
-  /** Permanent: the agent gives up this tunnel. `subdomain` is the name that was asked for, `url` what it had. */
+  /** Permanent: the agent gives up this tunnel. `subdomain` is the name that was asked for, `url` where it was up last. */
   | {
       event: "refused";
       time: string;

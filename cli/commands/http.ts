@@ -15,6 +15,7 @@ export const http: Command = {
     ["digit-link http https://localhost:8443 --insecure-local", "a local service with its own certificate"],
     ["digit-link -f web:3000 -f shop:4000", "two tunnels at once"],
     ["digit-link http 5173 --host-header rewrite", "a dev server that refuses unknown hosts"],
+    ["digit-link http 3000 --inspect 4040", "look at requests, and send them again"],
     ["digit-link http 3000 --json --wait 30", "for scripts"],
   ],
   run: (parsed, io) => expose(parsed, resolveHttpTunnels(parsed, parsed.positionals), io),

@@ -5,10 +5,10 @@ import { checkToken } from "../agent/check-token.ts";
 import { configPath, errnoText, prepareConfigDirectory, readConfig, writeConfig } from "../config-file.ts";
 import { exitCodeOfRefusal, exitCodes } from "../exit-codes.ts";
 import { safe } from "../output/safe.ts";
-import { ask, askSecret, readAll } from "../prompt.ts";
-import { connectionFlags, tokenFromFlags } from "../settings.ts";
+import { ask } from "../prompt.ts";
+import { checkProxy, connectionFlags, tokenFromFlags, tokenFromInput } from "../settings.ts";
 import { UsageError } from "../usage-error.ts";
-import { isCleartext, parseServer, parseToken } from "../values.ts";
+import { isCleartext, parseServer } from "../values.ts";
 
 export const login: Command = {
   name: "login",
@@ -31,8 +31,13 @@ export const login: Command = {
     if (parsed.positionals.length === 1 && parsed.text("server") !== undefined)
       throw new UsageError("The server is given twice, as argument and by --server; give it once.");
     const warnings: string[] = [];
-    const given = parsed.positionals[0] ?? parsed.text("server") ?? io.env.DIGIT_LINK_SERVER;
-    const server = parseServer(given || (await askServer(path)));
+    const typed = parsed.positionals[0] ?? parsed.text("server");
+    const named = io.env.DIGIT_LINK_SERVER;
+    const server =
+      typed === undefined && named
+        ? parseServer(named, "DIGIT_LINK_SERVER")
+        : parseServer(typed ?? (await askServer(path)));
+    checkProxy(server, io.env);
     if (isCleartext(server))
       warnings.push(`${server} is plain http to another machine: the token can be read on the way.`);
     try {
@@ -40,7 +45,8 @@ export const login: Command = {
     } catch (error) {
       return cannotSave(io, path, error);
     }
-    const token = tokenFromFlags(parsed, warnings) ?? (await tokenFromInput(server));
+    const token =
+      (await tokenFromFlags(parsed, warnings)) ?? (await tokenFromInput(`Token for ${safe(server)} (not shown): `));
     const warn = (warning: string) => io.problem(`digit-link: ${io.problemStyle.yellow("warning:")} ${warning}`);
     warnings.forEach(warn);
     const verdict = await checkToken(server, token);
@@ -75,11 +81,6 @@ async function askServer(path: string): Promise<string> {
   const server = answer.trim() || saved;
   if (!server) throw new UsageError("Say which server: digit-link login https://tunnel.example.com.");
   return server;
-}
-
-async function tokenFromInput(server: string): Promise<string> {
-  if (process.stdin.isTTY) return parseToken(await askSecret(`Token for ${safe(server)} (not shown): `), "the input");
-  return parseToken(await readAll(), "standard input");
 }
 
 function cannotSave(io: Io, path: string, error: unknown): number {

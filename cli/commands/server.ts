@@ -1,12 +1,13 @@
 // `digit-link server`: the server itself, loaded only when asked for.
 
 import type { Command } from "../command.ts";
+import { settingsFlag } from "../operator.ts";
 
 export const server: Command = {
   name: "server",
   summary: "run the server itself",
   usage: "[--SETTING VALUE]...",
-  flags: {},
+  flags: settingsFlag,
   examples: [
     ["digit-link server --domain localhost --scheme http", "for this machine: http://localhost:8080"],
     ["DOMAIN=tunnel.example.com digit-link server", "behind a reverse proxy that speaks TLS"],

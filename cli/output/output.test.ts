@@ -58,7 +58,8 @@ test("plain lines", () => {
       { event: "local.status", time, local, state: "down", why: "connection refused", connectMs: null },
       { event: "local.status", time, local: `http://${local}`, state: "up", why: null, connectMs: 0.4 },
       { event: "tunnel.lost", time, url, local, reason: "closed" },
-      { event: "tunnel.retry", time, local, inMs: 1500, reason: "closed" },
+      { event: "tunnel.retry", time, url: null, subdomain: null, local, inMs: 1500, reason: "closed" },
+      { event: "tunnel.retry", time, url: null, subdomain: "api", local, inMs: 1500, reason: "closed" },
       { event: "notice", time, message: "hello" },
       { event: "refused", time, url: null, subdomain: null, local, code: "name_taken", message: "No." },
       { event: "refused", time, url: null, subdomain: "api", local, code: "name_taken", message: "No." },
@@ -74,6 +75,7 @@ test("plain lines", () => {
     "2026-11-23T03:33:43Z local    http://localhost:3000 is up (0.4 ms)",
     "2026-11-23T03:33:43Z lost     https://myapp.example.com: closed",
     "2026-11-23T03:33:43Z retry    localhost:3000 in 1.5 s: closed",
+    "2026-11-23T03:33:43Z retry    api -> localhost:3000 in 1.5 s: closed",
     "2026-11-23T03:33:43Z notice   hello",
     "2026-11-23T03:33:43Z refused  localhost:3000: No. (name_taken)",
     "2026-11-23T03:33:43Z refused  api -> localhost:3000: No. (name_taken)",
@@ -108,7 +110,11 @@ test("the block says link and local service apart", () => {
   const view = createView([spec]);
   const block = (nowMs = 0) => statusBlock(view, plain, 100, 24, nowMs, "Ctrl-C stops").join("\n");
   expect(block()).toContain("○ myapp → localhost:3000\n    connecting…");
-  applyEvent(view, { event: "tunnel.retry", time, local, inMs: 3000, reason: "connection refused" }, 0);
+  applyEvent(
+    view,
+    { event: "tunnel.retry", time, url: null, subdomain: "myapp", local, inMs: 3000, reason: "connection refused" },
+    0,
+  );
   expect(block(500)).toContain("connecting in 3 s: connection refused");
   applyEvent(view, ready, 0);
   expect(block()).toContain("◆ https://myapp.example.com → localhost:3000\n    online · local service not checked yet");
@@ -195,7 +201,7 @@ test("what matters is never cut off: a URL to copy, and why something is wrong",
   const block = (rows = 24): string[] => statusBlock(view, plain, 60, rows, 0, "Ctrl-C stops");
   const whole = (lines: string[]): string => lines.map((line) => line.trim()).join(" ");
   const reason = "tunnel.example.com can't be reached (EPROTO: The TLS handshake failed. Does the server speak TLS?).";
-  applyEvent(view, { event: "tunnel.retry", time, local, inMs: 3000, reason }, 0);
+  applyEvent(view, { event: "tunnel.retry", time, url: null, subdomain: "myapp", local, inMs: 3000, reason }, 0);
   expect(whole(block())).toContain(`connecting in 3 s: ${reason}`);
   const long = `https://${"x".repeat(60)}.example.com`;
   applyEvent(view, { ...ready, url: long }, 0);
@@ -257,7 +263,7 @@ describe("security", () => {
       },
       { event: "tunnel.ready", time: evil, url: evil, subdomain: evil, tunnelId: evil, local: evil, port: null },
       { event: "tunnel.lost", time: evil, url: evil, local: evil, reason: evil },
-      { event: "tunnel.retry", time: evil, local: evil, inMs: 1, reason: evil },
+      { event: "tunnel.retry", time: evil, url: null, subdomain: evil, local: evil, inMs: 1, reason: evil },
       { event: "session", time: evil, url: evil, open: 1, wanted: 2 },
       { event: "local.status", time: evil, local: evil, state: "down", why: evil, connectMs: null },
       { event: "notice", time: evil, message: evil },

@@ -3,6 +3,7 @@
 import type { AgentEvent } from "../agent/types.ts";
 import { formatBytes, formatDuration } from "./format.ts";
 import { safe } from "./safe.ts";
+import type { Named } from "./tunnel-view.ts";
 
 /** A log line: UTC time to the second, a fixed-width word, and what happened. */
 export function plainLine(event: AgentEvent): string {
@@ -10,17 +11,17 @@ export function plainLine(event: AgentEvent): string {
   return `${safe(event.time).replace(/\.\d+Z$/, "Z")} ${word.padEnd(8)} ${text}`;
 }
 
-/** Whether --quiet shows the event: something is wrong, or right again after it was wrong. */
+/** Whether --quiet shows the event: something is wrong, or was asked for and stands nowhere else. */
 export function isProblem(event: AgentEvent): boolean {
   if (event.event === "request" || event.event === "connection") return event.error !== null;
   return (
-    ["tunnel.lost", "tunnel.retry", "refused", "notice"].includes(event.event) ||
+    ["tunnel.lost", "tunnel.retry", "refused", "notice", "inspector.ready"].includes(event.event) ||
     (event.event === "local.status" && event.state === "down")
   );
 }
 
-/** Which tunnel was refused: its name where it has one, several may serve one local service. */
-export function nameOfRefused({ url, subdomain, local }: Extract<AgentEvent, { event: "refused" }>): string {
+/** Which tunnel was refused or waits: its name where it has one, several may serve one local service. */
+export function nameOf({ url, subdomain, local }: Named): string {
   const name = url ?? subdomain;
   return name === null ? safe(local) : `${safe(name)} -> ${safe(local)}`;
 }
@@ -32,7 +33,7 @@ function describe(event: AgentEvent): [word: string, text: string] {
     case "tunnel.lost":
       return ["lost", `${safe(event.url ?? event.local)}: ${safe(event.reason)}`];
     case "tunnel.retry":
-      return ["retry", `${safe(event.local)} in ${formatDuration(event.inMs)}: ${safe(event.reason)}`];
+      return ["retry", `${nameOf(event)} in ${formatDuration(event.inMs)}: ${safe(event.reason)}`];
     case "session":
       return ["session", `${safe(event.url)} has ${event.open} of ${event.wanted} connections`];
     case "request": {
@@ -59,9 +60,11 @@ function describe(event: AgentEvent): [word: string, text: string] {
           : `: ${safe(event.why ?? "unknown")}`;
       return ["local", `${safe(event.local)} is ${event.state}${detail}`];
     }
+    case "inspector.ready":
+      return ["inspect", `requests are shown at ${safe(event.url)}`];
     case "notice":
       return ["notice", safe(event.message)];
     case "refused":
-      return ["refused", `${nameOfRefused(event)}: ${safe(event.message)} (${safe(event.code)})`];
+      return ["refused", `${nameOf(event)}: ${safe(event.message)} (${safe(event.code)})`];
   }
 }

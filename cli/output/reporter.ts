@@ -1,8 +1,8 @@
 // What the user sees of the agent: chosen once by flags and terminal, fed with every event.
 
-import { openTerminal } from "../../src/lib/terminal-stream.ts";
+import { openTerminal, typedLines } from "../../src/lib/terminal-stream.ts";
 import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
-import { isProblem, nameOfRefused, plainLine } from "./plain.ts";
+import { isProblem, nameOf, plainLine } from "./plain.ts";
 import { safe, safeJson } from "./safe.ts";
 import { createScreen } from "./screen.ts";
 import { createSink } from "./sink.ts";
@@ -60,6 +60,7 @@ export function createReporter(options: {
       title: options.title,
       // A terminal that does not know its size says 0.
       size: () => ({ columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 }),
+      typed: typedLines,
       hint: "Ctrl-C stops",
       stoppingHint: "stopping; Ctrl-C again exits at once",
     });
@@ -67,7 +68,7 @@ export function createReporter(options: {
   return {
     event(event) {
       if (event.event === "refused") {
-        const which = options.specs.length > 1 ? `${nameOfRefused(event)}: ` : "";
+        const which = options.specs.length > 1 ? `${nameOf(event)}: ` : "";
         const sentence = `digit-link: ${which}${safe(event.message)}`;
         if (quiet) sink.line(sentence);
         else process.stderr.write(`${sentence}\n`);

@@ -2,12 +2,18 @@
 
 import type { AgentEvent } from "../agent/types.ts";
 import { formatBytes, formatClock, formatCount, formatDuration } from "./format.ts";
-import { nameOfRefused } from "./plain.ts";
+import { nameOf } from "./plain.ts";
 import { safe } from "./safe.ts";
 import type { Style } from "./style.ts";
 import { type AgentView, isFirstGood, type TunnelView } from "./tunnel-view.ts";
 
-/** The line an event leaves behind in the scrollback, or null when the block below says enough. Those of requests keep to the terminal's width; others wrap, so that reasons and URLs are whole. */
+/** `scrollLine` as it stands on a terminal: no line, one, or what doesn't fit broken between words. */
+export function foldedLine(event: AgentEvent, style: Style, columns: number, several: boolean): string[] {
+  const line = scrollLine(event, style, columns, several);
+  return line === null ? [] : fold(line, columns);
+}
+
+/** The line an event leaves behind in the scrollback, or null when the block below says enough. Those of requests keep to the terminal's width; others are as long as they are, so that reasons and URLs are whole. */
 export function scrollLine(event: AgentEvent, style: Style, columns: number, several: boolean): string | null {
   const time = `  ${style.dim(formatClock(event.time))}`;
   switch (event.event) {
@@ -15,19 +21,15 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
       const name = several ? `${style.dim(shortName(event.url))} ` : "";
       const error = errorText(event.error, style, columns);
       const start = `${time}  ${paintStatus(event.status, style)}  ${style.bold(safe(event.method).padEnd(7))} ${name}`;
-      return spread(
-        start,
-        safe(event.path),
-        `${error}  ${style.dim(formatDuration(event.durationMs).padStart(7))}`,
-        columns,
-      );
+      const duration = `  ${style.dim(formatDuration(event.durationMs).padStart(7))}`;
+      return spread(start, safe(event.path), error, duration, columns);
     }
     case "connection": {
       const error = errorText(event.error, style, columns);
       const bytes = `in ${formatBytes(event.bytesIn)}, out ${formatBytes(event.bytesOut)}`;
-      const tail = `${error}  ${style.dim(`${bytes}  ${formatDuration(event.durationMs).padStart(7)}`)}`;
+      const numbers = `  ${style.dim(`${bytes}  ${formatDuration(event.durationMs).padStart(7)}`)}`;
       const name = several ? `${style.dim(shortName(event.url))} ` : "";
-      return spread(`${time}  ${style.cyan("tcp")}  ${name}`, safe(event.address), tail, columns);
+      return spread(`${time}  ${style.cyan("tcp")}  ${name}`, safe(event.address), error, numbers, columns);
     }
     case "local.status": {
       const up = event.state === "up";
@@ -42,16 +44,17 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
     case "notice":
       return `${time}  ${style.yellow("notice")}  ${safe(event.message)}`;
     case "refused":
-      return `  ${style.red("✕")} ${nameOfRefused(event)}: ${style.red(safe(event.message))}`;
+      return `  ${style.red("✕")} ${nameOf(event)}: ${style.red(safe(event.message))}`;
     case "tunnel.retry":
     case "session":
+    case "inspector.ready":
       return null;
   }
 }
 
 /** Whether the block alone says what the event, asked before it is applied, does: that all is well for the first time, with a URL that has room there. */
 export function saidByBlock(view: AgentView, event: AgentEvent, rows: number): boolean {
-  return isFirstGood(view, event) && (event.event !== "tunnel.ready" || view.tunnels.length <= tunnelRoom(rows));
+  return isFirstGood(view, event) && (event.event !== "tunnel.ready" || view.tunnels.length <= tunnelRoom(view, rows));
 }
 
 /** The rest of the terminal belongs to requests. */
@@ -59,8 +62,9 @@ function blockRows(rows: number): number {
   return Math.floor((rows * 3) / 4);
 }
 
-function tunnelRoom(rows: number): number {
-  return Math.max(1, Math.floor((blockRows(rows) - 4) / 2));
+function tunnelRoom({ inspector }: AgentView, rows: number): number {
+  const others = inspector === null ? 4 : 6;
+  return Math.max(1, Math.floor((blockRows(rows) - others) / 2));
 }
 
 /** The block that stays at the bottom: two lines per tunnel, or more where `rows` has room for what is longer, then the totals with `hint`; at most three quarters of `rows`, none wider than `columns`. */
@@ -72,12 +76,13 @@ export function statusBlock(
   nowMs: number,
   hint: string,
 ): string[] {
-  const room = tunnelRoom(rows);
+  const room = tunnelRoom(view, rows);
   const shown = view.tunnels.length <= room ? view.tunnels : view.tunnels.slice(0, Math.max(1, room - 1));
   const lines = [""];
   for (const tunnel of shown) lines.push(...tunnelLines(tunnel, style, nowMs));
   if (shown.length < view.tunnels.length)
     lines.push(`  ${style.dim(`… and ${formatCount(view.tunnels.length - shown.length, "more tunnel")}`)}`);
+  if (view.inspector !== null) lines.push("", `  ${style.dim("inspector")}  ${safe(view.inspector)}`);
   const yet = view.totals.exchanges === 0 ? " yet" : "";
   lines.push("", `  ${style.dim(`${totalsText(view)}${yet} · ${hint}`)}`);
   let spareRows = blockRows(rows) - lines.length;
@@ -161,9 +166,11 @@ function errorText(error: string | null, style: Style, columns: number): string 
     : `  ${style.red(Bun.sliceAnsi(safe(error), 0, Math.max(12, Math.floor(columns / 3)), "…"))}`;
 }
 
-/** `start` and `tail` whole, `middle` cut so that the line fills `columns`. */
-function spread(start: string, middle: string, tail: string, columns: number): string {
-  const room = Math.max(8, columns - 1 - Bun.stringWidth(start) - Bun.stringWidth(tail));
+/** `start` and what follows whole, `middle` cut so that the line fills `columns`; where that leaves too little of it, `numbers` are left out, as half of one says something else. */
+function spread(start: string, middle: string, error: string, numbers: string, columns: number): string {
+  const roomBefore = (tail: string): number => columns - 1 - Bun.stringWidth(start) - Bun.stringWidth(tail);
+  const tail = roomBefore(error + numbers) < 8 ? error : error + numbers;
+  const room = Math.max(8, roomBefore(tail));
   const cut = Bun.sliceAnsi(middle, 0, room, "…");
   return clip(`${start}${cut}${" ".repeat(Math.max(0, room - Bun.stringWidth(cut)))}${tail}`, columns);
 }

@@ -3,7 +3,7 @@
 import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
 import { formatCount } from "./format.ts";
 import type { Reporter } from "./reporter.ts";
-import { saidByBlock, scrollLine, statusBlock, totalsText } from "./screen-lines.ts";
+import { foldedLine, saidByBlock, statusBlock, totalsText } from "./screen-lines.ts";
 import type { Sink } from "./sink.ts";
 import type { Style } from "./style.ts";
 import { applyEvent, createView } from "./tunnel-view.ts";
@@ -24,6 +24,8 @@ export function createScreen(options: {
   specs: readonly TunnelSpec[];
   title: string;
   size(): Terminal;
+  /** What was typed since it was asked last, as the terminal echoed it: it moved the cursor down. */
+  typed(): string;
   hint: string;
   stoppingHint: string;
 }): Reporter {
@@ -42,9 +44,7 @@ export function createScreen(options: {
     timer = null;
     if (!sink.ready) return schedule(frameMs);
     const { columns, rows } = options.size();
-    const lines = pending
-      .map((event) => scrollLine(event, style, columns, view.tunnels.length > 1))
-      .filter((line) => line !== null);
+    const lines = pending.flatMap((event) => foldedLine(event, style, columns, view.tunnels.length > 1));
     if (skipped > 0) lines.push(style.dim(`  … ${formatCount(skipped, `more ${view.counted}`)}`));
     pending = [];
     skipped = 0;
@@ -56,7 +56,9 @@ export function createScreen(options: {
     const all = [...lines, ...block];
     // Synchronized output (mode 2026) keeps terminals that know it from showing a half-drawn frame.
     if (lines.length > 0 || block.join("\n") !== drawn.join("\n")) {
-      sink.raw(`\x1b[?2026h${erase(drawn, columns)}${all.map((line) => `${line}\n`).join("")}\x1b[?2026l`);
+      sink.raw(
+        `\x1b[?2026h${erase(drawn, options.typed(), columns)}${all.map((line) => `${line}\n`).join("")}\x1b[?2026l`,
+      );
     }
     drawn = block;
     const waiting = view.tunnels.some(
@@ -66,7 +68,8 @@ export function createScreen(options: {
   };
   const schedule = (delayMs: number): void => {
     if (timer !== null) return;
-    timer = setTimeout(frame, delayMs);
+    // In two steps: of a program that was stopped the timers ring before its signals are told.
+    timer = setTimeout(() => (timer = setTimeout(frame, 1)), delayMs);
   };
   const redraw = (): void => {
     if (timer !== null) clearTimeout(timer);
@@ -75,6 +78,13 @@ export function createScreen(options: {
   };
   const onResize = (): void => redraw();
   process.stdout.on("resize", onResize);
+  // After Ctrl-Z and `fg`: what stands above the cursor now is the shell's, and who was stopped heard of no resizing.
+  const onContinue = (): void => {
+    drawn = [];
+    process.kill(process.pid, "SIGWINCH");
+    redraw();
+  };
+  process.on("SIGCONT", onContinue);
   sink.raw(`\n  ${options.title}\n`);
   frame();
 
@@ -96,6 +106,7 @@ export function createScreen(options: {
     async close() {
       closed = true;
       process.stdout.off("resize", onResize);
+      process.off("SIGCONT", onContinue);
       if (timer !== null) clearTimeout(timer);
       frame();
       if (timer !== null) clearTimeout(timer);
@@ -105,8 +116,10 @@ export function createScreen(options: {
   };
 }
 
-/** Moves to the first line of what was drawn, as the terminal wraps it now, and clears from there. */
-function erase(drawn: readonly string[], columns: number): string {
-  const lines = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(Bun.stringWidth(line) / columns)), 0);
-  return lines === 0 ? "" : `\x1b[${lines}A\r\x1b[J`;
+/** Moves to the first line of what was drawn, as the terminal wraps it now with what was typed below, and clears from there. */
+function erase(drawn: readonly string[], typed: string, columns: number): string {
+  if (drawn.length === 0) return "";
+  const lines = [...drawn, ...typed.split("\n").slice(0, -1)];
+  const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(Bun.stringWidth(line) / columns)), 0);
+  return `\x1b[${rows}A\r\x1b[J`;
 }

@@ -31,11 +31,15 @@ test("two names for one local service stay apart", () => {
   const early = createView([spec, { ...spec, subdomain: "other" }]);
   applyEvent(early, { ...refused, url: null, subdomain: "other" }, 0);
   expect(early.tunnels.map((tunnel) => tunnel.link)).toEqual(["connecting", "refused"]);
-  applyEvent(early, { event: "tunnel.retry", time, local, inMs: 1_000, reason: "x" }, 0);
+  const retry = { event: "tunnel.retry", time, url: null, local, inMs: 1_000, reason: "x" } as const;
+  applyEvent(early, { ...retry, subdomain: "myapp" }, 0);
   expect(early.tunnels.map(({ reason, retryAtMs }) => [reason, retryAtMs])).toEqual([
     ["x", 1_000],
     ["No.", null],
   ]);
+  const third = createView([spec, { ...spec, subdomain: "other" }]);
+  applyEvent(third, { ...retry, subdomain: "other" }, 0);
+  expect(third.tunnels.map(({ retryAtMs }) => retryAtMs)).toEqual([null, 1_000]);
 });
 
 test("a tunnel that comes back under another port is still one tunnel, and that is news", () => {

@@ -4,6 +4,9 @@ import type { AgentEvent, TunnelSpec } from "../agent/types.ts";
 
 type Ready = Extract<AgentEvent, { event: "tunnel.ready" }>;
 
+/** How events name a tunnel that may not have been up: `url` is null until then, `subdomain` what was asked for. */
+export type Named = Pick<Extract<AgentEvent, { event: "refused" }>, "url" | "subdomain" | "local">;
+
 export interface TunnelView {
   /** Null until the server has said it. */
   url: string | null;
@@ -31,6 +34,8 @@ export interface Totals {
 export interface AgentView {
   readonly tunnels: TunnelView[];
   readonly totals: Totals;
+  /** URL of the inspector's page; null: nobody inspects. */
+  inspector: string | null;
   /** What the totals count. */
   readonly counted: "request" | "connection";
 }
@@ -48,6 +53,7 @@ export function createView(specs: readonly TunnelSpec[]): AgentView {
       sessions: null,
       service: null,
     })),
+    inspector: null,
     totals: { exchanges: 0, failed: 0, bytesIn: 0, bytesOut: 0 },
     counted: specs.every(({ protocol }) => protocol === "tcp") ? "connection" : "request",
   };
@@ -65,12 +71,11 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
       for (const tunnel of matching(view, event.url, event.local))
         Object.assign(tunnel, { link: "lost", reason: event.reason, sessions: null });
       return;
-    case "tunnel.retry":
-      for (const tunnel of matching(view, null, event.local)) {
-        if (tunnel.link !== "online" && tunnel.link !== "refused")
-          Object.assign(tunnel, { reason: event.reason, retryAtMs: nowMs + event.inMs });
-      }
+    case "tunnel.retry": {
+      const tunnel = findNamed(view, event);
+      if (tunnel !== undefined) Object.assign(tunnel, { reason: event.reason, retryAtMs: nowMs + event.inMs });
       return;
+    }
     case "session":
       for (const tunnel of matching(view, event.url, "")) tunnel.sessions = { open: event.open, wanted: event.wanted };
       return;
@@ -79,10 +84,8 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
         tunnel.service = { state: event.state, why: event.why, connectMs: event.connectMs };
       return;
     case "refused": {
-      const { url, subdomain, local, message } = event;
-      const isAsked = (one: TunnelView): boolean => one.wanted === subdomain && sameLocal(one.local, local);
-      const tunnel = view.tunnels.find((one) => (url === null ? one.url === null && isAsked(one) : one.url === url));
-      if (tunnel !== undefined) Object.assign(tunnel, { link: "refused", reason: message, retryAtMs: null });
+      const tunnel = findNamed(view, event);
+      if (tunnel !== undefined) Object.assign(tunnel, { link: "refused", reason: event.message, retryAtMs: null });
       return;
     }
     case "request":
@@ -91,6 +94,9 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
       if (event.error !== null || (event.event === "request" && event.status >= 500)) view.totals.failed++;
       view.totals.bytesIn += event.bytesIn;
       view.totals.bytesOut += event.bytesOut;
+      return;
+    case "inspector.ready":
+      view.inspector = event.url;
       return;
     case "notice":
       return;
@@ -104,16 +110,21 @@ export function isFirstGood(view: AgentView, event: AgentEvent): boolean {
   return matching(view, null, event.local).every((tunnel) => tunnel.service === null || tunnel.service.state === "up");
 }
 
-/** Same URL, else one to the same local service: one that has none yet (that asked for this name first), or that had to take another. */
+/** Same URL, else one to the same local service: that asked for this name, that has none yet, or that had to take another. */
 function findReady(view: AgentView, { url, subdomain, local }: Ready): TunnelView | undefined {
-  const candidates = view.tunnels.filter((tunnel) => sameLocal(tunnel.local, local));
-  const fresh = candidates.filter((tunnel) => tunnel.url === null);
+  const candidates = view.tunnels.filter((tunnel) => tunnel.link !== "online" && sameLocal(tunnel.local, local));
   return (
     view.tunnels.find((tunnel) => tunnel.url === url) ??
-    fresh.find((tunnel) => tunnel.wanted === subdomain) ??
-    fresh[0] ??
+    candidates.find((tunnel) => tunnel.wanted === subdomain) ??
+    candidates.find((tunnel) => tunnel.url === null) ??
     candidates.find((tunnel) => tunnel.link === "lost" && tunnel.wanted === null)
   );
+}
+
+/** By its URL, before it has one by what was asked for. */
+function findNamed(view: AgentView, { url, subdomain, local }: Named): TunnelView | undefined {
+  const isAsked = (one: TunnelView): boolean => one.wanted === subdomain && sameLocal(one.local, local);
+  return view.tunnels.find((one) => (url === null ? one.url === null && isAsked(one) : one.url === url));
 }
 
 function addTunnel(view: AgentView, local: string): TunnelView {

@@ -4,6 +4,7 @@ import { Navigate, Route, Router } from "@solidjs/router";
 import { QueryClientProvider } from "@tanstack/solid-query";
 import { ErrorBoundary, lazy, Suspense, type JSX, type ParentProps } from "solid-js";
 import { ApiError } from "./api/client.ts";
+import { providers } from "./api/login.ts";
 import { queryClient } from "./api/query-client.ts";
 import { canManage, isAdmin, loadMe, portal } from "./api/session.ts";
 import { Frame } from "./shell/frame.tsx";
@@ -11,6 +12,7 @@ import { Gate } from "./shell/gate.tsx";
 import { NotFound, NotForRole } from "./shell/not-found.tsx";
 import { Start } from "./shell/start.tsx";
 import { ConfirmHost } from "./ui/confirm.tsx";
+import { isDialogOpen } from "./ui/dialog.tsx";
 import { Problem } from "./ui/note.tsx";
 import { ToastHost } from "./ui/toast.tsx";
 
@@ -43,7 +45,7 @@ const OrgPolicy = page(() => import("./pages/settings/policy.tsx"));
 const OrgLimits = page(() => import("./pages/limits/limits.tsx"));
 const OrgSettings = page(() => import("./pages/settings/settings.tsx"));
 
-/** The chunk of the page that is asked for is fetched while the server still tells who is logged in. */
+/** The chunk of the page that is asked for, and what it asks first, is fetched while the server still tells who is logged in. */
 const firstChunks: Record<string, { preload: () => unknown }> = {
   overview: Overview,
   organizations: Organizations,
@@ -62,6 +64,9 @@ const [, area = "", section = ""] = location.pathname.split("/");
 if (area === "dashboard") {
   void loadMe().catch(() => null);
   firstChunks[section]?.preload();
+} else if (area === "" || area === "login") {
+  void Login.preload();
+  void providers();
 }
 
 function Root(props: ParentProps): JSX.Element {
@@ -76,7 +81,7 @@ function Root(props: ParentProps): JSX.Element {
     >
       <Suspense>{props.children}</Suspense>
       <ConfirmHost />
-      <ToastHost />
+      <ToastHost here={!isDialogOpen()} />
     </ErrorBoundary>
   );
 }

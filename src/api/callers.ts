@@ -3,11 +3,13 @@
 import { hashSecret } from "../auth/secrets.ts";
 import { hashToken, isUnguessable } from "../auth/tokens.ts";
 import { findAccount, findAccountByTokenHash, type Account } from "../db/accounts.ts";
-import { findLiveSession, touchSession } from "../db/sessions.ts";
+import type { Queryable } from "../db/database.ts";
+import { findLiveSession, isLiveSession, touchSession } from "../db/sessions.ts";
 import { AppError } from "../lib/errors.ts";
 import { cookieName, readCookie } from "./cookies.ts";
 import { blocked, noteFailure } from "./limited.ts";
 import type { ApiDeps } from "./deps.ts";
+import { noteUse } from "./noted-use.ts";
 import { factsOf } from "./request.ts";
 
 export interface Caller {
@@ -38,6 +40,12 @@ export interface Callers {
   orgMember(request: Request): Promise<OrgCaller>;
   /** An admin of the organization. */
   orgAdmin(request: Request): Promise<OrgCaller>;
+  /**
+   * Judges a caller of `admin` or `orgAdmin` once more, by the database of now: for the transaction of a change that something slow
+   * came before, and for an answer that takes long. Throws what they throw, and `forbidden` when the account's role or organization
+   * is another one by now.
+   */
+  mustStillMay(db: Queryable, caller: Caller, request: Request): Promise<void>;
 }
 
 const touchEveryMs = 60_000;
@@ -52,7 +60,8 @@ export function createCallers(deps: ApiDeps): Callers {
     const row = await findLiveSession(deps.db.kysely, hashSecret(claims.sessionId), claims.accountId, nowMs);
     const account = row === null ? null : await findAccount(deps.db.kysely, claims.accountId);
     if (row === null || account === null || !account.active) throw new AppError("unauthorized");
-    if (Math.abs(nowMs - row.last_seen_at) > touchEveryMs) await touchSession(deps.db.kysely, row.id, nowMs);
+    if (Math.abs(nowMs - row.last_seen_at) > touchEveryMs)
+      await noteUse(deps.log, "session", touchSession(deps.db.kysely, row.id, nowMs));
     return { account, sessionId: row.id };
   }
 
@@ -75,6 +84,20 @@ export function createCallers(deps: ApiDeps): Callers {
     }
     deps.audit.record({ ...attempted, success: true, actorId: account.id, actorName: account.username });
     return { account, sessionId: null };
+  }
+
+  async function mustStillMay(db: Queryable, { account, sessionId }: Caller, request: Request): Promise<void> {
+    const token = request.headers.get("x-admin-token") ?? "";
+    const isOpen =
+      sessionId === null
+        ? (await findAccountByTokenHash(db, hashToken(token)))?.id === account.id
+        : await isLiveSession(db, sessionId, deps.nowMs());
+    const now = isOpen ? await findAccount(db, account.id) : null;
+    if (now === null || !now.active) throw new AppError("unauthorized");
+    const { isAdmin, isOrgAdmin, orgId } = now;
+    if (isAdmin !== account.isAdmin || isOrgAdmin !== account.isOrgAdmin || orgId !== account.orgId)
+      throw new AppError("forbidden");
+    if (sessionId !== null) checkSecondFactor(now);
   }
 
   async function adminEnrolling(request: Request): Promise<Caller> {
@@ -114,6 +137,7 @@ export function createCallers(deps: ApiDeps): Callers {
     nonAdmin,
     nonAdminEnrolling,
     orgMember,
+    mustStillMay,
     async admin(request) {
       const caller = await adminEnrolling(request);
       // An API token is a factor of its own; a session of an admin must have had two.

@@ -8,6 +8,7 @@ import type { Logger } from "../lib/log.ts";
 import { factsOf, pathOf } from "./request.ts";
 
 const storageText = "The database can't be used at the moment, so nothing was changed. Try again later.";
+const doubtText = "The database did not say whether the change was made. Look before you try again.";
 
 /** The refusal that an error of any origin becomes. What is nobody's fault but ours is logged, and answers `internal`. */
 export function toAppError(error: unknown, code: unknown, request: Request, log: Logger): AppError {
@@ -18,7 +19,9 @@ export function toAppError(error: unknown, code: unknown, request: Request, log:
     return error instanceof Error && error.cause instanceof AppError ? error.cause : new AppError("bad_request");
   if (error instanceof StorageFailure) {
     log.error("the database failed a request", { ...placeOf(request), error: error.message });
-    return new AppError("unavailable", storageText, { cause: error });
+    // An agent that tries again finds what was made.
+    const doubt = agentActionOf(request) === null ? doubtText : undefined;
+    return new AppError("unavailable", error.mayBeDone ? doubt : storageText, { cause: error });
   }
   const why = error instanceof ValidationError ? responseMismatch(error) : String(error);
   log.error("a request failed", {

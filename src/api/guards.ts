@@ -28,5 +28,5 @@ export function createGuards(deps: ApiDeps) {
 export type Guards = ReturnType<typeof createGuards>;
 
 /** `detail.security` of guarded groups, as the OpenAPI document names them. */
-export const sessionSecurity = [{ cookie: [] }, { bearer: [] }];
-export const adminSecurity = [...sessionSecurity, { adminToken: [] }];
+export const sessionSecurity: Record<string, string[]>[] = [{ cookie: [] }, { bearer: [] }];
+export const adminSecurity: Record<string, string[]>[] = [...sessionSecurity, { adminToken: [] }];

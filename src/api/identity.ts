@@ -31,7 +31,7 @@ export function createIdentity(
   deps: Pick<ApiDeps, "db" | "passwords" | "sealer" | "limiter" | "audit" | "log" | "nowMs">,
   onBlock: (block: VisitorBlock) => void,
 ): Identity {
-  const { db, sealer, log, nowMs } = deps;
+  const { db, sealer, log } = deps;
   const isDevelopment = config.scheme === "http";
   const usualLimiter = {
     maxAttempts: config.limiterMaxFailures,
@@ -39,7 +39,7 @@ export function createIdentity(
     blockMs: config.limiterBlockMs,
   };
   const fetch = createOutboundFetch({ allowPrivate: config.oidcAllowPrivate, allowLoopback: isDevelopment });
-  const oidc = createOidcClient({ fetch, allowHttp: isDevelopment, nowMs });
+  const oidc = createOidcClient({ fetch, allowHttp: isDevelopment });
   const inForce = createPoliciesInForce({ kysely: db.kysely, sealer, log, usualLimiter });
   const policies = createPolicies({
     ...deps,

@@ -62,10 +62,15 @@ export function cursorAfter(sort: Pick<Sort, "name">, { value, id }: { value: st
   return Buffer.from(JSON.stringify([sort.name, value, id])).toString("base64url");
 }
 
-/** The time that a filter named. Throws `validation` when it is none. */
+/** What ISO 8601 writes; `Date.parse` would also guess at `5` and `10/11/2030`. */
+const isoTime = /^\d{4}(-\d\d(-\d\d(T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)?)?$/i;
+
+/** The time that a filter named; without a zone it is UTC. Throws `validation` when it is none. */
 export function timeOf(text: string | undefined, field: string): number | null {
   if (text === undefined) return null;
-  const ms = Date.parse(text);
+  const found = isoTime.exec(text);
+  const [, , , time, zone] = found ?? [];
+  const ms = found === null ? NaN : Date.parse(time !== undefined && zone === undefined ? `${text}Z` : text);
   if (Number.isNaN(ms)) throw new AppError("validation", `${field} must be an ISO 8601 time.`, { field });
   return ms;
 }

@@ -23,7 +23,8 @@ export const successSchema = closed({ success: t.Literal(true) });
 export const noBody = t.Optional(closed({}));
 
 /** A time in a query; see `timeOf`. */
-export const dateTime = (description: string) => text(40, { minLength: 1, description: `${description} ISO 8601.` });
+export const dateTime = (description: string) =>
+  text(40, { minLength: 1, description: `${description} ISO 8601; UTC unless it names a zone.` });
 
 /** `limit` and `cursor` of every list. */
 export const pageQuery = {

@@ -2,6 +2,7 @@
 
 import { Elysia } from "elysia";
 import type { ErrorCode } from "../lib/errors.ts";
+import type { Queryable } from "../db/database.ts";
 import type { Caller } from "./callers.ts";
 import { adminSecurity, sessionSecurity, type Guards } from "./guards.ts";
 import { bodyErrors } from "./schemas.ts";
@@ -11,6 +12,11 @@ export interface Scope {
   caller: Caller;
   orgId: string | null;
   request: Request;
+  /**
+   * Judges the caller once more: in the transaction of a change that took a while to prepare (a password was hashed), or before more
+   * of a long answer is read. Throws what the guard throws.
+   */
+  mustStillMay(db: Queryable): Promise<void>;
 }
 
 function createScopeGuard(scopeOf: (request: Request) => Promise<Scope>) {
@@ -33,19 +39,19 @@ export interface Portal {
 }
 
 /** Both portals. Members of an organization look; its admins change. */
-export function createPortals(guards: Guards): { admin: Portal; org: Portal } {
-  const asAdmin = async (request: Request): Promise<Scope> => ({
-    caller: await guards.callers.admin(request),
-    orgId: null,
-    request,
+export function createPortals({ callers }: Guards): { admin: Portal; org: Portal } {
+  const scopeOf = (caller: Caller, orgId: string | null, request: Request): Scope => ({
+    ...{ caller, orgId, request },
+    mustStillMay: (db) => callers.mustStillMay(db, caller, request),
   });
+  const asAdmin = async (request: Request): Promise<Scope> => scopeOf(await callers.admin(request), null, request);
   const asMember = async (request: Request): Promise<Scope> => {
-    const caller = await guards.callers.orgMember(request);
-    return { caller, orgId: caller.orgId, request };
+    const caller = await callers.orgMember(request);
+    return scopeOf(caller, caller.orgId, request);
   };
   const asOrgAdmin = async (request: Request): Promise<Scope> => {
-    const caller = await guards.callers.orgAdmin(request);
-    return { caller, orgId: caller.orgId, request };
+    const caller = await callers.orgAdmin(request);
+    return scopeOf(caller, caller.orgId, request);
   };
   return {
     admin: {

@@ -1,6 +1,7 @@
 // The part of the configuration that the API reads.
 
 import { type Config, publicUrl } from "../config/config.ts";
+import { slotLifeMs } from "../auth/failure-window.ts";
 import type { ApiSettings } from "./deps.ts";
 
 const dayMs = 24 * 3_600_000;
@@ -27,4 +28,9 @@ export function apiSettingsOf(config: Config): ApiSettings {
     },
     totpDayLimit: { maxAttempts: 4 * config.totpMaxFailures, windowMs: dayMs, blockMs: dayMs },
   };
+}
+
+/** How long failures are stored: as long as the longest window counts them. That of an application's own limiter is an hour at most. */
+export function failuresKeptMs({ loginLimit, totpDayLimit }: Pick<ApiSettings, "loginLimit" | "totpDayLimit">): number {
+  return slotLifeMs(Math.max(loginLimit.windowMs, totpDayLimit.windowMs));
 }

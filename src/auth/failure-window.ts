@@ -9,6 +9,11 @@ export interface SlotCount {
 
 const slotsPerWindow = 15;
 
+/** For how long the start of a slot matters to a window. */
+export function slotLifeMs(windowMs: number): number {
+  return windowMs + slotMsOf(windowMs);
+}
+
 /** One subject's failures; holds at most `slotsPerWindow` counts and one more once it was read. */
 export class FailureWindow {
   /** Failures by the start of their slot, oldest first. */
@@ -25,15 +30,19 @@ export class FailureWindow {
     return { slotAtMs, failures };
   }
 
-  /** Failures inside the window; a slot counts until all of it has left, and is forgotten then. */
+  /** Failures inside the window; a slot counts until all of it has left, and is forgotten then. One that a clock ahead began begins now. */
   recent(nowMs: number): number {
     const oldest = this.#slotStart(nowMs - this.windowMs);
     let sum = 0;
+    let ahead = 0;
     for (const [slotAtMs, failures] of this.#slots) {
-      if (slotAtMs < oldest) this.#slots.delete(slotAtMs);
-      else sum += failures;
+      if (slotAtMs > nowMs) ahead += failures;
+      else if (slotAtMs >= oldest) sum += failures;
+      if (slotAtMs > nowMs || slotAtMs < oldest) this.#slots.delete(slotAtMs);
     }
-    return sum;
+    // Not in its slot: until the rule is known those are of any length.
+    if (ahead > 0) this.#slots.set(nowMs, (this.#slots.get(nowMs) ?? 0) + ahead);
+    return sum + ahead;
   }
 
   /** Takes `slots`, which were counted here too, out again; what changed, as it is to be stored. */
@@ -64,7 +73,11 @@ export class FailureWindow {
   }
 
   #slotStart(atMs: number): number {
-    const slotMs = Math.max(1_000, Math.ceil(this.windowMs / slotsPerWindow));
+    const slotMs = slotMsOf(this.windowMs);
     return Math.floor(atMs / slotMs) * slotMs;
   }
+}
+
+function slotMsOf(windowMs: number): number {
+  return Math.max(1_000, Math.ceil(windowMs / slotsPerWindow));
 }

@@ -73,6 +73,21 @@ test("a block is never longer than its rule, whatever the clock was when it bega
   expect((await next.limiter.begin([key])).allowed).toBe(true);
 });
 
+test("a failure counts for no longer than its window, whatever the clock was when it was counted", async () => {
+  const { store, clock, limiter, fail } = create();
+  const stepBack = (of: typeof clock) => (of.nowMs -= 365 * 86_400_000);
+  for (let i = 0; i < 2; i++) await fail();
+  stepBack(clock);
+  const next = create(store);
+  stepBack(next.clock);
+  await next.limiter.restore();
+  for (const one of [{ limiter, clock }, next]) {
+    expect([one.limiter.failures(key), (await one.limiter.begin([key])).allowed]).toEqual([2, true]);
+    one.clock.nowMs += 70_000;
+    expect(one.limiter.failures(key)).toBe(0);
+  }
+});
+
 test("the window slides: old failures leave it", async () => {
   const { clock, fail } = create();
   await fail();

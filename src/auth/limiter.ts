@@ -15,8 +15,8 @@ import type {
 const maxEntries = 50_000;
 const maxWaiting = 1_000;
 const maxWaitingPerKey = 100;
-/** What the store keeps at most. */
-const storedMs = 24 * 3_600_000;
+/** More than the store keeps. */
+const anyWindowMs = 366 * 24 * 3_600_000;
 
 /** Counts in memory, writes through to the store on each failure (successes are the common case and write nothing). */
 export function createLimiter(options: { store: LimiterStore; nowMs: () => number }): Limiter {
@@ -120,7 +120,7 @@ export function createLimiter(options: { store: LimiterStore; nowMs: () => numbe
     async restore() {
       const stored = await store.load(nowMs());
       // Until its rule is known again nothing of an entry is too old to count.
-      const entryOf = (row: Named): Entry => entries.take([{ ...row, windowMs: storedMs }])[0]!;
+      const entryOf = (row: Named): Entry => entries.take([{ ...row, windowMs: anyWindowMs }])[0]!;
       for (const row of stored.failures) entryOf(row).window.put(row);
       for (const row of stored.blocks) entryOf(row).blockedUntilMs = row.untilMs;
     },

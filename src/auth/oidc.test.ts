@@ -1,6 +1,6 @@
 // Tests of what is believed of a provider's description, without a provider.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, spyOn, test } from "bun:test";
 import { OidcRefused } from "./oidc-types.ts";
 import { createOidcClient } from "./oidc.ts";
 
@@ -39,4 +39,29 @@ describe("security", () => {
       expect({ name, refusal: await refusalOf({ [name]: plain }, true) }).toMatchObject({ refusal: null });
     }
   });
+});
+
+test("a description is read again after an hour, wherever the clock is set meanwhile", async () => {
+  let reads = 0;
+  const fetch = async () => {
+    reads++;
+    return Response.json({ issuer, ...endpoints });
+  };
+  const oidc = createOidcClient({ fetch, allowHttp: false });
+  const provider = { issuerUrl: issuer, clientId: "id", clientSecret: null, scopes: [], allowedDomains: [] };
+  const begin = () => oidc.begin({ ...provider, requiredClaims: {} }, "https://app.example/callback", "state");
+  const startMs = performance.now();
+  const monotonic = spyOn(performance, "now");
+  using _ = { [Symbol.dispose]: () => (monotonic.mockRestore(), setSystemTime()) };
+  for (const [hours, readsThen] of [
+    [0, 1],
+    [0.9, 1],
+    [1.1, 2],
+    [2, 2],
+  ] as const) {
+    monotonic.mockReturnValue(startMs + hours * 3_600_000);
+    await begin();
+    expect(reads).toBe(readsThen);
+    setSystemTime(Date.UTC(2001, 0, 1));
+  }
 });

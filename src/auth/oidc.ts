@@ -10,13 +10,8 @@ const discoveryTtlMs = 3_600_000;
 const clockToleranceSeconds = 30;
 
 /** `allowHttp`: plain-http providers (on loopback, which `fetch` enforces) are accepted; for development only. */
-export function createOidcClient(options: {
-  fetch: OutboundFetch;
-  allowHttp: boolean;
-  nowMs?: () => number;
-}): OidcClient {
-  const { nowMs = Date.now } = options;
-  const cache = new Map<string, { configuration: Promise<client.Configuration>; untilMs: number }>();
+export function createOidcClient(options: { fetch: OutboundFetch; allowHttp: boolean }): OidcClient {
+  const cache = new Map<string, { configuration: Promise<client.Configuration>; readAtMs: number }>();
 
   function configurationOf(provider: OidcProvider): Promise<client.Configuration> {
     const { issuerUrl, clientId, clientSecret, scopes, allowedDomains, requiredClaims } = provider;
@@ -30,10 +25,12 @@ export function createOidcClient(options: {
       Object.entries(requiredClaims),
     ]);
     const known = cache.get(key);
-    if (known !== undefined && known.untilMs > nowMs()) return known.configuration;
+    // Not by a clock that may be set: a key that a provider has withdrawn would be believed until it is right again.
+    const nowMs = performance.now();
+    if (known !== undefined && nowMs - known.readAtMs < discoveryTtlMs) return known.configuration;
     const configuration = discover(provider, options);
     cache.delete(key);
-    cache.set(key, { configuration, untilMs: nowMs() + discoveryTtlMs });
+    cache.set(key, { configuration, readAtMs: nowMs });
     if (cache.size > cacheCapacity) cache.delete(cache.keys().next().value ?? "");
     configuration.catch(() => cache.delete(key));
     return configuration;

@@ -103,6 +103,27 @@ describe("security", () => {
     expect(await Bun.password.verify("x", seen[0]!, "bcrypt")).toBe(false);
   });
 
+  test("a hash of less cost than new ones takes as long as the dummy", async () => {
+    let rounds = 0;
+    const stored = (cost: string) => `$2b$${cost}$${"a".repeat(53)}`;
+    const verify = async (password: string, hash: string): Promise<boolean> => {
+      rounds += 2 ** Number(hash.slice(4, 6));
+      return hash.endsWith("aaa") === (password === "right");
+    };
+    const passwords = createPasswords({ cost: 9, hasher: { hash: async () => "", verify } });
+    const outcomes: unknown[] = [];
+    for (const hash of [null, stored("04"), stored("08"), stored("09")])
+      for (const password of ["right", "wrong"]) {
+        rounds = 0;
+        outcomes.push([await passwords.verify(password, hash), rounds]);
+      }
+    const [yes, no] = [
+      [true, 512],
+      [false, 512],
+    ];
+    expect(outcomes).toEqual([no, no, yes, no, yes, no, yes, no]);
+  });
+
   test("one at a time, 32 wait or run, the next is refused, and the queue recovers", async () => {
     const { hasher, running, most } = createSlowHasher();
     const passwords = createPasswords({ hasher });

@@ -20,10 +20,12 @@ export interface Passwords {
   /** Hashes a password that checkPassword accepted. Throws `unavailable` when the queue is full. */
   hash(password: string): Promise<string>;
   /**
-   * Whether the password matches. `null` (unknown user, no password, inactive) costs the same work and is always false.
-   * Throws `unavailable` when the queue is full.
+   * Whether the password matches. `null` (unknown user, no password, inactive) and hashes from before the cost was raised cost the same
+   * work, and `null` is always false. Throws `unavailable` when the queue is full.
    */
   verify(password: string, hash: string | null): Promise<boolean>;
+  /** Whether a hash has another cost than new ones: whoever has its password replaces it. One of more cost takes longer until then. */
+  isDated(hash: string): boolean;
 }
 
 /** Bun's bcrypt on its pool of threads, for commands that make one hash and end. A server has a thread of its own (hash-thread.ts). */
@@ -39,7 +41,6 @@ export function createPasswords(
   const cost = options.cost ?? bcryptCost;
   const queueLimit = options.queueLimit ?? defaultQueueLimit;
   const hasher = options.hasher ?? bunHasher;
-  const dummy = dummyHash(cost);
   let tail: Promise<unknown> = Promise.resolve();
   let waiting = 0;
 
@@ -59,9 +60,14 @@ export function createPasswords(
     hash: (password) => queued(() => hasher.hash(canonicalPassword(password), cost)),
     verify: (password, hash) =>
       queued(async () => {
-        const matches = await hasher.verify(canonicalPassword(password), hash ?? dummy);
+        const canonical = canonicalPassword(password);
+        const judged = hash ?? dummyHash(cost);
+        const matches = await hasher.verify(canonical, judged);
+        // Each cost is twice the work of the one before, so these add up to what the dummy takes.
+        for (let less = costOf(judged); less < cost; less++) await hasher.verify(canonical, dummyHash(less));
         return hash !== null && matches;
       }),
+    isDated: (hash) => costOf(hash) !== cost,
   };
 }
 
@@ -87,6 +93,11 @@ export function checkPassword(password: string, username: string, field = "passw
 /** One spelling for what keyboards and platforms compose differently. */
 function canonicalPassword(password: string): string {
   return password.normalize("NFKC");
+}
+
+/** NaN for what is no hash of bcrypt. */
+function costOf(hash: string): number {
+  return Number(/^\$2[aby]\$(\d\d)\$/.exec(hash)?.[1]);
 }
 
 /** A well-formed hash that no password of ours has; only its cost matters. */

@@ -50,6 +50,14 @@ test("a switch among flags takes no other flag for its value", () => {
   expect(parseServerFlags(["--log-query", "--port", "1003"])).toEqual({ flags });
 });
 
+test.each(["port", "config", "log-query"])("--%s given twice is refused, not the last one taken", (name) => {
+  for (const argv of [
+    [`--${name}=1`, `--${name}`, "2"],
+    [`--${name}`, "--host", "::1", `--${name}=1`],
+  ])
+    expect(() => parseServerFlags(argv)).toThrow(`--${name} is given twice; give it once.`);
+});
+
 test("only a switch may stand among flags without a value", () => {
   const start = (...argv: string[]) => loadConfig({ env: {}, file: null, ...parseServerFlags(argv) });
   expect(start("--log-query").logQuery).toBe(true);
@@ -87,6 +95,10 @@ test("a wrong value is refused with one sentence that names variable, value and 
     [{ DOMAIN: "tunnel.1" }, /^DOMAIN/],
     [{ DOMAIN: `${"a.".repeat(95)}ab` }, /^DOMAIN/],
     [{ HOLD_MS: "10 s" }, /^HOLD_MS must be a duration/],
+    // More than a timer takes (24.8 days): it would end at once.
+    [{ DRAIN_TIMEOUT_MS: "25d" }, /^DRAIN_TIMEOUT_MS must be a duration from 1ms to 1d/],
+    [{ HEAD_TIMEOUT_MS: "25d" }, /^HEAD_TIMEOUT_MS must be a duration from 1ms to 1d/],
+    [{ DATABASE_POLL_MS: "25d" }, /^DATABASE_POLL_MS must be a duration from 1ms to 2s/],
     [{ MAX_BODY_BYTES: "1MB" }, /^MAX_BODY_BYTES must be a size/],
     [{ LOG_QUERY: "maybe" }, /^LOG_QUERY must be on or off/],
     [{ SHARD_PORTS: "8081", SHARDS: "2" }, /^SHARD_PORTS must have one port per shard \(SHARDS is 2\); it has 1\.$/],
@@ -197,6 +209,16 @@ describe("security", () => {
     }
     expect(refusal({ ENCRYPTION_KEY: `${"a".repeat(32)},short` })).not.toContain("short,");
     expect(refusal({ DATABASE_URL: "mysql://u:hunter2@h/d" })).not.toContain("hunter2");
+  });
+
+  test("a token that no header can carry is refused, and never shown", () => {
+    for (const token of ["pässwörter-of-thirty-two-or-more-characters", "a".repeat(513), `${"a".repeat(32)}\u0007`]) {
+      const message = refusal({ ADMIN_TOKEN: token });
+      expect(message).toStartWith("ADMIN_TOKEN must be 32 to 512");
+      expect(message).not.toContain(token);
+    }
+    const phrase = "four words with spaces are fine as well";
+    expect(load({ ADMIN_TOKEN: phrase }).adminToken).toBe(phrase);
   });
 
   test("PostgreSQL needs both secrets given", () => {

@@ -4,8 +4,7 @@ import { ConfigError } from "./config.ts";
 
 /** Reads flags for `loadConfig`; `--config FILE` names the settings file. Throws `ConfigError`. */
 export function parseServerFlags(argv: readonly string[]): { flags: Record<string, string | boolean>; file?: string } {
-  const flags: Record<string, string | boolean> = {};
-  let file: string | undefined;
+  const given = new Map<string, string | boolean>();
   for (let i = 0; i < argv.length; i++) {
     const match = /^--([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(argv[i]!);
     if (match === null)
@@ -14,10 +13,10 @@ export function parseServerFlags(argv: readonly string[]): { flags: Record<strin
     const next = argv[i + 1];
     const value = match[2] ?? (next !== undefined && !next.startsWith("--") ? next : undefined);
     if (match[2] === undefined && value !== undefined) i++;
-    if (name === "config") {
-      if (value === undefined) throw new ConfigError("config", "--config needs the path of a settings file.");
-      file = value;
-    } else flags[name] = value ?? true;
+    if (given.has(name)) throw new ConfigError(name, `--${name} is given twice; give it once.`);
+    given.set(name, value ?? true);
   }
+  const { config: file, ...flags } = Object.fromEntries(given);
+  if (typeof file === "boolean") throw new ConfigError("config", "--config needs the path of a settings file.");
   return file === undefined ? { flags } : { flags, file };
 }

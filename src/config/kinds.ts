@@ -79,6 +79,14 @@ export function secret(minBytes: number): Kind<string> {
   };
 }
 
+/** A secret that people send in a header: what every client writes there as the same bytes. */
+export const headerSecret: Kind<string> = {
+  allowed: "32 to 512 printable ASCII characters",
+  parse: (value) => (/^[ -~]{32,512}$/.test(value) ? value : undefined),
+  show: () => "(secret)",
+  secret: true,
+};
+
 /** Secrets separated by commas, the one in use first. */
 export function secrets(minBytes: number): Kind<string[]> {
   const one = secret(minBytes);

@@ -12,7 +12,7 @@ import { settings, type RawSettings, type SettingKey } from "./settings.ts";
 export interface ConfigSources {
   env: Record<string, string | undefined>;
   /** A path that must exist; undefined takes `digit-link.toml` of the working directory when there is one; null none. */
-  file?: string | null;
+  file?: string | null | undefined;
   /** By flag or variable name: `port`, `db-path` or `DB_PATH`. */
   flags?: Record<string, string | boolean | undefined>;
 }

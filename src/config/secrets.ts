@@ -56,12 +56,12 @@ function create(path: string): void {
   const secret = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url");
   // Written aside and linked: whoever reads the name sees the whole secret, and the first of two processes wins.
   const aside = `${path}.${crypto.randomUUID()}`;
-  writeFileSync(aside, `${secret}\n`, { mode: 0o600, flag: "wx" });
   try {
+    writeFileSync(aside, `${secret}\n`, { mode: 0o600, flag: "wx" });
     linkSync(aside, path);
   } catch (error) {
     if (!existsSync(path)) throw error;
   } finally {
-    rmSync(aside);
+    rmSync(aside, { force: true });
   }
 }

@@ -41,4 +41,6 @@ export const port = kind.integer({ min: 0, max: 65_535 });
 export const count = kind.integer({ min: 1, max: 10_000_000 });
 export const anySize = kind.bytes({ min: 0, max: 2 ** 50 });
 export const time = kind.duration();
+/** What ends in a timer of its own: one of more than 24.8 days would fire at once. */
+export const timer = kind.duration({ minMs: 1, maxMs: day });
 export const path = kind.text("the path of a file or folder");

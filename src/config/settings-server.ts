@@ -1,7 +1,7 @@
 // Settings of the process: listening, threads, storage, secrets, logs.
 
 import * as kind from "./kinds.ts";
-import { optional, path, port, second, setting, time } from "./setting.ts";
+import { minute, optional, path, port, second, setting, timer } from "./setting.ts";
 
 /** Where the server listens and what its public addresses look like. */
 export const listening = {
@@ -92,7 +92,7 @@ export const threads = {
   ),
   drainTimeoutMs: setting(
     "DRAIN_TIMEOUT_MS",
-    time,
+    timer,
     30 * second,
     "How long requests in flight may go on after SIGTERM.",
   ),
@@ -106,13 +106,20 @@ export const storage = {
     "DATABASE_CONNECTIONS",
     kind.integer({ min: 2, max: 1_000 }),
     10,
-    "Most connections to PostgreSQL.",
+    "Most connections to PostgreSQL; the feed of changes has one more.",
+  ),
+  databaseTimeoutMs: setting(
+    "DATABASE_TIMEOUT_MS",
+    kind.duration({ minMs: 100, maxMs: 60 * minute }),
+    15 * second,
+    "How long PostgreSQL may take for one statement, or to give a connection; what waited is refused (503), and migrations have no limit.",
   ),
   databasePollMs: setting(
     "DATABASE_POLL_MS",
-    time,
+    // What another process revokes ends within five seconds.
+    kind.duration({ minMs: 1, maxMs: 2 * second }),
     250,
-    "How often SQLite is asked whether another process has written.",
+    "How often the database is asked whether another process has written.",
   ),
   jwtSecret: optional(
     "JWT_SECRET",
@@ -128,7 +135,7 @@ export const storage = {
   ),
   adminToken: optional(
     "ADMIN_TOKEN",
-    kind.secret(32),
+    kind.headerSecret,
     "Makes sure that an account `admin` with this API token exists.",
   ),
   logLevel: setting(
@@ -149,11 +156,16 @@ export const storage = {
     false,
     "Keep query strings in captured requests and logs (they often hold secrets).",
   ),
+  accessLog: optional(
+    "ACCESS_LOG",
+    path,
+    "File that gets a line of JSON for each request and TCP connection when it is over; `-` is standard output.",
+  ),
   auditRetentionDays: setting(
     "AUDIT_RETENTION_DAYS",
     kind.integer({ min: 1, max: 36_500 }),
     90,
-    "Days that audit entries and the history of tunnels are kept.",
+    "Days that audit entries are kept.",
   ),
   auditFlushMs: setting(
     "AUDIT_FLUSH_MS",

@@ -1,7 +1,7 @@
 // Settings of tunnels: who may open them, and what visitors may do.
 
 import * as kind from "./kinds.ts";
-import { anySize, count, day, minute, optional, second, setting, time } from "./setting.ts";
+import { anySize, count, day, minute, optional, second, setting, time, timer } from "./setting.ts";
 
 /** Who may open tunnels, and how many. */
 export const agents = {
@@ -64,7 +64,7 @@ export const agents = {
 export const visitors = {
   headTimeoutMs: setting(
     "HEAD_TIMEOUT_MS",
-    time,
+    timer,
     10 * second,
     "Until a request's head has arrived; before it, until a TLS handshake is done.",
   ),
@@ -73,7 +73,7 @@ export const visitors = {
     "REQUEST_TIMEOUT_MS",
     time,
     120 * second,
-    "Until the local service's response head; bodies may take for ever while they move.",
+    "Until the local service's response head, from the last piece of the request on; bodies may take for ever while they move. Below BODY_PROGRESS_TIMEOUT_MS it also ends, as the local service's silence (504), an upload that its visitor pauses for so long.",
   ),
   bodyProgressTimeoutMs: setting("BODY_PROGRESS_TIMEOUT_MS", time, minute, "Longest pause in a request body."),
   writeProgressTimeoutMs: setting(

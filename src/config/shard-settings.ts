@@ -39,6 +39,7 @@ export function shardSettings(config: Config, extra: ShardSettingsExtra): ShardS
     ticketTtlMs: config.ticketTtlMs,
     serverTiming: config.serverTiming,
     logQuery: config.logQuery,
+    accessLog: config.accessLog !== null,
     captureRequests: config.captureRequests,
     // The setting is for all shards together.
     captureBytes: Math.floor(config.captureBytes / config.shards),

@@ -11,6 +11,8 @@ export interface Account {
   usernameKey: string;
   email: string | null;
   passwordHash: string | null;
+  /** Null: it has none. Another hash of the same password changes nothing. */
+  passwordChangedAtMs: number | null;
   isAdmin: boolean;
   isOrgAdmin: boolean;
   orgId: string | null;
@@ -55,6 +57,7 @@ export const toAccount = (row: AccountRow): Account => ({
   usernameKey: row.username_key,
   email: row.email,
   passwordHash: row.password_hash,
+  passwordChangedAtMs: row.password_changed_at,
   isAdmin: row.is_admin === 1,
   isOrgAdmin: row.is_org_admin === 1,
   orgId: row.org_id,
@@ -107,6 +110,17 @@ export async function insertAccount(trx: Trx, account: NewAccount): Promise<void
       last_used_at: 0,
     })
     .execute();
+}
+
+/** Puts another hash of the same password in the place of `hash`; false when that is no longer there. */
+export async function replacePasswordHash(db: Queryable, id: string, hash: string, by: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable("accounts")
+    .set({ password_hash: by })
+    .where("id", "=", id)
+    .where("password_hash", "=", hash)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }
 
 /** Changes columns of one account. */

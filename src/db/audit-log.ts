@@ -35,6 +35,8 @@ export interface AuditPage {
 
 /** An entry's time and position may disagree by the time that it waited to be stored. */
 const disorderMs = 5 * 60_000;
+/** Entries at the edge of a time that are asked for their positions. */
+const edgeRows = 100;
 
 /** Columns of the indexes that end in `seq`, best first. */
 const indexes: readonly (readonly Equal[])[] = [
@@ -165,7 +167,12 @@ function seqConditions(page: AuditPage, range: SeqRange): Expression<SqlBool>[] 
   return conditions;
 }
 
-/** Positions between which all entries of the time lie: the index of times is asked once, not per row. */
+/**
+ * Positions between which the entries of the time lie: the index of times is asked once, not per row. Where the clock was wrong, times
+ * and positions disagree by more than is allowed for, and what stands nearest to the time may stand far from it by position: therefore
+ * several are asked. Where more than those are misdated, entries may be missing at the edge (of a time that the clock showed twice); no
+ * index tells their positions, and asked without that edge the log has them.
+ */
 async function seqRange(db: Queryable, filter: AuditFilter): Promise<SeqRange> {
   return {
     from: filter.fromMs === null ? null : await edge(db, filter.fromMs - disorderMs, "before"),
@@ -173,15 +180,18 @@ async function seqRange(db: Queryable, filter: AuditFilter): Promise<SeqRange> {
   };
 }
 
+/** The outermost position of the entries nearest to a time on one side of it; null when so few are there that all may be read. */
 async function edge(db: Queryable, atMs: number, side: "before" | "after"): Promise<number | null> {
-  const row = await db
+  const nearest = await db
     .selectFrom("audit_log")
     .select("seq")
     .where("at", side === "before" ? "<" : ">", atMs)
     .orderBy("at", side === "before" ? "desc" : "asc")
-    .limit(1)
-    .executeTakeFirst();
-  return row?.seq ?? null;
+    .limit(edgeRows)
+    .execute();
+  if (nearest.length < edgeRows) return null;
+  const positions = nearest.map(({ seq }) => seq);
+  return side === "before" ? Math.min(...positions) : Math.max(...positions);
 }
 
 function equalTo(column: Equal, choice: Choice | null): Equals {

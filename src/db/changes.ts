@@ -1,7 +1,6 @@
 // The feed of changes: each change leaves a row in its own transaction, and every process hears of all of them, in order.
 
 import { sql, type Kysely, type Transaction } from "kysely";
-import type { SQL } from "bun";
 import type { Engine } from "./engine.ts";
 import type { SqliteConnection } from "./sqlite.ts";
 import type { Tables } from "./tables.ts";
@@ -42,42 +41,51 @@ export interface ChangesFeed {
   wake(): void;
   /** Resolves when the listeners have heard of all that was committed so far (or the database can't be read). */
   caughtUp(): Promise<void>;
+  /** Whether the listeners have heard of all that was committed five seconds ago; also before `start`. */
+  isCurrent(): boolean;
   stop(): Promise<void>;
 }
 
-const channel = "digit_link_changes";
 /**
  * Feed and audit log are read in the order of their numbers, so these must become visible in order: on PostgreSQL their
  * writers take turns until the commit (on SQLite all writers do). One lock for both, so that no two can wait crosswise.
  */
 const orderLock = 7_203_412;
 const pageRows = 1_000;
-/** Nobody else may wake the feed for long: what could not be read is read again on its own account. */
+/** A database that can't be read is asked this often: each failure is a line in the log. */
 const retryMs = 1_000;
+/** What a change closes is closed by then (docs/security.md, 11). */
+const deafAfterMs = 5_000;
 /** Rows older than this are removed by `pruneChanges`; far longer than any reader lags. */
 const changesKeptMs = 24 * 3_600_000;
 
-/** Creates the feed of one database. `pollMs`: how often SQLite is asked whether another process has written. */
+/**
+ * Creates the feed of one database, which it reads by `kysely`. Every `pollMs` it asks whether another process has written: SQLite by its
+ * `data_version`; PostgreSQL by reading, as a connection on which one only listens may fall silent without an end.
+ */
 export function createChangesFeed(options: {
   kysely: Kysely<Tables>;
   engine: Engine;
   sqlite: SqliteConnection | null;
-  postgres: SQL | null;
   pollMs: number;
   onError: (error: unknown) => void;
 }): ChangesFeed {
-  const { kysely, engine, sqlite, postgres, onError } = options;
+  const { kysely, engine, sqlite, onError } = options;
   const listeners = new Set<(changes: Change[]) => void>();
   let lastId = 0;
   let running = false;
   let reading: Promise<void> | null = null;
   let again = false;
   let timer: Timer | undefined;
-  let retry: Timer | undefined;
-  let subscription: Bun.SQL.ListenSubscription | undefined;
+  /** What SQLite's `data_version` was, and when it was, as of which everything is known. */
+  let version: number | undefined;
+  let currentAtMs = 0;
+  let restUntilMs = 0;
 
   const readNew = async (): Promise<void> => {
     for (;;) {
+      const begunAtMs = performance.now();
+      const begunVersion = sqlite?.dataVersion();
       const rows = await kysely
         .selectFrom("changes")
         .selectAll()
@@ -86,6 +94,10 @@ export function createChangesFeed(options: {
         .limit(pageRows)
         .execute();
       const newest = rows.at(-1);
+      if (newest === undefined) {
+        version = begunVersion;
+        currentAtMs = begunAtMs;
+      }
       if (newest === undefined || !running) return;
       lastId = newest.id;
       const changes = rows.map((row) => ({
@@ -106,10 +118,10 @@ export function createChangesFeed(options: {
       again = true;
       return;
     }
-    clearTimeout(retry);
+    const begunAtMs = performance.now();
     reading = readNew()
       .catch((error: unknown) => {
-        if (running) retry = setTimeout(wake, retryMs);
+        restUntilMs = begunAtMs + retryMs;
         onError(error);
       })
       .finally(() => {
@@ -118,6 +130,18 @@ export function createChangesFeed(options: {
         again = false;
         wake();
       });
+  };
+
+  const poll = (): void => {
+    const nowMs = performance.now();
+    if (reading !== null || nowMs < restUntilMs) return;
+    try {
+      if (sqlite === null || sqlite.dataVersion() !== version) wake();
+      else currentAtMs = nowMs;
+    } catch (error) {
+      restUntilMs = nowMs + retryMs;
+      onError(error);
+    }
   };
 
   return {
@@ -133,7 +157,6 @@ export function createChangesFeed(options: {
           at: Date.now(),
         })
         .execute();
-      if (postgres !== null) await sql`select pg_notify(${sql.lit(channel)}, '')`.execute(trx);
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -146,30 +169,18 @@ export function createChangesFeed(options: {
         .executeTakeFirst();
       lastId = newest?.id ?? 0;
       running = true;
-      if (postgres !== null) subscription = await postgres.listen(channel, wake, wake);
-      if (sqlite === null) return;
-      let version = sqlite.dataVersion();
-      timer = setInterval(() => {
-        try {
-          const current = sqlite.dataVersion();
-          if (current === version) return;
-          version = current;
-          wake();
-        } catch (error) {
-          onError(error);
-        }
-      }, options.pollMs);
+      currentAtMs = performance.now();
+      timer = setInterval(poll, options.pollMs);
     },
     wake,
     async caughtUp() {
       wake();
       while (reading !== null) await reading;
     },
+    isCurrent: () => !running || performance.now() - currentAtMs < deafAfterMs,
     async stop() {
       running = false;
       clearInterval(timer);
-      clearTimeout(retry);
-      await subscription?.unlisten();
       await reading;
     },
   };

@@ -9,6 +9,7 @@ import { createPostgresDialect, openPostgres } from "./postgres-dialect.ts";
 import { createSqliteDialect } from "./sqlite-dialect.ts";
 import { openSqlite } from "./sqlite.ts";
 import type { Tables } from "./tables.ts";
+import { unusableFile } from "./unusable.ts";
 
 export type Trx = Transaction<Tables>;
 /** What a query function takes: the database or a transaction of it. */
@@ -25,14 +26,15 @@ export interface Database {
    * violation included, ends the whole transaction.
    */
   transaction<T>(work: (trx: Trx) => Promise<T>): Promise<T>;
-  /** Whether the database answers now: in two seconds at most. */
+  /** Whether the database answers now, in two seconds at most, and the feed of changes is current. */
   isReady(): Promise<boolean>;
-  /** Writes a consistent copy to a new file (SQLite only; throws otherwise). */
-  copyTo(path: string): void;
   close(): Promise<void>;
 }
 
 const readyWaitMs = 2_000;
+const usualTimeoutMs = 15_000;
+/** The feed finds out soon that its connection is dead, and takes another. */
+const feedTimeoutMs = 2_000;
 
 export interface DatabaseOptions {
   /** `postgres://…`; null means SQLite. */
@@ -40,6 +42,9 @@ export interface DatabaseOptions {
   /** SQLite file; `:memory:` for tests. */
   path: string;
   maxConnections?: number;
+  /** How long PostgreSQL may take for one statement, or to give a connection. Migrations take what they take. */
+  timeoutMs?: number;
+  /** How often the feed of changes asks whether another process has written. */
   pollMs?: number;
   /** Hears of failures of the feed's background reads; they are tried again every second. */
   onError: (error: unknown) => void;
@@ -53,29 +58,33 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   const engine: Engine = options.url === null ? "sqlite" : "postgres";
   const sqlite = options.url === null ? openSqlite(options.path) : null;
   const postgres = options.url === null ? null : openPostgres(options.url, options.maxConnections ?? 10);
-  const dialect = sqlite !== null ? createSqliteDialect(sqlite) : createPostgresDialect(postgres!);
+  let limitMs = Infinity;
+  const dialect = sqlite !== null ? createSqliteDialect(sqlite) : createPostgresDialect(postgres!, () => limitMs);
   const kysely = new Kysely<Tables>({ dialect });
+  // A connection of the feed's own: it waits for nobody's statements.
+  const ofFeed = options.url === null ? null : openPostgres(options.url, 1);
+  const reader =
+    ofFeed === null ? kysely : new Kysely<Tables>({ dialect: createPostgresDialect(ofFeed, () => feedTimeoutMs) });
   const closeEngine = async (): Promise<void> => {
+    await reader.destroy();
     await kysely.destroy();
     sqlite?.close();
-    await postgres?.close({ timeout: 5 });
+    await Promise.all([postgres?.close({ timeout: 5 }), ofFeed?.close({ timeout: 5 })]);
   };
   try {
     await migrate(kysely, engine);
   } catch (error) {
     await closeEngine();
     if (error instanceof DatabaseUnusable) throw error;
+    if (engine === "sqlite") throw unusableFile(options.path, error);
     const why = error instanceof Error ? error.message : String(error);
-    throw new DatabaseUnusable(
-      `The ${engine === "sqlite" ? `database ${options.path}` : "PostgreSQL database"} cannot be used: ${why}.`,
-      error,
-    );
+    throw new DatabaseUnusable(`The PostgreSQL database cannot be used: ${why}.`, error);
   }
+  limitMs = options.timeoutMs ?? usualTimeoutMs;
   const changes = createChangesFeed({
-    kysely,
+    kysely: reader,
     engine,
     sqlite,
-    postgres,
     pollMs: options.pollMs ?? 250,
     onError: options.onError,
   });
@@ -98,11 +107,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
       changes.wake();
       return result;
     },
-    isReady: () => within(readyWaitMs, answers(), false),
-    copyTo(path) {
-      if (sqlite === null) throw new DatabaseUnusable("A PostgreSQL database is backed up with pg_dump.");
-      sqlite.copyTo(path);
-    },
+    isReady: async () => changes.isCurrent() && (await within(readyWaitMs, answers(), false)),
     async close() {
       await changes.stop();
       await closeEngine();

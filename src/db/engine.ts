@@ -22,9 +22,15 @@ export class ForeignKeyViolation extends Error {
   }
 }
 
-/** The engine can't store or read now: a full or broken disk, no connection. What was under way is undone; later it may work again. */
+/**
+ * The engine can't store or read now: a full or broken disk, no connection, a deadlock that it ended. What was under way is undone, unless
+ * it `mayBeDone`: it was to be committed, and the answer is lost. Later it may work again.
+ */
 export class StorageFailure extends Error {
-  constructor(cause: unknown) {
+  constructor(
+    cause: unknown,
+    readonly mayBeDone = false,
+  ) {
     super(`the database can't be used now: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     this.name = "StorageFailure";
   }

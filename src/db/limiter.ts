@@ -16,11 +16,8 @@ export interface StoredBlock {
   untilMs: number;
 }
 
-/** Failures older than this are in nobody's window any more. */
-const keptMs = 24 * 3_600_000;
-
-/** Reads and writes for auth/limiter. */
-export function createLimiterStore(db: Queryable) {
+/** Reads and writes for auth/limiter. `keptMs`: slots that began longer ago are in nobody's window any more. */
+export function createLimiterStore(db: Queryable, keptMs: number) {
   return {
     async load(nowMs: number): Promise<{ failures: StoredFailures[]; blocks: StoredBlock[] }> {
       const failures = await db
@@ -58,13 +55,16 @@ export function createLimiterStore(db: Queryable) {
         .execute();
       await removeFailures(db, row.scope, row.subject);
     },
-    /** Removes what no window and no block reaches any more. */
+    /** Removes what no window and no block reaches any more, and what a clock ahead began: after another start that would begin again. */
     async prune(nowMs: number): Promise<void> {
       await db
         .deleteFrom("limiter_failures")
-        .where("slot_at", "<=", nowMs - keptMs)
+        .where((eb) => eb.or([eb("slot_at", "<=", nowMs - keptMs), eb("slot_at", ">", nowMs)]))
         .execute();
-      await db.deleteFrom("limiter_blocks").where("until_at", "<=", nowMs).execute();
+      await db
+        .deleteFrom("limiter_blocks")
+        .where((eb) => eb.or([eb("until_at", "<=", nowMs), eb("blocked_at", ">", nowMs)]))
+        .execute();
     },
   };
 }

@@ -64,11 +64,20 @@ export function beginsOtherwise(column: string, prefix: string): Expression<SqlB
   return sql<SqlBool>`substr(${sql.ref(column)}, 1, ${Array.from(prefix).length}) <> ${prefix}`;
 }
 
-/** Rows that have a word (lower case) in one of their texts. Only checked. */
+/** Rows that have a word (lower case) in one of their texts, in either case. Only checked. */
 export function hasText(columns: readonly string[], word: string): Expression<SqlBool> {
   const text = sql.join(
     columns.map((column) => sql.ref(column)),
     sql` || ' ' || `,
   );
-  return sql<SqlBool>`lower(${text}) like ${`%${word.replace(/[\\%_]/g, "\\$&")}%`} escape '\\'`;
+  // Both engines' lower() knows A to Z only: words with other letters are looked for as one writes them, äö, Äö and ÄÖ.
+  const [first = "", ...others] = word;
+  const spellings = [word, first.toUpperCase() + others.join(""), word.toUpperCase()].map(lowerLatin);
+  const spelled = [...new Set(spellings)].map((spelling) => {
+    const pattern = `%${spelling.replace(/[\\%_]/g, "\\$&")}%`;
+    return sql<SqlBool>`lower(${text}) like ${pattern} escape '\\'`;
+  });
+  return sql<SqlBool>`(${sql.join(spelled, sql` or `)})`;
 }
+
+const lowerLatin = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());

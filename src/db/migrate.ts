@@ -7,6 +7,8 @@ import { targets } from "./migrations/0002-targets.ts";
 import { listOrders } from "./migrations/0003-list-orders.ts";
 import { organizationLimits } from "./migrations/0004-organization-limits.ts";
 import { memberCounts } from "./migrations/0005-member-counts.ts";
+import { anchorTime } from "./migrations/0006-anchor-time.ts";
+import { usedSteps } from "./migrations/0007-used-steps.ts";
 
 /** How the few words of SQL that differ are spelled. `text` sorts by bytes on both engines. */
 export interface ColumnTypes {
@@ -45,6 +47,8 @@ export const migrations: readonly { name: string; statements: Migration }[] = [
   { name: "list-orders", statements: listOrders },
   { name: "organization-limits", statements: organizationLimits },
   { name: "member-counts", statements: memberCounts },
+  { name: "anchor-time", statements: anchorTime },
+  { name: "used-steps", statements: usedSteps },
 ];
 
 /** Any number, the same in every release: migrations of all processes on one PostgreSQL database take turns. */

@@ -1,7 +1,7 @@
 // Queries of visitor policies: the stored rows, and everything that decides about one name.
 
 import type { Queryable, Trx } from "./database.ts";
-import type { ApiKeysTable, PoliciesTable } from "./tables.ts";
+import type { ApiKeysTable, ApplicationsTable, PoliciesTable } from "./tables.ts";
 
 export type PolicyRow = PoliciesTable;
 
@@ -18,14 +18,8 @@ export interface NameOwner {
 
 /** The owner of a name: its application, else whoever leases it; null when nobody does. */
 export async function findNameOwner(db: Queryable, name: string): Promise<NameOwner | null> {
-  const app = await db
-    .selectFrom("applications")
-    .select(["id", "org_id", "auth_mode", "is_active"])
-    .where("subdomain", "=", name)
-    .executeTakeFirst();
-  if (app !== undefined) {
-    return { name, appId: app.id, orgId: app.org_id, authMode: app.auth_mode, isActive: app.is_active === 1 };
-  }
+  const app = await applicationOwners(db).where("subdomain", "=", name).executeTakeFirst();
+  if (app !== undefined) return toOwner(app);
   const lease = await db
     .selectFrom("leases")
     .leftJoin("accounts", "accounts.id", "leases.account_id")
@@ -44,6 +38,20 @@ export async function findNameOwner(db: Queryable, name: string): Promise<NameOw
   };
 }
 
+/** The owner that each application is for its own name. */
+export async function listApplicationOwners(db: Queryable): Promise<NameOwner[]> {
+  return (await applicationOwners(db).execute()).map(toOwner);
+}
+
+const applicationOwners = (db: Queryable) =>
+  db.selectFrom("applications").select(["id", "org_id", "subdomain", "auth_mode", "is_active"]);
+
+type OwningApplication = Pick<ApplicationsTable, "id" | "org_id" | "subdomain" | "auth_mode" | "is_active">;
+
+function toOwner({ id, org_id, subdomain, auth_mode, is_active }: OwningApplication): NameOwner {
+  return { name: subdomain, appId: id, orgId: org_id, authMode: auth_mode, isActive: is_active === 1 };
+}
+
 /** The owner that an application is for its own name. */
 export async function findPolicyOwner(db: Queryable, appId: string): Promise<NameOwner | null> {
   const app = await db.selectFrom("applications").select("subdomain").where("id", "=", appId).executeTakeFirst();
@@ -53,6 +61,11 @@ export async function findPolicyOwner(db: Queryable, appId: string): Promise<Nam
 /** The policy of an organization or application. */
 export async function findPolicy(db: Queryable, ownerId: string): Promise<PolicyRow | null> {
   return (await db.selectFrom("policies").selectAll().where("owner_id", "=", ownerId).executeTakeFirst()) ?? null;
+}
+
+/** Every policy. */
+export async function listPolicies(db: Queryable): Promise<PolicyRow[]> {
+  return db.selectFrom("policies").selectAll().execute();
 }
 
 /** Changes whenever a key that visitors of the name could use is added or revoked. */
@@ -80,31 +93,33 @@ export async function touchVisitorKey(db: Queryable, id: string, nowMs: number):
   await db.updateTable("api_keys").set({ last_used_at: nowMs }).where("id", "=", id).execute();
 }
 
-/** As `findPolicy`, and makes every other transaction that changes the policy wait for this one. Writing the row is the lock that both engines have. */
-export async function holdPolicy(trx: Trx, ownerId: string): Promise<PolicyRow | null> {
-  const row = await trx
+/**
+ * Stores the policy of its owner in place of the version that was there before (null: there was none). False when another one is there
+ * by now: of two who replace one version at once, one is told.
+ */
+export async function replacePolicy(db: Queryable, row: PolicyRow, versionBefore: string | null): Promise<boolean> {
+  if (versionBefore === null) {
+    const inserted = await db
+      .insertInto("policies")
+      .values(row)
+      .onConflict((conflict) => conflict.column("owner_id").doNothing())
+      .executeTakeFirst();
+    return (inserted.numInsertedOrUpdatedRows ?? 0n) > 0n;
+  }
+  const { id: _id, owner_id, ...changes } = row;
+  const updated = await db
     .updateTable("policies")
-    .set((eb) => ({ version: eb.ref("version") }))
-    .where("owner_id", "=", ownerId)
-    .returningAll()
+    .set(changes)
+    .where("owner_id", "=", owner_id)
+    .where("version", "=", versionBefore)
     .executeTakeFirst();
+  return updated.numUpdatedRows > 0n;
+}
+
+/** Removes the policy of an owner; the removed row, or null. */
+export async function removePolicy(trx: Trx, ownerId: string): Promise<PolicyRow | null> {
+  const row = await trx.deleteFrom("policies").where("owner_id", "=", ownerId).returningAll().executeTakeFirst();
   return row ?? null;
-}
-
-/** Stores the policy of its owner, replacing the one before. */
-export async function savePolicy(db: Queryable, row: PolicyRow): Promise<void> {
-  const { id: _id, owner_id: _owner, ...changes } = row;
-  await db
-    .insertInto("policies")
-    .values(row)
-    .onConflict((conflict) => conflict.column("owner_id").doUpdateSet(changes))
-    .execute();
-}
-
-/** Removes the policy of an owner; false when there was none. */
-export async function removePolicy(db: Queryable, ownerId: string): Promise<boolean> {
-  const result = await db.deleteFrom("policies").where("owner_id", "=", ownerId).executeTakeFirst();
-  return result.numDeletedRows > 0n;
 }
 
 /** Keys of the organization itself open all its names; a key of one application opens no sibling. */

@@ -8,6 +8,11 @@ export async function findRateLimit(db: Queryable, ownerId: string): Promise<Rat
   return (await db.selectFrom("rate_limits").selectAll().where("owner_id", "=", ownerId).executeTakeFirst()) ?? null;
 }
 
+/** The limiters of all. */
+export async function listRateLimits(db: Queryable): Promise<RateLimitsTable[]> {
+  return db.selectFrom("rate_limits").selectAll().execute();
+}
+
 /** Stores the limiter of its owner, replacing the one before. */
 export async function saveRateLimit(trx: Trx, row: RateLimitsTable): Promise<void> {
   const { owner_id: _owner, ...changes } = row;

@@ -43,8 +43,19 @@ export async function deletePendingLogins(db: Queryable, accountId: string): Pro
   await db.deleteFrom("pending_logins").where("account_id", "=", accountId).execute();
 }
 
-/** Marks a TOTP step as used; true for the first. */
+/**
+ * Marks a TOTP step as used; true for the first, and only when no later one was used. No time is compared, so that a clock
+ * that is set back brings no code back.
+ */
 export async function useTotpStep(trx: Trx, accountId: string, step: number, nowMs: number): Promise<boolean> {
+  const later = await trx
+    .selectFrom("totp_used_steps")
+    .select("step")
+    .where("account_id", "=", accountId)
+    .where("step", ">", step)
+    .limit(1)
+    .executeTakeFirst();
+  if (later !== undefined) return false;
   const result = await trx
     .insertInto("totp_used_steps")
     .values({ account_id: accountId, step, used_at: nowMs })
@@ -103,11 +114,12 @@ export async function countRecoveryCodes(db: Queryable, accountId: string): Prom
   return Number(row.count);
 }
 
-/** Removes half-done logins and used steps that are out of everybody's reach. */
+/** Removes half-done logins that are over, and of each account's used steps all but the last, which stands for those before it. */
 export async function pruneSecondFactors(db: Queryable, nowMs: number): Promise<void> {
   await db.deleteFrom("pending_logins").where("expires_at", "<", nowMs).execute();
-  await db
-    .deleteFrom("totp_used_steps")
-    .where("used_at", "<", nowMs - 10 * 60_000)
-    .execute();
+  await sql`
+    delete from totp_used_steps where exists (
+      select 1 from totp_used_steps as later
+      where later.account_id = totp_used_steps.account_id and later.step > totp_used_steps.step
+    )`.execute(db);
 }

@@ -32,6 +32,18 @@ export async function findLiveSession(
   return row ?? null;
 }
 
+/** Whether the session with this public id has neither ended nor expired. */
+export async function isLiveSession(db: Queryable, id: string, nowMs: number): Promise<boolean> {
+  const row = await db
+    .selectFrom("dashboard_sessions")
+    .select("id")
+    .where("id", "=", id)
+    .where("revoked_at", "is", null)
+    .where("expires_at", ">", nowMs)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Public names of the columns that sessions may be sorted by. */
 export const sessionSorts = { createdAt: "s.created_at", lastSeen: "s.last_seen_at", expiresAt: "s.expires_at" };
 

@@ -15,8 +15,29 @@ export async function writeSetting(db: Queryable, key: string, value: string, no
     .execute();
 }
 
-/** Removes the value; true for the one caller that it was still there for. */
-export async function removeSetting(trx: Trx, key: string): Promise<boolean> {
-  const result = await trx.deleteFrom("settings").where("key", "=", key).executeTakeFirst();
+/** Replaces a value that is still `before`; true for the one caller that it was. */
+export async function replaceSetting(
+  db: Queryable,
+  key: string,
+  before: string,
+  value: string,
+  nowMs: number,
+): Promise<boolean> {
+  const result = await db
+    .updateTable("settings")
+    .set({ value, updated_at: nowMs })
+    .where("key", "=", key)
+    .where("value", "=", before)
+    .executeTakeFirst();
+  return result.numUpdatedRows > 0n;
+}
+
+export async function removeSetting(trx: Trx, key: string): Promise<void> {
+  await trx.deleteFrom("settings").where("key", "=", key).execute();
+}
+
+/** Removes a value that is still `value`; true for the one caller that it was. */
+export async function takeSetting(trx: Trx, key: string, value: string): Promise<boolean> {
+  const result = await trx.deleteFrom("settings").where("key", "=", key).where("value", "=", value).executeTakeFirst();
   return result.numDeletedRows > 0n;
 }

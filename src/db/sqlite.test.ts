@@ -1,7 +1,11 @@
-// Statements of one SQLite connection: which are kept.
+// Statements of one SQLite connection: which are kept, and what is said when the file can't be read.
 
 import { Database as SqliteFile, type Statement } from "bun:sqlite";
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, spyOn, test } from "bun:test";
+import { StorageFailure } from "./engine.ts";
 import { openSqlite } from "./sqlite.ts";
 
 test("statements are prepared once, but those of many rows, which are as many as there are numbers of rows, are not kept", () => {
@@ -27,5 +31,26 @@ test("statements are prepared once, but those of many rows, which are as many as
   } finally {
     prepare.mockRestore();
     connection.close();
+  }
+});
+
+test("what SQLite calls malformed may be a read that failed, and both are named", () => {
+  const folder = mkdtempSync(join(tmpdir(), "digit-link-sqlite-"));
+  try {
+    const path = join(folder, "damaged.db");
+    const whole = openSqlite(path);
+    whole.run("create table things (id)", []);
+    whole.close();
+    const file = openSync(path, "r+");
+    writeSync(file, Buffer.alloc(4_096, 0xff), 0, 4_096, 4_096);
+    closeSync(file);
+    const damaged = openSqlite(path);
+    expect(() => damaged.run("select * from things", [])).toThrow(StorageFailure);
+    expect(() => damaged.run("select * from things", [])).toThrow(
+      "the database can't be used now: its file is damaged, or a read of it failed (database disk image is malformed)",
+    );
+    damaged.close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 });

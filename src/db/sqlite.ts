@@ -1,9 +1,11 @@
 // The only file that imports bun:sqlite: opening a file safely, running statements, copying a live database.
 
-import { Database as SqliteFile, SQLiteError, type SQLQueryBindings, type Statement } from "bun:sqlite";
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
+import { constants, Database as SqliteFile, SQLiteError, type SQLQueryBindings, type Statement } from "bun:sqlite";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { DatabaseUnusable, ForeignKeyViolation, StorageFailure, UniqueViolation } from "./engine.ts";
+import { unusableFile } from "./unusable.ts";
 
 /** Older releases can lose commits when a WAL is reset (fixed in 3.51.3). */
 const oldestSqlite = [3, 51, 3] as const;
@@ -35,18 +37,12 @@ export interface SqliteConnection {
  * that it creates 0700. Throws `DatabaseUnusable` with one sentence when that is impossible. The caller closes it.
  */
 export function openSqlite(path: string): SqliteConnection {
-  const file = path === ":memory:" ? new SqliteFile(path, { strict: true }) : openPrivately(path);
+  const file = path === ":memory:" ? configured(new SqliteFile(path, { strict: true })) : openPrivately(path);
   const version = readVersion(file);
   if (compareVersions(version, oldestSqlite) < 0) {
     file.close();
     throw new DatabaseUnusable(`SQLite ${version.join(".")} is too old: ${oldestSqlite.join(".")} or newer is needed.`);
   }
-  file.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-  file.run("PRAGMA journal_mode = WAL");
-  file.run("PRAGMA synchronous = NORMAL");
-  file.run("PRAGMA foreign_keys = ON");
-  file.run("PRAGMA temp_store = MEMORY");
-  file.run("PRAGMA cache_size = -65536");
   const statements = new Map<string, Statement>();
   const prepared = (sql: string): Statement => {
     const known = statements.get(sql);
@@ -87,15 +83,7 @@ export function openSqlite(path: string): SqliteConnection {
       const row = prepared("PRAGMA data_version").get() as { data_version: number };
       return row.data_version;
     },
-    copyTo(copyPath) {
-      const statement = file.prepare("VACUUM INTO ?");
-      try {
-        statement.run(copyPath);
-      } finally {
-        statement.finalize();
-      }
-      chmodSync(copyPath, 0o600);
-    },
+    copyTo: (copyPath) => copyInto(file, copyPath),
     close() {
       for (const statement of statements.values()) statement.finalize();
       statements.clear();
@@ -104,25 +92,85 @@ export function openSqlite(path: string): SqliteConnection {
   };
 }
 
+/** As `SqliteConnection.copyTo`, from a disk that can only be read, too. Throws `DatabaseUnusable` when the copy would lack something. */
+export function copySqlite(path: string, copyPath: string): void {
+  let sqlite: SqliteConnection;
+  try {
+    sqlite = openSqlite(path);
+  } catch (error) {
+    const why = error instanceof DatabaseUnusable ? error.cause : error;
+    if (!(why instanceof Error && "code" in why && why.code === "EROFS")) throw error;
+    return copyUnwritable(path, copyPath);
+  }
+  try {
+    sqlite.copyTo(copyPath);
+  } finally {
+    sqlite.close();
+  }
+}
+
+function copyUnwritable(path: string, copyPath: string): void {
+  const log = `${path}-wal`;
+  // Whoever writes it has both, and whoever was killed has left both; SQLite reads them, and can't make them here.
+  const isShared = existsSync(log) && existsSync(`${path}-shm`);
+  if (!isShared && existsSync(log) && statSync(log).size > 0)
+    throw new DatabaseUnusable(
+      `${path} can't be copied from a read-only disk: its latest changes are still in ${log}. Copy both files to a disk that can be written, and back up that one.`,
+    );
+  const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants;
+  const immutable = `${pathToFileURL(resolve(path)).href}?immutable=1`;
+  const file = isShared
+    ? new SqliteFile(path, { readonly: true })
+    : new SqliteFile(immutable, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  try {
+    copyInto(file, copyPath);
+  } finally {
+    file.close();
+  }
+  if (!isShared && existsSync(log))
+    throw new DatabaseUnusable(`${path} began to be written from elsewhere while it was copied: try again.`);
+}
+
+function copyInto(file: SqliteFile, copyPath: string): void {
+  const statement = file.prepare("VACUUM INTO ?");
+  try {
+    statement.run(copyPath);
+  } finally {
+    statement.finalize();
+  }
+  chmodSync(copyPath, 0o600);
+}
+
 /** Whether `error` says that another connection holds the lock and trying again helps. */
 export function isBusy(error: unknown): boolean {
   return error instanceof SQLiteError && (error.code?.startsWith("SQLITE_BUSY") ?? false);
 }
 
 function openPrivately(path: string): SqliteFile {
+  let file: SqliteFile | undefined;
   try {
     const folder = dirname(path);
     if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
     // SQLite gives its -wal and -shm files the mode of the main file, so that one has to exist with the right mode first.
     closeSync(openSync(path, "a", 0o600));
     chmodSync(path, 0o600);
-    const file = new SqliteFile(path, { strict: true, create: true, readwrite: true });
+    file = new SqliteFile(path, { strict: true, create: true, readwrite: true });
     readOnce(file, "SELECT count(*) FROM sqlite_schema");
-    return file;
+    return configured(file);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new DatabaseUnusable(`The database file ${path} cannot be used: ${why}.`, error);
+    file?.close();
+    throw unusableFile(path, error);
   }
+}
+
+function configured(file: SqliteFile): SqliteFile {
+  file.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  file.run("PRAGMA journal_mode = WAL");
+  file.run("PRAGMA synchronous = NORMAL");
+  file.run("PRAGMA foreign_keys = ON");
+  file.run("PRAGMA temp_store = MEMORY");
+  file.run("PRAGMA cache_size = -65536");
+  return file;
 }
 
 function readVersion(file: SqliteFile): number[] {
@@ -157,6 +205,11 @@ function mapError(error: unknown): unknown {
     return new UniqueViolation(keys[0]?.trim().split(".")[0] ?? "", columns, error);
   }
   if (error.code === "SQLITE_CONSTRAINT_FOREIGNKEY") return new ForeignKeyViolation(error);
-  if (/^SQLITE_(FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(error.code ?? "")) return new StorageFailure(error);
+  // SQLite says so also when a read fails (EIO), and who reads the log would look for the damage and not at the disk.
+  if (error.code?.startsWith("SQLITE_CORRUPT") === true)
+    return new StorageFailure(
+      new Error(`its file is damaged, or a read of it failed (${error.message})`, { cause: error }),
+    );
+  if (/^SQLITE_(FULL|IOERR|CANTOPEN|READONLY|NOTADB)/.test(error.code ?? "")) return new StorageFailure(error);
   return error;
 }

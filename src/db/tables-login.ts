@@ -28,7 +28,7 @@ export interface PendingLoginsTable {
   expires_at: number;
 }
 
-/** Each TOTP step an account has used: inserting it twice fails, so each code works once. */
+/** The TOTP steps an account has used, at least the last of them: each step is used once, and none before the last. */
 export interface TotpUsedStepsTable {
   account_id: string;
   step: number;

@@ -86,7 +86,6 @@ export interface AuditChainTable {
   /** The last pruned row: the oldest kept one continues it. */
   anchor_seq: number;
   anchor_hash: string;
-  anchored_at: number;
 }
 
 /** What changed, for whoever keeps compiled state in memory; written in the transaction of the change. Kept for a day. */

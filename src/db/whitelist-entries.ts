@@ -1,5 +1,6 @@
 // Queries of agents' whitelists, the same for all four levels: an entry has one owner.
 
+import { sql } from "kysely";
 import type { Queryable, Trx } from "./database.ts";
 import type { WhitelistEntriesTable } from "./tables.ts";
 
@@ -20,6 +21,15 @@ export const systemList: ListOwner = { level: "system", ownerId: "", orgId: null
 /** Throws UniqueViolation when the owner's list has the range already. */
 export async function insertWhitelistEntry(trx: Trx, row: WhitelistRow): Promise<void> {
   await trx.insertInto("whitelist_entries").values(row).execute();
+}
+
+export async function countWhitelist(db: Queryable, ownerId: string): Promise<number> {
+  const row = await db
+    .selectFrom("whitelist_entries")
+    .select(sql<number | string>`count(*)`.as("count"))
+    .where("owner_id", "=", ownerId)
+    .executeTakeFirstOrThrow();
+  return Number(row.count);
 }
 
 /** As insertWhitelistEntry, but a range that is there already stays as it is; false then. */

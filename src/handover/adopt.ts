@@ -28,8 +28,6 @@ export function createAdopter<Data>(
       ledger.claim(descriptorOf(opened));
       return open?.(opened);
     },
-    // Handled by the rejected promise; without it Bun reports the rejection a second time.
-    connectError() {},
   };
   return (fd, data) => {
     // Swept meanwhile: the number may be somebody else's by now.

@@ -44,3 +44,20 @@ export function giveAway<Data>(
   socket.end();
   return true;
 }
+
+/**
+ * Gives one end of a new socket pair to another thread: `post` is called with its descriptor, and the other end is `keep`'s first, which
+ * makes a Bun socket of it at once. False: there are no descriptors left, or `post` said so; `post`'s end is closed then, and what
+ * `keep` made is its caller's to end.
+ */
+export function givePair(ledger: Ledger, keep: (fd: number) => void, post: (fd: number) => boolean): boolean {
+  const pair = ledger.createPair();
+  if (pair === null) return false;
+  const [ours, theirs] = pair;
+  keep(ours);
+  ledger.giving(theirs);
+  const isPosted = post(theirs);
+  if (!isPosted) closeDescriptor(theirs);
+  ledger.gave();
+  return isPosted;
+}

@@ -1,16 +1,24 @@
 // Which descriptors are on their way to which thread, in shared memory, so that a dead thread's mail is closed and nothing else.
 
-import { closeDescriptor, inodeOf, openDescriptors } from "../lib/descriptor.ts";
+import { closeDescriptor, createPair, inodeOf, openDescriptors } from "../lib/descriptor.ts";
 
 /** Most shards that a ledger knows. */
 const maxShards = 64;
-/** Int32 words before the entries: connections in flight, highest descriptor posted so far, then four per shard. */
-const headWords = 2 + maxShards * 4;
-/** Per shard: its live incarnation; then what it is just giving away: incarnation, inode, descriptor (-1: not duplicated yet). */
-const live = 0;
-const giver = 1;
-const givenInode = 2;
-const givenDescriptor = 3;
+/** More than there are incarnations at a time: one that hangs is there beside its successor, and may still write. */
+const rows = 4 * maxShards;
+const wordsPerRow = 8;
+/** Int32 words before the entries: connections in flight, highest descriptor posted so far, each shard's live incarnation, a row for each incarnation. */
+const liveAt = 2;
+const rowsAt = liveAt + maxShards;
+const headWords = rowsAt + rows * wordsPerRow;
+/** Of a row: what its incarnation is just giving away (which incarnation, inode, descriptor; -1: not duplicated yet). */
+const giver = 0;
+const givenInode = 1;
+const givenDescriptor = 2;
+/** And the pair of sockets that it is just making: incarnation, both descriptors (-1: not there yet), their inodes (0: not known yet). */
+const pairMaker = 3;
+const pairDescriptors = 4;
+const pairInodes = 6;
 
 /** How long a message from a dead thread may take to arrive. */
 const strayMs = 10_000;
@@ -20,7 +28,7 @@ const strayMs = 10_000;
  * moved. Pages that are never used cost nothing.
  */
 export function createLedgerMemory(descriptors: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(headWords * 4 + Math.min(Math.max(descriptors, 1024), 1 << 20) * 8);
+  return new SharedArrayBuffer(headWords * 4 + Math.min(descriptors, 1 << 20) * 8);
 }
 
 /**
@@ -32,26 +40,28 @@ export function createLedgerMemory(descriptors: number): SharedArrayBuffer {
  */
 export class Ledger {
   readonly #self: number;
-  readonly #shard: number;
   readonly #words: Int32Array;
   readonly #entries: BigInt64Array;
+  /** Where the kernel writes the numbers of a new pair. */
+  readonly #pair: Int32Array;
 
-  /** `self` is this thread's incarnation and `shard` its number; 0 and -1 for the main thread. */
-  constructor(memory: SharedArrayBuffer, self: number, shard: number) {
+  /** `self` is this thread's incarnation; 0 for the main thread. */
+  constructor(memory: SharedArrayBuffer, self: number) {
     this.#self = self;
-    this.#shard = shard;
     this.#words = new Int32Array(memory);
     this.#entries = new BigInt64Array(memory, headWords * 4);
+    const pairAt = rowOf(self) + pairDescriptors;
+    this.#pair = self === 0 ? new Int32Array(2) : this.#words.subarray(pairAt, pairAt + 2);
   }
 
   /** Main only: from now on (until `sweep`) `incarnation` is the one that receives for `shard`. */
   live(shard: number, incarnation: number): void {
-    this.#set(shard, live, incarnation);
+    Atomics.store(this.#words, liveAt + shard, incarnation);
   }
 
   /** Whether this incarnation of a shard may still be sent connections. Main (0) always may. */
   isLive(shard: number, incarnation: number): boolean {
-    return incarnation === 0 || this.#get(shard, live) === incarnation;
+    return incarnation === 0 || Atomics.load(this.#words, liveAt + shard) === incarnation;
   }
 
   /** Connections posted and not yet adopted by anybody. They stand in no thread's counts. */
@@ -60,19 +70,37 @@ export class Ledger {
   }
 
   /**
+   * Sender: two connected sockets, one to keep and one to give away; null when the process has no descriptors left. Make a Bun socket of
+   * the first, then call `giving` for the second: until then `sweep` closes both, should this thread be terminated meanwhile.
+   */
+  createPair(): [number, number] | null {
+    if (this.#self === 0) return createPair();
+    for (const n of [0, 1]) {
+      this.#set(pairDescriptors + n, -1);
+      this.#set(pairInodes + n, 0);
+    }
+    this.#set(pairMaker, this.#self);
+    const pair = createPair(this.#pair);
+    if (pair === null) this.#set(pairMaker, 0);
+    else for (const n of [0, 1]) this.#set(pairInodes + n, inodeOf(pair[n]!));
+    return pair;
+  }
+
+  /**
    * Sender, before it duplicates the descriptor of a socket: until `gave`, `sweep` finds the duplicate by the inode, should this thread
    * be terminated between two instructions (measured: one in twenty terminations under load leaked one). Main needs none of it.
    */
   giving(fd: number): void {
     if (this.#self === 0) return;
-    this.#set(this.#shard, givenInode, inodeOf(fd));
-    this.#set(this.#shard, givenDescriptor, -1);
-    this.#set(this.#shard, giver, this.#self);
+    this.#set(givenInode, inodeOf(fd));
+    this.#set(givenDescriptor, -1);
+    this.#set(giver, this.#self);
+    this.#set(pairMaker, 0);
   }
 
   /** Sender: the duplicate is posted, or closed again. */
   gave(): void {
-    if (this.#self !== 0) this.#set(this.#shard, giver, 0);
+    if (this.#self !== 0) this.#set(giver, 0);
   }
 
   /**
@@ -86,7 +114,7 @@ export class Ledger {
     if (Atomics.exchange(this.#entries, fd, entry) === 0n) Atomics.add(this.#words, 0, 1);
     // Main marks a shard dead before it sweeps: either we see that here, or the sweep sees our entry.
     if (!this.isLive(shard, incarnation)) return !this.#remove(fd, entry);
-    if (this.#self !== 0) this.#set(this.#shard, givenDescriptor, fd);
+    if (this.#self !== 0) this.#set(givenDescriptor, fd);
     post();
     return true;
   }
@@ -108,7 +136,7 @@ export class Ledger {
 
   /** Main only, first thing when a shard dies: nobody sends to it from now on. */
   bury(shard: number): void {
-    this.#set(shard, live, 0);
+    Atomics.store(this.#words, liveAt + shard, 0);
   }
 
   /**
@@ -126,29 +154,42 @@ export class Ledger {
       const entry = Atomics.load(this.#entries, fd);
       if (Math.abs(receiverOf(entry)) === incarnation && this.#closeUnclaimed(fd, entry)) closed++;
     }
-    return closed + this.#sweepGiven(incarnation);
+    return closed + this.#sweepGiven(incarnation) + this.#sweepPair(incarnation);
   }
 
   /** What the dead thread was just giving away. Its own socket is closed by now: nobody but the duplicate has that inode. */
   #sweepGiven(incarnation: number): number {
+    if (this.#get(incarnation, giver) !== incarnation) return 0;
+    const inode = this.#get(incarnation, givenInode);
+    const posted = this.#get(incarnation, givenDescriptor);
+    if (posted >= 0) {
+      // It may have been posted or not. If nobody takes it, it was not.
+      const entry = Atomics.load(this.#entries, posted);
+      const isIt = entry !== 0n && inodeIn(entry) === inode;
+      if (isIt) setTimeout(() => this.#closeUnclaimed(posted, entry), strayMs).unref();
+      return 0;
+    }
     let closed = 0;
-    for (let shard = 0; shard < maxShards; shard++) {
-      if (this.#get(shard, giver) !== incarnation) continue;
-      this.#set(shard, giver, 0);
-      const inode = this.#get(shard, givenInode);
-      const posted = this.#get(shard, givenDescriptor);
-      if (posted >= 0) {
-        // It may have been posted or not. If nobody takes it, it was not.
-        const entry = Atomics.load(this.#entries, posted);
-        const isIt = entry !== 0n && inodeIn(entry) === inode;
-        if (isIt) setTimeout(() => this.#closeUnclaimed(posted, entry), strayMs).unref();
-        continue;
-      }
-      for (const fd of openDescriptors()) {
-        if (inode === 0 || inodeOf(fd) !== inode) continue;
-        const entry = Atomics.load(this.#entries, fd);
-        if (entry === 0n ? closeDescriptor(fd) : this.#closeUnclaimed(fd, entry)) closed++;
-      }
+    for (const fd of openDescriptors()) {
+      if (inode === 0 || inodeOf(fd) !== inode) continue;
+      const entry = Atomics.load(this.#entries, fd);
+      if (entry === 0n ? closeDescriptor(fd) : this.#closeUnclaimed(fd, entry)) closed++;
+    }
+    return closed;
+  }
+
+  /**
+   * The pair that the dead thread was just making. While an inode isn't known, nobody but that thread ever had the descriptor; unless the kernel
+   * gave the number and then refused the pair (its table of files is full), and the thread ended between that answer and our next word.
+   */
+  #sweepPair(incarnation: number): number {
+    if (this.#get(incarnation, pairMaker) !== incarnation) return 0;
+    let closed = 0;
+    for (const n of [0, 1]) {
+      const fd = this.#get(incarnation, pairDescriptors + n);
+      const inode = this.#get(incarnation, pairInodes + n);
+      const there = fd < 0 ? 0 : inodeOf(fd);
+      if (there !== 0 && (inode === 0 || inode === there) && closeDescriptor(fd)) closed++;
     }
     return closed;
   }
@@ -163,12 +204,12 @@ export class Ledger {
     return this.#self === 0 ? receiver < 0 : receiver === this.#self;
   }
 
-  #get(shard: number, field: number): number {
-    return Atomics.load(this.#words, 2 + shard * 4 + field);
+  #get(incarnation: number, field: number): number {
+    return Atomics.load(this.#words, rowOf(incarnation) + field);
   }
 
-  #set(shard: number, field: number, value: number): void {
-    Atomics.store(this.#words, 2 + shard * 4 + field, value);
+  #set(field: number, value: number): void {
+    Atomics.store(this.#words, rowOf(this.#self) + field, value);
   }
 
   #raiseHighest(fd: number): void {
@@ -184,6 +225,11 @@ export class Ledger {
     Atomics.sub(this.#words, 0, 1);
     return true;
   }
+}
+
+/** Where the words of an incarnation begin. Nobody else writes them, nor reads them before it is gone. */
+function rowOf(incarnation: number): number {
+  return rowsAt + (incarnation % rows) * wordsPerRow;
 }
 
 function toEntry(to: number, inode: number): bigint {

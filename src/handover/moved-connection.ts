@@ -18,4 +18,6 @@ export interface MovedConnection {
   moves: number;
   /** Not a visitor's connection, but the way of those of its requests that another thread lends to this one. */
   lent: boolean;
+  /** Only of one that is piped: memory in which its owner says how an answer without a length stands (`SendQueue.endMark`). */
+  endMark?: Int32Array;
 }

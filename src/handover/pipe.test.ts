@@ -1,37 +1,13 @@
 // Pumping between two sockets: order, back-pressure, half-close, and the end of either.
 
 import { expect, jest, test } from "bun:test";
-import { writeSync } from "node:fs";
-import { eventually } from "../../test/helpers/eventually.ts";
-import type { PipeSocket } from "./late-socket.ts";
+import { FakePipeSocket } from "../../test/helpers/fake-pipe-socket.ts";
 import { closeDescriptor, createPair, hasHungUp } from "../lib/descriptor.ts";
-import { pipeThrough, pump } from "./pipe.ts";
+import { markedAs } from "../lib/send-queue.ts";
+import { pump } from "./pipe.ts";
 
-const meta = { address: "127.0.0.1", secure: false, acceptedAtMs: 0, last: false, moves: 0, lent: false };
-
-/** A socket that takes as many bytes as it has `room` for, and writes down what is done to it. */
-class FakeSocket implements PipeSocket {
-  /** Only what looks at descriptors needs a real one. */
-  fd = -1;
-  room = Infinity;
-  taken = "";
-  log: string[] = [];
-  write(chunk: Parameters<PipeSocket["write"]>[0], offset = 0): number {
-    if (this.room < 0) return -1;
-    const bytes = Buffer.from(chunk as Uint8Array).subarray(offset, offset + this.room);
-    this.room -= bytes.length;
-    this.taken += bytes.toString();
-    return bytes.length;
-  }
-  pause = (): void => void this.log.push("pause");
-  resume = (): void => void this.log.push("resume");
-  shutdown = (): void => void this.log.push("shutdown");
-  end = (): void => void this.log.push("end");
-  terminate = (): void => void this.log.push("terminate");
-}
-
-function setUp(): { a: FakeSocket; b: FakeSocket; ends: ReturnType<typeof pump>; closed: () => number } {
-  const [a, b] = [new FakeSocket(), new FakeSocket()];
+function setUp(): { a: FakePipeSocket; b: FakePipeSocket; ends: ReturnType<typeof pump>; closed: () => number } {
+  const [a, b] = [new FakePipeSocket(), new FakePipeSocket()];
   let closed = 0;
   return { a, b, ends: pump(a, b, () => closed++), closed: () => closed };
 }
@@ -40,9 +16,10 @@ test("what is not taken waits, in order, and its source is paused until all of i
   const { a, b, ends } = setUp();
   b.room = 3;
   ends.a.received(Buffer.from("hello "));
+  // The kernel takes more by now, but what waits comes first.
+  b.room = 5;
   ends.a.received(Buffer.from("world"));
   expect([b.taken, a.log.join()]).toEqual(["hel", "pause"]);
-  b.room = 5;
   ends.b.drain();
   expect([b.taken, a.log.join()]).toEqual(["hello wo", "pause"]);
   b.room = Infinity;
@@ -57,6 +34,7 @@ test("a FIN follows the last byte as a shutdown, and the other way stays open", 
   ends.a.end();
   expect(b.log).toEqual([]);
   b.room = Infinity;
+  ends.b.drain();
   ends.b.drain();
   expect([b.taken, b.log.join()]).toEqual(["xy", "shutdown"]);
   ends.b.received(Buffer.from("answer"));
@@ -103,6 +81,59 @@ test("a socket that refuses to be written to is terminated, not retried", () => 
   b.room = -1;
   ends.a.received(Buffer.from("x"));
   expect(b.log).toEqual(["terminate"]);
+});
+
+test("a socket that has closed is not written to any more", () => {
+  const { b, ends } = setUp();
+  ends.b.close();
+  ends.a.received(Buffer.from("late"));
+  ends.a.end();
+  expect([b.taken, b.log.join()]).toEqual(["", ""]);
+});
+
+test.each([
+  ["FIN", "whole", "shutdown"],
+  ["close", "whole", "end"],
+  ["FIN", "unfinished", "terminate"],
+  ["close", "unfinished", "terminate"],
+] as const)(
+  "where only the end of a connection ends an answer, a %s when it is %s is passed on as %s",
+  (how, as, log) => {
+    const [a, b] = [new FakePipeSocket(), new FakePipeSocket()];
+    const endMark = new Int32Array(1);
+    const ends = pump(a, b, undefined, endMark);
+    ends.b.received(Buffer.from("one with a length, "));
+    endMark[0] = markedAs.unfinished;
+    ends.b.received(Buffer.from("one without"));
+    endMark[0] = markedAs[as];
+    if (how === "FIN") ends.b.end();
+    else ends.b.close();
+    expect([a.taken, a.log.join()]).toEqual(["one with a length, one without", log]);
+  },
+);
+
+test("whoever counts connections is told, once, that one side is left alone with bytes for it", () => {
+  jest.useFakeTimers();
+  try {
+    const [a, b] = [new FakePipeSocket(), new FakePipeSocket()];
+    let alone = 0;
+    const ends = pump(a, b, undefined, null, () => alone++);
+    a.room = 0;
+    ends.b.received(Buffer.from("left"));
+    expect(alone).toBe(0);
+    const [fd, other] = createPair()!;
+    closeDescriptor(other);
+    b.fd = fd;
+    jest.advanceTimersByTime(600);
+    expect(alone).toBe(1);
+    ends.b.close();
+    expect(alone).toBe(1);
+    ends.a.close();
+    expect(jest.getTimerCount()).toBe(0);
+    closeDescriptor(fd);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test("what waits is tried again by itself: a slow reader's kernel may not say for minutes that it takes more", () => {
@@ -160,6 +191,7 @@ test("one that takes what is left, however slowly, is not given up; one that ref
     ends.b.drain();
     expect(b.log).toEqual(["terminate"]);
     ends.b.close();
+    expect(jest.getTimerCount()).toBe(0);
   } finally {
     jest.useRealTimers();
   }
@@ -173,6 +205,8 @@ test("a visitor that takes nothing doesn't keep a pipe whose other side is gone,
     a.fd = fd;
     b.room = 0;
     ends.a.received(Buffer.from("left"));
+    // That side may still be waiting for an answer.
+    ends.a.end();
     jest.advanceTimersByTime(60_000);
     expect([b.log.join(), hasHungUp(a)]).toEqual(["", false]);
     closeDescriptor(other);
@@ -186,44 +220,4 @@ test("a visitor that takes nothing doesn't keep a pipe whose other side is gone,
     jest.useRealTimers();
     closeDescriptor(fd);
   }
-});
-
-test("nor does it keep one whose other side is a descriptor handed over", async () => {
-  jest.useFakeTimers();
-  try {
-    const visitor = new FakeSocket();
-    const { promise: isHeld, resolve } = Promise.withResolvers<void>();
-    visitor.write = () => {
-      resolve();
-      return 0;
-    };
-    let theirs = -1;
-    const end = pipeThrough(visitor, { ...meta, unread: "" }, ({ fd }) => (theirs = fd) >= 0)!;
-    writeSync(theirs, "left");
-    await isHeld;
-    jest.advanceTimersByTime(60_000);
-    expect(visitor.log).toEqual([]);
-    closeDescriptor(theirs);
-    jest.advanceTimersByTime(29_000);
-    expect(visitor.log).toEqual([]);
-    jest.advanceTimersByTime(2_000);
-    expect(visitor.log).toEqual(["terminate"]);
-    end.close();
-  } finally {
-    jest.useRealTimers();
-  }
-});
-
-test("a throw while bytes of the other thread are passed on terminates the visitor, whose connection would end cleanly", async () => {
-  const visitor = new FakeSocket();
-  visitor.write = () => {
-    throw new Error("a bug of ours");
-  };
-  let theirs = -1;
-  const end = pipeThrough(visitor, { ...meta, unread: "GET / HTTP/1.1\r\n" }, ({ fd }) => (theirs = fd) >= 0)!;
-  writeSync(theirs, "half of it");
-  await eventually(() => visitor.log.length > 0, "it ends");
-  expect(visitor.log).toEqual(["terminate"]);
-  end.close();
-  closeDescriptor(theirs);
 });

@@ -2,11 +2,17 @@
 
 import type { Socket } from "bun";
 import { freeLarge, Reads } from "../lib/large-reads.ts";
-import { connectDescriptor } from "./adopt.ts";
-import { closeDescriptor, createPair, hasHungUp, setResetOnClose } from "../lib/descriptor.ts";
-import type { ConnectionMeta, PostConnection } from "./give.ts";
-import { LateSocket, type PipeSocket } from "./late-socket.ts";
+import { connectDescriptor, type ConnectionHandlers } from "./adopt.ts";
+import { closeDescriptor, hasHungUp, setResetOnClose } from "../lib/descriptor.ts";
+import { markedAs } from "../lib/send-queue.ts";
+import { givePair, type ConnectionMeta, type PostConnection } from "./give.ts";
+import type { Ledger } from "./ledger.ts";
 import { Lookout, type Waiting } from "./lookout.ts";
+
+/** What a pipe needs of a Bun socket. */
+export type PipeSocket = Pick<Socket<unknown>, "write" | "pause" | "resume" | "shutdown" | "terminate"> & {
+  end(): void;
+};
 
 /** One side of a pipe: the owner of that socket passes its events on to this. */
 export interface PipeEnd {
@@ -20,30 +26,26 @@ export interface PipeEnd {
   close(error?: Error): void;
 }
 
-const http10 = /^\S+ \S+ HTTP\/1\.0\r\n/;
-
 /** How long a socket whose other side is gone may take none of the bytes that are left for it. */
 const lingerMs = 30_000;
 
 /**
  * Joins two open sockets (both with `allowHalfOpen`). From now on each socket's events go to its end, nowhere else. A FIN is passed on as
- * `shutdown()` once everything before it is written, a close as `end()` likewise, a reset as `terminate()`. `endsByClose`: what `b` sends may
- * have no other end than its FIN. A close of it without a FIN some time before is then taken for a reset, which a unix socket doesn't know, and
- * until its FIN is passed on the death of this process resets `a`. Where an answer ends is not known here: on a connection that HTTP/1.0 keeps alive
- * a whole one that the visitor has not taken yet is cut by such a reset too, which its length tells. While the receiver is slow, one read per
- * direction (512 KiB) is held here.
+ * `shutdown()` once everything before it is written, a close as `end()` likewise, a reset as `terminate()`. `endMark`: in it whoever
+ * sends what `b` receives says when that has no other end than its FIN (`SendQueue.endMark`). An end of `b` before it is whole is then passed on as a
+ * reset, which a unix socket doesn't know, and until its FIN is passed on the death of this process resets `a`. While the receiver is slow, one read
+ * per direction (512 KiB) is held here.
  * `onClosed` is called once both have closed; `onAlone` when `b` has gone, or is about to, and `a` has yet to take what is left for it.
  */
 export function pump(
   a: PipeSocket,
   b: PipeSocket,
   onClosed?: () => void,
-  endsByClose = false,
+  endMark: Int32Array | null = null,
   onAlone?: () => void,
 ): { a: PipeEnd; b: PipeEnd } {
-  const left = new End(a, false);
-  const right = new End(b, endsByClose);
-  if (endsByClose) left.unfinished();
+  const left = new End(a, null);
+  const right = new End(b, endMark);
   left.onAlone = onAlone;
   left.join(right, onClosed);
   right.join(left, onClosed);
@@ -74,16 +76,14 @@ class End extends Reads implements PipeEnd, Waiting {
   /** What follows the last of `#waiting`. */
   #then: "more" | "shutdown" | "end" = "more";
   #closed = false;
-  /** Its FIN was passed on. */
-  #hasEnded = false;
   #isUnfinished = false;
-  readonly #endsByClose: boolean;
+  readonly #endMark: Int32Array | null;
   #lingering: Timer | undefined;
 
-  constructor(socket: PipeSocket, endsByClose: boolean) {
+  constructor(socket: PipeSocket, endMark: Int32Array | null) {
     super();
     this.socket = socket;
-    this.#endsByClose = endsByClose;
+    this.#endMark = endMark;
   }
 
   join(peer: End, onClosed: (() => void) | undefined): void {
@@ -92,20 +92,23 @@ class End extends Reads implements PipeEnd, Waiting {
   }
 
   /** Until our FIN a close of this socket resets it. */
-  unfinished(): void {
+  #unfinished(): void {
+    if (this.#isUnfinished) return;
     this.#isUnfinished = true;
     setResetOnClose(this.socket, true);
   }
 
   received(chunk: Uint8Array): void {
     const { byteLength } = chunk;
+    // It was marked before it was sent.
+    if (this.#mark !== 0) this.#peer.#unfinished();
     this.#peer.#write(chunk);
     this.restAfterLarge(byteLength);
   }
 
   lookAgain(): void {
     // The other side is gone, which it can't say before it is read to its end.
-    if (this.#lingering === undefined && hasHungUp(this.#peer.socket)) this.#linger();
+    if (hasHungUp(this.#peer.socket)) this.#linger();
     this.drain();
   }
 
@@ -129,14 +132,8 @@ class End extends Reads implements PipeEnd, Waiting {
   }
 
   end(): void {
-    const passOn = (): void => {
-      if (this.#closed) return;
-      this.#hasEnded = true;
-      this.#peer.#finish("shutdown");
-    };
-    // A close comes as `end` and `close` in one turn of the event loop: only what is still open afterwards has really half-closed.
-    if (this.#endsByClose) setImmediate(passOn);
-    else passOn();
+    if (this.#mark === markedAs.unfinished) this.#peer.socket.terminate();
+    else this.#peer.#finish("shutdown");
   }
 
   close(error?: Error): void {
@@ -147,9 +144,13 @@ class End extends Reads implements PipeEnd, Waiting {
     clearTimeout(this.#lingering);
     if (this.#peer.#closed) return this.#onClosed?.();
     // A socket that has sent its FIN gets no `end` event any more, only this: no error means that nothing was lost.
-    const isBreak = error !== undefined || this.hasThrown;
-    if (!isBreak && (this.#hasEnded || !this.#endsByClose)) this.#peer.#finish("end");
-    else this.#peer.socket.terminate();
+    const isBreak = error !== undefined || this.hasThrown || this.#mark === markedAs.unfinished;
+    if (isBreak) this.#peer.socket.terminate();
+    else this.#peer.#finish("end");
+  }
+
+  get #mark(): number {
+    return this.#endMark === null ? 0 : Atomics.load(this.#endMark, 0);
   }
 
   #write(chunk: Uint8Array): void {
@@ -170,7 +171,7 @@ class End extends Reads implements PipeEnd, Waiting {
   }
 
   #finish(how: "shutdown" | "end"): void {
-    if (this.#closed || this.#then === "end" || this.#then === how) return;
+    if (this.#closed) return;
     this.#then = how;
     if (!this.#holding) return this.#endBy(how);
     if (how === "end") this.#linger();
@@ -190,39 +191,17 @@ class End extends Reads implements PipeEnd, Waiting {
   }
 }
 
-/**
- * Joins an open socket to a descriptor, which this function owns from now on. Returns the end that gets `socket`'s events from now on. If
- * the descriptor can't be opened, `socket` is terminated. `onAlone` as in `pump`.
- */
-function pipeTo(socket: PipeSocket, fd: number, endsByClose: boolean, onAlone?: () => void): PipeEnd {
-  // Until the target is open this stands in for it: it takes nothing, so that everything waits and the source is paused.
-  const late = new LateSocket();
-  const { a, b } = pump(socket, late, undefined, endsByClose, onAlone);
-  const options = {
-    allowHalfOpen: true,
-    data: b,
-    socket: {
-      open(opened: Socket<PipeEnd>) {
-        late.open(opened);
-        b.drain();
-      },
-      data: (s: Socket<PipeEnd>, chunk: Uint8Array) => s.data.received(chunk),
-      drain: (s: Socket<PipeEnd>) => s.data.drain(),
-      end: (s: Socket<PipeEnd>) => s.data.end(),
-      close: (s: Socket<PipeEnd>, error?: Error) => s.data.close(error),
-      error(s: Socket<PipeEnd>) {
-        s.data.threw();
-        s.terminate();
-      },
-      connectError() {},
-    },
-  };
-  connectDescriptor({ ...options, fd }).catch((error: Error) => {
-    closeDescriptor(fd);
-    b.close(error);
-  });
-  return a;
-}
+/** For our end of a pair; `data` hears its events. Until there is somebody there are none, and behind a `terminate` nobody cares. */
+const pairHandlers: ConnectionHandlers<PipeEnd | null> = {
+  data: (socket, chunk) => socket.data?.received(chunk),
+  drain: (socket) => socket.data?.drain(),
+  end: (socket) => socket.data?.end(),
+  close: (socket, error) => socket.data?.close(error),
+  error(socket) {
+    socket.data?.threw();
+    socket.terminate();
+  },
+};
 
 /**
  * Hands over a connection that can't be moved itself (its TLS ends here, or the platform has no `dup`): the receiver gets one end of a
@@ -233,16 +212,25 @@ function pipeTo(socket: PipeSocket, fd: number, endsByClose: boolean, onAlone?: 
 export function pipeThrough(
   socket: PipeSocket,
   meta: ConnectionMeta,
+  ledger: Ledger,
   post: PostConnection,
   onAlone?: () => void,
 ): PipeEnd | null {
-  const pair = createPair();
-  if (pair === null) return null;
-  const [ours, theirs] = pair;
+  const opened: Socket<PipeEnd | null>[] = [];
+  const open = (one: Socket<PipeEnd | null>): void => void opened.push(one);
+  const keep = (fd: number): void =>
+    void connectDescriptor({ fd, allowHalfOpen: true, data: null, socket: { ...pairHandlers, open } }).catch(() =>
+      closeDescriptor(fd),
+    );
   // Only a reset tells an HTTP/1.0 visitor that an answer without a length is cut short; the others are told by their framing.
-  const endsByClose = http10.test(meta.unread);
-  if (post({ ...meta, fd: theirs })) return pipeTo(socket, ours, endsByClose, onAlone);
-  closeDescriptor(theirs);
-  closeDescriptor(ours);
-  return null;
+  const endMark = new Int32Array(new SharedArrayBuffer(4));
+  const isPosted = givePair(ledger, keep, (fd) => opened.length > 0 && post({ ...meta, endMark, fd }));
+  const [ours] = opened;
+  if (!isPosted || ours === undefined) {
+    ours?.terminate();
+    return null;
+  }
+  const { a, b } = pump(socket, ours, undefined, endMark, onAlone);
+  ours.data = b;
+  return a;
 }

@@ -63,6 +63,42 @@ describe("bodies with a length", () => {
   });
 });
 
+describe("bodies in chunks, many of them", () => {
+  const one = "9\r\n123456789\r\n";
+
+  test("have sizes of their own", () => {
+    expect(readBody("chunked", `${one.repeat(20)}0\r\n\r\n`)).toMatchObject({
+      data: "123456789".repeat(20),
+      done: true,
+    });
+    expect(readBody("chunked", `${one}\r\n\r\n`).refused).toBe("a chunk size is not hexadecimal");
+  });
+
+  test("follow each other on one connection, whatever framed the body before", () => {
+    const reader = new BodyReader();
+    const heard: string[] = [];
+    const sink = {
+      bodyData: (bytes: Uint8Array, from: number, to: number) =>
+        void heard.push(Buffer.from(bytes.slice(from, to)).toString()),
+      bodyEnd: (trailers: Uint8Array | null) => void heard.push(`end ${trailers?.length ?? 0}`),
+    };
+    const starts = [
+      () => reader.startChunked(),
+      () => reader.startLength(2),
+      () => reader.startNone(),
+      () => reader.startChunked(),
+    ];
+    for (const [i, wire] of ["1\r\na\r\n0\r\nX: 1\r\n\r\n", "bc", "", "1\r\nd\r\n0\r\n\r\n"].entries()) {
+      starts[i]!();
+      expect([reader.read(Buffer.from(`${wire}more`), 0, wire.length + 4, sink), reader.done]).toEqual([
+        wire.length,
+        true,
+      ]);
+    }
+    expect(heard).toEqual(["a", "end 6", "bc", "end 0", "d", "end 0"]);
+  });
+});
+
 describe("bodies until the connection closes", () => {
   test("only the close ends them", () => {
     expect(readBody("close", "hello", [0, 2, 2])).toMatchObject({ data: "hello", done: false });

@@ -69,8 +69,6 @@ export class BodyReader {
   startChunked(): void {
     this.mode = "chunked";
     this.state = SIZE;
-    this.digits = 0;
-    this.trailer = null;
     this.done = false;
     this.received = 0;
   }

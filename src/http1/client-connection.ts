@@ -5,7 +5,7 @@ import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
 import { brokenHandshake, type Dialled } from "./client-dial.ts";
 import { Head } from "./head.ts";
-import { INCOMPLETE, REFUSED } from "./parsing.ts";
+import { INCOMPLETE, maxHeadBytes, REFUSED } from "./parsing.ts";
 import { SendQueue } from "../lib/send-queue.ts";
 
 /** Why an exchange failed: before a connection stood, after, or because the answer is TLS. */
@@ -73,7 +73,6 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
     this.isHead = isHead;
     this.inBody = false;
     this.requestDone = false;
-    this.reusable = false;
     this.answered = false;
   }
 
@@ -165,7 +164,10 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
     let bytes = chunk;
     if (this.pending !== null) {
       bytes = Buffer.concat([this.pending, chunk]);
-      this.pending = null;
+      // Without a line end nothing new can be complete: a head that comes byte by byte is not read over and over.
+      const isOpen = bytes.length < maxHeadBytes && !chunk.includes(0x0a);
+      this.pending = isOpen ? bytes : null;
+      if (isOpen) return;
     }
     let at = 0;
     while (!this.inBody) {
@@ -244,10 +246,11 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
     const { status } = head;
     if (status < 200) return;
     this.inBody = true;
-    // What a 204 announces and must not send may come all the same.
-    const isContradictory = status === 204 && (head.chunked || head.contentLength > 0);
-    this.reusable = head.minor === 1 && !head.close && !isContradictory;
-    if (this.isHead || status === 204 || status === 304) this.body.startNone();
+    const isBare = this.isHead || status === 204 || status === 304;
+    // What is announced and must not be sent may come all the same, and late: it would be read as the next one's answer.
+    const mayFollow = isBare && (head.chunked || head.contentLength > 0);
+    this.reusable = head.minor === 1 && !head.close && !mayFollow;
+    if (isBare) this.body.startNone();
     else if (head.chunked) this.body.startChunked();
     else if (head.contentLength >= 0) this.body.startLength(head.contentLength);
     else {

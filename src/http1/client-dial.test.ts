@@ -34,8 +34,17 @@ function ask(target: Target): Promise<number | string> {
 
 const at = (port: number | undefined, tls?: object): Target => ({ hostname: "127.0.0.1", port: port ?? 0, tls });
 
-test("a certificate that needn't verify", async () => {
-  expect(await ask(at(secure.port, { rejectUnauthorized: false, serverName: "127.0.0.1" }))).toBe(200);
+test.each([
+  ["nobody vouches for", { serverName: "127.0.0.1" }],
+  ["nobody vouches for, and for another name", { serverName: "other.test" }],
+  ["is for another name", { serverName: "other.test", ca: testTls.cert }],
+])("a certificate that needn't verify: one that %s", async (_, tls) => {
+  expect(await ask(at(secure.port, { rejectUnauthorized: false, ...tls }))).toBe(200);
+});
+
+test("where no certificate need verify, what speaks no TLS is reached no more than elsewhere", async () => {
+  const answer = await ask(at(plain.port, { rejectUnauthorized: false }));
+  expect(answer).toBe("unreachable: TLS: what listens there speaks no TLS");
 });
 
 test("a target without TLS says so", async () => {

@@ -43,8 +43,9 @@ export const clientHandlers = {
 /** Without it a certificate that doesn't verify looks like a service that hangs up, and so does a service that speaks no TLS. */
 const secureHandlers = (mustVerify: boolean) => ({
   ...clientHandlers,
-  handshake(socket: Socket<Dialled>, isDone: boolean, error: Error | null) {
-    if (isDone && (error === null || !mustVerify)) socket.data.secured();
+  handshake(socket: Socket<Dialled>, isDone: boolean, error: TlsError | null) {
+    // Bun calls one undone whose certificate is for another name, even where it goes on with it because nobody is to look.
+    if (mustVerify ? isDone && error === null : isDone || isCertificateFault(error)) socket.data.secured();
     else socket.data.fail("unreachable", tlsReason(error));
   },
 });
@@ -71,18 +72,26 @@ function dialTcp(common: Common, { hostname, port, tls }: Exclude<Target, { unix
   return Bun.connect({ ...common, socket, hostname, port, tls });
 }
 
-/** What breaks in the handshake itself is EPROTO; a certificate's fault has a code of its own. */
-function tlsReason(error: (Error & { code?: unknown }) | null): string {
+type TlsError = Error & { code?: unknown };
+
+/** What breaks in the handshake itself is EPROTO, or ECONNRESET where the other side hangs up; a certificate's fault has a code of its own. */
+function isCertificateFault(error: TlsError | null): boolean {
+  return error !== null && error.code !== "EPROTO" && error.code !== "ECONNRESET";
+}
+
+function tlsReason(error: TlsError | null): string {
+  if (error?.code === "ECONNRESET") return brokenHandshake;
   const message = error?.message ?? "the handshake failed";
   if (message.includes("WRONG_VERSION_NUMBER")) return "TLS: what listens there speaks no TLS";
   // With all the names of a certificate it would be more than a frame holds.
   const short = message.length > 140 ? `${message.slice(0, 140)}…` : message;
-  return `${error === null || error.code === "EPROTO" ? "TLS: " : certificateRefused}${short}`;
+  return `${isCertificateFault(error) ? certificateRefused : "TLS: "}${short}`;
 }
 
-/** Bun's "Failed to connect" says nothing. */
+/** Bun's "Failed to connect" says nothing, and "getaddrinfo ENOTFOUND" only to programmers. */
 function reasonOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   if (code === "ECONNREFUSED") return "connection refused: nothing listens there";
+  if (code === "ENOTFOUND") return "no host of this name is known";
   return error instanceof Error ? error.message : String(error);
 }

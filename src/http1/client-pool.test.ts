@@ -72,3 +72,59 @@ test("no more stay than agreed, and nobody longer than four seconds", () => {
     jest.useRealTimers();
   }
 });
+
+/** A service that answers nothing, its pool, and `begin` of a request that notes how it ends. */
+function unanswered(maxOpen?: number) {
+  const service = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const pool = new ClientPool({ hostname: "127.0.0.1", port: service.port }, 2, maxOpen);
+  const ends: string[] = [];
+  const begin = (fresh = false): ClientConnection =>
+    pool.begin(
+      {
+        ...{ head() {}, bodyData() {}, bodyEnd() {}, drained() {} },
+        finished: () => void ends.push("finished"),
+        failed: (failure) => void ends.push(failure),
+      },
+      false,
+      fresh,
+    );
+  return { pool, ends, begin, [Symbol.dispose]: () => service.stop(true) };
+}
+
+test("is full with as many as may be in use, but not while one of them is idle, or once one is gone", () => {
+  using at = unanswered(2);
+  const [first, second] = [at.begin(), at.begin()];
+  expect(at.pool.isFull).toBe(true);
+  at.pool.release(first);
+  expect(at.pool.isFull).toBe(false);
+  expect([at.begin(), at.pool.isFull]).toEqual([first, true]);
+  second.destroy();
+  expect(at.pool.isFull).toBe(false);
+  at.pool.close();
+});
+
+test("whoever insists on a fresh connection gets no idle one", () => {
+  using at = unanswered();
+  const first = at.begin();
+  at.pool.release(first);
+  const fresh = at.begin(true);
+  expect(fresh).not.toBe(first);
+  expect(at.begin()).toBe(first);
+  at.pool.close();
+});
+
+test("a pool that is closed closes all of its connections, without a word to those who use them, and looks at none any more", () => {
+  jest.useFakeTimers();
+  try {
+    using at = unanswered();
+    const [idle, used] = [at.begin(), at.begin()];
+    at.pool.release(idle);
+    expect(jest.getTimerCount()).toBe(1);
+    for (let i = 0; i < 2; i++) at.pool.close();
+    expect([jest.getTimerCount(), at.pool["open"].size, at.pool["idle"].length]).toEqual([0, 0, 0]);
+    used.fail("broken", "");
+    expect(at.ends).toEqual([]);
+  } finally {
+    jest.useRealTimers();
+  }
+});

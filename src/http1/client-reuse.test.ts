@@ -19,7 +19,7 @@ function serve(hears: (socket: Socket) => void) {
     socket: { open: (socket) => void accepted.push(socket), data: hears, close: () => void closed++, error() {} },
   });
   const pool = new ClientPool({ hostname: "127.0.0.1", port: service.port });
-  const ask = (request = get): { connection: ClientConnection; end: Promise<string> } => {
+  const ask = (request = get, isHead = false): { connection: ClientConnection; end: Promise<string> } => {
     const { promise, resolve } = Promise.withResolvers<string>();
     let body = "";
     const connection = pool.begin(
@@ -29,7 +29,7 @@ function serve(hears: (socket: Socket) => void) {
         finished: () => resolve(body),
         failed: (failure) => resolve(failure),
       },
-      false,
+      isHead,
     );
     connection.write(Buffer.from(request), 0, request.length);
     connection.requestEnd();
@@ -77,18 +77,28 @@ describe("security", () => {
     expect(await second.end).toBe("ok");
   });
 
-  test.each([
-    ["a length", "Content-Length: 38"],
-    ["chunks", "Transfer-Encoding: chunked"],
-  ])(
-    "a 204 that announces %s leaves its connection to nobody else, what it announced may still come",
-    async (_, line) => {
-      using service = serve((socket) => void socket.write(`HTTP/1.1 204 No Content\r\n${line}\r\n\r\n`));
-      const first = service.ask();
+  describe.each([
+    ["a 204", "HTTP/1.1 204 No Content", false],
+    ["a 304", "HTTP/1.1 304 Not Modified", false],
+    ["an answer to HEAD", "HTTP/1.1 200 OK", true],
+  ])("%s", (_, line, isHead) => {
+    test.each([
+      ["a length", "Content-Length: 38"],
+      ["chunks", "Transfer-Encoding: chunked"],
+    ])("that announces %s leaves its connection to nobody else: what it announced may still come", async (_, field) => {
+      using service = serve((socket) => void socket.write(`${line}\r\n${field}\r\n\r\n`));
+      const first = service.ask(get, isHead);
       expect(await first.end).toBe("");
       expect(service.ask().connection).not.toBe(first.connection);
-    },
-  );
+    });
+
+    test("that announces nothing does", async () => {
+      using service = serve((socket) => void socket.write(`${line}\r\n\r\n`));
+      const first = service.ask(get, isHead);
+      expect(await first.end).toBe("");
+      expect(service.ask().connection).toBe(first.connection);
+    });
+  });
 
   test("what a service says unasked is nobody's answer", async () => {
     using service = serve((socket) => void socket.write(ok));

@@ -43,6 +43,7 @@ describe("names", () => {
     ["Forwarded", fields.FORWARDED],
     ["X-Forwarded-For", fields.X_FORWARDED_FOR],
     ["X-Forwarded-Proto", fields.X_FORWARDED_PROTO],
+    ["X-Digit-Link-Hops", fields.X_DIGIT_LINK_HOPS],
     ["X-Forwarded-Host", fields.IDENTITY],
     ["X-Real-IP", fields.IDENTITY],
     ["X-Request-Id", fields.IDENTITY],

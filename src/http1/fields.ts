@@ -39,18 +39,20 @@ export const FORWARDED = 11;
 /** `x-forwarded-*`, `x-real-ip`, `x-request-id` and `x-digit-link-*`: ours to say, never a visitor's. */
 export const X_FORWARDED_FOR = 12;
 export const X_FORWARDED_PROTO = 13;
-export const IDENTITY = 14;
-export const EXPECT = 15;
-export const ACCEPT = 16;
-export const COOKIE = 17;
-export const SET_COOKIE = 18;
-export const AUTHORIZATION = 19;
-export const X_API_KEY = 20;
-export const SEC_WEBSOCKET_KEY = 21;
-export const SEC_WEBSOCKET_VERSION = 22;
-export const ORIGIN = 23;
-export const TRAILER = 24;
-export const ACCESS_CONTROL_REQUEST_METHOD = 25;
+/** How often a request that comes back was forwarded: see `hopsOf`. */
+export const X_DIGIT_LINK_HOPS = 14;
+export const IDENTITY = 15;
+export const EXPECT = 16;
+export const ACCEPT = 17;
+export const COOKIE = 18;
+export const SET_COOKIE = 19;
+export const AUTHORIZATION = 20;
+export const X_API_KEY = 21;
+export const SEC_WEBSOCKET_KEY = 22;
+export const SEC_WEBSOCKET_VERSION = 23;
+export const ORIGIN = 24;
+export const TRAILER = 25;
+export const ACCESS_CONTROL_REQUEST_METHOD = 26;
 
 const names: Record<string, number> = {
   host: HOST,
@@ -66,6 +68,7 @@ const names: Record<string, number> = {
   forwarded: FORWARDED,
   "x-forwarded-for": X_FORWARDED_FOR,
   "x-forwarded-proto": X_FORWARDED_PROTO,
+  "x-digit-link-hops": X_DIGIT_LINK_HOPS,
   "x-real-ip": IDENTITY,
   "x-request-id": IDENTITY,
   expect: EXPECT,

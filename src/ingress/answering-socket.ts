@@ -28,6 +28,7 @@ export abstract class AnsweringSocket extends ClosingSocket {
     readonly meta: ConnectionMeta,
   ) {
     super(host);
+    this.out.endMark = meta.endMark ?? null;
   }
 
   /** What the visitor, the local service and the operator know the request by. */
@@ -40,14 +41,14 @@ export abstract class AnsweringSocket extends ClosingSocket {
     const close = !this.mayKeepAlive || !this.body.done;
     const { requestId, wantsHtml: html, isHead: headOnly, hsts } = this;
     const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, close, hsts });
-    this.respond(bytes, close);
+    this.respond(errorCatalogue[code].status, bytes, close);
   }
 
   /** Sends a browser elsewhere on this host (302). The exchange is over. */
   redirect(location: string): void {
     const close = !this.mayKeepAlive || !this.body.done;
     const bytes = redirectAnswer(location, this.requestId, close);
-    this.respond(bytes, close);
+    this.respond(302, bytes, close);
   }
 
   /** The response is complete. `keepAlive` false, or a request body still under way, closes the connection. */
@@ -57,7 +58,8 @@ export abstract class AnsweringSocket extends ClosingSocket {
     return !this.isOthersHost && this.host.settings.scheme === "https";
   }
 
-  private respond(bytes: Buffer, close: boolean): void {
+  private respond(status: number, bytes: Buffer, close: boolean): void {
+    this.status = status;
     this.write(bytes, 0, bytes.length);
     this.finish(!close);
   }
@@ -71,7 +73,6 @@ export abstract class AnsweringSocket extends ClosingSocket {
   protected startRequest(head: Head): void {
     this.requestNumber = nextRequest();
     this.minor = head.minor;
-    if (head.minor === 0) this.hasSpokenHttp10 = true;
     this.isHead = head.isHead;
     this.keepAlive = head.minor === 1 ? !head.close : head.keepAlive && !head.close;
     this.visitorCloses = !this.keepAlive;
@@ -86,6 +87,8 @@ export abstract class AnsweringSocket extends ClosingSocket {
     this.requestNumber = nextRequest();
     this.wantsHtml = false;
     this.isHead = false;
+    this.body.startNone();
+    this.startAccess(this.host.accessLog?.unread(this.meta.address) ?? null);
   }
 
   /** Says why and closes, whatever else the visitor sent. Behind the beginning of an answer only the broken connection says it. */
@@ -96,7 +99,9 @@ export abstract class AnsweringSocket extends ClosingSocket {
     if (this.isAnswering) return this.destroy();
     const message = code === "bad_request" ? `The request is malformed: ${detail}.` : errorCatalogue[code].message;
     const bytes = errorAnswer({ code, message, requestId, html, headOnly, close: true, hsts });
+    this.status = errorCatalogue[code].status;
     this.write(bytes, 0, bytes.length);
+    this.endAccess(true);
     this.closeGracefully();
   }
 }

@@ -25,12 +25,8 @@ describe("a connection that closes", () => {
     ["nothing more can come", requestText("GET /", close), "end"],
     ["a body is under way", requestText("POST /", close, "Content-Length: 9"), "shutdown"],
     ["something came behind the last request", `${requestText("GET /", close)}GET`, "shutdown"],
-    [
-      "HTTP/1.0 was spoken: in a pipe only a FIN is no break",
-      "GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n\r\n",
-      "shutdown",
-    ],
-    ["HTTP/1.0 says both", `GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n${close}, keep-alive\r\n\r\n`, "shutdown"],
+    ["HTTP/1.0 was spoken", "GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n\r\n", "end"],
+    ["HTTP/1.0 says both", `GET / HTTP/1.0\r\nHost: app.tunnel.test\r\n${close}, keep-alive\r\n\r\n`, "end"],
   ])("when %s", (_, bytes, how) => {
     const { visitor, answer } = exchanging();
     visitor.send(bytes);
@@ -60,6 +56,51 @@ describe("a connection that closes", () => {
   });
 });
 
+test("a half-close, or much that nobody wants, doesn't cut an answer that is still to be taken", () => {
+  const [ending, sending] = [exchanging(), exchanging()];
+  for (const { visitor, answer } of [ending, sending]) {
+    visitor.send(requestText("POST /", "Content-Length: 9"));
+    visitor.room = 0;
+    answer("answer");
+  }
+  ending.visitor.connection.ended();
+  sending.visitor.send("x".repeat(9 * 1024 * 1024));
+  for (const { visitor } of [ending, sending]) {
+    expect(visitor.did).toEqual([]);
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect(visitor.take()).toBe("answer");
+  }
+});
+
+test("when the server ends, what has left is whole, and what has not is broken off", () => {
+  const [taken, waiting] = [exchanging(), exchanging()];
+  waiting.visitor.room = 0;
+  for (const { visitor, answer } of [taken, waiting]) {
+    visitor.send(requestText("POST /", "Content-Length: 9"));
+    answer("answer");
+    visitor.connection.cease();
+  }
+  expect([taken.visitor.did.at(-1), waiting.visitor.did.at(-1)]).toEqual(["end", "terminate"]);
+});
+
+test("a visitor that waits for a long answer is not given up for sending nothing more", () => {
+  const { visitor, exchanges } = exchanging();
+  visitor.connection.deadline = 0;
+  visitor.send(requestText("GET /"));
+  for (let i = 1; i < 4; i++) visitor.connection.expired(performance.now() + i * 60_000);
+  expect(exchanges[0]!.aborted).toBeNull();
+});
+
+test("the time in which a body has to move begins with its request", () => {
+  const exchange = new HeardExchange();
+  const visitor = fakeVisitor((connection) => connection.begin(exchange, 100_000));
+  visitor.send(requestText("POST /", "Content-Length: 9"));
+  expect(visitor.connection.deadline).toBe(100_000 + ingressLimits.bodyProgressTimeoutMs);
+  visitor.connection.expired(100_000 + ingressLimits.bodyProgressTimeoutMs - 1);
+  expect(exchange.aborted).toBeNull();
+});
+
 test("who still reads its answer may take its time, who takes next to nothing may not", () => {
   const { visitor, answer } = exchanging();
   visitor.room = 0;
@@ -75,7 +116,7 @@ test("who still reads its answer may take its time, who takes next to nothing ma
   expect(visitor.did).toEqual(["terminate"]);
 });
 
-test("a visitor that half-closes has left when it takes nothing for half a second, unless it is only slow", () => {
+test("a visitor that half-closes has left when it is sent nothing for half a second; what is sent shows whether it is there", () => {
   jest.useFakeTimers();
   try {
     const [gone, slow] = [exchanging(), exchanging()];
@@ -84,7 +125,19 @@ test("a visitor that half-closes has left when it takes nothing for half a secon
     slow.visitor.connection.write(Buffer.from("answer"), 0, 6);
     slow.visitor.take();
     for (const { visitor } of [gone, slow]) visitor.connection.ended();
-    jest.advanceTimersByTime(5_000);
+    const streamed = exchanging();
+    streamed.visitor.send(requestText("GET /"));
+    streamed.visitor.connection.ended();
+    for (let i = 0; i < 10; i++) {
+      jest.advanceTimersByTime(400);
+      streamed.visitor.connection.write(Buffer.from("more"), 0, 4);
+      streamed.visitor.take();
+    }
+    // One that had left would have answered with a reset: a pause of its service is none of its own.
+    jest.advanceTimersByTime(60_000);
+    expect(streamed.exchanges[0]!.aborted).toBeNull();
+    streamed.visitor.connection.closed(new Error("reset"));
+    expect(streamed.exchanges[0]!.aborted).not.toBeNull();
     expect([gone, slow].map(({ exchanges }) => exchanges[0]!.aborted !== null)).toEqual([true, false]);
     slow.visitor.connection.closed();
   } finally {
@@ -124,6 +177,15 @@ test("no request follows on a connection that was told to serve one, or whose se
     answer("answer");
     expect(visitor.did).toEqual(["shutdown"]);
   }
+});
+
+test("a redirect behind a body that isn't read is the connection's last answer, and says so", () => {
+  const visitor = fakeVisitor((connection) => connection.redirect("/login"));
+  visitor.send(requestText("POST /", "Content-Length: 9"));
+  expect(visitor.take()).toMatch(/^HTTP\/1\.1 302 [^]*\r\nConnection: close\r\n/);
+  const closing = fakeVisitor((connection) => connection.redirect("/login"));
+  closing.send(requestText("GET /", close));
+  expect(closing.take()).toContain("\r\nConnection: close\r\n");
 });
 
 describe("security", () => {

@@ -1,6 +1,7 @@
 // The end of a visitor's connection: an answer that isn't cut short, a visitor that leaves half-way, one that stops moving.
 
 import { BodyReader } from "../http1/body.ts";
+import type { Access } from "./access-log.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange, IngressHost } from "./exchange.ts";
 import { minProgressBytes, Progress, progressWindowMs } from "./progress.ts";
@@ -14,7 +15,7 @@ export type Phase = "idle" | "head" | "waiting" | "exchange" | "raw" | "closing"
 
 const lingerMs = 2_000;
 const lingerBytes = 8 * 1024 * 1024;
-/** A visitor that half-closes may just be leaving: it stays one as long as it takes something this often. */
+/** A visitor that half-closes may just be leaving: unless it is sent something within this time, it is taken for gone. */
 const halfCloseMs = 500;
 
 /** Knows the connection's phase and how it ends. */
@@ -30,7 +31,14 @@ export abstract class ClosingSocket extends VisitorSocket {
   protected halfClosed = false;
   /** The request said that it is the visitor's last. */
   protected visitorCloses = false;
-  protected hasSpokenHttp10 = false;
+  /** The request at hand, when there is an access log that is to have a line for it. */
+  access: Access | null = null;
+  /** Of the final answer to it (or 101), once that has begun. */
+  status = 0;
+  /** What came behind a 101. */
+  protected rawBytes = 0;
+  /** `sentBytes` before it. */
+  private sentBefore = 0;
   private discarded = 0;
   private takenBytes = 0;
   private readonly progress = new Progress();
@@ -52,9 +60,33 @@ export abstract class ClosingSocket extends VisitorSocket {
     return this.phase === "exchange" || (this.phase === "raw" && !this.out.hasShut);
   }
 
+  /** What the visitor, the local service and the operator know the request by. */
+  abstract readonly requestId: string;
+
+  /** Another request: nothing is known of its answer. */
+  protected startAccess(access: Access | null): void {
+    this.access = access;
+    this.status = 0;
+    this.rawBytes = 0;
+    this.sentBefore = this.sentBytes;
+  }
+
+  /** The request is over, if one was under way. */
+  protected endAccess(whole: boolean): void {
+    const { access } = this;
+    if (access === null) return;
+    flushCork();
+    this.access = null;
+    const { status, requestId, rawBytes } = this;
+    const bytesIn = this.body.received + rawBytes;
+    const bytesOut = this.sentBytes - this.sentBefore + (whole ? this.out.bytes : 0);
+    this.host.accessLog?.ended({ ...access, status, bytesIn, bytesOut, requestId, whole });
+  }
+
   /** Breaks the connection visibly (a reset): what was sent so far must not look complete. */
   destroy(): void {
     this.exchange = null;
+    this.endAccess(false);
     if (this.phase === "closed") return;
     flushCork();
     this.phase = "closed";
@@ -70,6 +102,7 @@ export abstract class ClosingSocket extends VisitorSocket {
   /** Raw only: both directions have ended. */
   close(): void {
     this.exchange = null;
+    this.endAccess(true);
     if (this.isOpen) this.closeGracefully();
   }
 
@@ -88,13 +121,13 @@ export abstract class ClosingSocket extends VisitorSocket {
     else this.destroy();
   }
 
-  /** A closed socket looks half-closed until something is written to it, so silence counts as leaving. */
+  /** A closed socket looks half-closed until something is written to it, which it answers with a reset: only silence until then counts as leaving. */
   protected watchHalfClosed(): void {
     const { sentBytes } = this;
     setTimeout(() => {
       if (this.phase !== "exchange") return;
-      if (this.sentBytes > sentBytes || this.out.bytes > 0) this.watchHalfClosed();
-      else this.leave("the visitor closed the connection");
+      if (this.out.bytes > 0) this.watchHalfClosed();
+      else if (this.sentBytes === sentBytes) this.leave("the visitor closed the connection");
     }, halfCloseMs).unref();
   }
 
@@ -129,10 +162,9 @@ export abstract class ClosingSocket extends VisitorSocket {
   protected lingerOrEnd(): void {
     if (this.socket === null) return;
     const nothingComes = this.visitorCloses && this.body.done && this.pending === null;
-    // In a pipe a close without a FIN before it breaks an HTTP/1.0 visitor's connection.
-    if ((nothingComes || this.halfClosed) && !this.hasSpokenHttp10) return void this.socket.end();
-    this.pending = null;
     this.out.finished(this.socket);
+    if (nothingComes || this.halfClosed) return void this.socket.end();
+    this.pending = null;
     this.socket.shutdown();
     this.deadline = performance.now() + lingerMs;
   }

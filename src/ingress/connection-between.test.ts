@@ -25,6 +25,24 @@ describe("behind an answer", () => {
     expect(exchanges).toHaveLength(2);
   });
 
+  test("no request follows when the server leaves, though the exchange would go on", () => {
+    const { visitor, exchanges, done } = exchanging();
+    visitor.send(requestText("GET /1") + requestText("GET /2"));
+    visitor.connection.closeIfIdle();
+    done();
+    expect([exchanges.length, visitor.did.join()]).toEqual([1, "shutdown"]);
+  });
+
+  test("a malformed request is told what is wrong, as nothing of its own answer has begun, with a body", () => {
+    const { visitor, done } = exchanging();
+    visitor.send(requestText("HEAD /", "Accept: text/html"));
+    visitor.connection.isAnswering = true;
+    done();
+    visitor.take();
+    visitor.send("GARBAGE\r\n\r\n");
+    expect(visitor.take()).toMatch(/^HTTP\/1\.1 400 [^]*}}\n$/);
+  });
+
   test("one that has half-closed meanwhile is not waited for", () => {
     const { visitor, done } = exchanging();
     visitor.send(requestText("GET /"));
@@ -53,6 +71,22 @@ describe("while an answer waits for its visitor", () => {
     visitor.room = Infinity;
     visitor.connection.drain();
     expect([visitor.did.at(-1), exchanges.length]).toEqual(["resume", 2]);
+  });
+
+  test("and what is behind it, a server that leaves doesn't drop it", () => {
+    const { visitor, exchanges } = slow();
+    visitor.send(requestText("GET /2"));
+    visitor.connection.closeIfIdle();
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect([visitor.take().length, exchanges.length, visitor.did.length]).toEqual([1_000, 2, 0]);
+  });
+
+  test("one that takes all of it at last is an idle one, not one whose time is over", () => {
+    const { visitor } = slow();
+    visitor.room = Infinity;
+    visitor.connection.expired(performance.now());
+    expect([visitor.take().length, visitor.did.length]).toEqual([1_000, 0]);
   });
 
   test("who takes it slowly loses neither it nor what is behind it", () => {
@@ -112,10 +146,29 @@ test("a request that waited for its shard is read on", () => {
   const visitor = fakeVisitor((connection) => (isThere ? connection.begin(exchange) : connection.postpone(500)));
   visitor.send(requestText("POST /", "Content-Length: 4"));
   isThere = true;
+  // One more read may have been under way when it was paused.
+  visitor.send("bo");
   visitor.connection.retry();
   expect(visitor.did).toEqual(["pause", "resume"]);
-  visitor.send("body");
+  visitor.send("dy");
   expect(exchange.body).toBe("body");
+});
+
+test("a request whose shard didn't come in time is not routed after its refusal", () => {
+  let routed = 0;
+  const visitor = fakeVisitor((connection) => {
+    routed++;
+    const before = performance.now();
+    connection.postpone(500);
+    expect(connection.deadline).toBeWithin(before + 499, performance.now() + 501);
+  });
+  visitor.send(requestText("GET /"));
+  visitor.send(requestText("GET /2"));
+  expect(routed).toBe(1);
+  visitor.connection.expired(performance.now());
+  visitor.connection.retry();
+  visitor.send(requestText("GET /3"));
+  expect([routed, visitor.take().slice(0, 12)]).toEqual([1, "HTTP/1.1 503"]);
 });
 
 describe("a request that waits for its shard when the server leaves, which replaces none any more", () => {
@@ -148,7 +201,35 @@ test("a half-close from before a 101 is told once the connection is raw", () => 
   expect(exchanges[0]!.ended).toBe(true);
 });
 
+test("who sent much behind an upgrade is read again once it is raw", () => {
+  const { visitor, exchanges } = exchanging();
+  visitor.send(requestText("GET /ws"));
+  for (let i = 0; i < 2; i++) visitor.send("x".repeat(40_000));
+  visitor.connection.goRaw();
+  expect([visitor.did.join(), exchanges[0]!.body.length]).toEqual(["pause,resume", 80_000]);
+});
+
 describe("security", () => {
+  test("a visitor has the time for a head once, however many lines it sends it in", () => {
+    const { visitor } = exchanging();
+    const leftMs = (): number => Math.round((visitor.connection.deadline - performance.now()) / 100) * 100;
+    expect(leftMs()).toBe(ingressLimits.headTimeoutMs);
+    visitor.send("GET / HTTP/1.1\r\n");
+    expect(leftMs()).toBe(ingressLimits.headTimeoutMs);
+    visitor.connection.deadline = 5;
+    visitor.send("A: b\r\n");
+    visitor.connection.drain();
+    expect(visitor.connection.deadline).toBe(5);
+  });
+
+  test("a body beyond the limit is refused once, whatever comes with it", () => {
+    const { visitor, exchanges } = exchanging();
+    const chunk = `1f4\r\n${"x".repeat(500)}\r\n`;
+    visitor.send(`${requestText("POST /", "Transfer-Encoding: chunked")}${chunk.repeat(4)}zz\r\n`);
+    expect(visitor.take().match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413"]);
+    expect([visitor.refused.length, exchanges[0]!.body.length]).toEqual([1, 1_000]);
+  });
+
   test("what is left of a body is no request, whatever the exchange said about the connection", () => {
     const { visitor, exchanges, done } = exchanging();
     visitor.send(requestText("POST /", "Content-Length: 100"));

@@ -1,4 +1,4 @@
-// A visitor's connection without a socket: order of requests, refusals, deadlines, ends, and moving on.
+// A visitor's connection without a socket: order of requests, refusals, deadlines and ends.
 
 import { describe, expect, test } from "bun:test";
 import {
@@ -8,9 +8,7 @@ import {
   ingressLimits,
   requestText,
 } from "../../test/helpers/fake-visitor.ts";
-import type { Socket } from "bun";
 import type { VisitorConnection } from "./connection.ts";
-import type { SocketOwner } from "./visitor-socket.ts";
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -155,87 +153,6 @@ describe("ends", () => {
     expect(busy.did).toEqual([]);
     reply(busy.connection);
     expect(busy.did).toEqual(["shutdown"]);
-  });
-});
-
-describe("moving", () => {
-  test("takes along the routed head and all that is behind it", () => {
-    const given: string[] = [];
-    const visitor = fakeVisitor((connection, head) => {
-      if (head.target === "/here") return reply(connection);
-      expect(connection.move((_socket, meta) => given.push(meta.unread) > 0)).toBe(true);
-    });
-    const rest = requestText("GET /there") + requestText("GET /next");
-    visitor.send(requestText("GET /here") + rest);
-    expect(given).toEqual([rest]);
-    expect(visitor.take()).toBe(ok);
-    visitor.connection.closed();
-    expect(visitor.released).toBe(1);
-  });
-
-  test("as a pipe only its place is left, until the socket closes: nothing else of it is heard or kept", () => {
-    const heard: string[] = [];
-    let socket: Socket<SocketOwner> | null = null;
-    const visitor = fakeVisitor((connection) => {
-      connection.countBucket = 7;
-      connection.pipe((raw, rest) => {
-        socket = raw;
-        heard.push(`rest ${rest}`);
-        return {
-          received: (chunk) => void heard.push(`${chunk}`),
-          drain: () => void heard.push("drain"),
-          ended: () => void heard.push("ended"),
-          threw: () => void heard.push("threw"),
-          closed: (error) => void heard.push(`closed ${error?.message}`),
-        };
-      });
-    });
-    visitor.send(`${requestText("GET /pipe")}behind`);
-    expect([visitor.released, visitor.freed]).toEqual([1, []]);
-    const owner = socket!.data;
-    expect(Object.values(owner)).not.toContain(visitor.connection);
-    owner.received(Buffer.from("bytes"));
-    owner.drain();
-    owner.ended();
-    owner.threw();
-    owner.closed(new Error("reset"));
-    expect(heard).toEqual(["rest behind", "bytes", "drain", "ended", "threw", "closed reset"]);
-    expect(visitor.freed).toEqual([7]);
-    expect(visitor.did).toEqual([]);
-  });
-
-  test("a receiver that isn't there leaves the request to be answered", () => {
-    const visitor = fakeVisitor((connection) => {
-      expect(connection.move(() => false)).toBe(false);
-      connection.answer("unavailable");
-    });
-    visitor.send(requestText("GET /"));
-    expect(visitor.take()).toStartWith("HTTP/1.1 503 ");
-  });
-
-  test("one that moves again with much behind it is told to make that request its last", () => {
-    const last: boolean[] = [];
-    const visitor = fakeVisitor((connection) => void connection.move((_socket, meta) => last.push(meta.last) > 0));
-    visitor.send(requestText("POST /", "Content-Length: 900") + "x".repeat(20_000));
-    const fresh = fakeVisitor((connection) => void connection.move((_socket, meta) => last.push(meta.last) > 0));
-    fresh.connection.isFresh = true;
-    fresh.send(requestText("POST /", "Content-Length: 900") + "x".repeat(20_000));
-    expect(last).toEqual([true, false]);
-  });
-});
-
-describe("raw", () => {
-  test("bytes of either side pass as they are, an end is a half-close", () => {
-    const visitor = exchanging();
-    visitor.send(`${requestText("GET /ws")}early`);
-    visitor.connection.goRaw();
-    const [exchange] = visitor.exchanges;
-    visitor.send("\0later");
-    expect(exchange!.body).toBe("early\0later");
-    visitor.connection.ended();
-    expect([exchange!.ended, exchange!.aborted]).toEqual([true, null]);
-    visitor.connection.shutdown();
-    expect(visitor.did).toEqual(["shutdown"]);
   });
 });
 

@@ -31,7 +31,6 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   /** The Host of the last request, as it came. */
   hostValue = "";
   private hostVerdict: HostVerdict = { kind: "malformed" };
-  private processing = false;
 
   /** The socket is open (accepted or adopted). */
   opened(socket: Socket<SocketOwner>): void {
@@ -44,13 +43,12 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   /** Bytes from the visitor, or those that travelled with a move. */
   received(chunk: Buffer): void {
     if (this.socket === null) return;
-    if (this.phase === "raw") this.exchange?.bodyData(chunk, 0, chunk.length);
+    if (this.phase === "raw") this.receivedRaw(chunk);
     else if (this.phase === "closing") this.discard(chunk.length);
     else if (this.phase === "waiting") this.keep(chunk, 0);
     else if (this.exchange === null) this.process(chunk, 0);
     else {
       const at = this.feed(chunk, 0);
-      if (at < 0) return;
       if (this.exchange === null && this.isOpen) this.process(chunk, at);
       else this.keep(chunk, at);
     }
@@ -71,12 +69,13 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   finish(keepAlive: boolean, now = performance.now()): void {
     this.exchange = null;
     this.isAnswering = false;
+    this.endAccess(true);
     if (!this.isOpen) return;
     if (!keepAlive || !this.body.done || this.halfClosed || this.leaving) return this.closeGracefully();
     this.phase = "idle";
     this.deadline = now + this.host.settings.idleTimeoutMs;
     this.unpause(pausedByExchange | pausedByPipeline);
-    if (this.pending !== null && !this.processing) this.process(empty, 0);
+    if (this.pending !== null) this.process(empty, 0);
   }
 
   /** From here on bytes are raw, both ways; those that already came are delivered at once. */
@@ -84,7 +83,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     this.phase = "raw";
     const { pending } = this;
     this.pending = null;
-    if (pending !== null) this.exchange?.bodyData(pending, 0, pending.length);
+    if (pending !== null) this.receivedRaw(pending);
     this.unpause(pausedByPipeline);
     if (this.halfClosed) this.exchange?.bodyEnd(null);
   }
@@ -148,6 +147,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
 
   /** The socket is closed (also when it was moved). */
   closed(error?: Error): void {
+    this.endAccess(false);
     const isBreak = this.out.isBroken || this.hasThrown || error !== undefined;
     const isEnd = this.phase === "raw" && this.out.hasShut && !this.halfClosed && !isBreak;
     this.phase = "closed";
@@ -181,6 +181,11 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     else this.destroy();
   }
 
+  private receivedRaw(chunk: Buffer): void {
+    this.rawBytes += chunk.length;
+    this.exchange?.bodyData(chunk, 0, chunk.length);
+  }
+
   private process(chunk: Buffer, from: number): void {
     let bytes = chunk;
     let at = from;
@@ -189,13 +194,12 @@ export class VisitorConnection extends MovableSocket implements BodySink {
         chunk.length === from ? this.pending : Buffer.concat([this.pending, from === 0 ? chunk : chunk.subarray(from)]);
       at = 0;
       // Without a line end nothing new can be complete: don't read a slow sender's head over and over.
-      if (this.phase === "head" && chunk.length > 0 && bytes.length < maxPipelinedBytes && !chunk.includes(0x0a)) {
+      if (this.phase === "head" && bytes.length < maxPipelinedBytes && !chunk.includes(0x0a)) {
         this.pending = bytes;
         return;
       }
       this.pending = null;
     }
-    this.processing = true;
     while (at < bytes.length && this.mayRoute()) {
       const next = head.parseRequest(bytes, at, bytes.length);
       if (next === INCOMPLETE) {
@@ -213,11 +217,9 @@ export class VisitorConnection extends MovableSocket implements BodySink {
         this.routeRequest(bytes, at);
         if (this.phase === "waiting") break;
         at = this.feed(bytes, next);
-        if (at < 0) at = bytes.length;
       }
     }
-    this.processing = false;
-    if (this.isOpen) this.keep(bytes, at, bytes !== chunk);
+    this.keep(bytes, at, bytes !== chunk);
   }
 
   /** A request is only looked at when the answer before it has left: whoever doesn't read is not answered ahead. */
@@ -238,6 +240,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     this.phase = "idle";
     this.startRequest(head);
     const verdict = this.judgeHost();
+    this.startAccess(this.host.accessLog?.begin(this, head) ?? null);
     if (head.contentLength > this.host.settings.maxBodyBytes)
       return this.refuse("payload_too_large", "Content-Length is larger than MAX_BODY_BYTES");
     if (verdict.kind === "malformed") return this.refuse("bad_request", "the Host header is not a host");

@@ -1,7 +1,7 @@
 // All connections of one thread: each has its place and its deadline until it is over, once.
 
 import { expect, test } from "bun:test";
-import { writeSync } from "node:fs";
+import { openSync, writeSync } from "node:fs";
 import type { Socket } from "bun";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { ingressLimits } from "../../test/helpers/fake-visitor.ts";
@@ -9,6 +9,7 @@ import { ConnectionCounts, createCountsMemory } from "../handover/counts.ts";
 import { createLedgerMemory, Ledger } from "../handover/ledger.ts";
 import { closeDescriptor } from "../lib/descriptor.ts";
 import { Connections } from "./connections.ts";
+import type { VisitorConnection } from "./connection.ts";
 import type { IngressHost } from "./exchange.ts";
 import type { SocketOwner } from "./visitor-socket.ts";
 
@@ -18,13 +19,14 @@ function setUp(more: Partial<IngressHost> = {}) {
   const counts = new ConnectionCounts(createCountsMemory(1), 1);
   const host = {
     settings: ingressLimits,
+    accessLog: null,
     released: (connection) => connections.released(connection),
     ...more,
   } as Partial<IngressHost> as IngressHost;
-  const ledger = new Ledger(createLedgerMemory(1024), 7, 0);
+  const ledger = new Ledger(createLedgerMemory(1024), 7);
   const connections: Connections = new Connections({ ledger, counts, host, tickMs: 1e9 });
   const held = () => [counts.total(), counts.ofAddress(meta.address), connections.deadlines.size];
-  return { connections, held, [Symbol.dispose]: () => connections.close() };
+  return { connections, held, ledger, [Symbol.dispose]: () => connections.close() };
 }
 
 test("one that closes leaves nothing behind", () => {
@@ -36,13 +38,36 @@ test("one that closes leaves nothing behind", () => {
   expect(one.held()).toEqual([0, 0, 0]);
 });
 
+test("one that comes while the server leaves has one request", () => {
+  using one = setUp();
+  one.connections.closeIdle();
+  const kept: unknown[] = [];
+  const socket = { setKeepAlive: (...args: unknown[]) => kept.push(...args), setNoDelay() {}, terminate() {} };
+  one.connections.accept(socket as unknown as Socket<SocketOwner>, { ...meta }, false);
+  expect((one.connections.deadlines.all()[0] as VisitorConnection).leaving).toBe(true);
+  // Whoever vanishes without a word is found by the kernel.
+  expect(kept).toEqual([true, 300_000]);
+});
+
+test("the requests of one that can't be adopted are not served", async () => {
+  using one = setUp({ judgeHost: () => expect.unreachable(), route: () => expect.unreachable() });
+  const fd = openSync(import.meta.path, "r");
+  one.ledger.live(0, 7);
+  one.ledger.send(fd, 0, 7, () => {});
+  one.connections.adopt({ ...meta, fd, unread: "GET / HTTP/1.1\r\nHost: x\r\n\r\n" });
+  await eventually(() => one.held().join() === "0,0,0", "it is given up");
+});
+
 test("nor does one that was swept before it arrived", () => {
   using one = setUp();
   one.connections.adopt({ ...meta, fd: 5, unread: "GET / HTTP/1.1\r\n\r\n" });
   expect(one.held()).toEqual([0, 0, 0]);
 });
 
-test("a piped visitor has a place here while it has yet to take what is left of it, and whoever had it has gone", async () => {
+test.each([
+  ["has a place here while it has yet to take what is left of it, and whoever had it has gone", true],
+  ["has none when it has gone first", false],
+])("a piped visitor %s", async (_, isLeft) => {
   let theirs = -1;
   using one = setUp({
     judgeHost: () => ({ kind: "tunnel", name: "x", host: "x" }),
@@ -60,6 +85,11 @@ test("a piped visitor has a place here while it has yet to take what is left of 
   } as unknown as Socket<SocketOwner>;
   one.connections.accept(socket, { ...meta }, true);
   socket.data.received(Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  if (!isLeft) {
+    socket.data.closed();
+    closeDescriptor(theirs);
+    return expect(one.held()).toEqual([0, 0, 0]);
+  }
   writeSync(theirs, "left");
   await eventually(() => isHeld, "it has not taken it");
   expect(one.held()).toEqual([0, 0, 0]);

@@ -67,7 +67,7 @@ export class Connections {
     const { counts } = this.options;
     let bucket = -1;
     // Its place went along, and is free again when its owner is gone: what the pipe still holds for it takes one here.
-    const end = pipeThrough(socket, meta, post, () => (bucket = counts.opened(meta.address)));
+    const end = pipeThrough(socket, meta, this.options.ledger, post, () => (bucket = counts.opened(meta.address)));
     if (end === null) return false;
     return pipeOwner(end, () => {
       if (bucket >= 0) counts.closed(bucket);

@@ -56,5 +56,10 @@ test("what nobody flushes leaves by itself", async () => {
   const sink = new Sink();
   write(sink, "left");
   await Promise.resolve();
-  expect(sink.writes).toEqual(["left"]);
+  write(sink, "again");
+  flushCork();
+  await Promise.resolve();
+  write(sink, "and again");
+  await Promise.resolve();
+  expect(sink.writes).toEqual(["left", "again", "and again"]);
 });

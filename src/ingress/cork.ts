@@ -39,7 +39,7 @@ export function corkCommit(end: number): void {
 /** Writes a view for `connection`, joined with what waits. */
 export function corkWrite(connection: CorkOwner, bytes: Uint8Array, start: number, end: number): void {
   if (end - start >= directBytes) {
-    if (length > 0) flushCork();
+    flushCork();
     connection.sendNow(bytes, start, end);
     return;
   }

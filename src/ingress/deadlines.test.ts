@@ -1,6 +1,6 @@
 // One timer for all connections: who is due is told, may leave meanwhile, and nothing ticks for nobody.
 
-import { expect, test } from "bun:test";
+import { expect, jest, spyOn, test } from "bun:test";
 import { Deadlines, type Expiring } from "./deadlines.ts";
 
 const member = (deadline: number, expired: (now: number) => void): Expiring => ({ deadline, expired });
@@ -36,4 +36,43 @@ test("a member may take itself and others out while it is told", async () => {
   await promise;
   expect([told, deadlines.size]).toEqual([0, 0]);
   deadlines.close();
+});
+
+test("one timer is enough for all", () => {
+  jest.useFakeTimers();
+  try {
+    const deadlines = new Deadlines(250);
+    for (let i = 0; i < 3; i++) deadlines.add(member(Infinity, () => {}));
+    expect(jest.getTimerCount()).toBe(1);
+    deadlines.close();
+    expect(jest.getTimerCount()).toBe(0);
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
+test("after a standstill nobody is told before what has come meanwhile could be read", () => {
+  jest.useFakeTimers();
+  let now = 10_000;
+  const clock = spyOn(performance, "now").mockImplementation(() => now);
+  try {
+    const deadlines = new Deadlines(250);
+    const told: number[] = [];
+    // Nobody looked so far: that is no standstill.
+    now += 10_000;
+    deadlines.add(member(now + 250, (at) => told.push(at)));
+    now += 250;
+    jest.advanceTimersByTime(250);
+    expect(told).toEqual([now]);
+    now += 5_000;
+    jest.advanceTimersByTime(250);
+    expect(told).toHaveLength(1);
+    now += 250;
+    jest.advanceTimersByTime(250);
+    expect(told).toEqual([20_250, now]);
+    deadlines.close();
+  } finally {
+    clock.mockRestore();
+    jest.useRealTimers();
+  }
 });

@@ -25,6 +25,7 @@ const reasons: Record<number, string> = {
   502: "Bad Gateway",
   503: "Service Unavailable",
   504: "Gateway Timeout",
+  508: "Loop Detected",
 };
 
 /** What may be added to an error. */

@@ -3,6 +3,7 @@
 import type { BodySink } from "../http1/body.ts";
 import type { Head } from "../http1/head.ts";
 import type { ErrorCode } from "../lib/errors.ts";
+import type { AccessLog } from "./access-log.ts";
 import type { HostVerdict } from "./gate.ts";
 import type { VisitorConnection } from "./connection.ts";
 import type { Counted } from "./movable-socket.ts";
@@ -23,6 +24,8 @@ export interface Exchange extends BodySink {
 /** What differs between the main thread and a shard. */
 export interface IngressHost {
   readonly settings: IngressSettings;
+  /** Hears of every request that is over; null: nobody wants to know. */
+  readonly accessLog: AccessLog | null;
   /** Verdict for a Host value. */
   judgeHost(value: string): HostVerdict;
   /**

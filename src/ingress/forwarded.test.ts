@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { Head } from "../http1/head.ts";
 import { createCidrList, networkOf } from "../lib/cidr.ts";
-import { carriesForwarding, forwardedLines, resolveVisitor } from "./forwarded.ts";
+import { carriesForwarding, forwardedLines, hopsOf, resolveVisitor } from "./forwarded.ts";
 
 const trusted = createCidrList(["10.0.0.0/8", "fd00::/8"]);
 
@@ -35,6 +35,9 @@ describe("behind a trusted proxy", () => {
     expect(visitor("10.0.0.1", "X-Forwarded-Proto: https, http").scheme).toBe("http");
     expect(visitor("10.0.0.1", "Forwarded: for=192.0.2.1;proto=https").scheme).toBe("https");
     expect(visitor("10.0.0.1", "X-Forwarded-Proto: gopher").scheme).toBe("http");
+    expect(visitor("10.0.0.1", 'Forwarded: for=192.0.2.1;proto=http, for=10.0.0.2;proto="HTTPS"').scheme).toBe("https");
+    expect(visitor("10.0.0.1", "X-Forwarded-Proto: https", "Forwarded: for=192.0.2.1;proto=http").scheme).toBe("https");
+    expect(visitor("10.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Proto: ?").scheme).toBe("https");
   });
 });
 
@@ -99,4 +102,17 @@ describe("security", () => {
       expect(visitor("10.0.0.1", `X-Forwarded-For: 203.0.113.1, ${entry}, 10.0.0.2`).address).toBe("10.0.0.2");
     },
   );
+});
+
+test.each([
+  [0, []],
+  [0, ["X-Forwarded-For: 192.0.2.1", "X-Request-Id: 1"]],
+  [1, ["Forwarded: for=192.0.2.1"]],
+  [1, ["Forwarded: for=192.0.2.1", "X-Digit-Link-Hops: 0"]],
+  [2, ["Forwarded: for=192.0.2.1", "X-Digit-Link-Hops: 2"]],
+  [2, ["x_digit_link_hops: 2", "X-Digit-Link-Hops: 1"]],
+  [0, ["X-Digit-Link-Hops: many", "X-Digit-Link-Hops:"]],
+  [Infinity, ["X-Digit-Link-Hops: Infinity"]],
+])("was forwarded %d times: %j", (hops, lines) => {
+  expect(hopsOf(headOf(...lines))).toBe(hops);
 });

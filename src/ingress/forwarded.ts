@@ -1,6 +1,6 @@
 // Who the visitor is when proxies stand in between, and the forwarding headers that we write.
 
-import { FORWARDED, X_FORWARDED_FOR, X_FORWARDED_PROTO } from "../http1/fields.ts";
+import { FORWARDED, X_DIGIT_LINK_HOPS, X_FORWARDED_FOR, X_FORWARDED_PROTO } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
 import { latin1 } from "../lib/bytes.ts";
 import { type CidrList, canonicalAddress, networkOf } from "../lib/cidr.ts";
@@ -42,6 +42,24 @@ export function carriesForwarding(head: Head): boolean {
   return head.has(X_FORWARDED_FOR) || head.has(FORWARDED);
 }
 
+/** A request that was forwarded so often has come back: its way has no end. */
+export const mostHops = 3;
+
+/**
+ * How often a request was forwarded through tunnels before it came here, as far as it shows: 0 for one of a visitor. What has our `Forwarded`
+ * line, or anybody's, counts as once; from then on we write how often. A visitor can say a higher number than is true, and is refused
+ * sooner; a lower one ends with the first turn, as only what we write comes back.
+ */
+export function hopsOf(head: Head): number {
+  const { id, count } = head;
+  let hops = 0;
+  for (let i = 0; i < count; i++) {
+    if (id[i] === FORWARDED) hops = Math.max(hops, 1);
+    else if (id[i] === X_DIGIT_LINK_HOPS) hops = Math.max(hops, Number(head.value(i)) || 0);
+  }
+  return hops;
+}
+
 /** The lines that go to the local service in place of whatever the visitor sent under these names. */
 export function forwardedLines(visitor: Pick<Visitor, "address" | "scheme">, host: string): string {
   const { address, scheme } = visitor;
@@ -67,7 +85,7 @@ function readForwarded(head: Head): { addresses: string[]; scheme: "http" | "htt
     else if (id === FORWARDED) standard.push(head.value(i));
     else scheme = readScheme(head.value(i).split(",").at(-1)!) ?? scheme;
   }
-  if (lists.length > 0 || standard.length === 0) return { addresses: lists.join(",").split(","), scheme };
+  if (lists.length > 0) return { addresses: lists.join(",").split(","), scheme };
   const elements = standard.join(",").split(",");
   const part = (element: string, name: string): string =>
     element

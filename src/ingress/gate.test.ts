@@ -14,6 +14,7 @@ describe("hosts", () => {
     ["MyApp.tunnel.test:443", { kind: "tunnel", name: "myapp", host: "myapp.tunnel.test" }],
     ["a.tunnel.test.", { kind: "tunnel", name: "a", host: "a.tunnel.test" }],
     [`${"a".repeat(63)}.tunnel.test`, { kind: "tunnel", name: "a".repeat(63), host: `${"a".repeat(63)}.tunnel.test` }],
+    ["tunnel.test:65535", { kind: "base", host: "tunnel.test" }],
     ["127.0.0.1:80", { kind: "probe", host: "127.0.0.1" }],
     ["localhost", { kind: "probe", host: "localhost" }],
     ["[::1]:80", { kind: "probe", host: "[::1]" }],

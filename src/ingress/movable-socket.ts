@@ -2,7 +2,6 @@
 
 import type { Socket } from "bun";
 import { AnsweringSocket } from "./answering-socket.ts";
-import { flushCork } from "./cork.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import type { IngressHost } from "./exchange.ts";
 import { type ConnectionMeta, type MoveMeta, pausedByPipeline, type SocketOwner } from "./visitor-socket.ts";
@@ -52,15 +51,20 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
    * thread goes on pumping bytes. Only from `route`.
    */
   move(give: (socket: Socket<SocketOwner>, meta: MoveMeta) => boolean | SocketOwner): boolean {
-    flushCork();
     const { socket, routed } = this;
-    if (socket === null || routed === null || this.out.bytes > 0) return false;
+    if (socket === null || routed === null) return false;
     const unread = routed.toString("latin1", this.routedAt);
     // The first move is never for nothing; later ones of much data would make pipelines over several hosts quadratic.
     const last = this.meta.last || (!this.isFresh && unread.length - (this.routedEnd - this.routedAt) > maxMoveBytes);
     this.letGo();
+    const { access } = this;
+    // Whoever takes it sees how it ends.
+    this.access = null;
     const given = give(socket, { ...this.meta, unread, last, moves: this.meta.moves + 1 });
-    if (given === false) return false;
+    if (given === false) {
+      this.access = access;
+      return false;
+    }
     this.phase = "closed";
     if (given !== true) {
       socket.data = given;
@@ -82,12 +86,12 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
 
   /** Turns the connection into a raw pipe that `open` makes of its socket and of the bytes behind the routed head, which it may keep. Only from `route`. */
   pipe(open: (socket: Socket<SocketOwner>, rest: Buffer) => SocketOwner): void {
-    flushCork();
     const { socket, routed } = this;
     if (socket === null || routed === null) return;
     this.phase = "closed";
+    // An agent's session: no visitor's request.
+    this.access = null;
     this.letGo();
-    this.deadlines.delete(this);
     const owner = open(socket, Buffer.from(routed.subarray(this.routedEnd)));
     socket.data = new PipedSocket(owner, this.host, this.countBucket);
     // Its place goes along, and nothing else: there may be thousands of pipes that idle for days.

@@ -39,7 +39,7 @@ test("a body that dribbles is given up after its time, one that moves is not", (
 
 test("a reader that reads nothing is given up after its own time", () => {
   expect(watch(times(9, [0, 10]), false, true)).toEqual([3, "the visitor stopped reading"]);
-  expect(watch(times(9, [0, 300]), false, true)).toBeNull();
+  expect(watch(times(9, [0, 256]), false, true)).toBeNull();
 });
 
 test("whoever waits for us is left alone", () => {
@@ -48,4 +48,12 @@ test("whoever waits for us is left alone", () => {
 
 test("looks come as often as the shorter time needs", () => {
   expect(progressWindowMs(limits)).toBe(20_000);
+});
+
+test("the body of a request is measured from its own beginning", () => {
+  const progress = new Progress();
+  progress.start(0, 0);
+  expect(progress.check(10_000, true, 5_000, false, 0, limits)).toBeNull();
+  progress.start(10_000, 0);
+  expect(progress.check(30_000, true, 256, false, 0, limits)).toBeNull();
 });

@@ -33,6 +33,7 @@ export class ResponseWriter {
     if (this.connection.minor === 0) return;
     let at = corkReserve(this.connection, head.end - head.start + 128);
     at = copyHead(head, FRAMED_NOT, at);
+    if (upgrade) this.connection.status = 101;
     if (upgrade) at = putText("Connection: Upgrade\r\nUpgrade: websocket\r\n", corkBuffer, at);
     corkCommit(putCrlf(corkBuffer, at));
   }
@@ -45,6 +46,7 @@ export class ResponseWriter {
     const { connection } = this;
     const { status, contentLength } = head;
     connection.isAnswering = true;
+    connection.status = status;
     // RFC 9112 6.3: what has no body, what says its length, and what must be delimited by us.
     if (connection.isHead || status === 204 || status === 304) this.framing = "none";
     else if (contentLength >= 0) this.framing = "length";

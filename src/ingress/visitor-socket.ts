@@ -18,6 +18,8 @@ export interface ConnectionMeta {
   moves: number;
   /** Requests come from another thread that has the visitor's connection. */
   lent: boolean;
+  /** Its bytes pass a pipe, which reads here what their end means (`SendQueue.endMark`). */
+  endMark?: Int32Array;
 }
 
 /** What moves to another thread besides the descriptor. */

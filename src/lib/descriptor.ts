@@ -16,6 +16,8 @@ const prototypes = {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
   getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   getrlimit: { args: ["i32", "ptr"], returns: "i32" },
+  tcgetpgrp: { args: ["i32"], returns: "i32" },
+  getpgrp: { args: [], returns: "i32" },
   nice: { args: ["i32"], returns: "i32" },
 } as const;
 
@@ -69,11 +71,13 @@ export function closeDescriptor(fd: number): boolean {
   return library()?.close(fd) === 0;
 }
 
-/** Two connected stream sockets, closed on exec; null when the process has no descriptors left. Both belong to the caller. */
-export function createPair(): [number, number] | null {
+/**
+ * Two connected stream sockets, closed on exec; null when the process has no descriptors left. Both belong to the caller. The kernel
+ * writes their numbers into `pair`, so that they are known there even if this thread doesn't live to see them.
+ */
+export function createPair(pair: Int32Array = new Int32Array(2)): [number, number] | null {
   const libc = library();
   if (libc === null) return null;
-  const pair = new Int32Array(2);
   const streamType = 1 /* SOCK_STREAM */ | (isLinux ? 0o2000000 /* SOCK_CLOEXEC */ : 0);
   if (libc.socketpair(1 /* AF_UNIX */, streamType, 0, pair) !== 0) return null;
   const [first = -1, second = -1] = pair;
@@ -103,6 +107,19 @@ export function readInto(socket: object, out: Uint8Array, maxBytes: number): num
   // A read of a socket that is reset would swallow the error, and Bun would take it for a clean end. While there are bytes, there is no error to swallow.
   if (libc.poll(pollEntry, 1n, 0) !== 1 || pollEntry[1]! >>> 16 !== pollIn) return 0;
   return Math.max(0, libc.read(fd, out, maxBytes));
+}
+
+/**
+ * Reads one line that was typed at the terminal on standard input into `out`, as the terminal edited it. 0: there is none, no terminal, or
+ * another program is in its foreground: what is typed is that one's, and who reads it is stopped.
+ */
+export function readTyped(out: Uint8Array): number {
+  const libc = library();
+  if (libc === null || libc.tcgetpgrp(0) !== libc.getpgrp()) return 0;
+  pollEntry[0] = 0;
+  pollEntry[1] = pollIn;
+  if (libc.poll(pollEntry, 1n, 0) !== 1 || pollEntry[1]! >>> 16 !== pollIn) return 0;
+  return Math.max(0, libc.read(0, out, out.length));
 }
 
 /** Whether the peer of a plain stream socket has sent its FIN, and nothing before it that is still unread. Bun tells of it only while the socket is read. */

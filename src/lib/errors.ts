@@ -35,6 +35,10 @@ export const errorCatalogue = {
   local_unreachable: spec(502, "The agent is connected, but the local service behind it could not be reached.", true),
   local_failed: spec(502, "The local service closed the connection or sent an answer that is not valid HTTP.", true),
   local_timeout: spec(504, "The local service did not answer in time.", true),
+  loop_detected: spec(
+    508,
+    "The request came back to the server that had forwarded it: what the agent forwards to is this server, or leads to it.",
+  ),
   // Registration, as an agent sees it.
   bad_token: spec(401, "The token or API key is not valid."),
   account_inactive: spec(403, "The account is deactivated. Ask an administrator to activate it."),
@@ -50,6 +54,7 @@ export const errorCatalogue = {
   version_unsupported: spec(426, "This agent is too old for the server. Update it and try again."),
   protocol_unavailable: spec(400, "This server has no TCP ports to give (TCP_PORTS is not set)."),
   port_unavailable: spec(400, "This port is none of this server's TCP ports."),
+  port_not_open: spec(503, "This port can't be opened on the server now. Try again later.", true),
   ports_exhausted: spec(503, "All TCP ports of this server are taken. Try again later.", true),
   bad_ticket: spec(403, "The session ticket is unknown, used or expired. Register again.", true),
   replaced: spec(409, "A newer start of this agent serves the tunnel now."),

@@ -49,6 +49,18 @@ test("whatever is written, and however little is taken: in order and whole, and 
   );
 });
 
+test("security: what comes byte by byte is kept as if it had come at once, and leaves so", () => {
+  const [queue, socket] = [new SendQueue(), new Taking()];
+  const bytes = crypto.getRandomValues(Buffer.alloc(200_000));
+  for (let i = 0; i < bytes.length; i++) queue.write(socket, bytes, i, i + 1);
+  expect(queue["parts"]!.length).toBeLessThan(24);
+  expect(queue["parts"]!.reduce((sum, { buffer }) => sum + buffer.length, 0)).toBeLessThan(3 * bytes.length);
+  socket.taken.length = 0;
+  socket.takes = Infinity;
+  queue.flush(socket);
+  expect([socket.taken.length < 24, Buffer.concat(socket.taken).equals(bytes)]).toEqual([true, true]);
+});
+
 test("large parts are kept in the same few buffers, small ones in buffers of their size", () => {
   const [queue, socket] = [new SendQueue(), new Taking()];
   const large = Buffer.alloc(64 * 1024, 1);

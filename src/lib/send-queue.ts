@@ -17,6 +17,9 @@ interface Part {
   end: number;
 }
 
+/** What `SendQueue.endMark` holds once something was sent that has no other end than our FIN. */
+export const markedAs = { unfinished: 1, whole: 2 };
+
 /** Much is kept in buffers of this size, filled to their end and used again: a bulk transfer leaves no garbage. */
 const partBytes = 64 * 1024;
 const freeParts: Buffer[] = [];
@@ -32,6 +35,8 @@ export class SendQueue {
   hasShut = false;
   /** The kernel refused a write: the connection is reset. That told us, and nobody any more: Bun says `end` then, and `close` without an error. */
   isBroken = false;
+  /** Of one end of a pair of sockets, whose kernel knows no reset: whoever passes its bytes on reads here (`markedAs`) what its close means. */
+  endMark: Int32Array | null = null;
   /** Made when something has to wait; most sockets never need it. */
   private parts: Part[] | null = null;
   private shutting = false;
@@ -47,7 +52,7 @@ export class SendQueue {
     const parts = (this.parts ??= []);
     for (let at = start + sent; at < end;) {
       let last = parts.at(-1);
-      if (last === undefined || last.end === last.buffer.length) parts.push((last = partFor(end - at)));
+      if (last === undefined || last.end === last.buffer.length) parts.push((last = partFor(end - at, last)));
       const stop = Math.min(end, at + last.buffer.length - last.end);
       last.end = copyBytes(view, at, stop, last.buffer, last.end);
       at = stop;
@@ -89,14 +94,16 @@ export class SendQueue {
   unfinished(socket: SendSocket): void {
     if (this.hasShut || this.isUnfinished) return;
     this.isUnfinished = true;
-    setResetOnClose(socket, true);
+    if (this.endMark === null) setResetOnClose(socket, true);
+    else Atomics.store(this.endMark, 0, markedAs.unfinished);
   }
 
   /** What the kernel still has to deliver is whole, whoever closes. */
   finished(socket: SendSocket): void {
     if (!this.isUnfinished) return;
     this.isUnfinished = false;
-    setResetOnClose(socket, false);
+    if (this.endMark === null) setResetOnClose(socket, false);
+    else Atomics.store(this.endMark, 0, markedAs.whole);
   }
 
   private shut(socket: SendSocket): void {
@@ -120,10 +127,11 @@ export class SendQueue {
   }
 }
 
-/** An empty one, where `bytes` more are to be kept. */
-function partFor(bytes: number): Part {
-  const isMuch = bytes > partBytes / 2;
-  const buffer = isMuch ? (freeParts.pop() ?? Buffer.allocUnsafeSlow(partBytes)) : Buffer.allocUnsafe(bytes);
+/** An empty one, where `bytes` more are to be kept behind `full`: twice as large as that, as whoever writes byte by byte would have us keep a buffer for each. */
+function partFor(bytes: number, full: Part | undefined): Part {
+  const size = Math.max(bytes, 2 * (full?.buffer.length ?? 0));
+  const isMuch = size > partBytes / 2;
+  const buffer = isMuch ? (freeParts.pop() ?? Buffer.allocUnsafeSlow(partBytes)) : Buffer.allocUnsafe(size);
   return { buffer, at: 0, end: 0 };
 }
 

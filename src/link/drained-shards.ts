@@ -20,10 +20,10 @@ export class DrainedShards {
     if (this.#drained.size === this.#shards) this.#onAll?.();
   }
 
-  /** Resolves with true as soon as all have finished, with false at the deadline (wall clock). */
-  async wait(deadlineMs: number): Promise<boolean> {
+  /** Resolves with true as soon as all have finished, with false after `atMostMs`. */
+  async wait(atMostMs: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, Math.max(0, deadlineMs - Date.now()));
+    const timer = setTimeout(resolve, atMostMs);
     this.#onAll = resolve;
     if (this.#drained.size === this.#shards) resolve();
     await promise;

@@ -52,6 +52,11 @@ export type DisconnectReason =
   | "quota_exceeded"
   | "released";
 
+/** `problem`: one sentence for the agent's user that says why a public port can't be opened; null: it is open. */
+export interface PortOpening {
+  problem: string | null;
+}
+
 export type ToShard =
   | { type: "connection"; connection: MovedConnection }
   /** Ports to the other shards, sent again when one of them was replaced. `ports[k]` is null for the receiver itself. */
@@ -67,6 +72,8 @@ export type ToShard =
   | { type: "disconnect"; tunnelId: string; agentId: string | null; reason: DisconnectReason }
   /** Ask the agent to try its local service now; answered by `answer` to main. */
   | { type: "check"; id: number; tunnelId: string }
+  /** Open the public port of a TCP tunnel's name, unless it is open; answered by `port`. */
+  | { type: "open-port"; id: number; name: string }
   /** Captured request metadata; answered by `answer` to main. */
   | ({ type: "requests"; id: number } & RequestsQuery)
   /** Live events are only sent while somebody watches. */
@@ -74,8 +81,8 @@ export type ToShard =
   | { type: "answer"; id: number; answer: Answer }
   /** An address (or IPv6 network) that the limiter blocks, per application. `untilMs` 0 lifts the block. */
   | { type: "block"; appId: string; network: string; untilMs: number }
-  /** Stop taking requests, say go-away to agents, finish what runs until `deadlineMs` (wall clock), then `drained`. */
-  | { type: "drain"; deadlineMs: number }
+  /** Stop taking requests, say go-away to agents, finish what runs within `inAllMs` (below 0: it is late), then `drained`. A time by the clock would be another one when somebody sets it. */
+  | { type: "drain"; inAllMs: number }
   /** Everything ends now: answer nobody any more, send what waits to be told, then `ended`. */
   | { type: "end" };
 
@@ -129,7 +136,7 @@ export interface TunnelCounters extends TunnelTotals {
   streams: number;
 }
 
-/** One visitor request as the dashboard and the access log show it. No bodies; secrets masked; no query unless LOG_QUERY. */
+/** One visitor request as the dashboard shows it. No bodies; secrets masked; no query unless LOG_QUERY. */
 export interface CapturedRequest {
   id: string;
   tunnelId: string;
@@ -220,7 +227,10 @@ export type FromShard =
   | { type: "counters"; counters: TunnelCounters[] }
   /** Only while somebody watches. */
   | { type: "request"; requests: CapturedRequest[] }
+  /** Only with ACCESS_LOG: `count` lines, each with its end. */
+  | { type: "access"; lines: string; count: number }
   | { type: "checked"; id: number; status: LocalStatus | null }
+  | { type: "port"; id: number; opening: PortOpening }
   | { type: "requests"; id: number; requests: CapturedRequest[] }
   /** A connection that this shard does not own: base domain or another shard without a port. */
   | { type: "connection"; connection: MovedConnection }
@@ -270,6 +280,7 @@ export interface ShardSettings {
   ticketTtlMs: number;
   serverTiming: boolean;
   logQuery: boolean;
+  accessLog: boolean;
   captureRequests: number;
   captureBytes: number;
   handover: "move" | "pipe";

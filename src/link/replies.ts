@@ -37,6 +37,6 @@ export class Replies {
 
   /** The shard died: its questions get their fallbacks. */
   drop(shard: number): void {
-    for (const [id, waiting] of this.#waiting) if (waiting.shard === shard) this.settle(shard, id, waiting.fallback);
+    for (const [id, { fallback }] of this.#waiting) this.settle(shard, id, fallback);
   }
 }

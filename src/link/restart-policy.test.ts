@@ -9,6 +9,9 @@ test("a shard that lived is replaced at once, one that keeps dying more and more
   const delays = Array.from({ length: 8 }, () => policy.afterDeath(true, 500));
   expect(delays).toEqual([100, 200, 400, 800, 1600, 2000, 2000, 2000]);
   expect(policy.afterDeath(true, 60_000)).toBe(0);
+  // One that took long to come to nothing has not lived.
+  expect(policy.afterDeath(false, 20_000)).toBe(100);
+  expect(policy.afterDeath(true, 10_000)).toBe(0);
 });
 
 test("five starts in a row that came to nothing are enough", () => {

@@ -53,7 +53,7 @@ interface WorkerScope {
 /**
  * Called once, synchronously, while the worker's entry module is evaluated (a message that arrives before is lost). `onStart` is called with main's
  * first message, sets the shard up and returns its handlers; it calls `side.ready()` then or later. `ledgerOf` makes `side.ledger`
- * (`new Ledger(start.ledger, start.incarnation, start.shard)`).
+ * (`new Ledger(start.ledger, start.incarnation)`).
  */
 export function connectToMain(
   ledgerOf: (start: ShardStart) => Ledger,

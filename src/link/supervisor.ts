@@ -7,21 +7,18 @@ import { AppError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { SharedCounts } from "../lib/shared-counts.ts";
 import { within } from "../lib/within.ts";
+import { AskedShards } from "./asked-shards.ts";
 import { DrainedShards } from "./drained-shards.ts";
 import { Heartbeat, tickMs } from "./heartbeat.ts";
 import { Incarnation } from "./incarnation.ts";
 import { introduce } from "./introduce.ts";
-import type { CapturedRequest, FromShard, LocalStatus, ShardSettings, ToShard } from "./messages.ts";
-import type { RequestsQuery } from "./requests-query.ts";
+import type { FromShard, ShardSettings, ToShard } from "./messages.ts";
 import { createLoadMemory } from "./organization-load.ts";
-import { Replies } from "./replies.ts";
 import type { ShardLink, ShardListener } from "./shard-link.ts";
 import { RestartPolicy } from "./restart-policy.ts";
 
 /** How long a worker may take until it says `ready`: counted in ticks, as the machine or main may stand still meanwhile. */
 const startTicks = 20_000 / tickMs;
-const checkTimeoutMs = 10_000;
-const requestsTimeoutMs = 5_000;
 /** A thread that is stuck in a native call may take its time; its successor does not wait longer than this. */
 const closeWaitMs = 5_000;
 /** How long the end waits for what the shards have still to tell. One that hangs tells nothing. */
@@ -49,8 +46,8 @@ export interface SupervisorOptions {
 export interface Supervisor extends ShardLink {
   /** Ends a shard now, stuck or not, and starts another in its place; nothing when it is not up. */
   replace(shard: number, why: string): void;
-  /** Lets the shards finish (nothing is replaced any more); true when all did before the deadline (wall clock). */
-  drain(deadlineMs: number): Promise<boolean>;
+  /** Lets the shards finish (nothing is replaced any more); true when all did within so many ms. */
+  drain(inAllMs: number): Promise<boolean>;
   /** Ends all shards at once, after their last events; resolves when their threads are gone (2.5 s at most). */
   stop(): Promise<void>;
 }
@@ -67,14 +64,13 @@ export async function startShards(options: SupervisorOptions): Promise<Superviso
   return shards;
 }
 
-class Shards implements Supervisor {
+class Shards extends AskedShards implements Supervisor {
   readonly shards: number;
   readonly #options: SupervisorOptions;
   readonly #ticks: SharedArrayBuffer;
   readonly #loads: SharedArrayBuffer;
   readonly #heartbeat: Heartbeat;
   readonly #timer: Timer;
-  readonly #replies = new Replies();
   readonly #current: Incarnation[] = [];
   readonly #alive = new Set<Incarnation>();
   readonly #lost = new WeakSet<Incarnation>();
@@ -83,10 +79,11 @@ class Shards implements Supervisor {
   readonly #drained: DrainedShards;
   readonly #ended: DrainedShards;
   #lastNumber = 0;
-  #drainEndsAtMs = 0;
+  #drainEndsAt = 0;
   #phase: "starting" | "running" | "draining" | "stopped" = "starting";
 
   constructor(options: SupervisorOptions) {
+    super();
     this.#options = options;
     this.shards = options.shards;
     this.#drained = new DrainedShards(options.shards);
@@ -108,66 +105,48 @@ class Shards implements Supervisor {
   }
 
   send(shard: number, message: ToShard): void {
-    this.#readyShard(shard)?.post(message);
+    this.readyShard(shard)?.post(message);
   }
 
   sendConnection(shard: number, connection: MovedConnection): boolean {
-    const receiver = this.#readyShard(shard);
+    const receiver = this.readyShard(shard);
     if (receiver === null) return false;
     return this.#options.ledger.send(connection.fd, shard, receiver.number, () =>
       receiver.post({ type: "connection", connection }),
     );
   }
 
-  check(shard: number, tunnelId: string): Promise<LocalStatus | null> {
-    return this.#ask<LocalStatus | null>(shard, null, checkTimeoutMs, (id) => ({ type: "check", id, tunnelId }));
-  }
-
-  requests(shard: number, query: RequestsQuery): Promise<CapturedRequest[] | null> {
-    return this.#ask<CapturedRequest[] | null>(shard, null, requestsTimeoutMs, (id) => ({
-      type: "requests",
-      id,
-      ...query,
-    }));
-  }
-
   replace(shard: number, why: string): void {
-    const incarnation = this.#readyShard(shard);
+    const incarnation = this.readyShard(shard);
     if (incarnation !== null) this.#end(incarnation, why);
   }
 
-  drain(deadlineMs: number): Promise<boolean> {
+  drain(inAllMs: number): Promise<boolean> {
     this.#phase = "draining";
-    this.#drainEndsAtMs = deadlineMs;
+    this.#drainEndsAt = performance.now() + inAllMs;
     this.#drained.reset();
     for (const [shard, incarnation] of this.#current.entries()) {
-      if (incarnation.state === "ready") incarnation.post({ type: "drain", deadlineMs });
+      if (incarnation.state === "ready") incarnation.post({ type: "drain", inAllMs });
       else this.#drained.add(shard);
     }
-    return this.#drained.wait(deadlineMs);
+    return this.#drained.wait(inAllMs);
   }
 
   async stop(): Promise<void> {
     this.#phase = "stopped";
     clearInterval(this.#timer);
     for (let shard = 0; shard < this.shards; shard++) {
-      const incarnation = this.#readyShard(shard);
+      const incarnation = this.readyShard(shard);
       if (incarnation === null) this.#ended.add(shard);
       else incarnation.post({ type: "end" });
     }
-    await this.#ended.wait(Date.now() + lastWordsMs);
+    await this.#ended.wait(lastWordsMs);
     const alive = [...this.#alive];
     for (const incarnation of alive) this.#end(incarnation, "the server stops");
     await within(2_000, Promise.all(alive.map((incarnation) => incarnation.closed)), []);
   }
 
-  #ask<T>(shard: number, fallback: T, timeoutMs: number, message: (id: number) => ToShard): Promise<T> {
-    const receiver = this.#readyShard(shard);
-    if (receiver === null) return Promise.resolve(fallback);
-    return this.#replies.ask(shard, fallback, timeoutMs, (id) => receiver.post(message(id)));
-  }
-
-  #readyShard(shard: number): Incarnation | null {
+  protected override readyShard(shard: number): Incarnation | null {
     const incarnation = this.#current[shard];
     return incarnation?.state === "ready" ? incarnation : null;
   }
@@ -214,12 +193,16 @@ class Shards implements Supervisor {
         return listener.onEvents(from.shard, message.events);
       case "counters":
         return listener.onCounters(from.shard, message.counters);
+      case "access":
+        return listener.onAccess(message.lines, message.count);
       case "request":
         return listener.onRequests(from.shard, message.requests);
       case "checked":
-        return this.#replies.settle(from.shard, message.id, message.status);
+        return this.replies.settle(from.shard, message.id, message.status);
+      case "port":
+        return this.replies.settle(from.shard, message.id, message.opening);
       case "requests":
-        return this.#replies.settle(from.shard, message.id, message.requests);
+        return this.replies.settle(from.shard, message.id, message.requests);
       case "drained":
         return this.#drained.add(from.shard);
       case "ended":
@@ -234,8 +217,8 @@ class Shards implements Supervisor {
     this.#options.ledger.live(shard, number);
     introduce(incarnation, this.#current);
     this.#options.listener.onReady(shard);
-    if (this.#phase === "draining") incarnation.post({ type: "drain", deadlineMs: this.#drainEndsAtMs });
-    const areAllUp = this.#current.length === this.shards && this.#current.every(({ state }) => state === "ready");
+    if (this.#phase === "draining") incarnation.post({ type: "drain", inAllMs: this.#drainEndsAt - performance.now() });
+    const areAllUp = this.#current.every(({ state }) => state === "ready");
     if (this.#phase !== "starting" || !areAllUp) return;
     this.#phase = "running";
     this.#firstReady.resolve();
@@ -271,7 +254,7 @@ class Shards implements Supervisor {
     if (this.#lost.has(incarnation)) return;
     this.#lost.add(incarnation);
     this.#options.ledger.bury(shard);
-    this.#replies.drop(shard);
+    this.replies.drop(shard);
     this.#drained.add(shard);
     this.#ended.add(shard);
     if (this.#phase === "stopped") return;

@@ -1,6 +1,7 @@
 // The hash chain of the audit log: what a row's hash covers, and how the chain is verified.
 
 import type { Database, Queryable } from "../db/database.ts";
+import { inSnapshot } from "../db/snapshot.ts";
 import type { AuditLogTable } from "../db/tables-record.ts";
 
 /** The columns that a hash covers, in this order, for ever. */
@@ -48,12 +49,16 @@ export async function readAnchor(db: Queryable): Promise<{ seq: number; hash: st
   return { seq: chain.anchor_seq, hash: chain.anchor_hash };
 }
 
-/** Checks every stored row from the anchor to the head, page by page. */
-export async function verifyChain(db: Database): Promise<ChainVerdict> {
-  const chain = await db.kysely.selectFrom("audit_chain").selectAll().where("id", "=", 1).executeTakeFirstOrThrow();
+/** Checks every stored row from the anchor to the head, page by page, while others may write and prune. */
+export function verifyChain({ kysely }: Pick<Database, "kysely">): Promise<ChainVerdict> {
+  return inSnapshot(kysely, verifyWithin);
+}
+
+async function verifyWithin(db: Queryable): Promise<ChainVerdict> {
+  const chain = await db.selectFrom("audit_chain").selectAll().where("id", "=", 1).executeTakeFirstOrThrow();
   const checker = createChecker({ seq: chain.anchor_seq, hash: chain.anchor_hash });
   for (let after = -1; ;) {
-    const page = await db.kysely
+    const page = await db
       .selectFrom("audit_log")
       .selectAll()
       .where("seq", ">", after)

@@ -42,6 +42,10 @@ export function createExportFrame(options: { filters: Record<string, string>; no
       last = whole && first !== undefined ? { seq: first.seq - 1, hash: first.prev_hash } : anchor;
       return { action: "export.begin", at: at(), whole, filters, afterSeq: last.seq, afterHash: last.hash };
     },
+    /** Whether retention has removed what should come between the entries that have passed and `next`. */
+    wasOvertaken(anchor: ChainPlace, next: AuditLogTable): boolean {
+      return Object.keys(filters).length === 0 && next.seq > last.seq + 1 && anchor.seq > last.seq;
+    },
     passed(page: readonly AuditLogTable[]): void {
       rows += page.length;
       last = page.at(-1) ?? last;

@@ -2,12 +2,14 @@
 
 import { takeOrderLock } from "../db/changes.ts";
 import type { Database, Trx } from "../db/database.ts";
+import { StoredOnce } from "../db/stored-once.ts";
 import type { AuditLogTable } from "../db/tables-record.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { Repeats } from "../lib/repeats.ts";
 import { auditHash } from "./audit-chain.ts";
 import { rowOf } from "./audit-row.ts";
+import { lastFlush } from "./last-flush.ts";
 import { repeated, repeatKeyOf } from "./refusals.ts";
 
 /** What happened. Text from outside is escaped and cut here; secrets must not be in it. */
@@ -49,7 +51,7 @@ export interface Audit {
   within(trx: Trx, ...entries: AuditEntry[]): Promise<void>;
   /** Resolves when everything recorded so far is stored, or could not be. */
   flush(): Promise<void>;
-  /** Flushes and stops. */
+  /** Flushes and stops: what can't be stored is tried again for two seconds. */
   close(): Promise<void>;
 }
 
@@ -69,32 +71,38 @@ export function createAudit(options: {
 }): Audit {
   const { db, log, flushMs } = options;
   const clock = options.clock ?? Date.now;
-  let waiting: AuditEntry[] = [];
+  const once = new StoredOnce(db);
+  const waiting: AuditEntry[] = [];
+  /** Taken from those that wait, and not known to be stored. */
+  let batch: AuditEntry[] = [];
   let lost = 0;
   let timer: Timer | undefined;
   let writing: Promise<void> | null = null;
   let failing = false;
 
   const writeBatches = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, batchRows);
-      const lostNow = lost;
-      if (lostNow > 0)
-        batch.push({ action: "audit.lost", success: false, reason: `${lostNow} events could not be stored` });
+    while (!isStored()) {
+      if (batch.length === 0) batch = takeBatch();
       try {
-        await db.transaction(async (trx) => append(db, trx, batch, clock));
+        await once.store((trx) => append(db, trx, batch, clock));
         failing = false;
       } catch (error) {
         failing = true;
         log.error("the audit log cannot be written; events are kept in memory", {
           error: String(error),
-          waiting: waiting.length,
+          waiting: batch.length + waiting.length,
         });
         return;
       }
-      waiting = waiting.slice(Math.min(batch.length, batchRows));
-      lost -= lostNow;
+      batch = [];
     }
+  };
+
+  const takeBatch = (): AuditEntry[] => {
+    const taken = waiting.splice(0, batchRows);
+    if (lost > 0) taken.push({ action: "audit.lost", success: false, reason: `${lost} events could not be stored` });
+    lost = 0;
+    return taken;
   };
 
   const flush = async (): Promise<void> => {
@@ -103,8 +111,10 @@ export function createAudit(options: {
     while (writing !== null) await writing;
     writing = writeBatches().finally(() => (writing = null));
     await writing;
-    if (waiting.length > 0) schedule();
+    if (!isStored()) schedule();
   };
+
+  const isStored = (): boolean => batch.length === 0 && waiting.length === 0;
 
   const schedule = (): void => {
     // After a failure a second is soon enough: the database is not asked four times a second while it is down.
@@ -146,7 +156,7 @@ export function createAudit(options: {
     async close() {
       clearTimeout(sweeper);
       repeats.flush();
-      await flush();
+      await lastFlush(flush, isStored);
       clearTimeout(timer);
     },
   };

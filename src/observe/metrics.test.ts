@@ -1,7 +1,8 @@
 // The numbers for Prometheus: what is counted, and that the text is what its format asks for.
 
 import { expect, test } from "bun:test";
-import type { ShardEvent, TunnelCounters } from "../link/messages.ts";
+import type { TunnelCounters } from "../link/messages.ts";
+import type { AuditEntry } from "./audit.ts";
 import { createMetrics } from "./metrics.ts";
 
 const counters = (change: Partial<TunnelCounters>): TunnelCounters => ({
@@ -9,9 +10,9 @@ const counters = (change: Partial<TunnelCounters>): TunnelCounters => ({
   ...{ status2xx: 0, status3xx: 0, status4xx: 0, status5xx: 0, local: { state: "unknown" } },
   ...change,
 });
-const refusal = (rule: string, times = 1): ShardEvent => ({
-  ...{ type: "refusal", name: "app", appId: null, orgId: null, address: "127.0.0.1", identity: null },
-  ...{ requestId: "r", atMs: 0, rule, authType: null, times },
+const refusal = (reason: string, times?: number): AuditEntry => ({
+  ...{ action: "visitor.refused", success: false, reason },
+  ...(times === undefined ? {} : { details: { times } }),
 });
 
 test("counts what the shards tell, in lines that Prometheus reads", () => {
@@ -22,7 +23,9 @@ test("counts what the shards tell, in lines that Prometheus reads", () => {
   const metrics = createMetrics({ tunnels: () => tunnels, shards: 2 });
   metrics.onCounters(0, [counters({ requests: 3, status2xx: 2, status5xx: 1, bytesIn: 5, bytesOut: 7 })]);
   metrics.onCounters(1, [counters({ requests: 1, status4xx: 1, connections: 1 })]);
-  metrics.onEvents(0, [refusal("denied_ip"), refusal("denied_ip", 4), refusal("no_credentials")]);
+  for (const one of [refusal("denied_ip"), refusal("denied_ip", 4), refusal("no_credentials")]) metrics.onAudit(one);
+  metrics.onAudit({ action: "login.failed", success: false, reason: "wrong" });
+  metrics.onAudit({ action: "visitor.auth", authType: "basic" });
   metrics.onReplaced(1);
   const text = metrics.render();
   metrics.close();
@@ -32,6 +35,7 @@ test("counts what the shards tell, in lines that Prometheus reads", () => {
     );
   }
   const lines = text.split("\n");
+  expect(lines.filter((line) => line.startsWith("digit_link_refusals_total"))).toHaveLength(2);
   for (const wanted of [
     'digit_link_tunnels{state="live"} 1',
     'digit_link_tunnels{state="away"} 1',
@@ -55,10 +59,7 @@ test("counts what the shards tell, in lines that Prometheus reads", () => {
 
 test("rules are bounded, whatever they are", () => {
   const metrics = createMetrics({ tunnels: () => [], shards: 1 });
-  metrics.onEvents(
-    0,
-    Array.from({ length: 1_000 }, (_, i) => refusal(`rule "${i}"\n`)),
-  );
+  for (let i = 0; i < 1_000; i++) metrics.onAudit(refusal(`rule "${i}"\n`));
   const rules = metrics.render().match(/^digit_link_refusals_total\{.*$/gm) ?? [];
   metrics.close();
   expect(rules.length).toBe(65);

@@ -1,6 +1,8 @@
 // What a Prometheus scrapes: counters since the start, gauges of now. No names of tenants, so that the series stay few.
 
-import type { ShardEvent, TunnelCounters } from "../link/messages.ts";
+import type { TunnelCounters } from "../link/messages.ts";
+import type { AuditEntry } from "./audit.ts";
+import { isRefusal, timesOf } from "./refusals.ts";
 
 export interface MetricsOptions {
   /** The tunnels that are known now, connected or away for a moment. */
@@ -14,9 +16,10 @@ export interface MetricsOptions {
 
 export interface Metrics {
   // From the shards: the composition forwards these callbacks of ShardListener.
-  onEvents(shard: number, events: readonly ShardEvent[]): void;
   onCounters(shard: number, counters: readonly TunnelCounters[]): void;
   onReplaced(shard: number): void;
+  /** Every event that the audit log is told (`onRecord` of createAudit): refusals among them are counted. */
+  onAudit(entry: AuditEntry): void;
   /** All series in Prometheus' text format 0.0.4. */
   render(): string;
   close(): void;
@@ -68,23 +71,23 @@ export function createMetrics(options: MetricsOptions): Metrics {
         "Requests and connections in flight, as last reported.",
         [[{}, sum(({ streams }) => streams)]],
       ],
-      ["requests_total", "counter", "Requests of visitors.", [[{}, totals.requests]]],
+      [
+        "requests_total",
+        "counter",
+        "Requests of visitors that were answered, WebSockets at their end.",
+        [[{}, totals.requests]],
+      ],
       [
         "responses_total",
         "counter",
-        "Answers to visitors by class of status.",
+        "Answers to visitors by class of status; 2xx has the 101 of WebSockets.",
         classes.map((name): Sample => [{ class: name }, totals[name]]),
       ],
-      [
-        "connections_total",
-        "counter",
-        "Connections of visitors that were upgraded or are TCP.",
-        [[{}, totals.connections]],
-      ],
+      ["connections_total", "counter", "Connections to TCP tunnels.", [[{}, totals.connections]]],
       [
         "bytes_total",
         "counter",
-        "Bytes from visitors (in) and to them (out).",
+        "Bytes from visitors (in) and to them (out), told twice a second while they move.",
         [
           [{ direction: "in" }, totals.bytesIn],
           [{ direction: "out" }, totals.bytesOut],
@@ -107,12 +110,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
 
   return {
-    onEvents(_shard, events) {
-      for (const event of events) {
-        if (event.type !== "refusal" && event.type !== "session.refused") continue;
-        const rule = refusals.has(event.rule) || refusals.size < mostRules ? event.rule : "other";
-        refusals.set(rule, (refusals.get(rule) ?? 0) + event.times);
-      }
+    onAudit(entry) {
+      if (!isRefusal(entry)) return;
+      const named = entry.reason ?? entry.action;
+      const rule = refusals.has(named) || refusals.size < mostRules ? named : "other";
+      refusals.set(rule, (refusals.get(rule) ?? 0) + timesOf(entry));
     },
     onCounters(_shard, counters) {
       for (const one of counters) {

@@ -53,6 +53,12 @@ export function repeated(entry: AuditEntry, times: number): AuditEntry {
   return times === 1 ? entry : { ...entry, details: { ...entry.details, times } };
 }
 
+/** How many an entry stands for. */
+export function timesOf({ details }: AuditEntry): number {
+  const times = details?.["times"];
+  return typeof times === "number" ? times : 1;
+}
+
 /** The entry of what a shard refused. It tells of repeats as `Audit.refused` does. */
 function toEntry(event: Extract<ShardEvent, { type: "refusal" | "session.refused" }>): AuditEntry {
   const { rule: reason, orgId, appId, address, requestId, atMs } = event;

@@ -2,9 +2,11 @@
 
 import { addApplicationTotals } from "../db/applications.ts";
 import type { Database } from "../db/database.ts";
+import { StoredOnce } from "../db/stored-once.ts";
 import { addTraffic, allNames, oldestSlot, removeSlot, type Resolution, type TrafficRow } from "../db/traffic.ts";
 import type { Logger } from "../lib/log.ts";
 import type { TunnelCounters } from "../link/messages.ts";
+import { lastFlush } from "./last-flush.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -35,7 +37,7 @@ export interface Traffic {
   onCounters(counters: readonly TunnelCounters[]): void;
   /** Stores what was counted so far. Never throws: what could not be stored is tried again. */
   flush(): Promise<void>;
-  /** Flushes and stops. */
+  /** Flushes and stops: what can't be stored is tried again for two seconds. */
   close(): Promise<void>;
 }
 
@@ -45,8 +47,9 @@ interface Key {
   appId: string;
   orgId: string;
 }
+type Entry = Key & { counts: Counts };
 /** Counts of one minute, by key. */
-type Slot = Map<string, Key & { counts: Counts }>;
+type Slot = Map<string, Entry>;
 
 /**
  * Starts to flush every `flushMs` (10 s), at once when there was nothing for as long, and to prune every minute. The
@@ -66,7 +69,10 @@ export function createTraffic(options: {
   const { db, log, ownerOf } = options;
   const nowMs = options.nowMs ?? Date.now;
   const flushMs = options.flushMs ?? 10_000;
+  const once = new StoredOnce(db);
   let waiting = new Map<number, Slot>();
+  /** Taken from what waits, and not known to be stored. */
+  let part: { minuteAt: number; entries: Entry[] } | null = null;
   let names = 0;
   let flushing: Promise<void> | null = null;
   let prunedAtMs = 0;
@@ -92,41 +98,50 @@ export function createTraffic(options: {
     counts.status_5xx += counters.status5xx;
   };
 
-  /** Stores one slot; what is stored is removed from it, so that a failure halfway is no reason to count twice. */
   async function store(minuteAt: number, slot: Slot): Promise<void> {
     while (slot.size > 0) {
-      const part = [...slot].slice(0, rowsPerTransaction);
-      await db.transaction(async (trx) => {
-        for (const resolution of resolutions) {
-          const slot_at = minuteAt - (minuteAt % slotMs[resolution]);
-          const rows = part.map(([, { name, appId, orgId, counts }]) => ({
-            ...{ resolution, slot_at, name, app_id: appId, org_id: orgId },
-            ...counts,
-          }));
-          await addTraffic(trx, rows);
-        }
-        for (const [, { appId, counts }] of part) {
-          if (appId === "") continue;
-          await addApplicationTotals(trx, appId, {
-            requests: counts.requests,
-            connections: counts.connections,
-            bytesIn: counts.bytes_in,
-            bytesOut: counts.bytes_out,
-          });
-        }
-      });
-      for (const [id] of part) slot.delete(id);
+      const taken = [...slot].slice(0, rowsPerTransaction);
+      for (const [id] of taken) slot.delete(id);
+      part = { minuteAt, entries: taken.map(([, entry]) => entry) };
+      await storePart();
     }
+  }
+
+  async function storePart(): Promise<void> {
+    if (part === null) return;
+    const { minuteAt, entries } = part;
+    await once.store(async (trx) => {
+      for (const resolution of resolutions) {
+        const slot_at = minuteAt - (minuteAt % slotMs[resolution]);
+        const rows = entries.map(({ name, appId, orgId, counts }) => ({
+          ...{ resolution, slot_at, name, app_id: appId, org_id: orgId },
+          ...counts,
+        }));
+        await addTraffic(trx, rows);
+      }
+      for (const { appId, counts } of entries) {
+        if (appId === "") continue;
+        await addApplicationTotals(trx, appId, {
+          requests: counts.requests,
+          connections: counts.connections,
+          bytesIn: counts.bytes_in,
+          bytesOut: counts.bytes_out,
+        });
+      }
+    });
+    part = null;
   }
 
   async function storeAll(): Promise<void> {
     const slots = waiting;
     waiting = new Map();
     names = 0;
-    const orgIds = new Set([...slots.values()].flatMap((slot) => [...slot.values()].map(({ orgId }) => orgId)));
+    const entries = [...(part?.entries ?? []), ...[...slots.values()].flatMap((slot) => [...slot.values()])];
+    const orgIds = new Set(entries.map(({ orgId }) => orgId));
     if (orgIds.size > 0) storedAtMs = nowMs();
     orgIds.delete(allNames);
     try {
+      await storePart();
       for (const [minuteAt, slot] of slots) await store(minuteAt, slot);
       if (orgIds.size > 0) options.onStored?.(orgIds);
       // Either way: the clock may have been put back.
@@ -196,7 +211,7 @@ export function createTraffic(options: {
     flush,
     async close() {
       clearInterval(timer);
-      await flush();
+      await lastFlush(flush, () => part === null && waiting.values().every(({ size }) => size === 0));
     },
   };
 }

@@ -1,7 +1,7 @@
 // What an operator does with accounts from a shell, when nobody can log in.
 
 import { changeEmail, checkEmail } from "../api/accounts/email.ts";
-import { checkUsername, uniqueAccount } from "../api/accounts/rules.ts";
+import { checkUsername, possibleAccount } from "../api/accounts/rules.ts";
 import { checkPassword, type Passwords } from "../auth/passwords.ts";
 import { createToken, hashToken } from "../auth/tokens.ts";
 import { listAdmins } from "../db/account-lists.ts";
@@ -66,7 +66,7 @@ export async function changeToken(deps: OperatorDeps, name: string): Promise<{ t
 /** Sets or removes the address that sign-in providers find the account by, and ends every session of the account. */
 export async function setEmail(deps: OperatorDeps, name: string, input: string | null): Promise<void> {
   const email = input === null ? null : checkEmail(input);
-  await uniqueAccount(() =>
+  await possibleAccount(() =>
     changeAccount(
       deps,
       name,

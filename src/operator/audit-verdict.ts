@@ -1,7 +1,8 @@
 // Whether the audit log is intact: that of the database, or of an export in a file.
 
 import { closeSync, openSync, readSync } from "node:fs";
-import type { Database } from "../db/database.ts";
+import type { Database, Queryable } from "../db/database.ts";
+import { inSnapshot } from "../db/snapshot.ts";
 import { AppError } from "../lib/errors.ts";
 import { verifyChain, type ChainVerdict } from "../observe/audit-chain.ts";
 import { verifyExport } from "../observe/audit-export.ts";
@@ -18,12 +19,17 @@ export async function verifyDatabase(db: Database): Promise<AuditVerdict> {
 export async function verifyFile(file: string, db: Database | null): Promise<AuditVerdict> {
   const verdict = verifyExport(linesOf(file));
   if (verdict.intact && verdict.rows === 0) throw new AppError("validation", `${file} holds no audit entry.`);
-  return toVerdict((verdict.intact && db !== null ? await differenceFrom(db, verdict) : null) ?? verdict);
+  const difference =
+    verdict.intact && db !== null ? inSnapshot(db.kysely, (trx) => differenceFrom(trx, verdict)) : null;
+  return toVerdict((await difference) ?? verdict);
 }
 
 /** What shows that an intact export is not of this database, or not all of it. */
-async function differenceFrom(db: Database, of: Extract<ChainVerdict, { intact: true }>): Promise<ChainVerdict | null> {
-  const chain = await db.kysely.selectFrom("audit_chain").selectAll().where("id", "=", 1).executeTakeFirstOrThrow();
+async function differenceFrom(
+  db: Queryable,
+  of: Extract<ChainVerdict, { intact: true }>,
+): Promise<ChainVerdict | null> {
+  const chain = await db.selectFrom("audit_chain").selectAll().where("id", "=", 1).executeTakeFirstOrThrow();
   if (of.lastSeq < chain.anchor_seq) {
     const why = `the export ends at row ${of.lastSeq}, and the database keeps rows from ${chain.anchor_seq + 1} on`;
     throw new AppError("validation", `There is nothing to compare: ${why}.`);
@@ -32,7 +38,7 @@ async function differenceFrom(db: Database, of: Extract<ChainVerdict, { intact: 
     const problem = `it was cut at its beginning: the database has rows from ${chain.anchor_seq + 1} on`;
     return { intact: false, seq: of.firstSeq, problem };
   }
-  const row = await db.kysely.selectFrom("audit_log").select("hash").where("seq", "=", of.lastSeq).executeTakeFirst();
+  const row = await db.selectFrom("audit_log").select("hash").where("seq", "=", of.lastSeq).executeTakeFirst();
   const hash = row?.hash ?? (of.lastSeq === chain.anchor_seq ? chain.anchor_hash : null);
   if (hash === of.lastHash) return null;
   const problem = hash === null ? `the database ends at ${chain.head_seq}` : "the database has another row there";

@@ -3,7 +3,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
-import { openSqlite } from "../db/sqlite.ts";
+import { copySqlite } from "../db/sqlite.ts";
 import { AppError } from "../lib/errors.ts";
 
 type Storage = Pick<Config, "databaseUrl" | "dbPath" | "encryptionKeys" | "jwtSecret">;
@@ -23,12 +23,7 @@ export function backUp(config: Storage, file: string): { notes: string[] } {
   requireDatabase(config.dbPath);
   reserve(file);
   try {
-    const sqlite = openSqlite(config.dbPath);
-    try {
-      sqlite.copyTo(file);
-    } finally {
-      sqlite.close();
-    }
+    copySqlite(config.dbPath, file);
     sync(file);
     sync(dirname(resolve(file)));
   } catch (error) {

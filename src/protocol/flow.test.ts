@@ -67,6 +67,26 @@ describe("sending", () => {
     expect(session.streams.size).toBe(0);
   });
 
+  test("security: what comes byte by byte is kept as if it had come at once, and leaves so", () => {
+    const session = new FakeSession();
+    const outgoing = new Outgoing(session, 1, 0);
+    const bytes = text(200_000);
+    for (let i = 0; i < bytes.length; i++) outgoing.send(bytes, i, i + 1);
+    expect(outgoing["queue"]!.length).toBeLessThan(24);
+    expect(outgoing["queue"]!.reduce((sum, part) => sum + part.length, 0)).toBeLessThan(3 * bytes.length);
+    let heard = "";
+    // In pieces that end anywhere, and more comes meanwhile.
+    for (const credit of [1, 2, 60_000, 9, 130_000, 1e6]) {
+      outgoing.grant(credit);
+      outgoing.flush();
+      heard += session.take().data;
+      outgoing.send(bytes, 0, 26);
+    }
+    outgoing.flush();
+    heard += session.take().data;
+    expect(heard === bytes.toString() + text(26).toString().repeat(6)).toBe(true);
+  });
+
   test("the caller's bytes may be reused after the call", () => {
     const session = new FakeSession();
     const outgoing = new Outgoing(session, 1, 0);

@@ -1,6 +1,7 @@
 // Flow control of one stream, the same on both ends: credit for what is sent, a growing window for what is received.
 
 import { DATA, END, FIN, maxPayloadBytes, maxWindowBytes, ProtocolError, sessionWindowBytes } from "./frames.ts";
+import { copyBytes } from "../lib/bytes.ts";
 import { readSpace } from "../lib/large-reads.ts";
 import { leadBytes, type Outbox } from "./outbox.ts";
 
@@ -41,10 +42,11 @@ export function granted(credit: number, bytes: number): number {
 
 /** The sending half of a stream. Bytes beyond the credit are kept; their source is to be paused until `flush` says true. */
 export class Outgoing {
-  /** Made when the first part has to wait. Each part has `leadBytes` in front. */
+  /** Made when the first part has to wait. Each part has `leadBytes` in front; all but the last are full. */
   private queue: Buffer[] | null = null;
-  /** Where the first part of `queue` goes on. */
+  /** Where the first part of `queue` goes on, and where the bytes of the last one end. */
   private queuedAt = leadBytes;
+  private lastEnd = 0;
   private queuedEnd: Uint8Array | null | undefined;
   /** Its source waits for `room`. */
   private isStalled = false;
@@ -85,10 +87,23 @@ export class Outgoing {
           : this.push(space, bytes.byteOffset + start, bytes.byteOffset + end, true) - bytes.byteOffset;
     }
     if (at === end) return true;
-    const part = Buffer.allocUnsafeSlow(leadBytes + end - at);
-    part.set(bytes.subarray(at, end), leadBytes);
-    (this.queue ??= []).push(part);
+    this.keep(bytes, at, end);
     return false;
+  }
+
+  /** A part is twice as large as the one before: whoever sends byte by byte would have us keep a buffer for each. */
+  private keep(bytes: Uint8Array, start: number, end: number): void {
+    const queue = (this.queue ??= []);
+    let last = queue.at(-1);
+    let at = start;
+    if (last !== undefined) {
+      at = Math.min(end, start + last.length - this.lastEnd);
+      this.lastEnd = copyBytes(bytes, start, at, last, this.lastEnd);
+      if (at === end) return;
+    }
+    const size = Math.max(end - at, Math.min(2 * (last?.length ?? 0), maxPayloadBytes));
+    queue.push((last = Buffer.allocUnsafeSlow(leadBytes + size)));
+    this.lastEnd = copyBytes(bytes, at, end, last, leadBytes);
   }
 
   /** Ends the direction, behind what is kept. `trailers`: field lines, or null. */
@@ -107,8 +122,9 @@ export class Outgoing {
   flush(): boolean {
     for (const { queue } = this; queue !== null && queue.length > 0; queue.shift()) {
       const part = queue[0]!;
-      this.queuedAt = this.push(part, this.queuedAt, part.length, true);
-      if (this.queuedAt < part.length) return false;
+      const end = queue.length === 1 ? this.lastEnd : part.length;
+      this.queuedAt = this.push(part, this.queuedAt, end, true);
+      if (this.queuedAt < end) return false;
       this.queuedAt = leadBytes;
     }
     this.queue = null;

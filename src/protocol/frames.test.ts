@@ -8,6 +8,7 @@ import { readFrames } from "../../test/helpers/read-frames.ts";
 import {
   CHECKED,
   DATA,
+  errorOfReset,
   FIN,
   headerBytes,
   maxJsonBytes,
@@ -18,6 +19,8 @@ import {
   ProtocolError,
   readJson,
   readU32,
+  resetCode,
+  statusOfReset,
   WINDOW,
   writeU32,
 } from "./frames.ts";
@@ -257,4 +260,19 @@ test("numbers of four bytes read back, whatever they are", () => {
     writeU32(bytes, 1, value);
     expect([readU32(bytes, 1), bytes.readUInt32BE(1)]).toEqual([value, value]);
   }
+});
+
+test.each<[keyof typeof resetCode, string, number]>([
+  ["cancel", "local_failed", 0],
+  ["unreachable", "local_unreachable", 502],
+  ["localFailed", "local_failed", 502],
+  ["timeout", "local_timeout", 504],
+  ["protocol", "local_failed", 502],
+  ["refused", "tunnel_overloaded", 503],
+])("a stream that is reset with %s is %s to its visitor, and counts as a %d", (name, error, status) => {
+  expect([errorOfReset(resetCode[name]), statusOfReset(resetCode[name])]).toEqual([error, status] as never);
+});
+
+test("a server that has answered by itself resets with what it answered", () => {
+  expect([399, 400, 429, 599, 600].map(statusOfReset)).toEqual([502, 400, 429, 599, 502]);
 });

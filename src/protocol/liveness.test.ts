@@ -29,7 +29,7 @@ test("pings once in each interval of silence, and gives up after the longer one"
     [true, 2],
     [true, 2],
   ]);
-  expect(at(26)).toEqual([false, 2]);
+  expect(at(25)).toEqual([false, 2]);
   expect(messages.map((message) => [message[0], message.readDoubleBE(headerBytes) - start])).toEqual([
     [PING, 10_000],
     [PING, 20_000],
@@ -47,6 +47,22 @@ test("time in which this end itself stood still is no silence of the other's, wh
   expect(at(76)).toBe(false);
 });
 
+test.each([
+  [25_000, 5_000],
+  [1_000, 2_000],
+])(
+  "who gives up after %d ms has stood still after more than %d, and was heard when it was heard",
+  (deadAfterMs, most) => {
+    const { messages, liveness, start } = setUp();
+    liveness.deadAfterMs = deadAfterMs;
+    liveness.heardAt = start + 5_000;
+    liveness["tickedAt"] = start;
+    expect([liveness.tick(start + most), messages.length]).toEqual([true, 0]);
+    expect([liveness.tick(start + 2 * most + 1), messages.length]).toEqual([true, 1]);
+    expect(liveness.heardAt).toBe(start + 5_000);
+  },
+);
+
 test("a sleep that the monotonic clock doesn't count has the other asked at once, too; a clock that is set back means nothing", () => {
   try {
     const { messages, liveness, start } = setUp();
@@ -58,6 +74,8 @@ test("a sleep that the monotonic clock doesn't count has the other asked at once
     setSystemTime(wallMs + 3_600_000);
     expect(liveness.tick(start + 3_000)).toBe(true);
     expect(messages.map(([type]) => type)).toEqual([PING]);
+    expect(liveness.tick(start + 4_000)).toBe(true);
+    expect(messages).toHaveLength(1);
   } finally {
     setSystemTime();
   }

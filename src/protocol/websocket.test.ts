@@ -106,6 +106,13 @@ describe("reading", () => {
     );
   });
 
+  test("messages of the largest size, one after the other, whose headers come byte by byte", () => {
+    const largest = Buffer.alloc(maxBytes, 7);
+    const bytes = binary(largest);
+    const pieces = [...Array.from({ length: 14 }, (_, i) => bytes.subarray(i, i + 1)), bytes.subarray(14)];
+    expect(read([...pieces, ...pieces])).toEqual([message(largest), message(largest)]);
+  });
+
   test("byte by byte, with a ping between two fragments", () => {
     const first = binary(Buffer.from("one "), { fin: false });
     const ping = clientFrame({ opcode: 9, payload: Buffer.from("?") });
@@ -128,7 +135,8 @@ describe("security", () => {
   const payload = Buffer.from("payload");
   const refused: [string, Buffer[], number][] = [
     ["an unmasked frame", [binary(payload, { masked: false })], 1002],
-    ["each reserved bit", [binary(payload, { reserved: 0x40 })], 1002],
+    ["the first reserved bit", [binary(payload, { reserved: 0x40 })], 1002],
+    ["the second reserved bit", [binary(payload, { reserved: 0x20 })], 1002],
     ["the last reserved bit", [binary(payload, { reserved: 0x10 })], 1002],
     ["text", [clientFrame({ opcode: 1, payload })], 1003],
     ["an unknown data frame", [clientFrame({ opcode: 3, payload })], 1002],
@@ -139,6 +147,7 @@ describe("security", () => {
     ["a new message inside another", [binary(payload, { fin: false }), binary(payload)], 1002],
     ["a close code of one byte", [clientFrame({ opcode: 8, payload: Buffer.from([3]) })], 1002],
     ["a 16-bit length below 126", [binary(payload, { form: "16" })], 1002],
+    ["a 16-bit length of 125", [binary(Buffer.alloc(125), { form: "16" })], 1002],
     ["a 64-bit length below 65536", [binary(payload, { form: "64" })], 1002],
     ["a message that is too large", [binary(Buffer.alloc(maxBytes + 1))], 1009],
     [
@@ -154,6 +163,15 @@ describe("security", () => {
   test("a masked frame of a server is refused with 1002", () => {
     expect(read([binary(payload, { masked: false })], false)).toEqual([message(payload)]);
     expect(read([binary(payload)], false)).toEqual(["error 1002"]);
+  });
+
+  test.each<[string, bigint, number]>([
+    ["2^32 and a little is not the little", 2n ** 32n + 65_536n, 1009],
+    ["65,535 is not said in 64 bits", 65_535n, 1002],
+  ])("a length of %s", (_, length, code) => {
+    const header = Buffer.from([0x82, 0xff, ...Buffer.alloc(8), 1, 2, 3, 4]);
+    header.writeBigUInt64BE(length, 2);
+    expect(read([header, Buffer.alloc(70_000)])).toEqual([`error ${code}`]);
   });
 
   test("a length of 2^63 is refused from its header alone", () => {

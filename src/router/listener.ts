@@ -121,10 +121,7 @@ function awaitHandshake(options: ListenerOptions, socket: Socket<SocketOwner>): 
   }
   const bucket = options.counts.opened(address);
   const timer = setTimeout(() => socket.terminate(), options.handshakeTimeoutMs);
-  let pending = true;
   const done = (): void => {
-    if (!pending) return;
-    pending = false;
     clearTimeout(timer);
     options.counts.closed(bucket);
   };

@@ -3,6 +3,7 @@
 import { dashboardUrl } from "../config/config.ts";
 import type { ClientPool } from "../http1/client-pool.ts";
 import type { Head } from "../http1/head.ts";
+import type { AccessLog } from "../ingress/access-log.ts";
 import type { VisitorConnection } from "../ingress/connection.ts";
 import type { Connections } from "../ingress/connections.ts";
 import type { IngressHost, IngressSettings } from "../ingress/exchange.ts";
@@ -21,6 +22,7 @@ export interface RouterOptions {
   control: ClientPool;
   trusted: CidrList;
   log: Logger;
+  accessLog: AccessLog | null;
 }
 
 /** Paths that answer under an IP address or localhost, for probes. */
@@ -31,6 +33,7 @@ const sharedPaths = new Set(["/auth/visitor/callback", "/api/plans", ...probes])
 /** The main thread's `IngressHost`. */
 export class Router implements IngressHost {
   readonly settings: IngressSettings;
+  readonly accessLog: AccessLog | null;
   /** Set once, by whoever composes the two. */
   connections: Connections | null = null;
   private readonly waiting = new Map<number, Set<VisitorConnection>>();
@@ -40,6 +43,7 @@ export class Router implements IngressHost {
   constructor(private readonly options: RouterOptions) {
     // The control plane has its own, much smaller limit for bodies; tunnels' bodies are counted where they are read.
     this.settings = options.settings;
+    this.accessLog = options.accessLog;
   }
 
   judgeHost(value: string): HostVerdict {

@@ -82,7 +82,7 @@ describeApplication({ name: "events", localPort, env }, (application) => {
     await eventually(() => got.at(-1) === "22=resumed", "the resumed stream works");
 
     source.close();
-    await eventually(() => gone === 1, "the local service hears that the visitor left", 1_000);
+    await eventually(() => gone === 1, "the local service hears that the visitor left");
   });
 
   test("50 streams at once, each with its own events", async () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { startTestAgent } from "../helpers/agent.ts";
 import { OPEN } from "../../src/protocol/frames.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
 import { garbageAnswers } from "../helpers/garbage-answers.ts";
 import { startHostileAgent } from "../helpers/hostile-agent.ts";
 import { startLocalService } from "../helpers/local-service.ts";
@@ -23,7 +24,7 @@ function expectError(response: RawResponse, status: number, code: string): void 
   expect(onlyValue(response, "cache-control")).toBe("no-store");
 }
 
-describeContractAndLent("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500", GRACE_MS: "10s" }, (parties) => {
+describeContractAndLent("failures", {}, (parties) => {
   const cuts = ["length", "chunked", "close"].flatMap((framing) =>
     ["reset", "clean"].flatMap((how) =>
       ["1.0", "1.1"].flatMap((version) => [0, 1_000, 3_000_000].map((bytes) => ({ framing, how, version, bytes }))),
@@ -89,46 +90,9 @@ describeContractAndLent("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500"
     expect([await answer, asked]).toEqual([503, 3]);
   });
 
-  test("a service that never answers is a 504, its request is closed, and the agent's user reads why", async () => {
-    const { ask, service, agent } = parties();
-    const startedAt = performance.now();
-    expectError(await ask("/silent/504"), 504, "local_timeout");
-    expect(performance.now() - startedAt).toBeWithin(350, 3_000);
-    const request = await service.next("/silent/504");
-    await request.closed;
-    expect(await reported(agent, "/silent/504")).toMatchObject({ status: 504, error: "no answer within 0.4 s" });
-  });
-
-  test("the time limit doesn't hold for bodies: a quiet event stream and a slow answer live", async () => {
-    const { open, host, service } = parties();
-    using client = await open();
-    const answer = client.response();
-    await client.send(requestBytes(host, "/sse/quiet"));
-    const events = await service.events("quiet");
-    await client.until("text/event-stream");
-    await Bun.sleep(900);
-    await events.send("late");
-    await events.end();
-    expect((await answer).body.toString()).toBe("data: late\n\n");
-  });
-
-  test("the time limit doesn't hold for uploads that move", async () => {
-    const { open, host } = parties();
-    using client = await open();
-    const answer = client.response();
-    await client.send(requestBytes(host, "/upload", { method: "POST", lines: ["Content-Length: 10"] }));
-    for (let i = 0; i < 10; i++) {
-      await client.send("x");
-      await Bun.sleep(100);
-    }
-    expect((await answer).status).toBe(200);
-  });
-
   test("a local service that isn't there is a 502, as a page for browsers, and the agent says so", async () => {
     const { server, open } = parties();
-    using gone = startLocalService();
-    const gonePort = gone.port;
-    gone[Symbol.dispose]();
+    const [gonePort = 0] = await freePorts(1);
     await using agent = await startTestAgent({ server, subdomain: "gone", localPort: gonePort });
     using client = await open();
     const lines = ["Accept: text/html,application/xhtml+xml"];
@@ -160,27 +124,6 @@ describeContractAndLent("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500"
     expectError(await ask("/", { host: "a.b.localhost" }), 421, "misdirected");
   });
 
-  test("visitors wait for an agent that is away for a moment, and are told when it stays away", async () => {
-    const { server, open } = parties();
-    using service = startLocalService();
-    const options = { server, subdomain: "away", localPort: service.port };
-    const first = await startTestAgent(options);
-    await first[Symbol.asyncDispose]();
-    using client = await open();
-    const answer = client.response();
-    const body = patternBytes(0, 300_000).toString("latin1");
-    const lines = [`Content-Length: ${body.length}`];
-    await client.send(requestBytes("away.localhost", "/upload", { method: "POST", lines, body }));
-    const second = await startTestAgent(options);
-    const held = await answer;
-    expect([held.status, JSON.parse(held.body.toString())]).toMatchObject([200, { bodyBytes: 300_000 }]);
-    await second[Symbol.asyncDispose]();
-    await client.send(requestBytes("away.localhost", "/ok"));
-    const offline = await client.response();
-    expectError(offline, 503, "tunnel_offline");
-    expect(Number(onlyValue(offline, "retry-after"))).toBeGreaterThan(0);
-  });
-
   test("a local service that speaks TLS: the agent's user reads of --local-https, also where it just closes", async () => {
     const { server, open, agent, ask } = parties();
     using mute = Bun.serve({ hostname: "127.0.0.1", port: 0, tls: testTls, fetch: () => new Response() });
@@ -206,15 +149,72 @@ describeContractAndLent("failures", { REQUEST_TIMEOUT_MS: "400", HOLD_MS: "1500"
 
   test("a connection that the local service closed meanwhile is not noticed by the visitor", async () => {
     const { server, open } = parties();
-    const first = startLocalService();
-    const { port } = first;
+    const [port = 0] = await freePorts(1);
     await using _agent = await startTestAgent({ server, subdomain: "restarted", localPort: port });
     using client = await open();
     for (let i = 0; i < 3; i++) {
-      const service = i === 0 ? first : startLocalService("127.0.0.1", port);
+      const service = startLocalService("127.0.0.1", port);
       await client.send(requestBytes("restarted.localhost", `/head/${i}`));
       expect((await client.response()).body.toString()).toStartWith(`GET /head/${i} `);
       service[Symbol.dispose]();
     }
+  });
+});
+
+describeContractAndLent("failures, by time", { REQUEST_TIMEOUT_MS: "1s", HOLD_MS: "3s" }, (parties) => {
+  test("a service that never answers is a 504, its request is closed, and the agent's user reads why", async () => {
+    const { ask, service, agent } = parties();
+    const startedAt = performance.now();
+    expectError(await ask("/silent/504"), 504, "local_timeout");
+    expect(performance.now() - startedAt).toBeGreaterThan(950);
+    const request = await service.next("/silent/504");
+    await request.closed;
+    expect(await reported(agent, "/silent/504")).toMatchObject({ status: 504, error: "no answer within 1 s" });
+  });
+
+  test("the time limit doesn't hold for bodies: a quiet event stream and a slow answer live", async () => {
+    const { open, host, service } = parties();
+    using client = await open();
+    const answer = client.response();
+    await client.send(requestBytes(host, "/sse/quiet"));
+    const events = await service.events("quiet");
+    await client.until("text/event-stream");
+    await Bun.sleep(1_500);
+    await events.send("late");
+    await events.end();
+    expect((await answer).body.toString()).toBe("data: late\n\n");
+  });
+
+  test("the time limit doesn't hold for uploads that move", async () => {
+    const { open, host } = parties();
+    using client = await open();
+    const answer = client.response();
+    await client.send(requestBytes(host, "/upload", { method: "POST", lines: ["Content-Length: 15"] }));
+    for (let i = 0; i < 15; i++) {
+      await client.send("x");
+      await Bun.sleep(100);
+    }
+    expect((await answer).status).toBe(200);
+  });
+
+  test("visitors wait for an agent that is away for a moment, and are told when it stays away", async () => {
+    const { server, open } = parties();
+    using service = startLocalService();
+    const options = { server, subdomain: "away", localPort: service.port };
+    const first = await startTestAgent(options);
+    await first[Symbol.asyncDispose]();
+    using client = await open();
+    const answer = client.response();
+    const body = patternBytes(0, 300_000).toString("latin1");
+    const lines = [`Content-Length: ${body.length}`];
+    await client.send(requestBytes("away.localhost", "/upload", { method: "POST", lines, body }));
+    const second = await startTestAgent(options);
+    const held = await answer;
+    expect([held.status, JSON.parse(held.body.toString())]).toMatchObject([200, { bodyBytes: 300_000 }]);
+    await second[Symbol.asyncDispose]();
+    await client.send(requestBytes("away.localhost", "/ok"));
+    const offline = await client.response();
+    expectError(offline, 503, "tunnel_offline");
+    expect(Number(onlyValue(offline, "retry-after"))).toBeGreaterThan(0);
   });
 });

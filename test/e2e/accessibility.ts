@@ -2,19 +2,24 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
+import type { CDPSession, Page } from "playwright-core";
 
 const axeSource = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
+const axeScript = `(() => { const module = undefined; ${axeSource} })()`;
 
 /**
  * What axe finds against WCAG 2.2 AA and good practice on the page as it is now. With `what` "all" that is all of it in the
  * first accent tried, and in the others what a colour decides; with "colours" it is that in every one. Pages outside of the
  * dashboard have one accent. An open dialog is looked at alone for its colours: what stands behind it was without it.
  */
-export async function violations(page: Page, tried: readonly string[], what: "all" | "colours"): Promise<string[]> {
-  // By the debugger, which the page's CSP does not concern; once for each document.
-  if (await page.evaluate("!globalThis.axe"))
-    await page.evaluate(`(() => { const module = undefined; ${axeSource} })()`);
+export async function violations(
+  page: Page,
+  debug: CDPSession,
+  tried: readonly string[],
+  what: "all" | "colours",
+): Promise<string[]> {
+  // By the debugger, which the page's CSP does not concern; once for each document. Playwright's `evaluate` packs the half megabyte twice.
+  if (await page.evaluate("!globalThis.axe")) await debug.send("Runtime.evaluate", { expression: axeScript });
   const script = `(async () => {
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
     const root = document.documentElement;

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type CDPSession, type Page } from "playwright-core";
+import { eventually } from "../helpers/eventually.ts";
 import { violations } from "./accessibility.ts";
 
 /** Where pictures go, when somebody wants to look at them: they are a tenth of the work of these tests. */
@@ -72,6 +73,8 @@ export async function startBrowser(): Promise<Browser> {
       "--no-first-run",
       "--disable-component-update",
       "--disable-sync",
+      // Or each tab has a process in reserve started that it never needs.
+      "--renderer-process-limit=1",
       // Names below localhost lead here without asking anybody.
       "--host-resolver-rules=MAP *.localhost 127.0.0.1, MAP localhost 127.0.0.1",
     ],
@@ -119,12 +122,12 @@ export async function startBrowser(): Promise<Browser> {
         await Bun.write(path, Buffer.from(data, "base64"));
       };
       const check = async (tried: readonly string[] = [""], what: "all" | "colours" = "all"): Promise<void> => {
-        expect(await violations(page, tried, what)).toEqual([]);
+        debug ??= await context.newCDPSession(page);
+        expect(await violations(page, debug, tried, what)).toEqual([]);
         expect(await page.evaluate(overflow)).toBeLessThanOrEqual(0);
         expect(await page.evaluate("matchMedia('(pointer: coarse)').matches")).toBe(look === "phone");
         if (look === "phone") {
           // The narrowest window of WCAG 1.4.10, and that of a desk's at 400 %.
-          debug ??= await context.newCDPSession(page);
           await bePhone(debug, { width: 320 });
           await page.evaluate(settled);
           expect(await page.evaluate(overflow), "at 320 pixels").toBeLessThanOrEqual(0);
@@ -159,6 +162,9 @@ export async function startBrowser(): Promise<Browser> {
           if (enabled) await bePhone(debug);
         },
         async [Symbol.asyncDispose]() {
+          // What is held up on its way to a page when the test ends has nobody to go to any more.
+          const held = { behavior: "ignoreErrors" } as const;
+          for (const one of [context, ...context.pages()]) await one.unrouteAll(held);
           await context.close();
           // Whatever a test looks at: no page may complain.
           expect(problems).toEqual([]);
@@ -170,6 +176,33 @@ export async function startBrowser(): Promise<Browser> {
       rmSync(profile, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * Goes to another page of the dashboard by a link, as one in it would: a fifth of the work of loading it, and what the browser
+ * has compiled stays warm. The new page stands there when it returns.
+ */
+export async function follow(page: Page, path: string): Promise<void> {
+  await page.evaluate(`(() => {
+    const link = Object.assign(document.createElement("a"), { href: "/dashboard/${path}" });
+    document.querySelector("main").append(link);
+    link.click();
+    link.remove();
+  })()`);
+  // The router writes the address when the page is there.
+  await page.waitForURL(`**/dashboard/${path}`);
+}
+
+/** Waits until these calls of the page, by their paths, have been answered. */
+export async function answered(page: Page, ...calls: string[]): Promise<void> {
+  const done = `performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname)`;
+  await eventually(
+    async () => {
+      const paths = await page.evaluate<string[]>(done);
+      return calls.every((call) => paths.includes(call));
+    },
+    `${calls.join(" and ")} are answered`,
+  );
 }
 
 /** Asks the page to show a masked secret, and reads it. */

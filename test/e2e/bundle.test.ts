@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { startBrowser } from "./browser.ts";
-import { builtDashboard } from "./built-dashboard.ts";
+import { builtDashboard } from "../helpers/built-pages.ts";
 import { startStage } from "./stage.ts";
 
 interface Chunk {

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { openTunnel, type InProcessAgent } from "../helpers/tunnel-agent.ts";
-import { keepSecret, pick, startBrowser, type Browser, type Tab } from "./browser.ts";
+import { follow, keepSecret, pick, startBrowser, type Browser, type Tab } from "./browser.ts";
 import { goodPassword, startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(600_000);
@@ -189,6 +189,8 @@ const watchPage = `globalThis.pagesLeft = 0;
     for (const { removedNodes } of changes) for (const node of removedNodes) if (String(node.className).startsWith("page")) pagesLeft++;
   }).observe(document.querySelector("main"), { childList: true });`;
 
+const isUnsaved = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))";
+
 /** Opens each on a phone, lets `passes` judge it, and closes it. */
 async function walk(tab: Tab, dialogs: Dialog[], passes: (name: string) => Promise<void>): Promise<void> {
   const { page } = tab;
@@ -196,7 +198,9 @@ async function walk(tab: Tab, dialogs: Dialog[], passes: (name: string) => Promi
   for (const [name, path, open, isSecret] of dialogs) {
     await tab.become("phone");
     if (path !== at) {
-      await page.goto(`${stage.origin}/dashboard/${path}`);
+      // A link is asked about where the dialogs before left something unsaved.
+      if (at === "" || (await page.evaluate(isUnsaved))) await page.goto(`${stage.origin}/dashboard/${path}`);
+      else await follow(page, path);
       await page.locator(".page-head h1").waitFor();
       await page.evaluate(watchPage);
       at = path;

@@ -45,6 +45,22 @@ const focusInSight = `(async () => {
   return seen && inView ? "" : element.outerHTML.slice(0, 120);
 })()`;
 
+test("what a search found, or that nothing matches, is told to whoever does not see it; what a list opens with is not", async () => {
+  await using tab = await adminTab("accounts");
+  const { page } = tab;
+  await page.getByRole("link", { name: "milo", exact: true }).waitFor();
+  const told = page.getByRole("status").filter({ hasText: "Listed now" });
+  expect(await told.count()).toBe(0);
+  const search = page.getByRole("searchbox").first();
+  await search.fill("mil");
+  await told.getByText("Listed now: 1 row.").waitFor();
+  await search.fill("nobody-at-all");
+  await told.getByText("Listed now: nothing.").waitFor();
+  await page.getByRole("button", { name: "Clear the filters" }).click();
+  await told.getByText("Listed now: 2 rows.").waitFor();
+  await tab.check();
+});
+
 describe("keyboard", () => {
   test.each(["overview", "tunnels", "requests", "accounts", "audit", "me", "organizations"])(
     "%s: Tab reaches everything that can be used, and the focus is always in sight",
@@ -161,6 +177,29 @@ describe("motion and charts", () => {
       "document.getAnimations().filter((one) => one.effect.getComputedTiming().duration > 50).length",
     );
     expect(running).toBe(0);
+  });
+
+  test("a day of the chart is the one that was counted, in every time zone", async () => {
+    await using tab = await adminTab("overview");
+    const { page } = tab;
+    const debug = await tab.context.newCDPSession(page);
+    await debug.send("Emulation.setTimezoneOverride", { timezoneId: "America/New_York" });
+    await page.reload();
+    const answer = page.waitForResponse((one) => one.url().includes("range=month"));
+    await page.getByRole("button", { name: "Month", exact: true }).click();
+    const { points } = (await (await answer).json()) as { points: { time: string }[] };
+    await page.getByText("Requests per day of UTC.").waitFor();
+    await page.getByRole("button", { name: "Show as a table" }).click();
+    const rows = page.getByRole("table", { name: "Traffic of the last month" }).getByRole("row");
+    const last = new Date(points.at(-1)?.time ?? "");
+    const shown = last.toLocaleDateString("en-US", {
+      timeZone: "UTC",
+      year: "numeric",
+      month: "short",
+      day: "2-digit",
+    });
+    expect(await rows.last().getByRole("cell").first().textContent()).toBe(shown);
+    await tab.check();
   });
 
   test("the chart has every range and both measures, and tells its numbers under the pointer", async () => {

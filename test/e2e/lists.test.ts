@@ -280,21 +280,3 @@ test("on a phone nothing of a row is lost, and the order can be chosen", async (
   await page.waitForURL("**sort=username*");
   await page.locator("tbody").getByRole("link", { name: "admin" }).waitFor();
 });
-
-test("until the server has said who is logged in, the frame stands as a skeleton", async () => {
-  await using tab = await browser.open();
-  await stage.enter(tab.context, await stage.admin());
-  const asked = Promise.withResolvers<void>();
-  const { page } = tab;
-  await page.route("**/auth/me", async (route) => {
-    await asked.promise;
-    await route.continue();
-  });
-  await page.goto(`${stage.origin}/dashboard/accounts`);
-  await page.getByRole("status", { name: "Loading the page" }).waitFor();
-  const left = (await page.locator("main").boundingBox())?.x;
-  await tab.check();
-  asked.resolve();
-  await page.getByRole("heading", { name: "Accounts", level: 1 }).waitFor();
-  expect((await page.locator("main").boundingBox())?.x).toBe(left);
-});

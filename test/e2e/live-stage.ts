@@ -7,6 +7,7 @@ import { startStage, type Person, type Stage } from "./stage.ts";
 
 export interface LiveStage extends AsyncDisposable {
   stage: Stage;
+  browser: Browser;
   /** Of an account without an organization. */
   token: string;
   /** Manages the organization of the application `shop`. */
@@ -42,7 +43,7 @@ export async function startLiveStage(): Promise<LiveStage> {
     return tab;
   };
   return {
-    ...{ stage, token, boss, tabOf, appId: application.id },
+    ...{ stage, browser, token, boss, tabOf, appId: application.id },
     adminTab: (path, options) => tabOf(admin, path, options),
     open: (name, bearer = token, port = service.port ?? 0) =>
       openTunnel({ origin: stage.origin, token: bearer, port, name }),

@@ -286,7 +286,7 @@ describe("log-in", () => {
       await page.getByRole("button", { name: "Log in", disabled: false }).waitFor();
     }
     await lockout.waitFor();
-    await page.getByText("Try again in").waitFor();
+    await page.getByText("Try again in").getByRole("timer").waitFor();
     await tab.check();
     await tab.shot("login-locked");
   });

@@ -126,7 +126,10 @@ describe("a fast stream", () => {
       .first()
       .waitFor();
     await eventually(async () => (await rowsIn(page)) === 20, "the last twenty are listed");
+    const newest = await first();
     await page.locator("[data-search]").fill("");
+    // Until it has been asked for again, the list stands there as it was when the load began.
+    await eventually(async () => (await rowsIn(page)) === 50 && (await first()) === newest, "all are listed again");
     let listed = 0;
     for (let turned = 1; turned <= 10; turned++) {
       const at = await first();

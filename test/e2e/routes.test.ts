@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { eventually } from "../helpers/eventually.ts";
-import { startBrowser, type Browser, type Tab } from "./browser.ts";
+import { follow, startBrowser, type Browser, type Tab } from "./browser.ts";
 import { startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(120_000);
@@ -175,19 +175,11 @@ describe("routes", () => {
     async (role) => {
       await using tab = await tabOf(role, "overview");
       const { page } = tab;
-      // As a link would: a page of the same document, so that back and forward are the router's.
-      const open = (path: string) =>
-        page.evaluate(`(() => {
-          const link = Object.assign(document.createElement("a"), { href: "/dashboard/${path}" });
-          document.querySelector("main").append(link);
-          link.click();
-          link.remove();
-        })()`);
       // Who is in no organization has one page that others have, and the own account: the rest is one and the same answer.
       const walk =
         role === "loner" ? routes().filter(([pattern]) => /overview|tunnels|audit|me/.test(pattern)) : routes();
       for (const route of walk.slice(1)) {
-        await open(route[1]);
+        await follow(page, route[1]);
         await shows(page, role, route);
       }
       for (const route of walk.slice(0, -1).reverse()) {

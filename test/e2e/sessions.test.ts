@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { openTunnelProcess } from "../helpers/tunnel-agent.ts";
-import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
+import { answered, type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
 import { codeOf, goodPassword, startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
@@ -87,16 +87,14 @@ describe("a session that ends in the middle of a form", () => {
     await using tab = await tabOf(person, "applications");
     const { page } = tab;
     await page.getByText("Live", { exact: true }).last().waitFor();
+    // For a list that has never come somebody waits: that would ask to log in.
+    await page.locator("tbody [data-label]").first().waitFor();
     await page.getByRole("button", { name: "New application" }).first().click();
     await page.getByLabel("Subdomain").fill("half-typed");
     // The stream goes on; only what is asked from now on is refused.
     await tab.context.clearCookies();
-    await using _agent = await openTunnelProcess({
-      origin: stage.origin,
-      token: person.token,
-      port: stage.port,
-      name: "news",
-    });
+    const news = { origin: stage.origin, token: person.token, port: stage.port, name: "news" };
+    await using _agent = await openTunnelProcess(news);
     const bar = page.getByRole("status").filter({ hasText: "Your session ended" });
     await bar.waitFor();
     await tab.shot("session-ended");
@@ -124,11 +122,13 @@ describe("a session that ends in the middle of a form", () => {
   });
 });
 
-/** What is typed and sent in one form, and what the page says when it has arrived. */
-const forms: [what: string, path: () => string, fill: (page: Page) => Promise<void>, done: string][] = [
+type Form = [what: string, path: () => string, asks: () => string[], fill: (page: Page) => Promise<void>, done: string];
+/** What its page asks the server for, what is typed and sent in it, and what the page says when that has arrived. */
+const forms: Form[] = [
   [
     "the policy editor",
     () => `applications/${appId}/policy`,
+    () => [`applications/${appId}/policy`, `applications/${appId}/policy/effective`, "policy"],
     async (page) => {
       await page.getByText("Own policy").click();
       await page.getByLabel("Username for visitors").fill("guest");
@@ -141,6 +141,7 @@ const forms: [what: string, path: () => string, fill: (page: Page) => Promise<vo
   [
     "a whitelist",
     () => `applications/${appId}/whitelist`,
+    () => [`applications/${appId}/whitelist`],
     async (page) => {
       await page.getByRole("button", { name: "Add a range" }).first().click();
       await page.getByLabel("Address or range").fill("203.0.113.9");
@@ -152,6 +153,7 @@ const forms: [what: string, path: () => string, fill: (page: Page) => Promise<vo
   [
     "the limits",
     () => "limits",
+    () => ["limits", "rate-limit"],
     async (page) => {
       await page.getByLabel("Failures").fill("7");
       await page.getByLabel("Blocked for (seconds)").fill("120");
@@ -163,14 +165,12 @@ const forms: [what: string, path: () => string, fill: (page: Page) => Promise<vo
 
 test.each(forms)(
   "a session that ends in %s: all of it is kept, and sent after the log-in",
-  async (_what, path, fill, done) => {
-    const person = await boss(`ole${forms.findIndex((form) => form[3] === done)}`);
+  async (_what, path, asks, fill, done) => {
+    const person = await boss(`ole${forms.findIndex((form) => form[4] === done)}`);
     await using tab = await tabOf(person, path());
     const { page } = tab;
-    await page
-      .getByRole("button", { name: /^(Save|Add a range)/ })
-      .first()
-      .waitFor();
+    // What somebody still waits for asks to log in by itself.
+    await answered(page, ...asks().map((call) => `/org/${call}`));
     await stage.call(person, "POST", "/auth/logout-all", {});
     // From here on the page is nobody's: whatever was typed comes after.
     await fill(page);
@@ -209,7 +209,6 @@ describe("two tabs", () => {
     await tab.page.waitForURL("**/login");
     await tab.page.goBack();
     await tab.page.waitForURL("**/login?next=*");
-    expect(tab.problems).toEqual([]);
   });
 
   test("security: when somebody else logs in, the other tab shows no data of theirs under the old name", async () => {

@@ -9,7 +9,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { createDatabase } from "../../src/db/database.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { startServer } from "../../src/server.ts";
-import { builtDashboard } from "./built-dashboard.ts";
+import { builtDashboard } from "../helpers/built-pages.ts";
 
 /** Somebody who can log in with a second factor. */
 export interface Person {

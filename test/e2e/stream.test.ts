@@ -123,11 +123,25 @@ describe("the stream", () => {
     const staysQuiet = async (path: string) => {
       await using tab = await (path === "limits" ? live.tabOf(live.boss, path) : live.adminTab(path));
       const { page } = tab;
+      const debug = await tab.context.newCDPSession(page);
+      await debug.send("Network.enable");
+      const streams = new Set<string>();
+      debug.on("Network.requestWillBeSent", ({ requestId, request }) => {
+        if (request.url.endsWith("/events")) streams.add(requestId);
+      });
+      /** The next word of the stream, which speaks each second of the real clock. */
+      const speaks = () =>
+        new Promise<void>((heard) => {
+          const hear = ({ requestId }: { requestId: string }) => {
+            if (!streams.has(requestId)) return;
+            debug.off("Network.dataReceived", hear);
+            heard();
+          };
+          debug.on("Network.dataReceived", hear);
+        });
       // The page begins with this clock: timers that run already would not follow it.
       await page.clock.install();
       await page.reload();
-      const debug = await tab.context.newCDPSession(page);
-      await debug.send("Network.enable");
       if (path === "audit") await page.getByRole("switch", { name: "Follow" }).check();
       await isLive(page);
       await eventually(async () => {
@@ -135,10 +149,10 @@ describe("the stream", () => {
         for (let round = 0; round < 3; round++) {
           // Less than the silence after which the stream would begin anew, more than any interval was.
           await page.clock.fastForward(16_000);
-          // Whatever the timers asked for is heard of before this.
+          // Without a word it would be given up.
+          await speaks();
+          // Whatever the timers asked for is heard of before this, and that word by the page.
           await page.evaluate("fetch('/live').then((answer) => answer.text())");
-          // The stream speaks each second of the real clock; without a word it would be given up.
-          await new Promise((heard) => void debug.once("Network.dataReceived", heard));
         }
         // The chart moves on when its minute is over.
         const charts = fetches.filter((pathname) => pathname.endsWith("/traffic")).length;
@@ -194,6 +208,12 @@ describe("the stream", () => {
     await isLive(page);
     await live.visit("gappy", "/before-gap");
     await page.getByRole("button", { name: "/before-gap" }).waitFor();
+    // What is asked meanwhile waits: that it failed would be told instead.
+    const back = Promise.withResolvers<void>();
+    await page.route(/\/admin\/(?!events)/, async (route) => {
+      await back.promise;
+      await route.continue().catch(() => {});
+    });
     relay.pause();
     await page.getByText("Connection lost, trying again").waitFor();
     // Nothing of the page is older than the moment at which it stopped to be live.
@@ -206,7 +226,9 @@ describe("the stream", () => {
       route.continue({ headers: { ...route.request().headers(), "last-event-id": "earlier-7" } }),
     );
     relay.resume();
-    await page.getByRole("button", { name: "/during-gap" }).waitFor({ timeout: 30_000 });
+    await page.getByText("Live", { exact: true }).last().waitFor({ timeout: 30_000 });
+    back.resolve();
+    await page.getByRole("button", { name: "/during-gap" }).waitFor();
     await bar.waitFor({ state: "detached" });
     const rows = await page.locator("tbody .req-open").allInnerTexts();
     expect(rows.slice(0, 2)).toEqual(["/during-gap", "/before-gap"]);
@@ -226,6 +248,8 @@ describe("the stream", () => {
     const bar = page.getByRole("status").filter({ hasText: "Not up to date" });
     await bar.getByText(/last fetched (?:\d+ s ago|just now)\./).waitFor({ timeout: 20_000 });
     await bar.getByText("could not be reached").waitFor();
+    // What ticks in a live region would be read out each second.
+    await bar.getByRole("timer").waitFor();
     await page.getByText("aging", { exact: true }).waitFor();
     await tab.check();
     await tab.shot("not-up-to-date");

@@ -6,6 +6,7 @@ import { createPasswords, type PasswordHasher } from "../../src/auth/passwords.t
 import { createSealer } from "../../src/auth/sealing.ts";
 import { createApi, type Feature } from "../../src/api/app.ts";
 import type { ApiDeps, ApiSettings, TunnelSelector } from "../../src/api/deps.ts";
+import { failuresKeptMs } from "../../src/api/settings.ts";
 import { createLimiterStore } from "../../src/db/limiter.ts";
 import { AppError } from "../../src/lib/errors.ts";
 import { createLogger } from "../../src/lib/log.ts";
@@ -105,13 +106,16 @@ export function createTestApi(
     },
   };
   const nowMs = () => clock.nowMs;
+  const domain = options.settings?.domain ?? settings.domain;
+  const set: ApiSettings = { ...settings, dashboardDomain: domain, ...options.settings };
+  const store = createLimiterStore(database.db.kysely, failuresKeptMs(set));
   const deps: ApiDeps = {
     db: database.db,
-    settings: { ...settings, dashboardDomain: options.settings?.domain ?? settings.domain, ...options.settings },
+    settings: set,
     passwords: createPasswords({ cost: 4, hasher }),
     sealer: createSealer(options.encryptionKeys ?? [testEncryptionKey]),
     sessionTokens: createSessionTokens({ secret: "x".repeat(32), issuer: "https://tunnel.test", nowMs }),
-    limiter: createLimiter({ store: createLimiterStore(database.db.kysely), nowMs }),
+    limiter: createLimiter({ store, nowMs }),
     audit: {
       ...fakeAudit(audited, nowMs),
       async within(_trx, ...entries) {

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { eventually } from "./eventually.ts";
 import { endWithThisProcess } from "./server-process.ts";
-import { onTerminal as talkOnTerminal } from "./terminal.ts";
+import { onTerminal as talkOnTerminal, type Step } from "./terminal.ts";
 
 const main = join(import.meta.dir, "../../cli/main.ts");
 
@@ -50,11 +50,8 @@ export function createCli(home: string) {
   }
 
   /** Runs on a pseudo-terminal; answers each expected text with what a person would type. */
-  const onTerminal = (
-    argv: string[],
-    talk: readonly (readonly [wait: string, typed: string])[],
-    env: Record<string, string> = {},
-  ) => talkOnTerminal([process.execPath, main, ...argv], talk, environment(env));
+  const onTerminal = (argv: string[], talk: readonly Step[], env: Record<string, string> = {}) =>
+    talkOnTerminal([process.execPath, main, ...argv], talk, environment(env));
 
   /** Starts an agent and goes on; disposing of it interrupts it and waits for its end. */
   function serve(argv: string[], options: CliOptions = {}): CliAgent {

@@ -96,7 +96,7 @@ export function handleDescribed(api: {
     const description = descriptions.get(routes) ?? read();
     descriptions.set(routes, description);
     const contentType = response.headers.get("content-type");
-    const isText = contentType === null || contentType.startsWith("application/json");
+    const isText = contentType === null || /^application\/json\b/.test(contentType);
     const text = isText ? await response.clone().text() : null;
     (await description).check(request.method, new URL(request.url).pathname, {
       status: response.status,

@@ -20,12 +20,14 @@ export class FakeSession implements FlowSession {
   });
 
   /** What was sent since the last call. */
-  take(): { data: string; ends: number; granted: number; resets: number } {
+  take() {
     this.outbox.flush();
-    const taken = { data: "", ends: 0, granted: 0, resets: 0 };
+    const frames: { type: number; flags: number; payload: Buffer }[] = [];
+    const taken = { data: "", ends: 0, granted: 0, resets: 0, frames };
     for (const message of this.messages.splice(0)) {
       readFrames(message, {
         frame(type, flags, _stream, bytes, start, end) {
+          frames.push({ type, flags, payload: Buffer.from(bytes.subarray(start, end)) });
           if (type === END || (flags & FIN) !== 0) taken.ends++;
           if (type === RESET) taken.resets++;
           else if (type === DATA) taken.data += bytes.toString("latin1", start, end);

@@ -81,6 +81,10 @@ export class FakeShards implements ShardLink {
     return Promise.resolve({ state: "up", provenAtMs: this.nowMs(), connectMs: 1 });
   }
 
+  openPort(): ReturnType<ShardLink["openPort"]> {
+    return Promise.resolve({ problem: null });
+  }
+
   requests(): ReturnType<ShardLink["requests"]> {
     return Promise.resolve([]);
   }

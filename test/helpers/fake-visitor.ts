@@ -2,6 +2,7 @@
 
 import type { Socket } from "bun";
 import type { Head } from "../../src/http1/head.ts";
+import type { AccessLog } from "../../src/ingress/access-log.ts";
 import { VisitorConnection } from "../../src/ingress/connection.ts";
 import { flushCork } from "../../src/ingress/cork.ts";
 import { Deadlines } from "../../src/ingress/deadlines.ts";
@@ -55,6 +56,7 @@ export const ingressLimits = {
 export function fakeVisitor(
   route: (connection: VisitorConnection, head: Head) => void,
   settings: IngressSettings = ingressLimits,
+  accessLog: AccessLog | null = null,
 ): FakeVisitor {
   let received = "";
   const visitor: FakeVisitor = {
@@ -74,6 +76,7 @@ export function fakeVisitor(
   };
   const host: IngressHost = {
     settings,
+    accessLog,
     judgeHost: (value) => judgeHost(value, { domain: "tunnel.test", dashboardDomain: "tunnel.test" }),
     route,
     refused: (code, detail) => visitor.refused.push(`${code}: ${detail}`),

@@ -2,12 +2,16 @@
 
 import { createServer, type Server } from "node:net";
 
-/** Different ports that are free now. Taken from below the ephemeral range, so that no outgoing connection gets one meanwhile. */
-export async function freePorts(count: number): Promise<number[]> {
+/**
+ * Different ports that are free now, from below the ephemeral range, so that no outgoing connection gets one meanwhile. No other call gets them
+ * as long as this process lives: between this look and their use, or while a server starts again, they would look free to it, too.
+ */
+export async function freePorts(count: number, from = 12_000, to = 32_000): Promise<number[]> {
   const probes: Server[] = [];
   const ports: number[] = [];
-  for (let tries = 0; ports.length < count && tries < 1_000; tries++) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000);
+  for (let tries = 0; ports.length < count && tries < 100 + count; tries++) {
+    const port = from + Math.floor(Math.random() * (to - from));
+    if (!claim(port)) continue;
     const probe = createServer();
     const free = await new Promise<boolean>((resolve) => {
       probe.once("error", () => resolve(false));
@@ -18,5 +22,17 @@ export async function freePorts(count: number): Promise<number[]> {
     ports.push(port);
   }
   await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))));
+  if (ports.length < count) throw new Error(`no ${count} free ports from ${from} to ${to}`);
   return ports;
+}
+
+/** Whether nobody has it: by a name that the kernel gives to one process, and takes back when that ends. */
+function claim(port: number): boolean {
+  if (process.platform !== "linux") return true;
+  try {
+    Bun.listen({ unix: `\0digit-link-test-port-${port}`, socket: { data() {} } }).unref();
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -46,7 +46,7 @@ export async function startLineServer(
 ): Promise<LineServer> {
   const ledgerMemory = createLedgerMemory(descriptorLimit());
   const countsMemory = createCountsMemory(shards);
-  const ledger = new Ledger(ledgerMemory, 0, -1);
+  const ledger = new Ledger(ledgerMemory, 0);
   const counts = new ConnectionCounts(countsMemory, 0);
   const heard: string[] = [];
   const events: ShardEvent[] = [];
@@ -78,6 +78,7 @@ export async function startLineServer(
       onEvents: (_, some) => void events.push(...some),
       onCounters() {},
       onRequests() {},
+      onAccess() {},
       onAsk: (_, answer) => void answers.push(answer),
       onConnection: (_, connection) => adopt(connection.fd, toLineConnection(connection)),
     },
@@ -119,7 +120,7 @@ export async function startLineServer(
           moves: 1,
           lent: false,
         };
-        socket.data = pipeThrough(socket, meta, (moved) => supervisor.sendConnection(0, moved));
+        socket.data = pipeThrough(socket, meta, ledger, (moved) => supervisor.sendConnection(0, moved));
         if (socket.data === null) socket.terminate();
       },
       handshake() {},

@@ -8,7 +8,7 @@ import { connectToMain } from "../../src/link/shard-side.ts";
 import { createLineHandlers, toLineConnection } from "./line-connections.ts";
 
 connectToMain(
-  ({ ledger, incarnation, shard }) => new Ledger(ledger, incarnation, shard),
+  ({ ledger, incarnation }) => new Ledger(ledger, incarnation),
   (side) => {
     const { start } = side;
     // A domain that is no domain: how the tests make a worker that can't start.

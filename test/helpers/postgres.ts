@@ -28,6 +28,21 @@ export async function freshPostgresUrl(like?: string): Promise<string> {
   return urlOf(cluster.port, name);
 }
 
+/** Stops every process of the cluster that this test process started, as a machine that swaps or a broken network would. Returns how to go on. */
+export async function pausePostgres(): Promise<() => void> {
+  const cluster = await (holder.digitLinkTestCluster ??= startCluster());
+  const [row] = await cluster.admin.unsafe("show data_directory");
+  const lines = await Bun.file(join(String(row?.data_directory), "postmaster.pid")).text();
+  const main = Number(lines.split("\n", 1)[0]);
+  // First the one that makes others.
+  process.kill(main, "SIGSTOP");
+  const others = (await Bun.file(`/proc/${main}/task/${main}/children`).text()).trim().split(" ").map(Number);
+  for (const pid of others) process.kill(pid, "SIGSTOP");
+  return () => {
+    for (const pid of [main, ...others]) process.kill(pid, "SIGCONT");
+  };
+}
+
 const urlOf = (port: number, database: string): string => `postgres://tester@127.0.0.1:${port}/${database}`;
 
 async function startCluster(): Promise<Cluster> {

@@ -92,3 +92,21 @@ function address(text: string): string {
   const name = host.length === 8 ? Buffer.from(host, "hex").reverse().join(".") : host;
   return `${name}:${Number.parseInt(port, 16)}`;
 }
+
+/**
+ * Begins to watch this process; what the result says is open and was not at first. Other tests' descriptors that close meanwhile neither
+ * hide what stays open nor look like something that was closed twice.
+ */
+export function watchDescriptors(): () => string[] {
+  const open = (): string[] =>
+    readdirSync("/proc/self/fd").flatMap((fd) => {
+      try {
+        return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+      } catch {
+        // That of the listing itself, or closed since.
+        return [];
+      }
+    });
+  const before = new Set(open());
+  return () => open().filter((one) => !before.has(one));
+}

@@ -30,7 +30,8 @@ async function bundle(entry: string): Promise<string> {
     splitting: true,
     naming: { entry: "[name].[ext]", chunk: "[name]-[hash].[ext]" },
   });
-  // Where the packed program has its dashboard; when none was built the link leads nowhere, which is the same to it.
+  // Where the packed program has its pages; when none were built the links lead nowhere, which is the same to it.
   symlinkSync(join(root, "dashboard/dist"), join(folder, "dashboard"));
+  symlinkSync(join(root, "dashboard/inspector/dist"), join(folder, "inspector"));
   return join(folder, `${basename(entry, ".ts")}.js`);
 }

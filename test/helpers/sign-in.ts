@@ -80,8 +80,8 @@ export async function setUp(person: Person = ada) {
       const back = await idp.authorize(url.href);
       return back.pathname + back.search;
     }
-    fake.challenge = url.searchParams.get("code_challenge") ?? "";
-    return `/auth/oauth/${name}/callback?code=planted-code&state=${url.searchParams.get("state")}`;
+    const code = `planted-code.${url.searchParams.get("code_challenge")}`;
+    return `/auth/oauth/${name}/callback?code=${code}&state=${url.searchParams.get("state")}`;
   }
 
   return {
@@ -127,7 +127,6 @@ export async function setUp(person: Person = ada) {
 
 /** Token and identity endpoints that check what they are sent, as the real ones do. */
 function startFakes(person: Person) {
-  const state = { challenge: "" };
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -137,8 +136,7 @@ function startFakes(person: Person) {
         const form = new URLSearchParams(await request.text());
         const hash = new Bun.CryptoHasher("sha256").update(form.get("code_verifier") ?? "").digest("base64url");
         const isRight =
-          form.get("code") === "planted-code" &&
-          hash === state.challenge &&
+          form.get("code") === `planted-code.${hash}` &&
           request.headers.get("authorization") === `Basic ${btoa("client:planted-client-secret")}`;
         return isRight
           ? Response.json({ access_token: "planted-access-token", token_type: "bearer" })
@@ -154,8 +152,5 @@ function startFakes(person: Person) {
   return {
     port: server.port ?? 0,
     stop: () => server.stop(true),
-    set challenge(value: string) {
-      state.challenge = value;
-    },
   };
 }

@@ -56,7 +56,7 @@ export function createTenantApi(
     features(deps) {
       const { db, passwords, sealer, audit, log, nowMs } = deps;
       const fetch = createOutboundFetch({ allowPrivate: [], allowLoopback: false });
-      const oidc = createOidcClient({ fetch, allowHttp: false, nowMs });
+      const oidc = createOidcClient({ fetch, allowHttp: false });
       const redirectUri = "https://tunnel.test/auth/visitor/callback";
       tenants = createTenants({
         ...{ db, audit, log, tunnels: source },

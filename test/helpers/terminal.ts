@@ -1,11 +1,14 @@
 // A program on a pseudo-terminal, and somebody who types.
 
-/** Runs `command` to its end; types each answer when its text has appeared on the screen, in order. */
+/** What somebody at a terminal waits for, and then types, or the signal that comes. */
+export type Step = readonly [wait: string, typed: string | { signal: NodeJS.Signals }];
+
+/** Runs `command` to its end; types each answer when its text has appeared on the screen, in order. `isAsBefore`: the terminal edits and echoes lines as it did. */
 export async function onTerminal(
   command: string[],
-  talk: readonly (readonly [wait: string, typed: string])[],
+  talk: readonly Step[],
   env: Record<string, string | undefined>,
-): Promise<{ exitCode: number; screen: string }> {
+): Promise<{ exitCode: number; signal: string | number | null; screen: string; isAsBefore: boolean }> {
   let screen = "";
   let step = 0;
   const child = Bun.spawn(command, {
@@ -18,12 +21,16 @@ export async function onTerminal(
         const next = talk[step];
         if (next !== undefined && screen.includes(next[0])) {
           step++;
-          terminal.write(next[1]);
+          if (typeof next[1] === "string") terminal.write(next[1]);
+          else child.kill(next[1].signal);
         }
       },
     },
   });
+  const terminal = child.terminal!;
+  const before = terminal.localFlags;
   const exitCode = await child.exited;
-  child.terminal?.close();
-  return { exitCode, screen };
+  const isAsBefore = terminal.localFlags === before;
+  terminal.close();
+  return { exitCode, signal: child.signalCode, screen, isAsBefore };
 }

@@ -34,6 +34,8 @@ export type Wish = Partial<RegisterBody> & { address?: string };
 /** One life of a server's registry. `await using` ends it; the database stays. */
 export interface TestRegistry extends AsyncDisposable {
   registry: TunnelRegistry;
+  /** What the registry compiles with. */
+  policies: PolicyCompiler;
   shards: FakeShards;
   clock: { nowMs: number };
   audited: AuditEntry[];
@@ -56,6 +58,8 @@ export async function openTestRegistry(
   options: {
     env?: Record<string, string>;
     clock?: { nowMs: number };
+    /** 10 unless given. */
+    sweepMs?: number;
     /** Waited for when the policy of an ad-hoc name is compiled: in the middle of its registration. */
     duringRegistration?: (name: string) => Promise<void>;
     /** Asked before each query of a policy: what it throws is the query's failure. */
@@ -85,6 +89,7 @@ export async function openTestRegistry(
   });
   const policies: PolicyCompiler = {
     compileForName: inForce.compileForName,
+    compileForApplications: inForce.compileForApplications,
     async compileForOwner(owner) {
       const policy = await inForce.compileForOwner(owner);
       await options.duringRegistration?.(owner.name);
@@ -92,13 +97,14 @@ export async function openTestRegistry(
     },
   };
   const audit = fakeAudit(audited, nowMs);
-  const registry = new TunnelRegistry({ db, audit, config, link: shards, policies, log, nowMs, sweepMs: 10 });
+  const { sweepMs = 10 } = options;
+  const registry = new TunnelRegistry({ db, audit, config, link: shards, policies, log, nowMs, sweepMs });
   shards.hear = (shard, events) => registry.onEvents(shard, events);
   await db.changes.start();
   await registry.start();
 
   const self: TestRegistry = {
-    ...{ registry, shards, clock, audited },
+    ...{ registry, shards, clock, audited, policies },
     register(credential, { address = "127.0.0.1", ...wish } = {}) {
       const bearer = typeof credential === "string" || credential === null ? credential : credential.token;
       const body = { agentId: defaultAgent, generation: 1, version: "1.0.0", connections: 1, ...wish };

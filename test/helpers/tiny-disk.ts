@@ -7,10 +7,14 @@ import { join } from "node:path";
 export interface TinyDisk extends Disposable {
   /** A folder on it. */
   readonly folder: string;
-  /** Takes all the space there is, to the last page. */
-  fill(): void;
+  /** Takes all the space there is but so many bytes, to the page. */
+  fill(butBytes?: number): void;
   /** Gives it back. */
   empty(): void;
+  /** Nobody can write on it any more, or again. */
+  protect(isProtected: boolean): void;
+  /** The same disk at another place, where it can only be read: as the volume of a container is mounted into another one. */
+  readOnlyView(): Disposable & { readonly folder: string };
 }
 
 const isRoot = process.getuid?.() === 0;
@@ -28,11 +32,24 @@ export function mountTinyDisk(megabytes: number): TinyDisk {
   const ballast = join(mount, "ballast");
   return {
     folder,
-    fill() {
+    fill(butBytes = 0) {
       const { bavail, bsize } = statfsSync(mount);
-      writeFileSync(ballast, new Uint8Array(bavail * bsize));
+      writeFileSync(ballast, new Uint8Array(bavail * bsize - butBytes));
     },
     empty: () => rmSync(ballast, { force: true }),
+    protect: (isProtected) => must(["mount", "-o", isProtected ? "remount,ro" : "remount,rw", mount]),
+    readOnlyView() {
+      const view = mkdtempSync(join(tmpdir(), "digit-link-view-"));
+      must(["mount", "--bind", mount, view]);
+      must(["mount", "-o", "remount,ro,bind", view]);
+      return {
+        folder: join(view, "data"),
+        [Symbol.dispose]() {
+          must(["umount", "--lazy", view]);
+          rmSync(view, { recursive: true, force: true });
+        },
+      };
+    },
     [Symbol.dispose]() {
       must(["umount", "--lazy", mount]);
       rmSync(mount, { recursive: true, force: true });

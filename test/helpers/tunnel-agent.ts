@@ -1,6 +1,7 @@
 // Real agents for tests: in this process, or as a process that can be killed.
 
 import { startAgent } from "../../cli/agent/agent.ts";
+import type { Recorder } from "../../cli/inspector/recorder.ts";
 import type { AgentEnd, AgentEvent } from "../../cli/agent/types.ts";
 import { eventually } from "./eventually.ts";
 import { program } from "./program.ts";
@@ -18,9 +19,15 @@ export interface TunnelAgentOptions {
   protocol?: "http" | "tcp";
   /** The public port that a TCP tunnel must have. */
   remotePort?: number;
+  /** For an agent that is a process. */
+  proxyProtocol?: "v1" | "v2";
   connections?: number;
   pool?: boolean;
   hostHeader?: string;
+  /** Keeps its requests, for an agent in this process. */
+  recorder?: Recorder;
+  /** Port of its inspector, for an agent that is a process. */
+  inspect?: number;
   /** More of the environment, for an agent that is a process. */
   env?: Record<string, string>;
 }
@@ -77,6 +84,7 @@ export function beginTunnel(options: TunnelAgentOptions): InProcessAgent {
     pool: options.pool ?? false,
     version: "0.1.0",
     requests: false,
+    ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
     onEvent: (event) => events.push(event),
   });
   return {
@@ -93,8 +101,10 @@ export async function openTunnelProcess(options: TunnelAgentOptions): Promise<Pr
   const flags = ["--server", options.origin, "--connections", String(connections), "--json"];
   if (options.name !== undefined) flags.push("--subdomain", options.name);
   if (options.remotePort !== undefined) flags.push("--remote-port", String(options.remotePort));
+  if (options.proxyProtocol !== undefined) flags.push("--proxy-protocol", options.proxyProtocol);
   if (options.pool === true) flags.push("--pool");
   if (options.hostHeader !== undefined) flags.push("--host-header", options.hostHeader);
+  if (options.inspect !== undefined) flags.push("--inspect", String(options.inspect));
   const main = await program("cli/main.ts");
   const child = Bun.spawn([process.execPath, main, protocol, String(options.port), ...flags], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", DIGIT_LINK_TOKEN: options.token, ...options.env },

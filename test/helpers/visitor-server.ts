@@ -57,7 +57,7 @@ export async function startVisitorServer(
   const sealer = createSealer(["test encryption key of 32 bytes and more"]);
   const passwords = createPasswords({ cost: 4 });
   const inForce = createPoliciesInForce({ kysely: db.kysely, sealer, log, usualLimiter });
-  const oidc = createOidcClient({ fetch, allowHttp: isDevelopment, nowMs });
+  const oidc = createOidcClient({ fetch, allowHttp: isDevelopment });
   const audit = {
     ...fakeAudit(audited, nowMs),
     within: async (_trx: unknown, ...entries: AuditEntry[]) => {
@@ -65,7 +65,7 @@ export async function startVisitorServer(
       audited.push(...entries);
     },
   };
-  const limiter = createLimiter({ store: createLimiterStore(db.kysely), nowMs });
+  const limiter = createLimiter({ store: createLimiterStore(db.kysely, 24 * 3_600_000), nowMs });
   const onBlock = (block: VisitorBlock) => void blocks.push(block);
   const deps: VisitorDeps = {
     db,

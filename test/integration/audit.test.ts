@@ -111,6 +111,24 @@ describeEngines("audit", (open) => {
     expect(JSON.parse(details_json)).toEqual({ entries: 2_500, upTo: 2_500, days: 90 });
   });
 
+  test("retention that a stop of the server ends midway tells how many it has removed", async () => {
+    await using fresh = await open();
+    const audit = auditOf(fresh.db);
+    const day = 86_400_000;
+    for (let i = 0; i < 1_000; i++) audit.record({ action: "x.y", atMs: i * 1_000 });
+    await audit.flush();
+    const leaving = new AbortController();
+    const pruning = pruneAudit({ db: fresh.db, audit, days: 90, nowMs: 200 * day, signal: leaving.signal });
+    leaving.abort();
+    const entries = await pruning;
+    expect(entries).toBeWithin(1, 1_000);
+    await audit.close();
+    const rows = await exported(fresh.db);
+    const { details_json } = JSON.parse(rows.at(-2)!) as { details_json: string };
+    expect(JSON.parse(details_json)).toEqual({ entries, upTo: entries, days: 90 });
+    expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 1_001 - entries });
+  });
+
   test("retention takes no entry before its age, wherever the clock was meanwhile", async () => {
     const day = 86_400_000;
     const cases: [what: string, atDays: number[], removed: number][] = [
@@ -136,6 +154,29 @@ describeEngines("audit", (open) => {
       expect(await verifyChain(fresh.db)).toMatchObject({ intact: true });
     }
     expect(removed).toEqual(cases);
+  });
+
+  test("the chain is intact whatever retention removes while it is verified", async () => {
+    await using fresh = await open();
+    const other = await createDatabase(fresh.options);
+    const audit = auditOf(other);
+    for (let i = 0; i < 2_500; i++) audit.record({ action: "x.y", atMs: i });
+    await audit.flush();
+    const removed: number[] = [];
+    // Each answer of the database comes after the whole log was pruned.
+    const kysely = fresh.db.kysely.withPlugin({
+      transformQuery: ({ node }) => node,
+      async transformResult({ result }) {
+        removed.push(await pruneAudit({ db: other, audit, days: 90, nowMs: 200 * 86_400_000 }));
+        await audit.flush();
+        return result;
+      },
+    });
+    expect(await verifyChain({ ...fresh.db, kysely })).toMatchObject({ intact: true, rows: 2_500 });
+    expect(removed[0]).toBe(2_500);
+    expect(await verifyChain(fresh.db)).toMatchObject({ intact: true, rows: 1, firstSeq: 2_501 });
+    await audit.close();
+    await other.close();
   });
 
   describe("security", () => {

@@ -1,10 +1,13 @@
-// The feed of changes when the database can't be read for a moment, on both engines.
+// The feed of changes when the database can't be read for a moment, on both engines, and when its connection falls silent.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { sql } from "kysely";
 import { createChangesFeed } from "../../src/db/changes.ts";
+import { createDatabase } from "../../src/db/database.ts";
 import { StorageFailure } from "../../src/db/engine.ts";
-import { describeEngines } from "../helpers/databases.ts";
+import { describeEngines, openTestPostgres } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { startRelay } from "../helpers/relay.ts";
 
 describeEngines("feed of changes", (open, engine) => {
   test("a change that could not be read is heard of, though no other follows", async () => {
@@ -19,7 +22,7 @@ describeEngines("feed of changes", (open, engine) => {
     });
     const [seen, failures]: [string[], unknown[]] = [[], []];
     const onError = (error: unknown) => void failures.push(error);
-    const feed = createChangesFeed({ kysely, engine, sqlite: null, postgres: null, pollMs: 1_000, onError });
+    const feed = createChangesFeed({ kysely, engine, sqlite: null, pollMs: 1_000, onError });
     feed.subscribe((changes) => seen.push(...changes.map(({ refId }) => refId)));
     await feed.start();
     await fresh.db.transaction((trx) => feed.record(trx, { kind: "account", refId: "revoked", action: "updated" }));
@@ -27,8 +30,60 @@ describeEngines("feed of changes", (open, engine) => {
     await feed.caughtUp();
     expect([seen, failures.length]).toEqual([[], 1]);
     isBroken = false;
-    await eventually(() => seen.length > 0, "the change is heard of", 5_000);
+    await eventually(() => seen.length > 0, "the change is heard of");
     expect(seen).toEqual(["revoked"]);
     await feed.stop();
   });
+});
+
+describe("security", () => {
+  /** A second process's view of a database, through a relay; its feed has started on the relay's last connection. */
+  async function openRelayed() {
+    const fresh = await openTestPostgres();
+    const url = new URL(fresh.options.url!);
+    const relay = await startRelay(Number(url.port));
+    url.port = String(relay.port);
+    const [heard, failures]: [string[], unknown[]] = [[], []];
+    const onError = (error: unknown) => void failures.push(error);
+    const db = await createDatabase({ ...fresh.options, url: url.href, onError });
+    db.changes.subscribe((changes) => heard.push(...changes.map(({ refId }) => refId)));
+    await db.changes.start();
+    const { changes } = fresh.db;
+    return {
+      db,
+      relay,
+      heard,
+      failures,
+      revoke: () =>
+        fresh.db.transaction((trx) => changes.record(trx, { kind: "api_key", refId: "revoked", action: "deleted" })),
+      async [Symbol.asyncDispose]() {
+        await db.close();
+        await relay[Symbol.asyncDispose]();
+        await fresh[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  test("what another process writes is heard though every connection fell silent without an end", async () => {
+    await using one = await openRelayed();
+    for (const connection of one.relay.connections) connection.stall();
+    await one.revoke();
+    await eventually(() => one.heard.length > 0, "the revocation is heard of", 10_000);
+    expect([one.heard, one.failures]).toEqual([["revoked"], [expect.any(StorageFailure)]]);
+  }, 30_000);
+
+  test("a database is not ready while its feed hears nothing, be it that statements are answered", async () => {
+    await using one = await openRelayed();
+    const { db, relay } = one;
+    expect(await db.isReady()).toBe(true);
+    relay.refusing = true;
+    relay.connections.at(-1)!.stall();
+    await one.revoke();
+    await eventually(async () => !(await db.isReady()), "it is not ready", 10_000);
+    await sql`select 1`.execute(db.kysely);
+    expect(one.heard).toEqual([]);
+    relay.refusing = false;
+    await eventually(db.isReady, "it is ready again", 10_000);
+    expect(one.heard).toEqual(["revoked"]);
+  }, 30_000);
 });

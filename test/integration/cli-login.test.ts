@@ -160,6 +160,41 @@ test("Ctrl-C while asking saves nothing", async () => {
   expect([exitCode, existsSync(path)]).toEqual([130, false]);
 });
 
+test.each(["SIGTERM", "SIGHUP", "SIGINT"] as const)(
+  "%s while asking ends it, and the terminal is as before",
+  async (signal) => {
+    const { env, path } = place(`signalled-${signal}`);
+    const ended = await onTerminal(["login", "https://a.example"], [["(not shown): ", { signal }]], env);
+    expect(ended).toMatchObject({ signal, isAsBefore: true });
+    expect(existsSync(path)).toBe(false);
+  },
+);
+
+test("a token from standard input that is a terminal is asked for, and not shown", async () => {
+  const { env, saved } = place("token-file-terminal");
+  const argv = ["login", origin, "--token-file", "-"];
+  const { exitCode, screen } = await onTerminal(argv, [["(not shown): ", `${token}\r`]], env);
+  expect([exitCode, screen.includes("dlt_")]).toEqual([0, false]);
+  expect(saved()).toEqual({ server: origin, token });
+  const again = ["http", "3000", "--server", origin, "--token-file", "-"];
+  const refused = await onTerminal(again, [["(not shown): ", "no token\r"]], env);
+  expect([refused.exitCode, refused.screen]).toEqual([
+    2,
+    expect.stringContaining("The input holds something that is no token;"),
+  ]);
+});
+
+test("an empty server, as of a variable that is not set, is no question for the saved one", async () => {
+  const { env, path, saved } = place("empty-server");
+  expect((await digitLink(["login", origin], { input: token, env })).exitCode).toBe(0);
+  const before = statSync(path).mtimeMs;
+  expect(await digitLink(["login", ""], { input: "another", env })).toEqual({
+    ...{ exitCode: 2, out: "" },
+    problems: 'digit-link: The server "" is no address; write it like https://tunnel.example.com.\n',
+  });
+  expect([saved(), statSync(path).mtimeMs]).toEqual([{ server: origin, token }, before]);
+});
+
 test("a place that cannot be written fails with one sentence, before the token is shown to anybody", async () => {
   const { env } = place("blocked");
   writeFileSync(env.XDG_CONFIG_HOME, "a file where a directory should be");

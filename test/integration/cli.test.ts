@@ -35,6 +35,8 @@ describe("help and version", () => {
     [["version"]],
     [["http", "--version"]],
     [["server", "--version"]],
+    [["server", "--port", "1", "--version"]],
+    [["server", "-v", "--port", "1"]],
     [["admin", "-v"]],
   ])("%j shows the version", async (argv) => {
     const { exitCode, out } = await digitLink(argv);
@@ -42,10 +44,21 @@ describe("help and version", () => {
     expect(out).toMatch(/^digit-link \d+\.\d+\.\d+ \(Bun \d+\.\d+\.\d+\)\n$/);
   });
 
-  test("help wins over other mistakes on the line", async () => {
-    const { exitCode, out } = await digitLink(["http", "--nope", "--help"]);
-    expect(exitCode).toBe(0);
-    expect(out).toContain("--subdomain");
+  test.each([
+    ["http", ["http", "--nope", "--help"]],
+    ["http", ["--nope", "--help"]],
+    ["http", ["3000", "-qh"]],
+    ["tcp", ["--nope", "tcp", "--help"]],
+    ["tcp", ["--subdomain", "http", "-h", "tcp"]],
+    ["server", ["--json", "server", "-h"]],
+    ["server", ["server", "--port", "1", "--port", "2", "--help"]],
+    ["admin", ["admin", "--nope", "--help"]],
+    ["admin", ["--json", "admin", "--help"]],
+    ["login", ["help", "login", "--nope"]],
+  ])("that of %s wins over other mistakes on the line: %j", async (name, argv) => {
+    const { exitCode, out, problems } = await digitLink(argv);
+    expect([exitCode, problems]).toEqual([0, ""]);
+    expect(out).toStartWith(`digit-link ${name} ·`);
   });
 });
 
@@ -65,6 +78,13 @@ test.each([
     ["http", "3000", "--server", "ftp://a"],
     'The server "ftp://a" is no address; write it like https://tunnel.example.com.',
   ],
+  [
+    ["--subdomain", "http", "--json", "http", "3000"],
+    'No server is known; give --server URL, set DIGIT_LINK_SERVER, or save it with "digit-link login".',
+  ],
+  [["--remote-port", "0", "tcp", "22"], '--remote-port "0" is not a port; a port is a number from 1 to 65535.'],
+  [["--quiet", "server"], 'Write "digit-link server" first, then the flags.'],
+  [["--quiet", "admin"], 'Write "digit-link admin" first, then the flags.'],
   [["http", "3000", "--json", "--quiet"], "--json and --quiet are both given; give one."],
   [["login", "a", "b"], "login takes one server; give the token by --token-file, standard input, or when asked."],
 ])("%j ends with 2 and one sentence", async (argv, sentence) => {
@@ -97,6 +117,41 @@ describe("settings", () => {
       out: "",
       problems: `digit-link: No setting has "banana" in its name or meaning; "digit-link settings" lists all.\n`,
     });
+  });
+});
+
+describe("a password that is not one line of text is refused, not cut", () => {
+  const sentence = "no password: that is one line of text without control characters. Nothing was changed.";
+
+  test.each([
+    ["two lines pasted", "quiet-river-stone\rsecond line\r"],
+    ["an arrow", "quiet-river-\u001b[Dstone\r"],
+    ["Ctrl-Z", "quiet-river-stone\u001a\r"],
+  ])("on a terminal: %s", async (_, typed) => {
+    const talk = [["(not shown): ", typed]] as const;
+    const { exitCode, screen } = await onTerminal(["admin", "set-password", "alice"], talk);
+    expect([exitCode, screen.replaceAll("\r\n", "\n")]).toEqual([
+      2,
+      expect.stringContaining(`(not shown): \ndigit-link: The input holds something that is ${sentence}\n`),
+    ]);
+  });
+
+  test.each([["quiet-river-stone\nsecond line\n"], ["quiet-\triver-stone"]])(
+    "from standard input: %j",
+    async (input) => {
+      const problems = `digit-link: Standard input holds something that is ${sentence}\n`;
+      expect(await digitLink(["admin", "set-password", "alice"], { input })).toEqual({
+        exitCode: 2,
+        out: "",
+        problems,
+      });
+    },
+  );
+
+  test("nor is a token", async () => {
+    const argv = ["login", "http://127.0.0.1:1"];
+    const { exitCode, screen } = await onTerminal(argv, [["(not shown): ", "dlt_one\rdlt_two\r"]]);
+    expect([exitCode, screen]).toEqual([2, expect.stringContaining("The input holds something that is no token;")]);
   });
 });
 

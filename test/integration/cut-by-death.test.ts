@@ -28,11 +28,17 @@ afterAll(() => {
 /** As much as kernels take, at both ends, for a visitor that doesn't read. */
 const bodyBytes = 600_000;
 
-/** A service whose answer, which begins with `head`, never ends. */
+/** A service whose answer, which begins with `head`, never ends; but `GET /first` is answered. */
 const startHalfAnswerer = (head = "") =>
   Bun.listen({
     ...{ hostname: "127.0.0.1", port: 0, allowHalfOpen: true },
-    socket: { data: (socket) => void socket.write(`${head}half of it`), end() {} },
+    socket: {
+      data: (socket, bytes) => {
+        const isFirst = bytes.toString().startsWith("GET /first");
+        socket.write(isFirst ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst" : `${head}half of it`);
+      },
+      end() {},
+    },
   });
 
 /** In the middle of the answer; `how` it ended is null until it did. */
@@ -91,8 +97,11 @@ describe.each(["exit", "terminate", "hang", "SIGKILL"] as const)("by %s", (kind)
     using service = startHalfAnswerer("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     await using pair = await startPair(env, service.port);
     const { server, isTls, question } = pair;
-    const ask = () => visit(server.port, question, false, isTls);
-    await expectBroken(server, "old", [ask(), ask()]);
+    const ask = (before = "") => visit(server.port, `${before}${question}`, false, isTls);
+    const first = question.replace("GET /", "GET /first");
+    const [newer, keptAlive] = ["HTTP/1.1\r\n", "HTTP/1.0\r\nConnection: keep-alive\r\n"];
+    const inLaterRequests = [newer, keptAlive].map((line) => ask(first.replace("HTTP/1.0\r\n", line)));
+    await expectBroken(server, "old", [ask(), ...inLaterRequests]);
   });
 });
 

@@ -35,12 +35,12 @@ afterAll(async () => {
 
 async function get(
   path: string,
-  options: { host?: string; gzip?: boolean; accept?: string; from?: Api } = {},
+  options: { host?: string; encodings?: string; accept?: string; from?: Api } = {},
 ): Promise<Response> {
   const headers = {
     "x-digit-link-host": options.host ?? "dash.test",
     ...(options.accept === undefined ? {} : { accept: options.accept }),
-    ...(options.gzip === true ? { "accept-encoding": "br, gzip" } : {}),
+    ...(options.encodings === undefined ? {} : { "accept-encoding": options.encodings }),
   };
   return (options.from ?? api).handle(new Request(`http://localhost${path}`, { headers }));
 }
@@ -80,11 +80,26 @@ describe("the dashboard's files", () => {
     const plain = await get("/assets/app-1234.js");
     expect(plain.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
     expect(plain.headers.get("content-encoding")).toBeNull();
-    const compressed = await get("/assets/app-1234.js", { gzip: true });
+    const compressed = await get("/assets/app-1234.js", { encodings: "br, gzip" });
     expect(compressed.headers.get("content-encoding")).toBe("gzip");
     expect(new Uint8Array(Bun.gunzipSync(await compressed.arrayBuffer()))).toEqual(
       new Uint8Array(await plain.arrayBuffer()),
     );
+  });
+
+  test.each([
+    ["gzip", true],
+    ["br;q=1.0, GZIP ; q=0.5", true],
+    ["gzip;q=0", false],
+    ["br, gzip; Q=0.000", false],
+    ["x-not-gzip", false],
+    ["*", false],
+  ])("who accepts %p gets it compressed: %p", async (encodings, isCompressed) => {
+    const { headers } = await get("/assets/app-1234.js", { encodings });
+    expect([headers.get("content-encoding"), headers.get("vary")]).toEqual([
+      isCompressed ? "gzip" : null,
+      "accept-encoding",
+    ]);
   });
 
   test("an address without a page, a missing file and what was only for the build are 404", async () => {

@@ -57,6 +57,15 @@ describeEngines("database", (open, engine) => {
     expect(await migrate(fresh.db.kysely, fresh.db.engine, fixed)).toEqual([migrations.length + 1]);
   });
 
+  test("a long line of statements leaves the event loop its turns", async () => {
+    await using fresh = await open();
+    let others = 0;
+    const timer = setInterval(() => others++, 1);
+    for (let i = 0; i < 3_000; i++) await fresh.db.isReady();
+    clearInterval(timer);
+    expect(others).toBeGreaterThan(0);
+  });
+
   test("64-bit integers, sums and counts are numbers", async () => {
     await using fresh = await open();
     const { kysely } = fresh.db;

@@ -19,17 +19,21 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { eventually } from "../helpers/eventually.ts";
+import { builtInspector } from "../helpers/built-pages.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 
 const checkout = join(import.meta.dir, "../..");
 const folder = mkdtempSync(join(tmpdir(), "digit-link-demo-"));
+builtInspector();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A checkout whose `data` is its own, and whose dashboard counts as built. */
+/** A checkout whose `data` is its own, and whose pages count as built. */
 function project(name: string): string {
   const root = join(folder, name);
-  mkdirSync(join(root, "dashboard/dist"), { recursive: true });
-  writeFileSync(join(root, "dashboard/dist/index.html"), "");
+  for (const page of ["dashboard", "dashboard/inspector"]) {
+    mkdirSync(join(root, page, "dist"), { recursive: true });
+    writeFileSync(join(root, page, "dist/index.html"), "");
+  }
   cpSync(join(checkout, "scripts"), join(root, "scripts"), { recursive: true });
   for (const part of ["src", "cli", "workers", "node_modules", "package.json"])
     symlinkSync(join(checkout, part), join(root, part));
@@ -84,6 +88,12 @@ function processesIn(root: string): string[] {
   });
 }
 
+/** What the inspector has seen at the address that the demo says. */
+async function inspected(out: string): Promise<string> {
+  const { origin, hash } = new URL(/Inspector +(\S+)/.exec(out)![1]!);
+  return (await fetch(`${origin}/api/exchanges`, { headers: { Authorization: `Bearer ${hash.slice(1)}` } })).text();
+}
+
 const nothingRuns = (root: string) =>
   eventually(() => processesIn(root).length === 0, "every process of the demo has ended", 10_000);
 
@@ -134,6 +144,7 @@ test("runs beside a real server's settings, and in a shell with some for other p
   expect(killed.output.out).toContain(`http://demo.localhost:${port}`);
   expect(killed.output.out).toContain("first time: open http://localhost");
   await triedAsPrinted(killed.output.out, port);
+  expect(await inspected(killed.output.out)).toContain('"path":"/events"');
   expect(servedBy(root)).toEqual([{ name: "demo", username: "demo", is_admin: 0, is_org_admin: 0, org_id: null }]);
   for (const name of readdirSync(join(root, "data")))
     expect([name, statSync(join(root, "data", name)).mode & 0o077]).toEqual([name, 0]);
@@ -231,6 +242,22 @@ describe("one sentence, and exit code 1", () => {
     using other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const sentence = `digit-link demo: Port ${other.port} is taken by another program. Stop it, or choose another one: PORT=9090 npm run demo\n`;
     expect(await refusal(project("taken"), { PORT: String(other.port) })).toBe(sentence);
+  });
+
+  test("another one runs in the same folder", async () => {
+    const root = project("twice");
+    const [port = 0, otherPort = 0] = await freePorts(2);
+    const first = startDemo(root, { PORT: String(port) });
+    await first.ready();
+    const second = startDemo(root, { PORT: String(otherPort) });
+    expect([await second.exitCode(), second.output.problems]).toEqual([
+      1,
+      `digit-link demo: The data in ${join(root, "data")} is in use: a demo or server of this folder runs already. Stop it first.\n`,
+    ]);
+    expect(await hello(port)).toContain("from your laptop");
+    expect(first.output.problems).toBe("");
+    first.child.kill("SIGINT");
+    expect(await first.exitCode()).toBe(0);
   });
 
   test("PORT is no port", async () => {

@@ -25,6 +25,9 @@ afterAll(() => {
   bodies[Symbol.dispose]();
 });
 
+/** Nobody waits for the end of that time: a server that leaves within a test has not waited for it. */
+const forever = { DRAIN_TIMEOUT_MS: "1h" };
+
 /** Sends SIGTERM; how long the server took to leave with 0. */
 async function leave(server: ServerProcess): Promise<number> {
   const started = performance.now();
@@ -37,7 +40,7 @@ describe("WebSockets", () => {
   test.concurrent(
     "idle ones are told that the server goes away, their services too, and nobody waits for them",
     async () => {
-      await using server = await startServerProcess({ shards: 2 });
+      await using server = await startServerProcess({ shards: 2, env: forever });
       await using _agent = await openTunnel({ ...server, port: sockets.port, name: "ws" });
       const visitors = await Promise.all(
         Array.from({ length: 20 }, (_, i) =>
@@ -50,7 +53,7 @@ describe("WebSockets", () => {
       }
       // Long enough to count as idle.
       await Bun.sleep(2_500);
-      expect(await leave(server)).toBeLessThan(2_000);
+      await leave(server);
       for (const visitor of visitors) expect(await visitor.closed).toMatchObject({ code: 1001 });
       await eventually(
         () =>
@@ -61,7 +64,7 @@ describe("WebSockets", () => {
   );
 
   test.concurrent("one that talks goes on, and is told when it has been silent for two seconds", async () => {
-    await using server = await startServerProcess({ shards: 2 });
+    await using server = await startServerProcess({ shards: 2, env: forever });
     await using _agent = await openTunnel({ ...server, port: sockets.port, name: "ws" });
     const visitor = await openWebSocket({ port: server.port, host: "ws.localhost", target: "/busy" });
     const started = performance.now();
@@ -73,7 +76,7 @@ describe("WebSockets", () => {
     }
     expect(await visitor.closed).toMatchObject({ code: 1001 });
     expect(performance.now() - started).toBeGreaterThan(3_500);
-    expect(await left).toBeLessThan(8_000);
+    await left;
   });
 
   test.concurrent(
@@ -104,7 +107,7 @@ describe("WebSockets", () => {
   );
 
   test.concurrent("a visitor and a service that do not react are cut off after two seconds more", async () => {
-    await using server = await startServerProcess({ shards: 1 });
+    await using server = await startServerProcess({ shards: 1, env: forever });
     await using _agent = await openTunnel({ ...server, port: bodies.port, name: "ws" });
     using client = await RawClient.open(server);
     await client.send(
@@ -119,7 +122,7 @@ describe("WebSockets", () => {
     );
     await client.response();
     await Bun.sleep(2_500);
-    expect(await leave(server)).toBeLessThan(4_000);
+    await leave(server);
     const goodBye = await client.rawBytes(4);
     expect([goodBye[0], goodBye.readUInt16BE(2)]).toEqual([0x88, 1001]);
   });
@@ -148,10 +151,8 @@ describe("TCP tunnels", () => {
       };
       // The server looks once a second how long it has been.
       for (const since = performance.now(); performance.now() - since < 4_500; await Bun.sleep(100)) await say();
-      const started = performance.now();
       const left = leave(server);
       expect(await old.ended).toBe("end");
-      expect(performance.now() - started).toBeLessThan(1_000);
       await say();
       expect(await left).toBeGreaterThan(2_500);
     },
@@ -161,7 +162,7 @@ describe("TCP tunnels", () => {
 describe.each([{}, { HANDOVER: "pipe" }])("slow visitors %p", (env) => {
   // Not beside the others: what they wait for is short, and this takes the machine.
   test("answers that have left their service reach their visitors whole", async () => {
-    await using server = await startServerProcess({ shards: 1, env });
+    await using server = await startServerProcess({ shards: 1, env: { ...forever, ...env } });
     await using agent = await openTunnel({ ...server, port: bodies.port, name: "slow" });
     const asked = bodies.requests.length;
     // Of these sizes the kernel takes some whole, some are still in the tunnel, and some wait in the server, their streams over.
@@ -184,7 +185,7 @@ describe.each([{}, { HANDOVER: "pipe" }])("slow visitors %p", (env) => {
     await agent.until("tunnel.lost");
     for (const client of clients) client.resume();
     expect((await all).map(({ sha1 }) => sha1)).toEqual(sizes.map((bytes) => patternSha1(bytes)));
-    expect(await left).toBeLessThan(10_000);
+    await left;
   });
 });
 

@@ -12,12 +12,12 @@ test("the way of lent requests counts among all connections, and among no addres
   const memory = createLedgerMemory(1024);
   const counts = new ConnectionCounts(createCountsMemory(1), 0);
   const host = { settings: { headTimeoutMs: 10_000 }, released: (one) => connections.released(one) } as IngressHost;
-  const connections = new Connections({ ledger: new Ledger(memory, 0, -1), counts, host, tickMs: 1_000 });
+  const connections = new Connections({ ledger: new Ledger(memory, 0), counts, host, tickMs: 1_000 });
   const address = "192.0.2.1";
   const adopt = (lent: boolean): void => {
     const fd = createPair()![0];
     const meta = { address, secure: false, unread: "", acceptedAtMs: 0, last: false, moves: 0, lent };
-    new Ledger(memory, 1, 0).send(fd, -1, 0, () => connections.adopt({ fd, ...meta }));
+    new Ledger(memory, 1).send(fd, -1, 0, () => connections.adopt({ fd, ...meta }));
   };
   adopt(false);
   adopt(true);

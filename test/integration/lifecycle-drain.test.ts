@@ -37,6 +37,9 @@ async function pair(
 const ready = (port: number): Promise<number | "broken"> =>
   statusOf(requestOnce({ port }, "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
 
+/** Nobody waits for the end of that time: a server that leaves within a test has not waited for it. */
+const forever = { DRAIN_TIMEOUT_MS: "1h" };
+
 /** Whether somebody listens there. */
 function isOpen(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -48,14 +51,12 @@ function isOpen(port: number): Promise<boolean> {
   return promise;
 }
 
-test("an idle server leaves within a second and with 0; its agents say why and try again", async () => {
-  await using both = await pair();
+test("an idle server leaves at once and with 0; its agents say why and try again", async () => {
+  await using both = await pair({ env: forever });
   const { server, agent } = both;
   expect(await ready(server.port)).toBe(200);
-  const started = performance.now();
   server.signal("SIGTERM");
   expect(await server.exited).toBe(0);
-  expect(performance.now() - started).toBeLessThan(1_000);
   expect((await agent.until("tunnel.lost")).reason).toBe("the server is restarting");
   await agent.until("tunnel.retry");
 });
@@ -72,7 +73,7 @@ test("what is in flight finishes, new visitors are turned away, readiness is off
   );
   server.signal("SIGTERM");
   // Either the port is closed by now, or the answer is no.
-  await eventually(async () => (await ready(server.port)) !== 200, "it is not ready any more", 500);
+  await eventually(async () => (await ready(server.port)) !== 200, "it is not ready any more");
   await agent.until("tunnel.lost");
   expect((await slow).status).toBe(200);
   expect((await post).status).toBe(200);
@@ -100,7 +101,7 @@ test("a request whose head was on its way is the last on its connection, whereve
 });
 
 test("whoever waits for an agent that has not come back since the start is told at once, and keeps nobody", async () => {
-  const env = { HOLD_MS: "9s", HOLD_MAX: "1" };
+  const env = { ...forever, HOLD_MS: "10m", HOLD_MAX: "1" };
   await using both = await pair({ env });
   both.server.signal("SIGKILL");
   await both.server.exited;
@@ -109,25 +110,21 @@ test("whoever waits for an agent that has not come back since the start is told 
   // There is room for one of them: when the other is told so, it waits.
   const visitors = [1, 2].map(() => visit(again.port, "leaving", "/"));
   expect((await Promise.race(visitors)).status).toBe(503);
-  const started = performance.now();
   again.signal("SIGTERM");
   expect((await Promise.all(visitors)).map(({ status }) => status)).toEqual([503, 503]);
   expect(await again.exited).toBe(0);
-  expect(performance.now() - started).toBeLessThan(2_000);
 });
 
 test("an open dashboard keeps nobody: its event streams end", async () => {
   const token = "an-admin-token-of-the-tests-0123456789";
-  await using server = await startServerProcess({ shards: 1, env: { ADMIN_TOKEN: token } });
+  await using server = await startServerProcess({ shards: 1, env: { ...forever, ADMIN_TOKEN: token } });
   using client = await RawClient.open({ port: server.port });
   let told = "";
   const answer = client.response({ onBody: (bytes) => (told += bytes.toString()) });
   await client.send(`GET /admin/events HTTP/1.1\r\nHost: localhost\r\nX-Admin-Token: ${token}\r\n\r\n`);
   await eventually(() => told.includes("event: stats"), "it is told of what happens");
-  const started = performance.now();
   server.signal("SIGTERM");
   expect(await server.exited).toBe(0);
-  expect(performance.now() - started).toBeLessThan(2_000);
   expect((await answer).status).toBe(200);
   expect(await client.ended).toBe("clean");
 });
@@ -178,7 +175,7 @@ test("the port of a TCP tunnel stays closed while the rest finishes: a successor
 test("what never ends is broken off at DRAIN_TIMEOUT_MS, visibly", async () => {
   await using both = await pair({ env: { DRAIN_TIMEOUT_MS: "700" } });
   const { server } = both;
-  const endless = visit(server.port, "leaving", "/drip/10000", { id: "endless" });
+  const endless = visit(server.port, "leaving", "/drip/10000", { id: "endless", timeoutMs: 60_000 });
   const broken = endless.then(
     () => false,
     () => true,
@@ -187,21 +184,19 @@ test("what never ends is broken off at DRAIN_TIMEOUT_MS, visibly", async () => {
   const started = performance.now();
   server.signal("SIGTERM");
   expect(await server.exited).toBe(0);
-  expect(performance.now() - started).toBeWithin(600, 3_000);
+  expect(performance.now() - started).toBeGreaterThan(600);
   expect(await broken).toBe(true);
 });
 
 test("a second signal stops at once", async () => {
-  await using both = await pair();
+  await using both = await pair({ env: forever });
   const { server } = both;
-  void statusOf(visit(server.port, "leaving", "/drip/10000", { id: "second" }));
+  void statusOf(visit(server.port, "leaving", "/drip/10000", { id: "second", timeoutMs: 60_000 }));
   await eventually(() => service.seen.has("second"), "it is in flight");
   server.signal("SIGTERM");
   await eventually(() => server.log.some(({ message }) => message.startsWith("stopping")), "it drains");
-  const started = performance.now();
   server.signal("SIGINT");
   await server.exited;
-  expect(performance.now() - started).toBeLessThan(1_000);
 });
 
 test("agents are back by themselves after a restart and after kill -9, and the name is theirs", async () => {

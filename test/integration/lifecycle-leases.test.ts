@@ -38,23 +38,22 @@ afterAll(async () => {
 const served = async (name: string): Promise<string> => serviceOf(await visit(server.port, name, "/"));
 
 test("an agent that is killed and started again has its name back at once; its visitors were served or waited", async () => {
-  const first = await openTunnelProcess({ ...server, port: red.port, name: "again" });
+  // The start of a process may take longer than the others' server lets visitors wait, and keeps a name.
+  await using patient = await startServerProcess({ shards: 2, env: { GRACE_MS: "10m", HOLD_MS: "10m" } });
+  const first = await openTunnelProcess({ ...patient, port: red.port, name: "again" });
   first.signal("SIGKILL");
   await first.exited;
-  const waiting = visit(server.port, "again", "/");
-  const started = performance.now();
-  await using second = await openTunnelProcess({ ...server, port: red.port, name: "again" });
-  // Mostly the start of the process itself.
-  expect(performance.now() - started).toBeLessThan(3_000);
+  const waiting = visit(patient.port, "again", "/", { timeoutMs: 25_000 });
+  await using second = await openTunnelProcess({ ...patient, port: red.port, name: "again" });
   expect((await waiting).status).toBe(200);
-  expect(second.all("refused")).toEqual([]);
+  expect([second.all("refused"), second.all("tunnel.retry")]).toEqual([[], []]);
 });
 
 test("visitors who still wait when the name is free again are told, and so is what they have asked behind it", async () => {
   const agent = await openTunnelProcess({ ...server, port: red.port, name: "missed" });
+  using visitor = await RawClient.open(server);
   agent.signal("SIGKILL");
   await agent.exited;
-  using visitor = await RawClient.open(server);
   const ask = "GET / HTTP/1.1\r\nHost: missed.localhost\r\n\r\n";
   await visitor.send(ask + ask);
   expect([(await visitor.response()).status, (await visitor.response()).status]).toEqual([503, 503]);

@@ -120,25 +120,33 @@ test.concurrent("a service that speaks TLS and hangs up on plain http is down as
 });
 
 test.concurrent("one page that never comes leaves a service up that answers others meanwhile", async () => {
-  const asked = Promise.withResolvers<void>();
+  let asked = 0;
   using service = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     idleTimeout: 0,
     fetch(request) {
       if (!request.url.endsWith("/slow")) return new Response("here");
-      asked.resolve();
+      asked++;
       return new Promise<Response>(() => {});
     },
   });
   await using agent = await serve("slow", service.port ?? 0);
-  const slow = visit(server.port, "slow", "/slow");
-  await asked.promise;
-  expect((await visit(server.port, "slow", "/")).status).toBe(200);
-  expect((await slow).status).toBe(504);
-  await eventually(() => agent.of("request").some(({ status }) => status === 504), "the agent has heard of it");
-  expect(await seen("slow", true)).toMatchObject({ state: "up" });
-  expect(told(agent)).toEqual(["up "]);
+  const givenUp = (): number => agent.of("request").filter(({ status }) => status === 504).length;
+  // On a busy machine the other answer may come behind the end of that second: then they don't go beside each other.
+  for (let isBeside = false; !isBeside;) {
+    await isUp(agent, "slow");
+    const before = { asked, givenUp: givenUp(), told: told(agent) };
+    const slow = visit(server.port, "slow", "/slow");
+    await eventually(() => asked > before.asked, "it is asked for");
+    expect((await visit(server.port, "slow", "/")).status).toBe(200);
+    isBeside = givenUp() === before.givenUp;
+    expect((await slow).status).toBe(504);
+    await eventually(() => givenUp() > before.givenUp, "the agent has heard of it");
+    if (!isBeside) continue;
+    expect(await seen("slow", true)).toMatchObject({ state: "up" });
+    expect(told(agent)).toEqual(before.told);
+  }
   // Nobody else asks meanwhile: as far as anybody knows, it answers nobody.
   expect((await visit(server.port, "slow", "/slow")).status).toBe(504);
   await isMute("slow");

@@ -49,6 +49,19 @@ test("visitors, sessions and bytes are counted", async () => {
   expect(await answer.text()).not.toContain("counted");
 });
 
+test("an agent that is refused when it registers is counted", async () => {
+  const response = await fetch(`http://127.0.0.1:${server.port}/_tunnel/register`, {
+    method: "POST",
+    headers: { host: "localhost", authorization: "Bearer dlt_wrong", "content-type": "application/json" },
+    body: JSON.stringify({ agentId: "agt_refused_1", generation: 1, version: "1.0.0" }),
+  });
+  expect(response.status).toBe(401);
+  await eventually(
+    async () => (await (await scrape()).text()).includes('digit_link_refusals_total{rule="bad_token"} 1\n'),
+    "it is counted",
+  );
+});
+
 test("the OpenAPI document describes it", async () => {
   const text = await (await fetch(`http://localhost:${server.port}/swagger/json`)).text();
   await SwaggerParser.validate(JSON.parse(text) as Parameters<typeof SwaggerParser.validate>[0]);

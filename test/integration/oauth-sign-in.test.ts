@@ -1,6 +1,6 @@
 // Signing in to the dashboard at providers: to an existing account only, by a verified address or an explicit link.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { ada, origin, setUp, type Person } from "../helpers/sign-in.ts";
 
 describe("sign-in at a provider", () => {
@@ -17,6 +17,32 @@ describe("sign-in at a provider", () => {
     // From now on by the identity itself, whatever the address.
     await world.test.deps.db.kysely.updateTable("accounts").set({ email: null }).execute();
     expect(await world.signIn(world.browser(), name)).toMatchObject({ location: "/" });
+  });
+
+  test("several tabs of one browser finish their sign-ins, the first one too", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const browser = world.browser();
+    const [first, second] = [
+      await world.answerOf(browser, "github", "/1"),
+      await world.answerOf(browser, "google", "/2"),
+    ];
+    expect(await browser.send(first)).toMatchObject({ status: 303, location: "/1" });
+    expect(await browser.send(second)).toMatchObject({ status: 303, location: "/2" });
+  });
+
+  test("a first sign-in that is finished twice at once finishes twice", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const { db } = world.test.deps;
+    const { transaction } = db;
+    const link = { id: "oal_1", account_id: "acc_1", provider: "google", subject: "g-7", email: null, created_at: 0 };
+    const linking = spyOn(db, "transaction").mockImplementationOnce(async (work) => {
+      await db.kysely.insertInto("oauth_links").values(link).execute();
+      return await transaction(work);
+    });
+    expect(await world.signIn(world.browser(), "google", "/1")).toMatchObject({ status: 303, location: "/1" });
+    linking.mockRestore();
   });
 
   test("says which providers there are", async () => {
@@ -108,8 +134,10 @@ describe("security", () => {
     expect(await world.browser().send(await world.answerOf(attacker, "github"))).toMatchObject(failed);
     // One that has begun a sign-in of its own is not the attacker's either.
     const victim = world.browser();
-    await victim.send("/auth/oauth/github");
-    expect(await victim.send(await world.answerOf(attacker, "github"))).toMatchObject(failed);
+    // From elsewhere: what repeats from one address is one entry a minute.
+    const elsewhere = { "x-digit-link-address": "203.0.113.8" };
+    await victim.send("/auth/oauth/github", elsewhere);
+    expect(await victim.send(await world.answerOf(attacker, "github"), elsewhere)).toMatchObject(failed);
 
     const used = await world.answerOf(attacker, "github");
     expect(await attacker.send(used)).toMatchObject({ location: "/" });
@@ -221,6 +249,28 @@ describe("security", () => {
     ]) {
       expect(said).not.toContain(secret);
     }
+  });
+
+  test("what another site makes a browser ask for blocks nobody", async () => {
+    await using world = await setUp();
+    await world.addAccount("acc_1", { email: "ada@example.com" });
+    const attacker = world.browser();
+    for (let i = 0; i < 12; i++) {
+      await world.browser().send(`/auth/oauth/github/callback?state=${i}&code=x`);
+      await world.browser().send(await world.answerOf(attacker, "github"));
+    }
+    expect(await world.signIn(world.browser(), "github")).toMatchObject({ status: 303, location: "/" });
+  });
+
+  test("an address that begins sign-ins without end is stopped, and the log says so", async () => {
+    await using world = await setUp();
+    for (let i = 0; i < 120; i++) expect((await world.browser().send("/auth/oauth/github")).status).toBe(303);
+    for (let i = 0; i < 10; i++) expect((await world.browser().send("/auth/oauth/github")).status).toBe(429);
+    expect(world.outcomes()).toEqual([{ success: false, reason: "too many sign-ins begun", authType: "github" }]);
+    const states = await world.test.deps.db.kysely.selectFrom("oauth_states").select("provider").execute();
+    expect(states).toHaveLength(120);
+    world.test.clock.nowMs += 60_001;
+    expect((await world.browser().send("/auth/oauth/github")).status).toBe(303);
   });
 
   test("failures are limited per address", async () => {

@@ -97,6 +97,46 @@ describe("the operator's commands", () => {
     expect(await digitLink(["restore", "monday.db"])).toMatchObject({ exitCode: 0 });
   }, 60_000);
 
+  const closed = 'exec "$@" >&-';
+  const readerGone = 'mkfifo f && exec 3<>f 4>f 3>&- && rm f && exec "$@" >&4 4>&-';
+  test.each([
+    ["admin create", "carol", "it is closed", closed],
+    ["account create", "dave", "nobody reads it", readerGone],
+    ["account token", "dave", "nobody reads it", readerGone],
+  ])(
+    "%s: a token that reaches nobody is no success, and it is said how to get another",
+    async (words, name, why, by) => {
+      const argv = [process.execPath, program, ...words.split(" "), name];
+      const child = Bun.spawn(["sh", "-c", by, "sh", ...argv], {
+        cwd: folder,
+        env: { PATH: process.env.PATH ?? "", HOME: folder, DB_PATH: path },
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      const [problems, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
+      const sentence = `The token cannot be written to standard output: ${why}. Make another one: digit-link account token ${name}`;
+      expect([exitCode, problems.trim().split("\n").at(-1)]).toEqual([1, `digit-link: ${sentence}`]);
+      expect(parseToken((await digitLink(["account", "token", name])).out.trim())).toBe("dlt");
+    },
+  );
+
+  test("--config names the server's settings file, as for the server itself", async () => {
+    writeFileSync(join(folder, "other.toml"), 'db_path = "other/server.db"\n');
+    const other = (argv: string[]) => digitLink([...argv, "--config", "other.toml"], { env: { DB_PATH: "" } });
+    expect(await other(["admin", "create", "olga"])).toMatchObject({ exitCode: 0 });
+    expect(JSON.parse((await other(["admin", "list", "--json"])).out)).toMatchObject({ name: "olga" });
+    expect(await other(["whitelist", "add", "192.0.2.8"])).toMatchObject({ exitCode: 0 });
+    const lost = Bun.spawnSync(
+      ["sh", "-c", closed, "sh", process.execPath, program, "account", "token", "olga", "--config", "other.toml"],
+      { cwd: folder, env: { PATH: process.env.PATH ?? "", HOME: folder }, stdio: ["ignore", "ignore", "pipe"] },
+    );
+    expect(lost.stderr.toString()).toEndWith("Make another one: digit-link account token olga --config other.toml\n");
+    expect(await other(["backup", "olga.db"])).toMatchObject({ exitCode: 0 });
+    expect(await digitLink(["admin", "list", "--config", "none.toml"])).toEqual({
+      ...{ exitCode: 2, out: "" },
+      problems: expect.stringMatching(/^digit-link: The configuration file none.toml cannot be read: .*\n$/),
+    });
+  }, 60_000);
+
   test("mistakes are one sentence and an exit code", async () => {
     const cases: [string[], number, string][] = [
       [["admin", "create", "alice"], 1, "There is an account alice already."],

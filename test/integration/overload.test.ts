@@ -32,7 +32,7 @@ describe("security", () => {
 
   test("a storm of logins: visitors of tunnels are served while one hash is made, logins beyond the queue get a 503 at once", async () => {
     await using service = startTaggedService("calm");
-    const env = { TRUSTED_PROXIES: "127.0.0.1", BCRYPT_COST: "10" };
+    const env = { TRUSTED_PROXIES: "127.0.0.1", BCRYPT_COST: "9" };
     await using server = await startServerProcess({ shards: 1, env });
     await using agent = await openTunnel({ ...server, port: service.port, name: "calm" });
     await agent.until("session");
@@ -56,15 +56,16 @@ describe("security", () => {
 });
 
 test("the death of the thread that hashes refuses the login under way; those behind it and those to come are judged", async () => {
-  const env = { TRUSTED_PROXIES: "127.0.0.1", BCRYPT_COST: "11" };
+  const env = { TRUSTED_PROXIES: "127.0.0.1", BCRYPT_COST: "10" };
   await using server = await startServerProcess({ shards: 1, faults: true, env });
   const logins: number[] = [];
-  const all = Array.from({ length: 4 }, async (_, i) => logins.push(await logIn(server.port, i)));
+  // So many that the thread is not done with all of them before it dies, however long that takes to come about.
+  const all = Array.from({ length: 10 }, async (_, i) => logins.push(await logIn(server.port, i)));
   await eventually(() => logins.length > 0, "the first is judged, and the next one is under way");
   await server.fault("terminate", "hash");
   await Promise.all(all);
-  expect(logins.toSorted((a, b) => a - b)).toEqual([401, 401, 401, 503]);
-  expect(await logIn(server.port, 4)).toBe(401);
+  expect(logins.toSorted((a, b) => a - b)).toEqual([...Array<number>(9).fill(401), 503]);
+  expect(await logIn(server.port, 10)).toBe(401);
   const deaths = server.log.filter(({ message }) => message === "the thread that hashes passwords died");
   expect(deaths).toHaveLength(1);
 });

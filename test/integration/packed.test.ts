@@ -62,10 +62,21 @@ describe("contents", () => {
       /^README\.md$/,
       /^LICENSE$/,
       /^dist\/[\w.-]+\.js$/,
-      /^dist\/dashboard\/(index\.html|[\w.-]+\.(svg|png|ico|webmanifest|txt)|assets\/[\w.-]+\.(js|css|svg|png|woff2))$/,
+      /^dist\/vite\.d\.ts$/,
+      /^dist\/(?:dashboard|inspector)\/(index\.html|[\w.-]+\.(svg|png|ico|webmanifest|txt)|assets\/[\w.-]+\.(js|css|svg|png|woff2))$/,
     ];
     expect(filesInside().filter((file) => !allowed.some((pattern) => pattern.test(file)))).toEqual([]);
-    for (const file of ["package.json", "README.md", "LICENSE", "dist/digit-link.js", "dist/shard.js", "dist/hash.js"])
+    for (const file of [
+      "package.json",
+      "README.md",
+      "LICENSE",
+      "dist/digit-link.js",
+      "dist/shard.js",
+      "dist/hash.js",
+      "dist/inspector/index.html",
+      "dist/vite.js",
+      "dist/vite.d.ts",
+    ])
       expect(filesInside()).toContain(file);
   });
 

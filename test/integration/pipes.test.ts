@@ -2,8 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { connectLines } from "../helpers/line-client.ts";
-import { eventually, openDescriptors, startLineServer } from "../helpers/line-server.ts";
+import { eventually, startLineServer } from "../helpers/line-server.ts";
 import { testTls } from "../helpers/test-tls.ts";
+import { watchDescriptors } from "../helpers/process-facts.ts";
 
 const mebibyte = 1 << 20;
 
@@ -64,18 +65,18 @@ async function echoThrough(port: number, bytes: number, tls?: { ca: string }): P
 
 test("64 MiB each way at once through a socket pair, half-closed at the end", async () => {
   await using server = await startLineServer(1);
-  const before = openDescriptors();
+  const opened = watchDescriptors();
   await echoThrough(server.pipedPort, 64 * mebibyte);
-  await eventually(() => openDescriptors() <= before, "all descriptors are closed");
+  await eventually(() => opened().length === 0, "all descriptors are closed");
 });
 
 test("the same with TLS that ends in main, four at once", async () => {
   await using server = await startLineServer(1, { tls: testTls });
-  const before = openDescriptors();
+  const opened = watchDescriptors();
   await Promise.all(
     Array.from({ length: 4 }, () => echoThrough(server.pipedPort, 16 * mebibyte, { ca: testTls.cert })),
   );
-  await eventually(() => openDescriptors() <= before, "all descriptors are closed");
+  await eventually(() => opened().length === 0, "all descriptors are closed");
 });
 
 test("a moved connection echoes 64 MiB as well", async () => {

@@ -1,10 +1,10 @@
 // Two changes of one policy at once, on PostgreSQL: SQLite has one transaction at a time.
 
 import { describe, expect, test } from "bun:test";
-import { sql } from "kysely";
-import { findPolicy } from "../../src/db/policies.ts";
+import { findPolicy, replacePolicy } from "../../src/db/policies.ts";
 import { openTestPostgres } from "../helpers/databases.ts";
-import { eventually } from "../helpers/eventually.ts";
+import { meanwhile } from "../helpers/meanwhile.ts";
+import { basicPolicy } from "../helpers/registry-facts.ts";
 import { orgId, startVisitorServer } from "../helpers/visitor-server.ts";
 
 describe("security", () => {
@@ -12,19 +12,31 @@ describe("security", () => {
     await using server = await startVisitorServer({ openDatabase: openTestPostgres });
     const { kysely } = server.db;
     await server.setPolicy("app", { authType: "api_key" });
-    const isWaiting = async (): Promise<boolean> => {
-      const query = sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-      return (await query.execute(kysely)).rows.length > 0;
-    };
-    const { answer } = await server.db.transaction(async (trx) => {
-      const tightened = { version: "tightened", deny_ips_json: '["0.0.0.0/0"]' };
-      await trx.updateTable("policies").set(tightened).where("owner_id", "=", "app_app").execute();
-      const put = server.policies.putPolicy({ orgId, appId: "app_app" }, { authType: "api_key" }, {});
-      const ended = put.catch((error: unknown) => error);
-      await eventually(isWaiting, "the other one waits");
-      return { answer: ended };
-    });
-    expect(await answer).toMatchObject({ code: "conflict" });
+    const tightened = { version: "tightened", deny_ips_json: '["0.0.0.0/0"]' };
+    const answer = await meanwhile(
+      server.db,
+      (trx) => trx.updateTable("policies").set(tightened).where("owner_id", "=", "app_app").execute(),
+      () =>
+        server.policies
+          .putPolicy({ orgId, appId: "app_app" }, { authType: "api_key" }, {})
+          .catch((error: unknown) => error),
+    );
+    expect(answer).toMatchObject({ code: "conflict" });
     expect(await findPolicy(kysely, "app_app")).toMatchObject({ version: "tightened" });
+  });
+
+  test("so is whoever makes a first policy while another one makes it", async () => {
+    await using server = await startVisitorServer({ openDatabase: openTestPostgres });
+    const first = { ...basicPolicy(orgId, "app_app"), version: "first" };
+    const answer = await meanwhile(
+      server.db,
+      (trx) => replacePolicy(trx, first, null),
+      () =>
+        server.policies
+          .putPolicy({ orgId, appId: "app_app" }, { authType: "api_key" }, {})
+          .catch((error: unknown) => error),
+    );
+    expect(answer).toMatchObject({ code: "conflict" });
+    expect(await findPolicy(server.db.kysely, "app_app")).toMatchObject({ version: "first", auth_type: "basic" });
   });
 });

@@ -18,11 +18,13 @@ const ask = async ({ port }: ServerProcess, path: string) => {
 /** Answers of /ready as they come, from before a shard's death until after its replacement. */
 async function whileShardDies(server: ServerProcess): Promise<{ ready: number[]; live: number[] }> {
   const [ready, live]: [number[], number[]] = [[], []];
-  const asked: Promise<unknown>[] = [];
-  const asking = setInterval(() => {
-    asked.push(ask(server, "/ready").then(({ status }) => ready.push(status)));
-    asked.push(ask(server, "/live").then(({ status }) => live.push(status)));
-  }, 10);
+  let isOver = false;
+  // One after the other: as many as the machine answers, and none once the test has ended, however it did.
+  const keepAsking = async (path: string, statuses: number[]): Promise<void> => {
+    while (!isOver) statuses.push((await ask(server, path)).status);
+  };
+  const asked = Promise.all([keepAsking("/ready", ready), keepAsking("/live", live)]);
+  asked.catch(() => (isOver = true));
   await eventually(() => ready.length > 0, "it is asked");
   await server.fault("exit", 0);
   const said = (text: string) => server.log.some(({ message }) => message === text);
@@ -30,8 +32,8 @@ async function whileShardDies(server: ServerProcess): Promise<{ ready: number[];
   const before = ready.length;
   await eventually(() => ready.length > before + 40, "it was asked often since");
   await eventually(async () => (await ask(server, "/ready")).status === 200, "it is ready again", 10_000);
-  clearInterval(asking);
-  await Promise.all(asked);
+  isOver = true;
+  await asked;
   return { ready, live };
 }
 

@@ -112,6 +112,61 @@ describe("--remote-port", () => {
   });
 });
 
+describe("a port that another program has", () => {
+  const sentence = (port: number) =>
+    `Port ${port} can't be opened on the server: it is in use there by another program.`;
+  const takePort = (port: number) => Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
+
+  test("is up for nobody as long as that has it: not for the agent, nor in the API", async () => {
+    const [port = 0] = await freePorts(1);
+    await using server = await startTestServer({ TCP_PORTS: String(port) });
+    using service = startService("db");
+    const other = takePort(port);
+    const options = { origin: originOf(server), token: server.token, port: service.port, protocol: "tcp" as const };
+    await using agent = beginTunnel({ ...options, remotePort: port });
+    expect((await agent.until("tunnel.retry")).reason).toBe(sentence(port));
+    expect(agent.all("tunnel.ready")).toEqual([]);
+    expect((await adminApi(server).must("GET", "/admin/tunnels"))["tunnels"]).toEqual([]);
+    other.stop(true);
+    expect(await agent.until("tunnel.ready", 1, 30_000)).toMatchObject({ port });
+    expect(await hear(port)).toBe("db");
+  });
+
+  test("is not given to who wants any: another one is", async () => {
+    const ports = await freePorts(8);
+    await using server = await startTestServer({ TCP_PORTS: ports.join(",") });
+    using service = startService("db");
+    const others = ports.slice(1).map(takePort);
+    const options = { origin: originOf(server), token: server.token, port: service.port, protocol: "tcp" as const };
+    await using agent = await openTunnel(options);
+    expect(agent.all("tunnel.ready")[0]!.port).toBe(ports[0]!);
+    expect(await hear(ports[0]!)).toBe("db");
+    await using second = beginTunnel(options);
+    expect((await second.until("tunnel.retry")).reason).toContain("can't be opened on the server");
+    for (const other of others) other.stop(true);
+    expect(ports.slice(1)).toContain((await second.until("tunnel.ready", 1, 30_000)).port!);
+  });
+
+  test("is lost to it while the server is away: the agent gets another one when it comes back", async () => {
+    const ports = await freePorts(2);
+    using home = temporaryFolder();
+    const settings = { TCP_PORTS: ports.join(","), DB_PATH: join(home.path, "server.db") };
+    const first = await startTestServer(settings);
+    using service = startService("db");
+    const { token } = await adminApi(first).createAccount("somebody", null);
+    const options = { port: service.port, token, protocol: "tcp" as const, env: { HOME: home.path } };
+    const had = await openTunnelProcess({ ...options, origin: originOf(first) });
+    const { port: lost } = had.all("tunnel.ready")[0]!;
+    await had[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+    const other = takePort(lost!);
+    await using server = await startTestServer(settings);
+    await using agent = await openTunnelProcess({ ...options, origin: originOf(server) });
+    expect(agent.all("tunnel.ready")[0]!.port).toBe(ports.find((port) => port !== lost)!);
+    other.stop(true);
+  });
+});
+
 describe("--pool", () => {
   test("shares a named port among agents that all say so: both serve, one goes on alone, others are refused", async () => {
     const [port = 0] = await freePorts(1);

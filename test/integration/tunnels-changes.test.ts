@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createDatabase } from "../../src/db/database.ts";
-import { savePolicy } from "../../src/db/policies.ts";
+import { replacePolicy } from "../../src/db/policies.ts";
 import { removeRateLimit, saveRateLimit } from "../../src/db/rate-limits.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { withinASecond, closed, reasonsOf, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
@@ -38,7 +38,7 @@ describeEngines("changes and live tunnels", (open) => {
     await using at = await openTestRegistry(fresh);
     await at.serve(ada, { subdomain: "adhoc" });
     const kind = () => at.shards.names.get("adhoc")?.policy.kind;
-    await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+    await at.change("policy", orgId, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId), null));
     const before = kind();
     await at.registry.caughtUp();
     expect([before, kind()]).toEqual(["open", "basic"]);
@@ -47,7 +47,7 @@ describeEngines("changes and live tunnels", (open) => {
   test("an organization's limiter is pushed to its applications and ad-hoc tunnels, and taken back", async () => {
     await using fresh = await open();
     const { orgId, ada } = await acmeOf(fresh);
-    await savePolicy(fresh.db.kysely, basicPolicy(orgId));
+    await replacePolicy(fresh.db.kysely, basicPolicy(orgId), null);
     await using at = await openTestRegistry(fresh);
     await at.serve(ada, { subdomain: "adhoc" });
     const attempts = () =>
@@ -198,7 +198,7 @@ describeEngines("changes and live tunnels", (open) => {
       await using at = await openTestRegistry(fresh);
       const tunnel = await at.serve(stranger, { subdomain: "blog" });
       const own = await at.serve(ada, { subdomain: "wiki" });
-      await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+      await at.change("policy", orgId, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId), null));
       const blog = await addApplication(fresh, orgId, "blog");
       await addApplication(fresh, orgId, "wiki");
       await closed(at, tunnel.tunnelId);
@@ -265,7 +265,7 @@ describeEngines("changes and live tunnels", (open) => {
       const ticketsOf = (name: string) => [...at.shards.tickets.values()].filter((ticket) => ticket.name === name);
 
       meanwhile = async () => {
-        await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+        await at.change("policy", orgId, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId), null));
         await applied("marker-1");
       };
       expect(await at.refusal(key, { subdomain: "tightened" })).toBeNull();

@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { NameDirectory } from "../../src/api/tunnels/directory.ts";
 import { StorageFailure } from "../../src/db/engine.ts";
-import { savePolicy } from "../../src/db/policies.ts";
+import { replacePolicy } from "../../src/db/policies.ts";
+import { saveRateLimit } from "../../src/db/rate-limits.ts";
 import { newId } from "../../src/lib/ids.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -11,6 +12,7 @@ import { FakeShards } from "../helpers/fake-shards.ts";
 import { withinASecond, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
 import { addApplication, addOrganization, openTestRegistry } from "../helpers/test-registry.ts";
 
+const compileForApplications = async () => new Map();
 const compiled = (kind: "deny" | "open") => async () => ({ kind });
 
 describeEngines("changes and entries", (open) => {
@@ -28,6 +30,47 @@ describeEngines("changes and entries", (open) => {
     expect(at.shards.names.has("blog")).toBe(false);
     await at.change("application", id, orgId, (trx) => trx.deleteFrom("applications").where("id", "=", id).execute());
     await withinASecond(() => !at.shards.names.has("news"), "the name is unknown");
+  });
+
+  test("a start reads the policies of all applications with a few statements, and finds what each has by itself", async () => {
+    await using fresh = await open();
+    const { orgId } = await acmeOf(fresh);
+    const other = await addOrganization(fresh, "other");
+    await replacePolicy(fresh.db.kysely, basicPolicy(other), null);
+    const limiter = {
+      org_id: other,
+      app_id: null,
+      enabled: 1 as const,
+      max_attempts: 3,
+      window_seconds: 60,
+      block_seconds: 60,
+    };
+    await fresh.db.transaction((trx) => saveRateLimit(trx, { ...limiter, owner_id: other, updated_at: 0 }));
+    for (let i = 0; i < 30; i++) await addApplication(fresh, orgId, `open-${i}`);
+    for (const [name, change] of Object.entries({
+      theirs: {},
+      custom: { auth_mode: "custom" },
+      missing: { auth_mode: "custom" },
+      disabled: { auth_mode: "disabled" },
+      inactive: { is_active: 0 },
+    } as const)) {
+      const id = await addApplication(fresh, other, name);
+      if (name === "custom")
+        await replacePolicy(fresh.db.kysely, { ...basicPolicy(other, id), basic_username: "own" }, null);
+      await fresh.db.kysely
+        .updateTable("applications")
+        .set({ subdomain: name, ...change })
+        .where("id", "=", id)
+        .execute();
+    }
+    let statements = 0;
+    await using at = await openTestRegistry(fresh, { beforePolicyQuery: () => void statements++ });
+    expect(statements).toBeLessThan(10);
+    expect(at.shards.names.get("custom")?.policy).toMatchObject({ kind: "basic", limiter: { maxAttempts: 3 } });
+    const alone = [];
+    for (const name of at.shards.names.keys()) alone.push([name, await at.policies.compileForName(name)]);
+    expect(alone).toHaveLength(36);
+    expect([...at.shards.names].map(([name, { policy }]) => [name, policy])).toEqual(alone);
   });
 
   test("an agent that is faster than the feed finds its application's entry at the shard", async () => {
@@ -71,7 +114,7 @@ describeEngines("changes and entries", (open) => {
     await using fresh = await open();
     const { orgId, shop } = await acmeOf(fresh);
     const shards = new FakeShards(1, Date.now);
-    const policies = { compileForName: compiled("open"), compileForOwner: compiled("open") };
+    const policies = { compileForName: compiled("open"), compileForOwner: compiled("open"), compileForApplications };
     const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
     await directory.load();
     await fresh.db.kysely.updateTable("applications").set({ subdomain: "old-shop" }).where("id", "=", shop).execute();
@@ -95,7 +138,7 @@ describeEngines("changes and entries", (open) => {
         if (reads++ === 0) await Bun.sleep(100);
         return { kind };
       };
-      const policies = { compileForName: read, compileForOwner: read };
+      const policies = { compileForName: read, compileForOwner: read, compileForApplications };
       const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
       const registration = directory.lease({ name: "shop", appId: shop, orgId });
       await eventually(() => reads === 1, "its agent registers before the feed tells of the application");
@@ -115,7 +158,7 @@ describeEngines("changes and entries", (open) => {
       const kindOf = (name: string) => at.shards.names.get(name)?.policy.kind;
       expect(kindOf("shop")).toBe("open");
       isBroken = true;
-      await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+      await at.change("policy", orgId, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId), null));
       await withinASecond(() => kindOf("shop") === "deny", "nobody is let in");
       isBroken = false;
       await withinASecond(() => kindOf("shop") === "basic", "the policy is in force");
@@ -138,7 +181,7 @@ describeEngines("changes and entries", (open) => {
         "deny",
       ]);
       const sentBefore = at.shards.sent.length;
-      await at.change("policy", orgId, orgId, (trx) => savePolicy(trx, basicPolicy(orgId)));
+      await at.change("policy", orgId, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId), null));
       await withinASecond(() => kindOf("shop") === "basic" && kindOf("adhoc") === "basic", "the policy is in force");
       expect([kindOf("theirs"), kindOf("own")]).toEqual(["open", "deny"]);
       // Only what changed is sent.
@@ -152,7 +195,7 @@ describeEngines("changes and entries", (open) => {
         trx.updateTable("applications").set({ auth_mode: "disabled" }).where("id", "=", shop).execute(),
       );
       await withinASecond(() => kindOf("shop") === "open", "the application's own choice is in force");
-      await at.change("policy", own, orgId, (trx) => savePolicy(trx, basicPolicy(orgId, own)));
+      await at.change("policy", own, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId, own), null));
       await withinASecond(() => kindOf("own") === "basic", "its own policy is in force");
     });
 
@@ -160,7 +203,7 @@ describeEngines("changes and entries", (open) => {
       await using fresh = await open();
       const { orgId, shop } = await acmeOf(fresh);
       const shards = new FakeShards(1, Date.now);
-      const policies = { compileForName: compiled("deny"), compileForOwner: compiled("open") };
+      const policies = { compileForName: compiled("deny"), compileForOwner: compiled("open"), compileForApplications };
       const directory = new NameDirectory({ db: fresh.db.kysely, link: shards, policies });
       await directory.load();
       await directory.lease({ name: "shop", appId: null, orgId: null });

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { sql } from "kysely";
-import { savePolicy } from "../../src/db/policies.ts";
+import { replacePolicy } from "../../src/db/policies.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { acmeOf, basicPolicy, historyOf, leaseRow, stateOf } from "../helpers/registry-facts.ts";
@@ -26,7 +26,7 @@ describeEngines("in the middle of a registration", (open, engine) => {
     test("a name does not stay under the policy, or want of one, that its account had before it was moved", async () => {
       await using fresh = await open();
       const { orgId } = await acmeOf(fresh);
-      await savePolicy(fresh.db.kysely, basicPolicy(orgId));
+      await replacePolicy(fresh.db.kysely, basicPolicy(orgId), null);
       const bob = await addAccount(fresh, "bob");
       await using at = await openWithMiddle(fresh);
       at.once(async () => {

@@ -218,7 +218,7 @@ test("a server that starts removes what is older than it keeps", async () => {
   const [port] = await freePorts(1);
   await using _server = await startServerProcess({
     again: { port: port!, folder },
-    env: { AUDIT_RETENTION_DAYS: "2" },
+    env: { HISTORY_RETENTION_DAYS: "2", AUDIT_RETENTION_DAYS: "30" },
   });
   await eventually(async () => Bun.deepEquals(await kept(), ["tun_young"]), "the old one is gone");
   await db.close();

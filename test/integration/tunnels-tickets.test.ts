@@ -93,13 +93,15 @@ describeEngines("unused tickets", (open) => {
   test("a registration that fails is no tunnel of its agent", async () => {
     await using fresh = await open();
     const ada = await addAccount(fresh, "ada", await addOrganization(fresh, "acme"));
-    let isBroken = true;
+    let isBroken = false;
     await using at = await openTestRegistry(fresh, {
       env: { MAX_TUNNELS_PER_ACCOUNT: "1" },
       beforePolicyQuery() {
         if (isBroken) throw new StorageFailure("the disk is full");
       },
     });
+    // A start asks as well.
+    isBroken = true;
     expect(await at.register(ada).catch(String)).toContain("the disk is full");
     isBroken = false;
     await eventually(async () => (await at.refusal(ada)) === null, "there is room for another try");

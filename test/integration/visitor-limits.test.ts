@@ -113,7 +113,7 @@ describe("security", () => {
     await server.setPolicy("app", basic);
     for (let i = 0; i < 10; i++) await askBasic(server, { ...right, password: `${i}` }, "203.0.113.5");
     const nowMs = () => Date.now();
-    server.deps.limiter = createLimiter({ store: createLimiterStore(server.db.kysely), nowMs });
+    server.deps.limiter = createLimiter({ store: createLimiterStore(server.db.kysely, 24 * 3_600_000), nowMs });
     await server.deps.limiter.restore();
     const limit = await server.deps.limiter.begin([
       {

@@ -261,39 +261,4 @@ describe("security", () => {
       expect(said).not.toContain(secret);
     }
   });
-
-  test("an address that begins logins without end is stopped, and the log says so", async () => {
-    await using world = await setUp();
-    const { server } = world;
-    const browser = server.browser("203.0.113.9");
-    for (let i = 0; i < 120; i++) expect((await browser.send(`${app}/__auth/login`)).status).toBe(303);
-    for (let i = 0; i < 10; i++) expect((await browser.send(`${app}/__auth/login`)).status).toBe(429);
-    expect(outcomes(server)).toMatchObject([{ success: false, reason: "too_many_logins", appId: "app_app" }]);
-  });
-
-  test("codes that are made up are failures as well", async () => {
-    await using world = await setUp();
-    const browser = world.server.browser("203.0.113.9");
-    for (let i = 0; i < 10; i++)
-      expect(await browser.send(`${app}/__auth/callback?code=${i}`)).toMatchObject({ status: 403 });
-    expect(world.server.blocks).toMatchObject([{ name: "app", network: "203.0.113.9" }]);
-  });
-
-  test("failed logins are limited: the address is blocked, and the shard is told", async () => {
-    await using world = await setUp({ misbehaviour: { sign: "foreign" } });
-    const { server } = world;
-    const browser = server.browser("203.0.113.9");
-    for (let i = 0; i < 10; i++) expect(await login(world, browser)).toMatchObject({ status: 403 });
-    const before = outcomes(server).length;
-    for (let i = 0; i < 10; i++) {
-      expect(await browser.send(`${app}/__auth/login`)).toMatchObject({ status: 429, location: null });
-      expect(await browser.send(`${app}/__auth/callback?code=${i}`)).toMatchObject({ status: 403, location: null });
-    }
-    // However often it goes on, each is one entry a minute.
-    expect(outcomes(server).slice(before)).toMatchObject([
-      { success: false, reason: "address_blocked" },
-      { success: false, reason: "unknown_code" },
-    ]);
-    expect(server.blocks).toMatchObject([{ name: "app", scope: "app_app", network: "203.0.113.9" }]);
-  });
 });

@@ -131,12 +131,8 @@ describe("security", () => {
     await expect(
       outbound({ timeoutMs: 20, resolve: () => new Promise(() => {}) })("https://a.example/"),
     ).rejects.toThrow("in time");
-    for (const server of [silent, stalled]) {
-      const startedAt = performance.now();
+    for (const server of [silent, stalled])
       await expect(outbound({ timeoutMs: 50 })(`http://127.0.0.1:${server.port}/`)).rejects.toThrow();
-      // Not when the server, which has a limit of its own, ends it.
-      expect(performance.now() - startedAt).toBeLessThan(3_000);
-    }
   });
 
   test("believes no certificate that nobody vouches for", async () => {
@@ -169,7 +165,8 @@ function outbound(options: Partial<OutboundOptions>) {
 }
 
 function serve(handler: (request: Request) => Response | Promise<Response>): { port: number } {
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 5, fetch: handler });
+  // It ends no request for its silence: who asks has to.
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", idleTimeout: 0, fetch: handler });
   cleanUp.push(() => server.stop(true));
   return { port: server.port ?? 0 };
 }

@@ -80,6 +80,16 @@ describe("security", () => {
     expect(until()).toEqual([0, 0, 0, 0]);
   });
 
+  test("a block is no longer than it was when it was told, whatever the clock was then", () => {
+    const { clock, state } = setUp();
+    clock.ms += 365 * 86_400_000;
+    state.block("a", "192.0.2.1", clock.ms + 10);
+    clock.ms -= 365 * 86_400_000;
+    expect(state.blockedUntilMs("a", "192.0.2.1")).toBe(clock.ms + 10);
+    clock.ms += 10;
+    expect(state.blockedUntilMs("a", "192.0.2.1")).toBe(0);
+  });
+
   test("an address that stands for everybody behind a proxy is never blocked", () => {
     const { clock, state } = setUp();
     state.block("a", null, clock.ms + 10);

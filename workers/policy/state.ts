@@ -34,7 +34,7 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
   const { maxInFlight = 256, askTimeoutMs = 15_000, nowMs = Date.now } = options;
   const inFlight = new Map<string, Promise<Answer | null>>();
   const compiled = new WeakMap<string[], CidrList>();
-  const blocks = new Map<string, number>();
+  const blocks = new Map<string, { untilMs: number; lengthMs: number }>();
 
   async function askOnce(ask: Ask): Promise<Answer | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -71,8 +71,11 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
     blockedUntilMs(scope, network) {
       if (blocks.size === 0) return 0;
       const key = `${scope}\n${network}`;
-      const untilMs = blocks.get(key) ?? 0;
-      if (untilMs > nowMs()) return untilMs;
+      const block = blocks.get(key);
+      if (block === undefined) return 0;
+      // It began by another clock when more is left of it than there was.
+      block.untilMs = Math.min(block.untilMs, nowMs() + block.lengthMs);
+      if (block.untilMs > nowMs()) return block.untilMs;
       blocks.delete(key);
       return 0;
     },
@@ -80,14 +83,15 @@ export function createPolicyState(options: PolicyStateOptions): PolicyState {
       if (network === null) return;
       const key = `${scope}\n${network}`;
       blocks.delete(key);
-      if (untilMs <= nowMs()) return;
-      blocks.set(key, untilMs);
+      const lengthMs = untilMs - nowMs();
+      if (lengthMs <= 0) return;
+      blocks.set(key, { untilMs, lengthMs });
       dropOldest(blocks);
     },
   };
 }
 
 /** Main still knows the block that was dropped here, and says so at the next credential. */
-function dropOldest(map: Map<string, number>): void {
+function dropOldest(map: Map<string, unknown>): void {
   if (map.size > maxRemembered) for (const oldest of map.keys()) return void map.delete(oldest);
 }

@@ -1,13 +1,20 @@
 // Writing: every change a portal can make, each followed by fetching again what it touches.
 
-import { del, post, put } from "./client.ts";
-import { refresh, refreshChanged } from "./query-client.ts";
+import { ApiError, del, post, put } from "./client.ts";
+import { queryClient, refresh, refreshChanged, refreshIdle } from "./query-client.ts";
+import * as resources from "./resources.ts";
 import { base } from "./session.ts";
 import type * as t from "./types.ts";
 
-/** Runs a change, then refreshes; a failed refresh shows at the list itself, never as a failed change. */
+/**
+ * Runs a change, then refreshes; a failed refresh shows at the list itself, never as a failed change. Of a change that is refused for what
+ * is stored, that is shown by the time it fails.
+ */
 async function then<T>(change: Promise<T>, ...resources: string[]): Promise<T> {
-  const answer = await change;
+  const answer = await change.catch(async (error: unknown) => {
+    if (error instanceof ApiError && error.status === 409) await refresh(...resources);
+    throw error;
+  });
   void refreshChanged(...resources);
   void refresh("stats", "audit");
   return answer;
@@ -43,10 +50,12 @@ export const setAccountEmail = (id: string, email: string | null) =>
   then(put<void>(`${base()}/accounts/${id}/email`, { email }), "accounts");
 export const setAccountPassword = (id: string, password: string) =>
   then(put<void>(`${base()}/accounts/${id}/password`, { password }), "accounts");
-export const moveAccount = (id: string, orgId: string | null) =>
-  then(put<void>(`${base()}/accounts/${id}/organization`, { orgId }), "accounts", "tunnels");
-export const setOrgAdmin = (id: string, isOrgAdmin: boolean) =>
-  then(put<void>(`${base()}/accounts/${id}/org-admin`, { isOrgAdmin }), "accounts");
+/** `basedOn`, here and below: what the change was decided by; refused with 409 when somebody else has stored something else since. */
+export const moveAccount = (id: string, body: { orgId: string | null; basedOn: string | null }) =>
+  then(put<void>(`${base()}/accounts/${id}/organization`, body), "accounts", "tunnels");
+/** `basedOn`: the organization that it is a role in. */
+export const setOrgAdmin = (id: string, body: { isOrgAdmin: boolean; basedOn: string | null }) =>
+  then(put<void>(`${base()}/accounts/${id}/org-admin`, body), "accounts");
 export const resetTotp = (id: string) => then(del<void>(`${base()}/accounts/${id}/totp`), "accounts");
 
 export interface ApplicationInput {
@@ -57,8 +66,20 @@ export interface ApplicationInput {
 }
 export const createApplication = (body: ApplicationInput) =>
   then(post<{ application: t.Application }>(`${base()}/applications`, body), "applications");
-export const updateApplication = (id: string, body: Partial<Omit<ApplicationInput, "orgId">>) =>
-  then(put<void>(`${base()}/applications/${id}`, body), "applications", "tunnels", "policy");
+export const updateApplication = (id: string, body: { name?: string; subdomain?: string }) =>
+  then(put<void>(`${base()}/applications/${id}`, body), "applications", "tunnels");
+/** Whose policy counts for it. Resolves with what is stored now. */
+export async function setAuthMode(
+  id: string,
+  body: { authMode: t.AuthMode; basedOn: t.AuthMode },
+): Promise<t.AuthMode> {
+  const change = put<{ application: t.Application }>(`${base()}/applications/${id}`, body);
+  const { application } = await then(change, "applications", "tunnels", "policy");
+  queryClient.setQueryData(resources.application(id).queryKey, application);
+  return application.authMode;
+}
+/** Resolves once what is shown of applications is what is stored now, as far as that can be had. */
+export const readApplications = (): Promise<void> => refreshIdle("applications");
 export const deleteApplication = (id: string) =>
   then(del<void>(`${base()}/applications/${id}`), "applications", "tunnels");
 
@@ -67,8 +88,13 @@ export const saveRateLimit = async (owner: string, body: t.RateLimitInput): Prom
   (await then(put<{ rateLimit: t.RateLimit }>(`${base()}${owner}/rate-limit`, body), "rate-limit", "policy")).rateLimit;
 export const resetRateLimit = async (owner: string): Promise<t.RateLimit> =>
   (await then(del<{ rateLimit: t.RateLimit }>(`${base()}${owner}/rate-limit`), "rate-limit", "policy")).rateLimit;
-export const savePolicy = (owner: string, body: t.PolicyInput) =>
-  then(put<void>(`${base()}${owner}/policy`, body), "policy", "applications", "organizations");
+/** Resolves with what is stored now, which every reader of it has by then. */
+export async function savePolicy(owner: string, body: t.PolicyInput): Promise<t.Policy> {
+  const change = put<{ policy: t.Policy }>(`${base()}${owner}/policy`, body);
+  const { policy } = await then(change, "policy", "applications", "organizations");
+  queryClient.setQueryData(resources.policy(owner).queryKey, policy);
+  return policy;
+}
 export const deletePolicy = (owner: string) =>
   then(del<void>(`${base()}${owner}/policy`), "policy", "applications", "organizations");
 

@@ -6,13 +6,14 @@ export class ApiError extends Error {
   readonly code: string;
   readonly field: string | null;
   readonly requestId: string | null;
-  readonly retryAfterMs: number | null;
+  /** When the server lets one try again, by this browser's clock; null when it does not say. */
+  readonly retryAtMs: number | null;
 
   constructor(
     status: number,
     code: string,
     message: string,
-    extra: { field?: string | null; requestId?: string | null; retryAfterMs?: number | null; cause?: unknown } = {},
+    extra: { field?: string | null; requestId?: string | null; retryAtMs?: number | null; cause?: unknown } = {},
   ) {
     super(message, { cause: extra.cause });
     this.name = "ApiError";
@@ -20,7 +21,7 @@ export class ApiError extends Error {
     this.code = code;
     this.field = extra.field ?? null;
     this.requestId = extra.requestId ?? null;
-    this.retryAfterMs = extra.retryAfterMs ?? null;
+    this.retryAtMs = extra.retryAtMs ?? null;
   }
 }
 
@@ -58,19 +59,18 @@ export function withQuery(path: string, query: Query = {}): string {
   return text === "" ? path : `${path}?${text}`;
 }
 
-/** Reads the error answer of any border of the server. */
-export async function readError(response: Response): Promise<ApiError> {
+/** Reads the error answer, with this body, of any border of the server. */
+export function readError(response: Response, text: string): ApiError {
   const retryAfter = Number(response.headers.get("retry-after"));
-  const retryAfterMs = Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter * 1000 : null;
-  const text = await response.text();
+  const retryAtMs = Number.isFinite(retryAfter) && retryAfter > 0 ? Date.now() + retryAfter * 1000 : null;
   const error = parseJson(text)?.["error"];
   if (typeof error === "object" && error !== null && "message" in error) {
     const body = error as { code?: string; message: string; field?: string; requestId?: string };
-    return new ApiError(response.status, body.code ?? "unknown", body.message, { ...body, retryAfterMs });
+    return new ApiError(response.status, body.code ?? "unknown", body.message, { ...body, retryAtMs });
   }
   return new ApiError(response.status, "unknown", `The server answered ${response.status} ${response.statusText}.`, {
     requestId: response.headers.get("x-request-id"),
-    retryAfterMs,
+    retryAtMs,
   });
 }
 
@@ -89,35 +89,39 @@ function parseJson(text: string): Record<string, unknown> | null {
  * somebody logged in again and then repeats the call once: the server refused it before doing anything.
  */
 export async function call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
-  const send = () =>
-    fetch(withQuery(path, options.query), {
-      method,
-      credentials: "same-origin",
-      cache: "no-store",
-      headers: {
-        accept: "application/json",
-        ...options.headers,
-        ...(options.body === undefined ? {} : { "content-type": "application/json" }),
-      },
-      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    }).catch((cause: unknown) => {
+  const send = async () => {
+    try {
+      const response = await fetch(withQuery(path, options.query), {
+        method,
+        credentials: "same-origin",
+        cache: "no-store",
+        headers: {
+          accept: "application/json",
+          ...options.headers,
+          ...(options.body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+      return { response, text: await response.text() };
+    } catch (cause) {
       if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
-      throw new ApiError(0, "network", "The server could not be reached. Check your connection and try again.");
-    });
+      throw new ApiError(0, "network", "The server could not be reached. Check your connection and try again.", {
+        cause,
+      });
+    }
+  };
 
-  let response = await send();
+  let { response, text } = await send();
   if (!response.ok) {
-    const refusal = await readError(response);
+    const refusal = readError(response, text);
     if (refusal.code === "totp_required") tellTotpRequired?.();
     // Wrong passwords and codes are 401 as well; only this code says that nobody is logged in.
     const expired = refusal.code === "unauthorized" && options.quiet !== true;
     if (!expired || askToLogIn === null || !(await askToLogIn())) throw refusal;
-    response = await send();
-    if (!response.ok) throw await readError(response);
+    ({ response, text } = await send());
+    if (!response.ok) throw readError(response, text);
   }
-  if (response.status === 204) return undefined as T;
-  const text = await response.text();
   if (text === "") return undefined as T;
   const value = parseJson(text);
   if (value === null) throw new ApiError(response.status, "unreadable", "The server sent an answer that is not JSON.");

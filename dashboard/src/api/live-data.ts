@@ -78,10 +78,11 @@ observe((event: LiveEvent) => {
 function hearStats(now: LiveStats): void {
   const before = stats();
   setStats(now);
+  // What was stored since the stream began, and before its first word of that, nobody has told.
+  if (now.trafficStoredAt !== (before?.trafficStoredAt ?? null)) fetchTraffic();
   if (before === null) return;
   // A whole second without a word of a tunnel: nothing passes through it.
   if (!told().whole) setTold(({ rates }) => ({ rates, whole: true }));
-  if (now.trafficStoredAt !== before.trafficStoredAt) fetchTraffic();
   if (now.newestAudit !== before.newestAudit) fetchCounts();
 }
 

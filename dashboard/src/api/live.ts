@@ -57,7 +57,7 @@ async function connect(): Promise<void> {
     });
     // Whether to log in again is asked by the next call of a person; the stream alone never interrupts.
     loggedOut = response.status === 401;
-    if (!response.ok || response.body === null) throw await readError(response);
+    if (!response.ok || response.body === null) throw readError(response, await response.text());
     failures = 0;
     heard();
     emit({ type: "connected", data: null });

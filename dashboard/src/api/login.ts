@@ -40,13 +40,21 @@ export const setupTotp = (code: string): Promise<{ recoveryCodes: string[] }> =>
 export const setupComplete = (allowCurrentAddress: boolean): Promise<void> =>
   send("/setup/complete", { allowCurrentAddress });
 
-/** Sign-in providers that the server has; none when it does not say. */
-export async function providers(): Promise<Provider[]> {
+let providersAsked: Promise<Provider[]> | null = null;
+
+/** Sign-in providers that the server has, asked once; none while it does not say. */
+export function providers(): Promise<Provider[]> {
+  providersAsked ??= askProviders();
+  return providersAsked;
+}
+
+async function askProviders(): Promise<Provider[]> {
   try {
     const body = await call<{ providers: Provider[] }>("GET", "/auth/oauth", { quiet: true });
     return body.providers;
   } catch {
     // Logging in by password works without them.
+    providersAsked = null;
     return [];
   }
 }

@@ -56,7 +56,7 @@ export async function ensureSession(): Promise<void> {
 let asking: Promise<Me | null> | null = null;
 
 /**
- * Asks the server who is logged in; null when nobody is. Who asks meanwhile gets the same answer. What is on screen stays
+ * Asks the server who is logged in; null when nobody is, or somebody else than before, to whom this page does not belong. Who asks meanwhile gets the same answer. What is on screen stays
  * when the session is over, forms and all: the next call asks to log in. Somebody else's data does not stay.
  */
 export function loadMe(): Promise<Me | null> {
@@ -70,8 +70,12 @@ async function askWho(): Promise<Me | null> {
   try {
     const now = await call<Me>("GET", "/auth/me", { quiet: true });
     const before = me()?.account.id;
-    if (before !== undefined && before !== now.account.id) location.assign("/dashboard/overview");
-    else setMe(now);
+    if (before !== undefined && before !== now.account.id) {
+      // What waits for a log-in was meant by whoever was here before.
+      location.assign("/dashboard/overview");
+      return null;
+    }
+    setMe(now);
     if (before === undefined) tabs.postMessage("in");
     return now;
   } catch (error) {
@@ -108,6 +112,9 @@ export function portal(): PortalKind {
 
 /** What an agent is given as its server. */
 export const serverUrl = (): string => me()?.serverUrl ?? location.origin;
+
+/** What the names of tunnels are below; the dashboard may have a domain of its own. */
+export const baseDomain = (): string => new URL(serverUrl()).hostname;
 
 /** The prefix of the API that this account uses. */
 export const base = (): "/admin" | "/org" => (portal() === "admin" ? "/admin" : "/org");

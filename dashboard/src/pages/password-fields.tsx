@@ -12,7 +12,13 @@ export function checkNewPassword(password: string, repeated: string, field = "ne
   };
 }
 
-type Props = FieldBinding<string> & { label?: string; hint?: string; optional?: boolean; "data-autofocus"?: string };
+type Props = FieldBinding<string> & {
+  label?: string;
+  hint?: string;
+  optional?: boolean;
+  autofocus?: boolean;
+  "data-autofocus"?: string;
+};
 
 export function CurrentPassword(props: Props): JSX.Element {
   return <TextField label="Current password" type="password" autocomplete="current-password" {...props} />;

@@ -106,6 +106,7 @@ export function Picker(props: {
       text={text()}
       none={props.none}
       options={listed()}
+      answered={found.isPending || found.isPlaceholderData ? null : typed()}
       note={note()}
       onType={(next) => {
         clearTimeout(timer);

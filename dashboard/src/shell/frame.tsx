@@ -23,6 +23,7 @@ import { Shortcuts } from "../ui/shortcuts.tsx";
 import { SkeletonPage } from "../ui/skeleton.tsx";
 import { BrandMark } from "./brand.tsx";
 import { FrameSkeleton } from "./frame-skeleton.tsx";
+import { keepFocus } from "./keep-focus.ts";
 import { LiveNote, NotUpToDate } from "./live-note.tsx";
 import { LogInAgain } from "./log-in-again.tsx";
 import { places, Sidebar } from "./sidebar.tsx";
@@ -96,6 +97,7 @@ function Inside(props: ParentProps): JSX.Element {
     if (menu()) menuButton.focus();
     setMenu(false);
   };
+  onMount(() => keepFocus(main));
   createEffect(
     on(
       () => location.pathname,

@@ -94,7 +94,11 @@ export function NotUpToDate(): JSX.Element {
           <p class="grow">
             <strong>
               {failed() === null ? "Last live " : "Not up to date: last fetched "}
-              <Ago time={what().sinceMs} />.
+              {/* Else it would be read out each second. */}
+              <span role="timer">
+                <Ago time={what().sinceMs} />
+              </span>
+              .
             </strong>{" "}
             {what().why}
           </p>

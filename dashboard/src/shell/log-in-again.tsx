@@ -11,7 +11,7 @@ export function LogInAgain(): JSX.Element {
   return (
     <Dialog title="Log in again" onClose={() => settleExpired(false)}>
       <p>Your session ended. Log in to go on: what you typed on this page is kept.</p>
-      <LoginFlow username={me()?.account.username ?? ""} onDone={() => void done()} />
+      <LoginFlow username={me()?.account.username ?? ""} onDone={done} />
       <div class="row row-between">
         <a href="/login" target="_blank" rel="external" class="small">
           Log in another way, in a new tab

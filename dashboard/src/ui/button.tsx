@@ -21,18 +21,24 @@ function classOf(look: Look, bare: boolean): string {
   return parts.join(" ");
 }
 
-type ButtonProps = Look & { busy?: boolean } & JSX.ButtonHTMLAttributes<HTMLButtonElement>;
+type ButtonProps = Look & { busy?: boolean; disabled?: boolean } & JSX.ButtonHTMLAttributes<HTMLButtonElement>;
 
-/** A button. `busy` shows that its action runs and keeps it from being pressed twice, without losing focus. */
+const ownProps = ["kind", "small", "wide", "icon", "busy", "disabled", "children", "onClick", "type"] as const;
+
+/**
+ * A button. `busy` shows that its action runs and keeps it from being pressed twice. Neither that nor `disabled` takes the
+ * focus away, as the browser's own `disabled` does: whoever has just saved or turned the last page goes on from there.
+ */
 export function Button(props: ButtonProps): JSX.Element {
-  const [own, rest] = splitProps(props, ["kind", "small", "wide", "icon", "busy", "children", "onClick", "type"]);
+  const [own, rest] = splitProps(props, ownProps);
   return (
     <button
       type={own.type ?? "button"}
       class={classOf(own, false)}
-      aria-disabled={own.busy ? "true" : undefined}
+      aria-disabled={own.busy || own.disabled ? "true" : undefined}
+      data-off={own.disabled ? "" : undefined}
       onClick={(event) => {
-        if (own.busy) {
+        if (own.busy || own.disabled) {
           event.preventDefault();
           return;
         }

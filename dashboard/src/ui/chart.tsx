@@ -1,9 +1,9 @@
 // A chart over time: axes with units, legend, hover, and the same numbers as a table for who can't see it.
 
-import { createEffect, createSignal, For, onCleanup, onMount, Show, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, For, onCleanup, onMount, Show, type JSX } from "solid-js";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { formatAbsolute, formatTick } from "./format.ts";
+import { formatAbsolute, formatDate, formatDay, formatMinute } from "./format.ts";
 import { accent, scheme } from "./theme.ts";
 
 export interface Series {
@@ -19,6 +19,8 @@ interface ChartProps {
   label: string;
   /** Milliseconds since the epoch, ascending. */
   timesMs: number[];
+  /** Each is a day of UTC, not a moment. */
+  days?: boolean;
   series: Series[];
   format: (value: number) => string;
   /** Values shorter than `format`'s, for the axis. */
@@ -65,12 +67,15 @@ export function Chart(props: ChartProps): JSX.Element {
   const [hover, setHover] = createSignal<{ index: number; left: number } | null>(null);
   const [asTable, setAsTable] = createSignal(false);
 
-  const spanMs = () => (props.timesMs.at(-1) ?? 0) - (props.timesMs[0] ?? 0);
+  const formatTime = (ms: number) => (props.days ? formatDate : formatAbsolute)(ms);
   const data = (): uPlot.AlignedData => [
     props.timesMs.map((ms) => ms / 1000),
     ...props.series.map((one) => one.tops ?? one.values),
   ];
   const nothing = () => props.series.every((one) => one.values.every((value) => value === 0));
+
+  /** A different set of lines needs a new plot; new values only need new data. */
+  const kind = createMemo(() => [props.days, ...props.series.map((one) => one.label)].join());
 
   const build = () => {
     plot?.destroy();
@@ -85,6 +90,8 @@ export function Chart(props: ChartProps): JSX.Element {
         width: host.clientWidth,
         height: plotHeight,
         padding: [8, 16, 0, 0],
+        tzDate: (seconds) =>
+          props.days ? uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : new Date(seconds * 1000),
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
         legend: { show: false },
         scales: {
@@ -99,7 +106,7 @@ export function Chart(props: ChartProps): JSX.Element {
             size: 24,
             gap: 6,
             space: 72,
-            values: (_, ticks) => ticks.map((tick) => formatTick(tick * 1000, spanMs())),
+            values: (_, ticks) => ticks.map((tick) => (props.days ? formatDay : formatMinute)(tick * 1000)),
           },
           {
             ...axis,
@@ -146,11 +153,13 @@ export function Chart(props: ChartProps): JSX.Element {
     createEffect(() => {
       scheme();
       accent();
-      // A different set of lines needs a new plot; new values only need new data.
-      props.series.map((one) => one.label).join();
+      kind();
       queueMicrotask(build);
     });
-    createEffect(() => plot?.setData(data()));
+    createEffect(() => {
+      const now = data();
+      plot?.setData(now);
+    });
     onCleanup(() => {
       resize.disconnect();
       dark.removeEventListener("change", build);
@@ -186,7 +195,7 @@ export function Chart(props: ChartProps): JSX.Element {
                 })
               }
             >
-              <div class="muted">{formatAbsolute(props.timesMs[at().index] ?? 0)}</div>
+              <div class="muted">{formatTime(props.timesMs[at().index] ?? 0)}</div>
               <For each={props.series}>
                 {(one) => (
                   <div class="chart-tip-row">
@@ -219,7 +228,7 @@ export function Chart(props: ChartProps): JSX.Element {
               <For each={props.timesMs}>
                 {(ms, index) => (
                   <tr>
-                    <td class="num">{formatAbsolute(ms)}</td>
+                    <td class="num">{formatTime(ms)}</td>
                     <For each={props.series}>
                       {(one) => <td class="align-end">{props.format(one.values[index()] ?? 0)}</td>}
                     </For>

@@ -1,6 +1,7 @@
 // One of many, searched on the server while one types: an input with a list below it (ARIA's combobox), on the browser's popover.
 
 import { createEffect, createSignal, createUniqueId, For, on, Show, type JSX } from "solid-js";
+import { keepPlaced } from "./anchored.ts";
 import { Icon } from "./icon.tsx";
 
 export interface ComboboxOption {
@@ -16,6 +17,8 @@ export interface ComboboxProps {
   /** What no choice is called; the first thing to choose. */
   none: string;
   options: readonly ComboboxOption[];
+  /** The text that the options were found by; null while they are being looked for. */
+  answered: string | null;
   /** Below the options: how many more there are, that none was found, that it is loading, what failed. */
   note: string | null;
   onType: (text: string) => void;
@@ -36,6 +39,8 @@ export function Combobox(props: ComboboxProps): JSX.Element {
   const [open, setOpen] = createSignal(false);
   const [typed, setTyped] = createSignal<string | null>(null);
   const [active, setActive] = createSignal(-1);
+  /** Enter was pressed before the options for what is typed were there. */
+  let entered = false;
   let input!: HTMLInputElement;
   let panel!: HTMLDivElement;
   const all = (): ComboboxOption[] => [
@@ -64,6 +69,7 @@ export function Combobox(props: ComboboxProps): JSX.Element {
     setOpen(false);
     setTyped(null);
     setActive(-1);
+    entered = false;
     props.onType("");
   };
   const choose = (option: ComboboxOption | undefined) => {
@@ -76,11 +82,24 @@ export function Combobox(props: ComboboxProps): JSX.Element {
     const count = all().length;
     if (count > 0) setActive((active() + step + count) % count);
   };
+  const isAnswered = () => typed() === null || typed()?.trim() === props.answered;
+  const enter = () => {
+    const text = typed()?.trim() ?? "";
+    if (!isAnswered()) entered = true;
+    else if (active() < 0 && props.takesTyped && text !== "") choose({ value: text, label: text });
+    else choose(all()[active()]);
+  };
   // What was found by the letters typed so far: Enter takes the first, unless an arrow chose another.
   createEffect(
     on(
-      () => props.options,
-      () => setActive(typed() && props.options.length > 0 ? 0 : -1),
+      [() => props.options, isAnswered],
+      () => {
+        setActive(typed() && isAnswered() && props.options.length > 0 ? 0 : -1);
+        if (entered && isAnswered()) {
+          entered = false;
+          enter();
+        }
+      },
       { defer: true },
     ),
   );
@@ -88,6 +107,7 @@ export function Combobox(props: ComboboxProps): JSX.Element {
   createEffect(() => {
     if (open() && all().length >= 0 && props.note !== undefined) place();
   });
+  keepPlaced(open, place);
   createEffect(() => {
     if (active() >= 0) document.getElementById(optionId(active()))?.scrollIntoView({ block: "nearest" });
   });
@@ -99,9 +119,7 @@ export function Combobox(props: ComboboxProps): JSX.Element {
     } else if (event.key === "Enter" && open()) {
       // Inside of a form, Enter chooses and does not send.
       event.preventDefault();
-      const text = typed()?.trim() ?? "";
-      if (active() < 0 && props.takesTyped && text !== "") choose({ value: text, label: text });
-      else choose(all()[active()]);
+      enter();
     } else if (event.key === "Escape" && open()) {
       event.preventDefault();
       event.stopPropagation();
@@ -135,6 +153,7 @@ export function Combobox(props: ComboboxProps): JSX.Element {
         value={typed() ?? props.text}
         onInput={(event) => {
           setTyped(event.currentTarget.value);
+          entered = false;
           props.onType(event.currentTarget.value.trim());
           show();
         }}

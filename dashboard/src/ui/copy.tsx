@@ -1,6 +1,6 @@
 // Copying, commands to paste, and long values.
 
-import { createSignal, type JSX } from "solid-js";
+import { createSignal, For, type JSX } from "solid-js";
 import { IconButton } from "./button.tsx";
 import { toast } from "./toast.tsx";
 
@@ -40,11 +40,20 @@ export function CopyButton(props: { text: string; what: string }): JSX.Element {
   );
 }
 
-/** A command to paste into a shell. */
+/** A command to paste into a shell; its lines end between its words, not behind the hyphens of an option. */
 export function Command(props: { text: string }): JSX.Element {
   return (
     <div class="command">
-      <code>{props.text}</code>
+      <code>
+        <For each={props.text.split(" ")}>
+          {(word, index) => (
+            <>
+              {index() > 0 && " "}
+              <span>{word}</span>
+            </>
+          )}
+        </For>
+      </code>
       <CopyButton text={props.text} what="command" />
     </div>
   );

@@ -2,10 +2,12 @@
 
 import { createSignal, createUniqueId, onCleanup, onMount, type JSX } from "solid-js";
 import { IconButton } from "./button.tsx";
+import { ToastHost } from "./toast.tsx";
 
-const [opened, setOpened] = createSignal(0);
+/** By the ids of their titles, the topmost last. */
+const [opened, setOpened] = createSignal<readonly string[]>([]);
 /** Some dialog is up: what is behind it nobody can look after. */
-export const isDialogOpen = (): boolean => opened() > 0;
+export const isDialogOpen = (): boolean => opened().length > 0;
 
 /**
  * Shown while it is mounted; wrap it in <Show>. `onClose` is called for Esc, the cross and a click beside it; with
@@ -26,7 +28,7 @@ export function Dialog(props: {
   const before = document.activeElement;
 
   onMount(() => {
-    setOpened((count) => count + 1);
+    setOpened((all) => [...all, titleId]);
     element.showModal();
     element.querySelector<HTMLElement>("[autofocus], [data-autofocus]")?.focus();
   });
@@ -35,7 +37,7 @@ export function Dialog(props: {
     element.close();
     if (before instanceof HTMLElement && before.isConnected) before.focus();
     // Not before: who is back in a list reads it.
-    setOpened((count) => count - 1);
+    setOpened((all) => all.filter((one) => one !== titleId));
   });
 
   const outside = (event: MouseEvent) => {
@@ -79,6 +81,7 @@ export function Dialog(props: {
         {props.locked ? null : <IconButton icon="close" small label="Close" onClick={() => props.onClose()} />}
       </div>
       <div class="dialog-body">{props.children}</div>
+      <ToastHost here={opened().at(-1) === titleId} />
     </dialog>
   );
 }

@@ -19,8 +19,10 @@ interface Wired {
 /** The frame around an input; `children` gets the ids to wire up. */
 export function Field(props: FieldFrame & { children: (wired: Wired) => JSX.Element }): JSX.Element {
   const id = createUniqueId();
+  /** Nothing is said twice. */
+  const hint = () => (props.hint === props.error ? undefined : props.hint);
   const describedBy = () => {
-    const ids = [props.error ? `${id}-error` : "", props.hint ? `${id}-hint` : ""].filter(Boolean);
+    const ids = [props.error ? `${id}-error` : "", hint() ? `${id}-hint` : ""].filter(Boolean);
     return ids.length === 0 ? undefined : ids.join(" ");
   };
   return (
@@ -30,9 +32,9 @@ export function Field(props: FieldFrame & { children: (wired: Wired) => JSX.Elem
       </label>
       {props.children({ id, describedBy, invalid: () => (props.error ? "true" : undefined) })}
       <FieldError id={`${id}-error`} error={props.error} />
-      <Show when={props.hint}>
+      <Show when={hint()}>
         <p class="field-hint" id={`${id}-hint`}>
-          {props.hint}
+          {hint()}
         </p>
       </Show>
     </div>

@@ -1,6 +1,6 @@
 // A form that keeps what was typed, shows the server's refusal at the field it names, and never submits twice.
 
-import { createSignal, Show, type Accessor, type JSX } from "solid-js";
+import { createComputed, createSignal, on, Show, untrack, type Accessor, type JSX } from "solid-js";
 import { createStore, reconcile, unwrap } from "solid-js/store";
 import { ApiError, messageOf } from "../api/client.ts";
 import { Button, type ButtonKind } from "./button.tsx";
@@ -42,27 +42,34 @@ export interface FormState<T extends object> {
 }
 
 /**
- * State of one form. `check` may refuse before anything is sent (a field -> sentence map); `ask` may want consent to what
- * will happen; `submit` sends. A refusal that names a field is shown there, any other as the form's problem.
+ * State of one form. `initial` as a function is followed, but for what is changed here: what somebody else stores meanwhile
+ * is neither hidden nor undone by a form that was filled before. `check` may refuse before anything is sent (a field -> sentence map);
+ * `ask` may want consent to what will happen; `submit` sends, all of it or what was `changed`. A refusal that names a field is
+ * shown there, any other as the form's problem.
  */
 export function createForm<T extends object>(options: {
-  initial: T;
+  initial: T | (() => T);
   check?: (values: T) => Partial<Record<keyof T & string, string>>;
-  ask?: (values: T) => Agreement | null;
-  submit: (values: T) => Promise<unknown>;
+  ask?: (values: T, changed: Partial<T>) => Agreement | null;
+  submit: (values: T, changed: Partial<T>) => Promise<unknown>;
   /** Refusals that name no field and belong to one all the same: code -> field. */
   codes?: Partial<Record<string, keyof T & string>>;
 }): FormState<T> {
-  const [values, setValues] = createStore<T>(plain(options.initial));
+  const follows = typeof options.initial === "function";
+  const stored = (): T => (follows ? (options.initial as () => T)() : (options.initial as T));
+  const [values, setValues] = createStore<T>(plain(untrack(stored)));
   const [errors, setErrors] = createSignal<Partial<Record<string, string>>>({});
   const [problem, setProblem] = createSignal<unknown>(null);
   const [busy, setBusy] = createSignal(false);
-  const [dirty, setDirty] = createSignal(false);
+  /** Fields that somebody changed since they were stored; while they are being sent, since then. */
+  const [touched, setTouched] = createSignal<ReadonlySet<keyof T>>(new Set());
+  const [sent, setSent] = createSignal<ReadonlySet<keyof T>>(new Set());
+  const dirty = () => touched().size + sent().size > 0;
   let form: HTMLFormElement | null = null;
+  /** What was stored while this was being sent: maybe this, maybe what was there before. */
+  let missed: T | null = null;
   /** Fields that show what is wrong with them; a refusal of any other is the form's, or nobody would read it. */
   const told = new Set<string>();
-  /** Fields that somebody changed after they were sent: what was saved is not what stands in them. */
-  const typedOn = new Set<keyof T>();
 
   /** Dotted paths (`oidcScopes.0`) belong to the field that they start with. */
   const fieldOf = (error: ApiError) => error.field?.split(/[./]/).find(Boolean) ?? options.codes?.[error.code];
@@ -78,30 +85,54 @@ export function createForm<T extends object>(options: {
       focusFirstError();
       return;
     }
-    const question = options.ask?.(plain(values)) ?? null;
+    const question = options.ask?.(plain(values), only(touched())) ?? null;
     if (question !== null && !(await agree(question))) return;
     setBusy(true);
-    typedOn.clear();
+    setSent(touched());
+    setTouched(new Set<keyof T>());
+    missed = null;
     try {
-      await options.submit(plain(values));
-      setDirty(typedOn.size > 0);
+      await options.submit(plain(values), only(sent()));
     } catch (error) {
+      setTouched(new Set([...sent(), ...touched()]));
       const field = error instanceof ApiError ? fieldOf(error) : undefined;
       if (field !== undefined && told.has(field)) setErrors({ [field]: aboutField(error) });
       else setProblem(() => error);
       focusFirstError();
     } finally {
-      typedOn.clear();
+      setSent(new Set<keyof T>());
       setBusy(false);
+      if (missed !== null) follow(missed);
     }
   };
 
   const set: FormState<T>["set"] = (key, value) => {
-    setDirty(true);
-    if (busy()) typedOn.add(key);
+    setTouched((before) => new Set(before).add(key));
     setErrors((old) => ({ ...old, [key]: undefined }));
     setValues((old) => ({ ...old, [key]: value }));
   };
+  const only = (keys: ReadonlySet<keyof T>): Partial<T> =>
+    plain(Object.fromEntries([...keys].map((key) => [key, values[key]])) as Partial<T>);
+  const reset = (next: T) => {
+    // While it is being sent: what was typed on since is not what was stored.
+    if (!busy()) setTouched(new Set<keyof T>());
+    setSent(new Set<keyof T>());
+    setErrors({});
+    setProblem(null);
+    missed = null;
+    follow(next);
+  };
+  const follow = (now: T) => setValues(reconcile(plain({ ...now, ...only(touched()) })));
+  createComputed(
+    on(
+      stored,
+      (now: T) => {
+        if (busy()) missed = now;
+        else follow(now);
+      },
+      { defer: true },
+    ),
+  );
   const error = (key: string) => {
     told.add(key);
     return errors()[key] ?? null;
@@ -128,13 +159,7 @@ export function createForm<T extends object>(options: {
       if (event?.currentTarget instanceof HTMLFormElement) form = event.currentTarget;
       if (!busy()) void send();
     },
-    reset: (next) => {
-      setDirty(typedOn.size > 0);
-      setErrors({});
-      setProblem(null);
-      const kept = Object.fromEntries([...typedOn].map((key) => [key, values[key]]));
-      setValues(reconcile(plain({ ...next, ...kept })));
-    },
+    reset,
   };
 }
 

@@ -82,11 +82,15 @@ export const formatAbsolute = (timeMs: number): string => absolute.format(timeMs
 export const formatClock = (timeMs: number): string => clock.format(timeMs);
 
 const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+const date = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "2-digit", timeZone: "UTC" });
 
-/** A mark of a time axis: time of day, or the day when the axis is longer than two of them. */
-export const formatTick = (timeMs: number, spanMs: number): string =>
-  (spanMs > 2 * 86_400_000 ? day : minute).format(timeMs);
+/** A mark of a time axis: the time of day in the reader's zone. */
+export const formatMinute = (timeMs: number): string => minute.format(timeMs);
+/** A mark of an axis of days: a day of UTC, in which the server counts. */
+export const formatDay = (timeMs: number): string => day.format(timeMs);
+/** The same with its year. */
+export const formatDate = (timeMs: number): string => date.format(timeMs);
 
 /** 3, "agent" -> "3 agents". */
 export const plural = (count: number, one: string, many = `${one}s`): string =>

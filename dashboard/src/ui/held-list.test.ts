@@ -1,7 +1,7 @@
-// What of a list that stands still counts as new.
+// What of a list that stands still counts as new, and what is remembered of it.
 
 import { expect, test } from "bun:test";
-import { countNew } from "./held-list.ts";
+import { countNew, noteListed } from "./held-list.ts";
 
 test.each([
   ["nothing happened", "abc", "abc", true, 0],
@@ -16,4 +16,17 @@ test.each([
   ["the list was empty", "xy", "", false, 2],
 ])("%s", (_what, listed, shown, hadMore, expected) => {
   expect(countNew(listed.split(""), shown.split(""), hadMore)).toBe(expected);
+});
+
+test("a list that stands still while others pass by for days remembers only what is shown and what is listed", () => {
+  const listedMs = new Map<string, number>();
+  const shown = ["a", "b"];
+  for (let ms = 1; ms <= 1_000; ms++) noteListed(listedMs, [`new-${ms}`, "b"], ms === 1 ? [] : shown, ms);
+  expect([...listedMs]).toEqual([
+    ["b", 1_000],
+    ["new-1000", 1_000],
+  ]);
+  noteListed(listedMs, ["c"], shown, 1_001);
+  expect(listedMs.get("b")).toBe(1_000);
+  expect(listedMs.size).toBe(2);
 });

@@ -40,6 +40,18 @@ export function countNew(listed: readonly string[], shown: readonly string[], ha
   return listed.slice(0, hadMore && last >= 0 ? last : listed.length).filter((id) => !known.has(id)).length;
 }
 
+/** Notes which are listed at `nowMs`, and forgets those that are neither listed nor shown: a page may be open for days. */
+export function noteListed(
+  listedMs: Map<string, number>,
+  listed: readonly string[],
+  shown: readonly string[],
+  nowMs: number,
+): void {
+  for (const id of listed) listedMs.set(id, nowMs);
+  const known = new Set([...listed, ...shown]);
+  for (const id of listedMs.keys()) if (!known.has(id)) listedMs.delete(id);
+}
+
 export function createHeldList<T extends { id: string }>({
   latest,
   key = () => "",
@@ -57,7 +69,7 @@ export function createHeldList<T extends { id: string }>({
     const listed = latest();
     if (listed === undefined) return;
     const ids = new Set(listed.map(({ id }) => id));
-    for (const map of [known, listedMs]) for (const id of map.keys()) if (!ids.has(id)) map.delete(id);
+    for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
     setHidden((all) => (all.size === 0 ? all : new Set([...all].filter((id) => ids.has(id)))));
     setHadMore(hasMore());
     setOrder([...ids]);
@@ -70,7 +82,8 @@ export function createHeldList<T extends { id: string }>({
     const listed = latest();
     const may = mayMove();
     if (listed === undefined) return;
-    for (const { id } of listed) listedMs.set(id, Date.now());
+    const ids = listed.map(({ id }) => id);
+    noteListed(listedMs, ids, untrack(order) ?? [], Date.now());
     if (may || isOther || untrack(order)?.length === 0) untrack(catchUp);
     if (!untrack(isAsking)) isOther = false;
   });

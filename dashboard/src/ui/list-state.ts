@@ -1,6 +1,6 @@
 // What a list shows, kept in the address: search, filters, sort and page survive reload, back and a shared link.
 
-import { useSearchParams } from "@solidjs/router";
+import { useLocation, useSearchParams } from "@solidjs/router";
 import type { Query } from "../api/client.ts";
 
 export interface ListState {
@@ -15,6 +15,10 @@ export interface ListState {
   fixedOrder: (column: string) => string | null;
   cursor: () => string;
   toPage: (cursor: string | null) => void;
+  /** Takes an order or page that the list does not have out of the address. */
+  drop: (name: "sort" | "cursor") => void;
+  /** The page was turned to from the one before it: the browser's back leads there, and not away from here. */
+  isTurned: () => boolean;
   /** Everything the API is asked with. */
   query: () => Query;
   /** Some filter is on, so an empty list does not mean that there is nothing. */
@@ -38,6 +42,7 @@ const isNot = (value: string): boolean => /^(?:[!-]|NOT(?:\s|$))/.test(value);
 
 export function createListState(filters: readonly string[], options: ListOptions = {}): ListState {
   const [params, setParams] = useSearchParams<Record<string, string>>();
+  const location = useLocation<{ turned?: boolean }>();
   const name = (key: string) => (options.prefix ?? "") + key;
   const read = (key: string): string => {
     const value = params[name(key)];
@@ -52,17 +57,19 @@ export function createListState(filters: readonly string[], options: ListOptions
     const asked = read("sort") || (options.sort ?? "");
     return fixedOrder(asked) === null ? asked : (searched()?.by[0] ?? asked);
   };
-  const write = (values: Record<string, string>, replace = false) =>
-    setParams(Object.fromEntries(Object.entries(values).map(([key, value]) => [name(key), value])), { replace });
+  const write = (values: Record<string, string>, how: { replace?: boolean; state?: { turned: boolean } } = {}) =>
+    setParams(Object.fromEntries(Object.entries(values).map(([key, value]) => [name(key), value])), how);
 
   return {
     value: read,
-    set: (values, setOptions) => write({ ...values, cursor: "" }, setOptions?.replace ?? false),
+    set: (values, setOptions) => write({ ...values, cursor: "" }, setOptions),
     sort,
     setSort: (sort) => write({ sort, cursor: "" }),
     fixedOrder,
     cursor: () => read("cursor"),
-    toPage: (cursor) => write({ cursor: cursor ?? "" }),
+    toPage: (cursor) => write({ cursor: cursor ?? "" }, { state: { turned: cursor !== null } }),
+    drop: (name) => write({ [name]: "", cursor: "" }, { replace: true }),
+    isTurned: () => read("cursor") !== "" && location.state?.turned === true,
     query: () => ({
       ...options.fixed?.(),
       ...Object.fromEntries(filters.map((filter) => [filter, read(filter)])),

@@ -1,7 +1,8 @@
 // A list of the server as a table shows it: whoever had it fetched again, it does not move under the reader.
 
 import type { DefaultError, QueryKey, QueryObserverOptions } from "@tanstack/solid-query";
-import type { Page } from "../api/client.ts";
+import { createEffect } from "solid-js";
+import { ApiError, type Page } from "../api/client.ts";
 import { changesOf } from "../api/query-client.ts";
 import { useQuery } from "../api/use-query.ts";
 import type { Follow } from "./follow.tsx";
@@ -44,6 +45,17 @@ export function useList<T extends { id: string }, P extends Page<T>, K extends Q
   { follow, arrange = (rows) => rows }: ListOptions<T> = {},
 ): List<T, P> {
   const query = useQuery(options);
+  /** What the address asks for and the list does not have: a link from elsewhere, typed or out of date. */
+  const refused = () => {
+    const { error } = query;
+    const field =
+      error instanceof ApiError && (error.field === "sort" || error.field === "cursor") ? error.field : null;
+    return field !== null && state.value(field) !== "" ? field : null;
+  };
+  createEffect(() => {
+    const field = refused();
+    if (field !== null) state.drop(field);
+  });
   const { reading, watch } = createReading();
   const held = createHeldList<T>({
     // Rows change in place: only the time of the answer tells that there was one.
@@ -62,10 +74,10 @@ export function useList<T extends { id: string }, P extends Page<T>, K extends Q
     ...held,
     isGone: (id) => held.isGone(id) && !isRearranged(),
     get isPending() {
-      return query.isPending;
+      return query.isPending || refused() !== null;
     },
     get isError() {
-      return query.isError;
+      return query.isError && refused() === null;
     },
     get isPlaceholderData() {
       return query.isPlaceholderData;

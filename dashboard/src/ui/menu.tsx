@@ -1,6 +1,7 @@
 // A button with a menu of actions, on the browser's popover: arrows move, Esc and a click beside it close.
 
 import { createSignal, createUniqueId, For, Show, type JSX } from "solid-js";
+import { keepPlaced } from "./anchored.ts";
 import { Icon, type IconName } from "./icon.tsx";
 
 export interface MenuItem {
@@ -24,11 +25,14 @@ export function Menu(props: {
 }): JSX.Element {
   const id = createUniqueId();
   const [open, setOpen] = createSignal(false);
+  /** As they were when it opened: on a live page they would be others under the focus. */
+  const [items, setItems] = createSignal<MenuItem[]>([]);
   let button!: HTMLButtonElement;
   let panel!: HTMLDivElement;
 
   const place = () => {
     const anchor = button.getBoundingClientRect();
+    if (anchor.bottom < 0 || anchor.top > innerHeight) return panel.hidePopover();
     const width = panel.offsetWidth;
     const height = panel.offsetHeight;
     const left = Math.min(Math.max(8, anchor.right - width), innerWidth - width - 8);
@@ -37,6 +41,7 @@ export function Menu(props: {
     panel.style.left = `${props.above ? Math.max(8, anchor.left) : left}px`;
     panel.style.top = `${Math.max(8, top)}px`;
   };
+  keepPlaced(open, place);
   const focusItem = (step: number) => {
     const items = [...panel.querySelectorAll<HTMLElement>('[role="menuitem"]')];
     const now = items.indexOf(document.activeElement as HTMLElement);
@@ -84,15 +89,17 @@ export function Menu(props: {
         aria-label={props.label}
         popover="auto"
         onKeyDown={onKeyDown}
-        on:toggle={(event: ToggleEvent) => {
-          setOpen(event.newState === "open");
-          if (event.newState === "open") {
-            place();
-            if (!panel.contains(document.activeElement)) focusItem(1);
-          }
+        // The first moment at which it has a size, before it is painted.
+        on:focusin={place}
+        on:beforetoggle={(event: ToggleEvent) => {
+          if (event.newState !== "open") return;
+          setItems(props.items);
+          // Not at `toggle`, a task later: an arrow that is typed at once would find the focus still on the button.
+          panel.querySelector<HTMLElement>('[role="menuitem"]')?.setAttribute("autofocus", "");
         }}
+        on:toggle={(event: ToggleEvent) => setOpen(event.newState === "open")}
       >
-        <For each={props.items}>
+        <For each={items()}>
           {(item) => (
             <>
               <Show when={item.apart}>

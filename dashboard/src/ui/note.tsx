@@ -4,6 +4,7 @@ import { Show, type JSX } from "solid-js";
 import { ApiError, messageOf } from "../api/client.ts";
 import { Button, LinkButton } from "./button.tsx";
 import { Icon, type IconName } from "./icon.tsx";
+import { Moment } from "./time.tsx";
 
 export type Tone = "good" | "warn" | "bad" | "idle" | "accent";
 
@@ -54,6 +55,8 @@ export function Empty(props: {
 export function Problem(props: {
   error: unknown;
   onRetry?: () => void;
+  /** It failed because of its filters, so trying again would not help. */
+  onClear?: (() => void) | undefined;
   title?: string;
   list?: { href: string; label: string } | undefined;
 }): JSX.Element {
@@ -84,23 +87,47 @@ export function Problem(props: {
             </LinkButton>
           )}
         </Show>
-        <Show when={props.onRetry}>
-          {(retry) => (
-            <Button icon="refresh" onClick={() => retry()()}>
-              Try again
-            </Button>
-          )}
+        <Show
+          when={props.onClear}
+          fallback={
+            <Show when={props.onRetry}>
+              {(retry) => (
+                <Button icon="refresh" onClick={() => retry()()}>
+                  Try again
+                </Button>
+              )}
+            </Show>
+          }
+        >
+          {(clear) => <Button onClick={() => clear()()}>Clear the filters</Button>}
         </Show>
       </div>
     </div>
   );
 }
 
-/** A failure in words, with the id that leads the operator to the log. */
+/** Less is over before it is read. */
+const worthTellingMs = 5_000;
+
+/** A failure in words, with the moment when it may be tried again, and the id that leads the operator to the log. */
 export function ProblemNote(props: { error: unknown }): JSX.Element {
+  const retryAt = () => {
+    const ms = props.error instanceof ApiError ? props.error.retryAtMs : null;
+    return ms !== null && ms - Date.now() > worthTellingMs ? ms : null;
+  };
   return (
     <Note tone="bad" alert>
-      <p>{messageOf(props.error)}</p>
+      <p>
+        {messageOf(props.error)}
+        <Show when={retryAt()}>
+          {(ms) => (
+            <>
+              {" "}
+              Not before <Moment time={ms()} clock />.
+            </>
+          )}
+        </Show>
+      </p>
       <Show when={props.error instanceof ApiError && props.error.requestId}>
         {(id) => (
           <p class="small">

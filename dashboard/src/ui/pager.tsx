@@ -6,7 +6,7 @@ import { plural } from "./format.ts";
 import type { ListState } from "./list-state.ts";
 import type { List } from "./list.ts";
 
-/** "51 shown" and the way to the next page. Keyset paging: back is the browser's back, or the first page. */
+/** "51 shown" and the way to the next page. Keyset paging: back is the browser's back where it leads to the page before, or the first page. */
 export function Pager<T>(props: { query: List<T>; state: ListState | undefined; count: number }): JSX.Element {
   const next = () => props.query.data?.nextCursor ?? null;
   const isPaged = () => props.state !== undefined && (next() !== null || props.state.cursor() !== "");
@@ -30,10 +30,12 @@ export function Pager<T>(props: { query: List<T>; state: ListState | undefined; 
               {`Show ${plural(waiting(), props.query.othersWait ? "other row" : "new row")}`}
             </Button>
           </Show>
-          <Show when={props.state?.cursor()}>
+          <Show when={props.state?.isTurned()}>
             <Button small onClick={() => history.back()}>
               Back
             </Button>
+          </Show>
+          <Show when={props.state?.cursor()}>
             <Button small onClick={() => turn(null)}>
               First page
             </Button>

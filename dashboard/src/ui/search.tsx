@@ -16,18 +16,29 @@ export function Search(props: {
   const [text, setText] = createSignal(props.value);
   let timer: ReturnType<typeof setTimeout> | undefined;
   onCleanup(() => clearTimeout(timer));
-  // Back and forward change the value from outside.
+  let asked = props.value;
+  const search = () => {
+    clearTimeout(timer);
+    asked = text().trim();
+    props.onSearch(asked);
+  };
+  // Back and forward change the value from outside. What was asked from here stands in the field, perhaps with more behind it.
   createEffect(
     on(
       () => props.value,
-      (value) => setText(value),
+      (value) => {
+        if (value === asked) return;
+        asked = value;
+        clearTimeout(timer);
+        setText(value);
+      },
       { defer: true },
     ),
   );
   const later = (value: string) => {
     setText(value);
     clearTimeout(timer);
-    timer = setTimeout(() => props.onSearch(value.trim()), 250);
+    timer = setTimeout(search, 250);
   };
   return (
     <div class={props.wide ? "search search-wide" : "search"}>
@@ -45,14 +56,11 @@ export function Search(props: {
         value={text()}
         onInput={(event) => later(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === "Enter") {
-            clearTimeout(timer);
-            props.onSearch(text().trim());
-          } else if (event.key === "Escape" && text() !== "") {
+          if (event.key === "Enter") search();
+          else if (event.key === "Escape" && text() !== "") {
             event.stopPropagation();
             setText("");
-            clearTimeout(timer);
-            props.onSearch("");
+            search();
           }
         }}
       />

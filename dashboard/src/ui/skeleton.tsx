@@ -7,7 +7,7 @@ const barWidths = ["62%", "48%", "75%", "40%", "56%"];
 export function SkeletonTable(props: { columns: string[]; label: string }): JSX.Element {
   return (
     <div class="table-wrap" role="status" aria-label={`Loading: ${props.label}`}>
-      <table class="table" aria-hidden="true">
+      <table class="table table-cards" aria-hidden="true">
         <thead>
           <tr>
             <For each={props.columns}>{(title) => <th>{title}</th>}</For>
@@ -47,8 +47,8 @@ export function SkeletonPage(): JSX.Element {
         <Bar width="12rem" />
         <Bar width="24rem" />
       </div>
-      <div class="card skeleton-card">
-        <div class="stack">
+      <div class="card">
+        <div class="card-body stack">
           <For each={barWidths}>{(width) => <Bar width={width} />}</For>
         </div>
       </div>

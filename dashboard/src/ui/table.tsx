@@ -1,8 +1,10 @@
 // A list from the server: skeleton, rows, sort, pages, empty and failed states, all in one place.
 
 import { For, Match, Show, Switch, type JSX } from "solid-js";
+import { ApiError } from "../api/client.ts";
 import { Button } from "./button.tsx";
 import { Icon } from "./icon.tsx";
+import { ListAnswer } from "./list-answer.tsx";
 import type { List } from "./list.ts";
 import type { ListState } from "./list-state.ts";
 import { Empty, Problem } from "./note.tsx";
@@ -42,90 +44,102 @@ const gone = "No longer on this page of the list";
 /** A table over one page of a list. */
 export function DataTable<T extends { id: string }>(props: TableProps<T>): JSX.Element {
   const rows = () => props.query.data?.items ?? [];
+  /** A link from elsewhere may hold a filter that this list does not know. */
+  const refusesFilters = () => {
+    const { error } = props.query;
+    return error instanceof ApiError && error.code === "validation" && props.state?.filtered();
+  };
   const orderNote = () =>
     props.columns
       .map(({ sort }) => (sort === undefined ? null : (props.state?.fixedOrder(sort) ?? null)))
       .find(Boolean);
   return (
-    <Switch>
-      <Match when={props.query.isPending}>
-        <SkeletonTable columns={props.columns.map((column) => column.title)} label={props.label} />
-      </Match>
-      <Match when={props.query.isError && props.query.data === undefined}>
-        <Problem error={props.query.error} onRetry={() => void props.query.refetch()} />
-      </Match>
-      <Match when={rows().length === 0 && props.query.data?.nextCursor}>
-        {(next) => (
-          <Empty
-            icon="filter"
-            title="Nothing found so far"
-            text="The filters match rarely, so the server looked through only a part of the list."
-          >
-            <Button kind="primary" onClick={() => props.state?.toPage(next())}>
-              Look further
-            </Button>
-            <Button onClick={() => props.state?.clear()}>Clear the filters</Button>
-          </Empty>
-        )}
-      </Match>
-      <Match when={rows().length === 0}>
-        <Show when={props.state?.filtered() || props.state?.cursor()} fallback={props.empty}>
-          <NoRows state={props.state} />
-        </Show>
-      </Match>
-      <Match when={true}>
-        <div ref={props.query.watch}>
-          <Show when={orderNote()}>{(why) => <p class="table-note">{why()}</p>}</Show>
-          <Show when={props.state}>{(state) => <OrderSelect columns={props.columns} state={state()} />}</Show>
-          <div class="table-wrap">
-            <table
-              class={`table table-cards ${props.class ?? ""}`}
-              aria-label={props.label}
-              aria-busy={props.query.isPlaceholderData}
+    <>
+      <Show when={props.state}>{(state) => <ListAnswer query={props.query} state={state()} />}</Show>
+      <Switch>
+        <Match when={props.query.isPending}>
+          <SkeletonTable columns={props.columns.map((column) => column.title)} label={props.label} />
+        </Match>
+        <Match when={props.query.isError && props.query.data === undefined}>
+          <Problem
+            error={props.query.error}
+            onRetry={() => void props.query.refetch()}
+            onClear={refusesFilters() ? props.state?.clear : undefined}
+          />
+        </Match>
+        <Match when={rows().length === 0 && props.query.data?.nextCursor}>
+          {(next) => (
+            <Empty
+              icon="filter"
+              title="Nothing found so far"
+              text="The filters match rarely, so the server looked through only a part of the list."
             >
-              <thead>
-                <tr>
-                  <For each={props.columns}>{(column) => <HeadCell column={column} state={props.state} />}</For>
-                </tr>
-              </thead>
-              <tbody classList={{ "table-stale": props.query.isPlaceholderData }}>
-                <For each={rows()}>
-                  {(row) => (
-                    <tr
-                      classList={{
-                        "row-off": props.query.isGone(row.id) || (props.dim?.(row) ?? false),
-                        "row-gone": props.query.isGone(row.id),
-                      }}
-                      title={props.query.isGone(row.id) ? gone : undefined}
-                      onClick={() => props.onOpen?.(row)}
-                    >
-                      <For each={props.columns}>
-                        {(column, index) => (
-                          <td
-                            data-label={column.title === "" ? undefined : column.title}
-                            classList={{
-                              "align-end": column.end ?? false,
-                              wide: column.wide ?? false,
-                              shrink: column.shrink ?? false,
-                            }}
-                          >
-                            {column.cell(row)}
-                            <Show when={index() === 0 && props.query.isGone(row.id)}>
-                              <span class="visually-hidden">{gone}</span>
-                            </Show>
-                          </td>
-                        )}
-                      </For>
-                    </tr>
-                  )}
-                </For>
-              </tbody>
-            </table>
+              <Button kind="primary" onClick={() => props.state?.toPage(next())}>
+                Look further
+              </Button>
+              <Button onClick={() => props.state?.clear()}>Clear the filters</Button>
+            </Empty>
+          )}
+        </Match>
+        <Match when={rows().length === 0}>
+          <Show when={props.state?.filtered() || props.state?.cursor()} fallback={props.empty}>
+            <NoRows state={props.state} />
+          </Show>
+        </Match>
+        <Match when={true}>
+          <div ref={props.query.watch}>
+            <Show when={orderNote()}>{(why) => <p class="table-note">{why()}</p>}</Show>
+            <Show when={props.state}>{(state) => <OrderSelect columns={props.columns} state={state()} />}</Show>
+            <div class="table-wrap">
+              <table
+                class={`table table-cards ${props.class ?? ""}`}
+                aria-label={props.label}
+                aria-busy={props.query.isPlaceholderData}
+              >
+                <thead>
+                  <tr>
+                    <For each={props.columns}>{(column) => <HeadCell column={column} state={props.state} />}</For>
+                  </tr>
+                </thead>
+                <tbody classList={{ "table-stale": props.query.isPlaceholderData }}>
+                  <For each={rows()}>
+                    {(row) => (
+                      <tr
+                        classList={{
+                          "row-off": props.query.isGone(row.id) || (props.dim?.(row) ?? false),
+                          "row-gone": props.query.isGone(row.id),
+                        }}
+                        title={props.query.isGone(row.id) ? gone : undefined}
+                        onClick={() => props.onOpen?.(row)}
+                      >
+                        <For each={props.columns}>
+                          {(column, index) => (
+                            <td
+                              data-label={column.title === "" ? undefined : column.title}
+                              classList={{
+                                "align-end": column.end ?? false,
+                                wide: column.wide ?? false,
+                                shrink: column.shrink ?? false,
+                              }}
+                            >
+                              {column.cell(row)}
+                              <Show when={index() === 0 && props.query.isGone(row.id)}>
+                                <span class="visually-hidden">{gone}</span>
+                              </Show>
+                            </td>
+                          )}
+                        </For>
+                      </tr>
+                    )}
+                  </For>
+                </tbody>
+              </table>
+            </div>
+            <Pager query={props.query} state={props.state} count={rows().length} />
           </div>
-          <Pager query={props.query} state={props.state} count={rows().length} />
-        </div>
-      </Match>
-    </Switch>
+        </Match>
+      </Switch>
+    </>
   );
 }
 

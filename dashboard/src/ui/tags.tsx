@@ -14,6 +14,7 @@ export function TagsField(
   },
 ): JSX.Element {
   const [text, setText] = createSignal("");
+  let input!: HTMLInputElement;
   const add = () => {
     const words = text()
       .split(/[\s,]+/)
@@ -34,7 +35,11 @@ export function TagsField(
                   type="button"
                   aria-label={`Remove ${value}`}
                   disabled={props.disabled}
-                  onClick={() => remove(value)}
+                  onClick={(event) => {
+                    remove(value);
+                    // By keyboard: a finger would bring up the one on the screen.
+                    if (event.detail === 0 && props.values.length === 0) input.focus();
+                  }}
                 >
                   <Icon name="close" small />
                 </button>
@@ -42,6 +47,7 @@ export function TagsField(
             )}
           </For>
           <input
+            ref={input}
             id={wired.id}
             value={text()}
             spellcheck={false}

@@ -35,18 +35,22 @@ export async function attempt(action: () => Promise<unknown>, done?: string): Pr
   }
 }
 
-/** Mounted once. A popover, so that it stands above dialogs. */
-export function ToastHost(): JSX.Element {
+/**
+ * Shows the reports while `here`: on the page, or in the topmost dialog, as all outside of that is inert: not to be clicked,
+ * nor told by a screen reader. A popover, so that it stands above everything.
+ */
+export function ToastHost(props: { here: boolean }): JSX.Element {
   let host!: HTMLDivElement;
+  const shown = () => (props.here ? toasts() : []);
   createEffect(() => {
-    const any = toasts().length > 0;
+    const any = shown().length > 0;
     if (host.matches(":popover-open")) host.hidePopover();
-    // Shown anew each time: the newest thing in the top layer wins over a dialog opened meanwhile.
+    // Shown anew each time: the newest thing in the top layer wins over a menu opened meanwhile.
     if (any) host.showPopover();
   });
   return (
     <div ref={host} class="toasts" popover="manual" role="status" aria-live="polite">
-      <For each={toasts()}>
+      <For each={shown()}>
         {(one) => (
           <div class="toast" data-tone={one.tone}>
             <span class="toast-text">{one.text}</span>

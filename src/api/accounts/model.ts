@@ -86,5 +86,14 @@ export const adminCreateBody = closed({
 export const renameBody = closed({ username: usernameSchema });
 export const setEmailBody = closed({ email: t.Nullable(emailSchema) });
 export const setPasswordBody = closed({ password: passwordSchema });
-export const setOrganizationBody = closed({ orgId: t.Nullable(idSchema) });
-export const setOrgAdminBody = closed({ isOrgAdmin: t.Boolean() });
+const basedOn = t.Optional(
+  t.Nullable(
+    text(64, {
+      minLength: 1,
+      description:
+        "The `orgId` that was read before; null: it was in none. Refused with 409 when it is another by now.",
+    }),
+  ),
+);
+export const setOrganizationBody = closed({ orgId: t.Nullable(idSchema), basedOn });
+export const setOrgAdminBody = closed({ isOrgAdmin: t.Boolean(), basedOn });

@@ -67,7 +67,11 @@ export function createSharedRoutes(portal: Portal, tag: string, accounts: Accoun
         params: idParams,
         body: noBody,
         response: answers({ 200: model.createdAnswer }, ...changeErrors),
-        detail: { summary: "Make a new API token", description: "The old one ends, and the tunnels it opened close." },
+        detail: {
+          summary: "Make a new API token",
+          description:
+            "The old one ends, and the tunnels it opened close. A member's own is made at `/org/me/token`, which asks for the password.",
+        },
       },
     )
     .put("/username", async ({ scope, params, body }) => done(await accounts.rename(scope, params.id, body.username)), {
@@ -89,16 +93,16 @@ export function createSharedRoutes(portal: Portal, tag: string, accounts: Accoun
         },
       },
     )
-    .put(
-      "/org-admin",
-      async ({ scope, params, body }) => done(await accounts.setOrgAdmin(scope, params.id, body.isOrgAdmin)),
-      {
-        params: idParams,
-        body: model.setOrgAdminBody,
-        response: changed,
-        detail: { summary: "Give or take the role of organization admin", description: "Ends the account's sessions." },
+    .put("/org-admin", async ({ scope, params, body }) => done(await accounts.setOrgAdmin(scope, params.id, body)), {
+      params: idParams,
+      body: model.setOrgAdminBody,
+      response: changed,
+      detail: {
+        summary: "Give or take the role of organization admin",
+        description:
+          "Of the organization that the account is in by then: say by `basedOn` which one that was. Ends the account's sessions.",
       },
-    )
+    })
     .delete("/totp", async ({ scope, params }) => done(await accounts.resetTotp(scope, params.id)), {
       params: idParams,
       body: noBody,

@@ -19,7 +19,7 @@ export function createAdminAccountsRoutes(deps: ApiDeps, guards: Guards) {
     .use(portal.change)
     .put(
       "/organization",
-      async ({ scope, params, body }) => done(await accounts.setOrganization(scope, params.id, body.orgId)),
+      async ({ scope, params, body }) => done(await accounts.setOrganization(scope, params.id, body)),
       {
         params: idParams,
         body: model.setOrganizationBody,

@@ -1,8 +1,9 @@
 // What every account must be, whoever makes it.
 
-import { isUniqueViolation } from "../../db/engine.ts";
+import { ForeignKeyViolation, isUniqueViolation } from "../../db/engine.ts";
 import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername, isValidUsername } from "../../lib/usernames.ts";
+import { changedMeanwhile } from "../changes.ts";
 
 /** The name as it is shown and as it is looked up. Throws `validation`. */
 export function checkUsername(input: string): { username: string; usernameKey: string } {
@@ -14,11 +15,12 @@ export function checkUsername(input: string): { username: string; usernameKey: s
   return { username: input.normalize("NFKC").trim(), usernameKey };
 }
 
-/** Does `work`, and throws `conflict` when a name or address in it belongs to another account. */
-export async function uniqueAccount<T>(work: () => Promise<T>): Promise<T> {
+/** Does `work`, and throws `conflict` when a name or address in it belongs to another account, `validation` when its organization is gone. */
+export async function possibleAccount<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof ForeignKeyViolation) throw unknownOrganization();
     if (isUniqueViolation(error, "username_key"))
       throw new AppError("conflict", "This username is taken.", { field: "username", cause: error });
     if (isUniqueViolation(error, "email"))
@@ -35,4 +37,13 @@ export function checkRoles(isAdmin: boolean, isOrgAdmin: boolean, orgId: string 
   if (isOrgAdmin && orgId === null) {
     throw new AppError("validation", "isOrgAdmin needs an organization.", { field: "isOrgAdmin" });
   }
+}
+
+/** The account is where it was when somebody decided about it; `basedOn` undefined: wherever. Throws `conflict`. */
+export function checkPlace(orgId: string | null, basedOn: string | null | undefined): void {
+  if (basedOn !== undefined && basedOn !== orgId) throw changedMeanwhile("The account's organization");
+}
+
+export function unknownOrganization(): AppError {
+  return new AppError("validation", "orgId is no organization of this server.", { field: "orgId" });
 }

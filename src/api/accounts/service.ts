@@ -15,7 +15,7 @@ import type { ApiDeps } from "../deps.ts";
 import { choiceOf, flagOf, typedChoice } from "../filters.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
-import { checkRoles, checkUsername, uniqueAccount } from "./rules.ts";
+import { checkPlace, checkRoles, checkUsername, possibleAccount, unknownOrganization } from "./rules.ts";
 import { changeEmail, checkEmail } from "./email.ts";
 import { createAccountChanges, type AccountEdit } from "./change.ts";
 
@@ -36,6 +36,11 @@ export interface NewAccountBody {
   isAdmin?: boolean;
   isOrgAdmin?: boolean;
   orgId?: string | null;
+}
+
+interface BasedOn {
+  /** The organization that the account was in when it was read; see `checkPlace`. */
+  basedOn?: string | null;
 }
 
 export type Accounts = ReturnType<typeof createAccounts>;
@@ -79,8 +84,9 @@ export function createAccounts(deps: ApiDeps) {
     const passwordHash = body.password === undefined ? null : await deps.passwords.hash(body.password);
     const token = createToken("dlt");
     const id = newId("acc", nowMs());
-    await uniqueAccount(() =>
+    await possibleAccount(() =>
       db.transaction(async (trx) => {
+        await scope.mustStillMay(trx);
         if (orgId !== null && (await findOrganization(trx, orgId)) === null) throw unknownOrganization();
         await insertAccount(trx, {
           id,
@@ -136,12 +142,14 @@ export function createAccounts(deps: ApiDeps) {
         apply: () => ({ token_hash: hashToken(token) }),
         endsSessions: false,
         closesTunnels: "credential_revoked",
+        // A system admin's is made here only: /org/me/token is of all others.
+        notToSelf: scope.orgId !== null,
       });
       return { account, token };
     },
     rename(scope: Scope, id: string, input: string): Promise<Account> {
       const { username, usernameKey } = checkUsername(input);
-      return uniqueAccount(() =>
+      return possibleAccount(() =>
         edit(scope, id, {
           action: "account.renamed",
           apply: () => ({ username, username_key: usernameKey }),
@@ -153,10 +161,10 @@ export function createAccounts(deps: ApiDeps) {
     },
     setEmail(scope: Scope, id: string, input: string | null): Promise<Account> {
       const email = input === null ? null : checkEmail(input);
-      return uniqueAccount(() =>
+      return possibleAccount(() =>
         edit(scope, id, {
           action: "account.email_changed",
-          apply: (before, trx) => changeEmail(trx, before, email),
+          apply: (before, trx) => (before.email === email ? null : changeEmail(trx, before, email)),
           endsSessions: true,
           closesTunnels: null,
           details: (before) => ({ before: before.email, after: email }),
@@ -169,31 +177,43 @@ export function createAccounts(deps: ApiDeps) {
       const hash = await deps.passwords.hash(password);
       return edit(scope, id, {
         action: "account.password_set",
-        apply: () => ({ password_hash: hash, password_changed_at: nowMs() }),
+        async apply(_account, trx) {
+          await scope.mustStillMay(trx);
+          return { password_hash: hash, password_changed_at: nowMs() };
+        },
         endsSessions: true,
         closesTunnels: null,
         notToSelf: true,
       });
     },
-    setOrganization: (scope: Scope, id: string, orgId: string | null) =>
-      edit(scope, id, {
-        action: "account.moved",
-        async apply(account, trx) {
-          if (account.isAdmin) checkRoles(true, false, orgId);
-          if (orgId !== null && (await findOrganization(trx, orgId)) === null) throw unknownOrganization();
-          await moveAccountWhitelist(trx, id, orgId);
-          // Being an admin of one organization is no right in another.
-          return { org_id: orgId, is_org_admin: 0 };
-        },
-        endsSessions: true,
-        closesTunnels: "credential_revoked",
-        details: (before) => ({ before: before.orgId, after: orgId }),
-      }),
-    setOrgAdmin: (scope: Scope, id: string, isOrgAdmin: boolean) =>
+    setOrganization: (scope: Scope, id: string, { orgId, basedOn }: BasedOn & { orgId: string | null }) =>
+      possibleAccount(() =>
+        edit(scope, id, {
+          action: "account.moved",
+          async apply(account, trx) {
+            checkPlace(account.orgId, basedOn);
+            if (account.orgId === orgId) return null;
+            if (account.isAdmin) checkRoles(true, false, orgId);
+            if (orgId !== null && (await findOrganization(trx, orgId)) === null) throw unknownOrganization();
+            await moveAccountWhitelist(trx, id, orgId);
+            // Being an admin of one organization is no right in another.
+            return { org_id: orgId, is_org_admin: 0 };
+          },
+          endsSessions: true,
+          closesTunnels: "credential_revoked",
+          details(before, reader) {
+            const shown = (id: string | null) => (id === null || id === reader ? id : "another organization");
+            return { before: shown(before.orgId), after: shown(orgId) };
+          },
+        }),
+      ),
+    setOrgAdmin: (scope: Scope, id: string, { isOrgAdmin, basedOn }: BasedOn & { isOrgAdmin: boolean }) =>
       edit(scope, id, {
         action: "account.role_changed",
         apply(account) {
           if (isOrgAdmin) checkRoles(account.isAdmin, true, account.orgId);
+          checkPlace(account.orgId, basedOn);
+          if (account.isOrgAdmin === isOrgAdmin) return null;
           return { is_org_admin: isOrgAdmin ? 1 : 0 };
         },
         endsSessions: true,
@@ -218,8 +238,4 @@ export function createAccounts(deps: ApiDeps) {
       return { level: "account", ownerId: id, orgId: account.orgId, appId: null, accountId: id };
     },
   };
-}
-
-function unknownOrganization(): AppError {
-  return new AppError("validation", "orgId is no organization of this server.", { field: "orgId" });
 }

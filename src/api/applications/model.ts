@@ -7,7 +7,8 @@ import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schema
 
 const subdomain = text(80, { minLength: 1, description: "1 to 63 of a-z, 0-9 and -; not reserved." });
 const name = text(200, { minLength: 1, description: "1 to 100 characters, for people." });
-const authMode = t.Union([t.Literal("inherit"), t.Literal("disabled"), t.Literal("custom")], {
+const authModes = [t.Literal("inherit"), t.Literal("disabled"), t.Literal("custom")] as const;
+const authMode = t.Union([...authModes], {
   description: "`inherit`: the organization's policy; `disabled`: open to everybody; `custom`: its own policy.",
 });
 
@@ -90,4 +91,9 @@ export const updateBody = closed({
   name: t.Optional(name),
   subdomain: t.Optional(subdomain),
   authMode: t.Optional(authMode),
+  basedOn: t.Optional(
+    t.Union([...authModes], {
+      description: "The `authMode` that was read before. Refused with 409 when it is another by now.",
+    }),
+  ),
 });

@@ -116,7 +116,11 @@ function createOneRoutes(portal: Portal, tag: string, parts: Parts) {
         params: idParams,
         body: model.updateBody,
         response: answers({ 200: model.applicationChangedAnswer }, ...changeErrors),
-        detail: { summary: "Change an application", description: "A new subdomain closes its live tunnel." },
+        detail: {
+          summary: "Change an application",
+          description:
+            "What is left out stays as it is. A new subdomain closes its live tunnel. Of a new `authMode` say by `basedOn` which one was read before.",
+        },
       },
     )
     .delete(

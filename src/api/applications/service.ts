@@ -17,7 +17,7 @@ import { findOrganization } from "../../db/organizations.ts";
 import type { ListOwner } from "../../db/whitelist-entries.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import { changeBy } from "../changes.ts";
+import { changeBy, changedMeanwhile } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { TunnelDirectory } from "../live/directory.ts";
 import { checkDisplayName, checkSubdomain } from "../names.ts";
@@ -32,6 +32,9 @@ export interface NewApplicationBody {
   name: string;
   authMode?: ApplicationRow["auth_mode"];
 }
+
+/** `basedOn`: the mode that was read before. */
+type ApplicationUpdate = Partial<NewApplicationBody & { basedOn: ApplicationRow["auth_mode"] }>;
 
 export interface ApplicationsDeps {
   directory: TunnelDirectory;
@@ -99,7 +102,7 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
     return get(orgId, id);
   }
 
-  async function update(scope: Scope, id: string, body: Partial<NewApplicationBody>) {
+  async function update(scope: Scope, id: string, body: ApplicationUpdate) {
     const subdomain = body.subdomain === undefined ? undefined : checkSubdomain(body.subdomain, reservedNames);
     const name = body.name === undefined ? undefined : checkDisplayName(body.name);
     const renamed = await uniqueSubdomain(() =>
@@ -107,6 +110,7 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
         await holdRow(trx, "applications", id);
         const before = await findApplication(trx, scope.orgId, id);
         if (before === null) throw new AppError("not_found");
+        if (before.auth_mode !== (body.basedOn ?? before.auth_mode)) throw changedMeanwhile("The application's policy");
         const after = {
           name: name ?? before.name,
           subdomain: subdomain ?? before.subdomain,
@@ -146,6 +150,7 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
     /** Deletes the application with everything that is only its own, and closes its tunnel. */
     async remove(scope: Scope, id: string): Promise<void> {
       await db.transaction(async (trx) => {
+        await holdRow(trx, "applications", id);
         const before = await findApplication(trx, scope.orgId, id);
         if (before === null) throw new AppError("not_found");
         await deleteApplication(trx, id);

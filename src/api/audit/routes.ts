@@ -41,7 +41,8 @@ export function createAuditRoutes(portal: Portal, reader: AuditReader) {
             "The first line says which place in the hash chain the entries continue, " +
             'the last one how many there were and where the chain was then: `{"action": "export.begin", "whole", ' +
             '"filters", "afterSeq", "afterHash"}`, `{"action": "export.end", "rows", "lastSeq", "lastHash"}` (in CSV in the columns of entries). ' +
-            "`digit-link audit verify` checks a JSONL export that was made without filters.",
+            "`digit-link audit verify` checks a JSONL export that was made without filters. It breaks off, without the last line, when whoever " +
+            "reads it may not any more, or retention removes what was to come.",
           responses: streamAnswers("The file.", ["application/jsonl", "text/csv"], ...readErrors),
         },
       },

@@ -11,6 +11,7 @@ import { exportLine, readAnchor } from "../../observe/audit-chain.ts";
 import { createExportFrame } from "../../observe/audit-export.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
+import { toAppError } from "../errors.ts";
 import { choiceOf, typedChoice, wordsOf } from "../filters.ts";
 import { cursorAfter, parsePage, parseSort, timeOf } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
@@ -99,7 +100,10 @@ export function createAuditReader(deps: ApiDeps) {
       const since = new Date(sinceMs).toISOString();
       return { since, total: succeeded + failed, succeeded, failed, byAction, complete };
     },
-    /** Everything that matches, oldest first, read page by page while the reader takes it. The export itself is audited. */
+    /**
+     * Everything that matches, oldest first, read page by page while the reader takes it and may; else it fails. The export itself
+     * is audited.
+     */
     async export(
       scope: Scope,
       query: AuditFilterQuery & { format?: "csv" | "jsonl" },
@@ -117,25 +121,37 @@ export function createAuditReader(deps: ApiDeps) {
       const encoder = new TextEncoder();
       let after: number | null = null;
       let begun = false;
+      const nextPiece = async (): Promise<{ text: string; isLast: boolean }> => {
+        let text = "";
+        // A page may be empty and still not be the last one.
+        do {
+          // Whoever lost the right meanwhile gets no more: the answer breaks off, and its last line is missing.
+          if (begun) await scope.mustStillMay(db.kysely);
+          const before = begun ? null : await readAnchor(db.kysely);
+          const page = await readAudit(db.kysely, filter, { limit: exportRows, descending: false, after });
+          const [first] = page.rows;
+          if (before !== null) text = (isCsv ? csvHeader : "") + noteOf(frame.begin(before, first));
+          // With a hole that nobody made it would be called forged.
+          else if (first !== undefined && frame.wasOvertaken(await readAnchor(db.kysely), first))
+            throw new AppError("conflict", "Retention removed entries that were to be exported.");
+          begun = true;
+          frame.passed(page.rows);
+          text += page.rows.map(lineOf).join("");
+          after = page.nextSeq;
+          await Bun.sleep(0);
+        } while (text === "" && after !== null);
+        return after === null ? { text: text + noteOf(frame.end()), isLast: true } : { text, isLast: false };
+      };
       return new ReadableStream<Uint8Array>({
         async pull(controller) {
-          let text = "";
-          let next: number | null;
-          // A page may be empty and still not be the last one.
-          do {
-            const anchor = begun ? null : await readAnchor(db.kysely);
-            const page = await readAudit(db.kysely, filter, { limit: exportRows, descending: false, after });
-            if (anchor !== null) text = (isCsv ? csvHeader : "") + noteOf(frame.begin(anchor, page.rows[0]));
-            begun = true;
-            frame.passed(page.rows);
-            text += page.rows.map(lineOf).join("");
-            next = page.nextSeq;
-            after = next;
-            await Bun.sleep(0);
-          } while (text === "" && next !== null);
-          if (next === null) text += noteOf(frame.end());
-          controller.enqueue(encoder.encode(text));
-          if (next === null) controller.close();
+          try {
+            const { text, isLast } = await nextPiece();
+            controller.enqueue(encoder.encode(text));
+            if (isLast) controller.close();
+          } catch (error) {
+            // The answer has begun: nobody else says why it breaks off.
+            throw toAppError(error, undefined, scope.request, deps.log);
+          }
         },
       });
     },

@@ -40,8 +40,7 @@ export function createDashboardRoutes(files: ReadonlyMap<string, DashboardFile> 
 }
 
 function answer(request: Request, found: DashboardFile, status = 200): Response {
-  const takesGzip = /\bgzip\b/.test(request.headers.get("accept-encoding") ?? "");
-  const compressed = takesGzip ? found.gzip : null;
+  const compressed = takesGzip(request.headers.get("accept-encoding") ?? "") ? found.gzip : null;
   return new Response(compressed ?? found.plain, {
     status,
     headers: {
@@ -52,6 +51,12 @@ function answer(request: Request, found: DashboardFile, status = 200): Response 
       ...(compressed === null ? {} : { "content-encoding": "gzip" }),
     },
   });
+}
+
+/** Whether gzip is named, and not with `q=0`. */
+function takesGzip(acceptEncoding: string): boolean {
+  const codings = acceptEncoding.toLowerCase().split(",");
+  return codings.some((coding) => /^\s*gzip\s*(?:;|$)/.test(coding) && !/;\s*q\s*=\s*0(?:\.0*)?\s*$/.test(coding));
 }
 
 function notBuilt(): Response {

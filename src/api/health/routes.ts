@@ -59,7 +59,9 @@ export function createHealthRoutes(deps: ApiDeps, guards: Guards) {
       },
       {
         response: answers({ 200: statusSchema }, "unavailable"),
-        detail: { summary: "Whether the database answers and a shard is there for tunnels" },
+        detail: {
+          summary: "Whether the database answers, changes by others are heard of, and a shard is there for tunnels",
+        },
       },
     )
     .get("/live", () => ({ status: "ok" as const }), {

@@ -56,9 +56,13 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
         start(controller) {
           let ended = false;
           let checking = false;
+          let again = false;
           const check = (): void => {
-            if (checking || ended) return;
+            if (ended) return;
+            // The one under way may have read what has changed since.
+            if (checking) return void (again = true);
             checking = true;
+            again = false;
             mayStillRead(scope)
               .then(
                 (may) => may || end(),
@@ -67,7 +71,10 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
                   end();
                 },
               )
-              .finally(() => (checking = false));
+              .finally(() => {
+                checking = false;
+                if (again) check();
+              });
           };
           const timer = setInterval(check, checkAgainMs);
           const unsubscribe = deps.db.changes.subscribe((changes) => {

@@ -2,7 +2,7 @@
 
 import { anyAudit, readAudit } from "../../db/audit-log.ts";
 import { countTotals, type Totals } from "../../db/totals.ts";
-import { olderSlot, readTraffic, type Resolution, type TrafficOf } from "../../db/traffic.ts";
+import { olderSlot, oldestSlot, readTraffic, type Resolution, type TrafficOf } from "../../db/traffic.ts";
 import { isRefusal, toRefusal } from "../../observe/refusals.ts";
 import { slotMs } from "../../observe/traffic.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -33,7 +33,7 @@ export function createNumbers(deps: ApiDeps, directory: TunnelDirectory, options
   function totalsOf(orgId: string | null): Promise<Totals> {
     const key = orgId ?? "";
     const cached = known.get(key);
-    if (cached !== undefined && nowMs() - cached.atMs < totalsKeptMs) return cached.totals;
+    if (cached !== undefined && Math.abs(nowMs() - cached.atMs) < totalsKeptMs) return cached.totals;
     if (known.size > 1_000) known.clear();
     const totals = countTotals(db.kysely, orgId);
     known.set(key, { atMs: nowMs(), totals });
@@ -51,11 +51,17 @@ export function createNumbers(deps: ApiDeps, directory: TunnelDirectory, options
     return Array.from({ length: count }, (_, i) => current - (count - 1 - i) * length);
   }
 
+  /** Those that there may be traffic of: each that is asked for costs, and a hundred years may be kept. */
+  async function daysKept(): Promise<number[]> {
+    const oldest = await oldestSlot(db.kysely, "day", nowMs());
+    if (oldest === null) return [];
+    return slotsOf("day", Math.min(Math.floor((nowMs() - oldest) / slotMs.day) + 1, options.retentionDays + 2));
+  }
+
   return {
     async stats(orgId: string | null) {
       const totals = await totalsOf(orgId);
-      const days = [olderSlot, ...slotsOf("day", options.retentionDays + 2)];
-      const rows = await readTraffic(db.kysely, ofScope(orgId), "day", days);
+      const rows = await readTraffic(db.kysely, ofScope(orgId), "day", [olderSlot, ...(await daysKept())]);
       return {
         activeTunnels: directory.within(orgId).filter(isConnected).length,
         totalAccounts: totals.accounts,

@@ -1,12 +1,13 @@
 // A password under the limiter: per address, per (username, address), and slowed per username; every outcome is audited.
 
 import { countedAs } from "../../auth/limiter-types.ts";
-import { findAccountByUsername, type Account } from "../../db/accounts.ts";
+import { findAccount, findAccountByUsername, replacePasswordHash, type Account } from "../../db/accounts.ts";
 import { AppError } from "../../lib/errors.ts";
 import { canonicalUsername } from "../../lib/usernames.ts";
 import type { ApiDeps } from "../deps.ts";
 import { blocked, noteFailure } from "../limited.ts";
 import { factsOf } from "../request.ts";
+import { hasPasswordOf } from "./unchanged.ts";
 
 export interface PasswordAttempts {
   /**
@@ -25,13 +26,14 @@ const longestDelayMs = 5_000;
 export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
   const { limiter, passwords, audit } = deps;
 
-  /** `find` runs only after the limiter agreed; null means that nothing can match. */
+  /** `find` runs only after the limiter agreed; null means that nothing can match. `renew` runs when the password was right; null means that it is so no more. */
   async function judge(
     usernameKey: string,
     action: string,
     password: string,
     request: Request,
     find: () => Promise<Account | null>,
+    renew: (account: Account) => Promise<Account | null>,
   ): Promise<Account> {
     const { address, network, requestId } = factsOf(request);
     const name = usernameKey.slice(0, 200);
@@ -47,13 +49,14 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
     try {
       const delayMs = delayFor(limiter.failures(perName));
       if (delayMs > 0) await deps.delay(delayMs);
-      const account = await find();
-      const hash = account !== null && account.active ? account.passwordHash : null;
+      const found = await find();
+      const hash = found !== null && found.active ? found.passwordHash : null;
       const matches = await passwords.verify(password, hash);
-      if (!matches || account === null) {
+      const account = matches && found !== null ? await renew(found) : null;
+      if (account === null) {
         await attempt.fail();
         const reason = "wrong username or password";
-        noteFailure(audit, network !== null, { ...attempted, reason, orgId: account?.orgId ?? null });
+        noteFailure(audit, network !== null, { ...attempted, reason, orgId: found?.orgId ?? null });
         throw new AppError("bad_credentials");
       }
       await attempt.succeed(perPair);
@@ -79,17 +82,38 @@ export function createPasswordAttempts(deps: ApiDeps): PasswordAttempts {
     }
   }
 
+  /** The account with a hash of the cost that new ones have, for a password that was right; null when it has another password by now. */
+  async function renewed(account: Account, password: string): Promise<Account | null> {
+    const { passwordHash } = account;
+    if (passwordHash === null || !passwords.isDated(passwordHash)) return account;
+    let hash: string;
+    try {
+      hash = await passwords.hash(password);
+    } catch (error) {
+      // No room for it now: the next login renews it.
+      if (error instanceof AppError && error.code === "unavailable") return account;
+      throw error;
+    }
+    if (await replacePasswordHash(deps.db.kysely, account.id, passwordHash, hash))
+      return { ...account, passwordHash: hash };
+    // Another login was first, or the password was changed meanwhile.
+    const now = await findAccount(deps.db.kysely, account.id);
+    return now?.active === true && hasPasswordOf(passwords, now, account) ? now : null;
+  }
+
   return {
-    login(username, password, request) {
+    async login(username, password, request) {
       const key = canonicalUsername(username);
-      return judge(key, "login.password", password, request, () => findAccountByUsername(deps.db.kysely, key));
+      const find = () => findAccountByUsername(deps.db.kysely, key);
+      return judge(key, "login.password", password, request, find, (account) => renewed(account, password));
     },
     async confirm(account, password, request) {
       if (account.passwordHash === null) return;
       if (password === undefined) {
         throw new AppError("validation", "currentPassword is required.", { field: "currentPassword" });
       }
-      await judge(account.usernameKey, "login.confirmed", password, request, async () => account);
+      const same = async () => account;
+      await judge(account.usernameKey, "login.confirmed", password, request, same, same);
     },
   };
 }

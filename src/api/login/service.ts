@@ -43,7 +43,7 @@ export function createLogins(deps: ApiDeps): Logins {
   async function startSession(account: Account, request: Request): Promise<LoginStep> {
     const session = await prepareSession(deps, account.id, request);
     await db.transaction(async (trx) => {
-      await mustBeUnchanged(trx, account, nowMs());
+      await mustBeUnchanged(deps, trx, account);
       await insertSession(trx, session.row);
     });
     return { kind: "session", setCookie: session.setCookie };
@@ -62,7 +62,7 @@ export function createLogins(deps: ApiDeps): Logins {
       expires_at: nowMs() + deps.settings.pendingLoginTtlMs,
     };
     await db.transaction(async (trx) => {
-      await mustBeUnchanged(trx, account, nowMs());
+      await mustBeUnchanged(deps, trx, account);
       await insertPendingLogin(trx, row);
     });
     return { kind, pendingToken };
@@ -114,9 +114,10 @@ export function createLogins(deps: ApiDeps): Logins {
         const { row, account } = await pending(pendingToken, "totp");
         const session = await prepareSession(deps, account.id, request);
         await secondFactor.check(account, code, "login", request, async (trx) => {
+          // The account first, as whoever changes it does: the other way round the two would wait for each other.
+          await updateAccount(trx, account.id, { last_used_at: nowMs() });
           if (!(await consumePendingLogin(trx, row.token_hash))) throw new AppError("unauthorized");
           await insertSession(trx, session.row);
-          await updateAccount(trx, account.id, { last_used_at: nowMs() });
         });
         return { setCookie: session.setCookie };
       }),

@@ -48,25 +48,25 @@ export function createOauthRoutes(options: { providers: readonly SignInProvider[
           if (query.link !== undefined && site !== null && site !== "same-origin") throw new AppError("csrf");
           const caller = query.link === undefined ? null : await guards.callers.enrolled(request);
           const { location, setCookie } = await signIn.begin(chosen, request, caller);
-          return redirect(location, [setCookie]);
+          return redirect(location, setCookie);
         },
         { params, query: beginQuery, detail: { summary: "Begin to sign in at a provider", responses: toProvider } },
       )
       .get(
         "/:provider/callback",
         async ({ params: { provider }, request }) => {
-          const { location, setCookies } = await signIn.finish(providerOf(provider), request, () =>
+          const { location, setCookie } = await signIn.finish(providerOf(provider), request, () =>
             guards.callers.enrolled(request),
           );
-          return redirect(location, setCookies);
+          return redirect(location, setCookie);
         },
         { params, detail: { summary: "Where the provider sends people back to", responses: toDashboard } },
       );
   };
 }
 
-function redirect(location: string, cookies: string[]): Response {
+function redirect(location: string, setCookie: string | null): Response {
   const headers = new Headers({ location, "cache-control": "no-store", "referrer-policy": "no-referrer" });
-  for (const cookie of cookies) headers.append("set-cookie", cookie);
+  if (setCookie !== null) headers.set("set-cookie", setCookie);
   return new Response(null, { status: 303, headers });
 }

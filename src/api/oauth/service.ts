@@ -24,6 +24,7 @@ import { blocked, noteFailure } from "../limited.ts";
 import { createLogins } from "../login/service.ts";
 import { factsOf } from "../request.ts";
 import { sealedRow } from "../sealed-values.ts";
+import { createStartBudget, startsPerMinute } from "../start-budget.ts";
 
 export interface SignIn {
   /** Where to send the browser. `link`: the session that an identity shall be added to. Throws `rate_limited`, `unavailable`. */
@@ -37,7 +38,7 @@ export interface SignIn {
     provider: SignInProvider,
     request: Request,
     session: () => Promise<Caller>,
-  ): Promise<{ location: string; setCookies: string[] }>;
+  ): Promise<{ location: string; setCookie: string | null }>;
 }
 
 const stateTtlMs = 600_000;
@@ -47,6 +48,8 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
   const { db, sealer, nowMs } = deps;
   const { scheme } = deps.settings;
   const logins = createLogins(deps);
+  const budget = createStartBudget({ perMinute: startsPerMinute, nowMs });
+  const browserSecret = (request: Request) => readCookie(request.headers.get("cookie"), cookieName("oauth", scheme));
   const redirectUri = (provider: SignInProvider) => `${origin}/auth/oauth/${provider.name}/callback`;
 
   const limitOf = (request: Request) => ({
@@ -122,17 +125,23 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
         });
       });
     } catch (error) {
-      if (isUniqueViolation(error)) throw new SignInRefused("linked_already", { cause: error });
-      throw error;
+      if (!isUniqueViolation(error)) throw error;
+      // It may be another tab of the same person.
+      const owner = await findLinkedAccount(db.kysely, provider.name, identity.subject);
+      if (owner?.id !== account.id) throw new SignInRefused("linked_already", { cause: error });
     }
   }
 
   return {
     async begin(provider, request, linkTo) {
       mustNotBeBlocked(provider, request);
+      const waitMs = budget.take(factsOf(request).network);
+      if (waitMs > 0)
+        throw blocked(deps.audit, { ...attemptOf(provider, request, null), reason: "too many sign-ins begun" }, waitMs);
       const state = createSecret();
       const stateHash = hashSecret(state);
-      const browser = createSecret();
+      // Several tabs of one browser share the secret, or only the last of them could finish its sign-in.
+      const browser = browserSecret(request) ?? createSecret();
       let challenge;
       try {
         challenge = await provider.begin(redirectUri(provider), state);
@@ -164,22 +173,24 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
     async finish(provider, request, session) {
       mustNotBeBlocked(provider, request);
       const params = new URL(request.url).searchParams;
-      const clear = writeCookie("oauth", scheme, "", 0);
       let account: Account | null = null;
+      // Anything before that may be another site, which makes the browser ask.
+      let isOfThisBrowser = false;
       try {
         const given = params.getAll("state");
         const stateHash = hashSecret(given[0] ?? "");
         const row = given.length === 1 ? await takeSignInState(db.kysely, stateHash, provider.name, nowMs()) : null;
         if (row === null) throw new SignInRefused("unknown_state");
-        const browser = readCookie(request.headers.get("cookie"), cookieName("oauth", scheme));
+        const browser = browserSecret(request);
         if (browser === null || hashSecret(browser) !== row.browser_hash) throw new SignInRefused("other_browser");
+        isOfThisBrowser = true;
         const identity = await identify(provider, params, given[0] ?? "", row);
         const back = row.return_path;
         if (row.account_id !== null) {
           ({ account } = await session());
           if (account.id !== row.account_id) throw new SignInRefused("other_account");
           await link(provider, identity, account, request);
-          return { location: back, setCookies: [clear] };
+          return { location: back, setCookie: null };
         }
         account = await accountOf(provider, identity, request);
         const step = await logins.afterFirstFactor(account, request);
@@ -191,21 +202,21 @@ export function createSignIn(deps: ApiDeps, origin: string): SignIn {
           actorId,
           actorName,
         });
-        if (step.kind === "session") return { location: back, setCookies: [clear, step.setCookie] };
+        if (step.kind === "session") return { location: back, setCookie: step.setCookie };
         // In the fragment, which reaches no server and no log.
         const next = new URLSearchParams({ step: step.kind, pendingToken: step.pendingToken, to: back });
-        return { location: `/login#${next.toString()}`, setCookies: [clear] };
+        return { location: `/login#${next.toString()}`, setCookie: null };
       } catch (error) {
         const reason = reasonOf(error);
-        await deps.limiter.fail([limitOf(request)]);
-        noteFailure(deps.audit, limitOf(request).subject !== null, {
+        if (isOfThisBrowser) await deps.limiter.fail([limitOf(request)]);
+        noteFailure(deps.audit, isOfThisBrowser && limitOf(request).subject !== null, {
           ...attemptOf(provider, request, account),
           reason,
         });
         deps.log.info("a sign-in was refused", { provider: provider.name, reason });
         return {
           location: `/login?error=${publicReasons.has(reason) ? reason : "sign_in_failed"}`,
-          setCookies: [clear],
+          setCookie: null,
         };
       }
     },

@@ -121,6 +121,7 @@ export function createOrganizations(deps: ApiDeps, directory: TunnelDirectory) {
     async remove(scope: Scope, id: string): Promise<void> {
       try {
         await db.transaction(async (trx) => {
+          await holdRow(trx, "organizations", id);
           const before = await findOrganization(trx, id);
           if (before === null) throw new AppError("not_found");
           const counts = (await countMembers(trx, [id])).get(id);

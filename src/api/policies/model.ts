@@ -5,6 +5,9 @@ import { closed, text, timeSchema, whole } from "../schemas.ts";
 
 const ranges = t.Array(text(64, { minLength: 1 }), { maxItems: 1_000, description: "IP addresses or CIDR ranges." });
 
+/** Of a name only the pattern counts, and values of other names would pass unseen. */
+const claimName = t.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,256}$" });
+
 /** The body of PUT …/policy. It replaces the policy, except that a secret left out keeps the stored one. */
 export const policyBody = closed({
   authType: t.Union([t.Literal("basic"), t.Literal("api_key"), t.Literal("oidc")]),
@@ -18,7 +21,8 @@ export const policyBody = closed({
   oidcScopes: t.Optional(t.Array(text(128, { minLength: 1 }), { maxItems: 50 })),
   oidcAllowedDomains: t.Optional(t.Array(text(253, { minLength: 1 }), { maxItems: 200 })),
   oidcRequiredClaims: t.Optional(
-    t.Record(text(256, { minLength: 1 }), t.Union([text(1_024), t.Number(), t.Boolean()]), {
+    t.Record(claimName, t.Union([text(1_024), t.Number(), t.Boolean()]), {
+      additionalProperties: false,
       description: "Each claim must equal the value, or be a list that contains it.",
     }),
   ),
@@ -27,6 +31,15 @@ export const policyBody = closed({
   sessionHours: t.Optional(whole({ minimum: 1, maximum: 8_760 })),
   allowIps: t.Optional(ranges),
   denyIps: t.Optional(ranges),
+  basedOn: t.Optional(
+    t.Nullable(
+      t.String({
+        format: "date-time",
+        description:
+          "The `updatedAt` of the policy that this one was made from; null: there was none. Refused with 409 when it is another by now.",
+      }),
+    ),
+  ),
 });
 export type PolicyBody = Static<typeof policyBody>;
 

@@ -48,7 +48,9 @@ export function createPolicyRoutes(
       "/policy",
       async ({ scope, params: values, body }) => {
         const owner = await ownerOf(scope, idOf(values));
-        const policy = await orGone(() => policies.putPolicy(owner, body, changeBy(scope.caller, scope.request)));
+        const policy = await orGone(() =>
+          policies.putPolicy(owner, body, changeBy(scope.caller, scope.request), scope.mustStillMay),
+        );
         return { success: true as const, policy };
       },
       {
@@ -57,7 +59,8 @@ export function createPolicyRoutes(
         response: answers({ 200: policyChangedAnswer }, ...changeErrors),
         detail: {
           summary: "Set the visitor policy",
-          description: "A secret left out keeps the stored one. Ends the sessions of visitors at once.",
+          description:
+            "A secret left out keeps the stored one; everything else is replaced, so say by `basedOn` what was read before. Ends the sessions of visitors at once.",
         },
       },
     )

@@ -4,22 +4,17 @@ import { OidcRefused, type OidcClient } from "../../auth/oidc-types.ts";
 import type { Passwords } from "../../auth/passwords.ts";
 import type { Sealer } from "../../auth/sealing.ts";
 import { createSecret } from "../../auth/secrets.ts";
-import type { Database } from "../../db/database.ts";
-import {
-  findPolicy,
-  findPolicyOwner,
-  holdPolicy,
-  removePolicy,
-  savePolicy,
-  type PolicyRow,
-} from "../../db/policies.ts";
+import type { Database, Trx } from "../../db/database.ts";
+import { findPolicy, findPolicyOwner, removePolicy, replacePolicy, type PolicyRow } from "../../db/policies.ts";
 import { removeVisitorSessions } from "../../db/visitor-logins.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
+import { changedMeanwhile } from "../changes.ts";
 import type { Audit, AuditEntry } from "../deps.ts";
 import type { LimiterSettings } from "../../policy/types.ts";
 import { effectiveOf } from "./in-force.ts";
 import type { EffectiveView, OidcTestView, PolicyBody, PolicyView } from "./model.ts";
+import { timeOf } from "../paging.ts";
 import { sealedRow } from "../sealed-values.ts";
 import { loadPolicy } from "./stored.ts";
 import { checkBasicPassword, checkIssuer, checkPolicyBody } from "./validate.ts";
@@ -37,8 +32,17 @@ export type PolicyChange = Pick<AuditEntry, "actorId" | "actorName" | "authType"
 export interface Policies {
   /** The stored policy; null when there is none. */
   getPolicyView(owner: PolicyOwner): Promise<PolicyView | null>;
-  /** Stores a policy. Ends the sessions of the one before; shards follow within a second. Throws `validation`. */
-  putPolicy(owner: PolicyOwner, body: PolicyBody, change: PolicyChange): Promise<PolicyView>;
+  /**
+   * Stores a policy. Ends the sessions of the one before; shards follow within a second. Throws `validation`, `conflict` when the
+   * policy before is not the one that this is based on, and what `mustStillMay`
+   * throws: a password may have been hashed before the transaction began.
+   */
+  putPolicy(
+    owner: PolicyOwner,
+    body: PolicyBody,
+    change: PolicyChange,
+    mustStillMay?: (trx: Trx) => Promise<void>,
+  ): Promise<PolicyView>;
   /** Removes a policy. Throws `not_found` when there is none. */
   deletePolicy(owner: PolicyOwner, change: PolicyChange): Promise<void>;
   /** What is in force for an application. Throws `not_found`. */
@@ -100,10 +104,12 @@ export function createPolicies(deps: PoliciesDeps): Policies {
       const row = await findPolicy(db.kysely, ownerIdOf(owner));
       return row === null ? null : policyView(row, loadPolicy(row, sealer));
     },
-    async putPolicy(owner, body, change) {
+    async putPolicy(owner, body, change, mustStillMay) {
       const ownerId = ownerIdOf(owner);
       const plain = checkPolicyBody(body, deps.allowHttp);
       const before = await findPolicy(db.kysely, ownerId);
+      if (body.basedOn !== undefined && timeOf(body.basedOn ?? undefined, "basedOn") !== (before?.updated_at ?? null))
+        throw changedMeanwhile("The policy");
       const secrets = await secretsOf(ownerId, body, before);
       const row: PolicyRow = {
         ...plain,
@@ -113,14 +119,13 @@ export function createPolicies(deps: PoliciesDeps): Policies {
         org_id: owner.orgId,
         app_id: owner.appId,
         version: createSecret(),
-        updated_at: deps.nowMs(),
+        // No two versions have one time, whatever the clock does: `basedOn` tells them apart by it.
+        updated_at: Math.max(deps.nowMs(), (before?.updated_at ?? 0) + 1),
       };
       await db.transaction(async (trx) => {
+        await mustStillMay?.(trx);
         // Secrets were judged by what was stored then: whoever was faster wins, and this one is told.
-        const current = await holdPolicy(trx, ownerId);
-        if (current?.version !== before?.version)
-          throw new AppError("conflict", "The policy was changed meanwhile. Try again.");
-        await savePolicy(trx, row);
+        if (!(await replacePolicy(trx, row, before?.version ?? null))) throw changedMeanwhile("The policy");
         if (before !== null) await removeVisitorSessions(trx, before.version);
         const details = { before: before === null ? null : shown(before), after: shown(row) };
         await deps.audit.within(trx, { ...change, ...owner, action: "policy.changed", success: true, details });
@@ -132,8 +137,8 @@ export function createPolicies(deps: PoliciesDeps): Policies {
     async deletePolicy(owner, change) {
       const ownerId = ownerIdOf(owner);
       await db.transaction(async (trx) => {
-        const before = await holdPolicy(trx, ownerId);
-        if (before === null || !(await removePolicy(trx, ownerId))) throw new AppError("not_found");
+        const before = await removePolicy(trx, ownerId);
+        if (before === null) throw new AppError("not_found");
         await removeVisitorSessions(trx, before.version);
         const details = { before: shown(before), after: null };
         await deps.audit.within(trx, { ...change, ...owner, action: "policy.deleted", success: true, details });

@@ -4,12 +4,15 @@ import { t, type Static } from "elysia";
 import { closed, whole } from "../schemas.ts";
 
 /** The body of PUT …/rate-limit. */
-export const rateLimitBody = closed({
-  enabled: t.Boolean(),
-  maxAttempts: whole({ minimum: 1, maximum: 100 }),
-  windowDurationSeconds: whole({ minimum: 60, maximum: 3_600 }),
-  blockDurationSeconds: whole({ minimum: 60, maximum: 86_400 }),
-});
+export const rateLimitBody = closed(
+  {
+    enabled: t.Optional(t.Boolean()),
+    maxAttempts: t.Optional(whole({ minimum: 1, maximum: 100 })),
+    windowDurationSeconds: t.Optional(whole({ minimum: 60, maximum: 3_600 })),
+    blockDurationSeconds: t.Optional(whole({ minimum: 60, maximum: 86_400 })),
+  },
+  { description: "What is left out stays as it is; what was inherited so far becomes the owner's own." },
+);
 export type RateLimitBody = Static<typeof rateLimitBody>;
 
 const limit = {

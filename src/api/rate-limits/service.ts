@@ -1,6 +1,8 @@
 // The failure limiter of an organization or application: its own settings, or what it inherits.
 
 import { ForeignKeyViolation } from "../../db/engine.ts";
+import type { Queryable, Trx } from "../../db/database.ts";
+import { holdRow } from "../../db/hold.ts";
 import { findRateLimit, removeRateLimit, saveRateLimit } from "../../db/rate-limits.ts";
 import type { RateLimitsTable } from "../../db/tables.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -12,9 +14,11 @@ import { ownerIdOf, type PolicyOwner } from "../policies/service.ts";
 import type { Scope } from "../scopes.ts";
 import type { RateLimitBody, RateLimitView } from "./model.ts";
 
+type Limit = Required<RateLimitBody>;
+
 export interface RateLimits {
   get(owner: PolicyOwner): Promise<RateLimitView>;
-  /** Sets the owner's own limiter; the shards follow within a second. */
+  /** Sets the owner's own limiter: what the body leaves out stays as it is in force. The shards follow within a second. */
   put(scope: Scope, owner: PolicyOwner, body: RateLimitBody): Promise<RateLimitView>;
   /** Back to what is inherited; nothing happens when nothing of its own was set. Answers what is in force then. */
   remove(scope: Scope, owner: PolicyOwner): Promise<RateLimitView>;
@@ -23,23 +27,35 @@ export interface RateLimits {
 /** `usual`: the server's limiter, where neither application nor organization has one. */
 export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLimits {
   const { db, audit, nowMs } = deps;
-  const usualBody: RateLimitBody = {
+  const usualLimit: Limit = {
     enabled: true,
     maxAttempts: usual.maxAttempts,
     windowDurationSeconds: Math.round(usual.windowMs / 1_000),
     blockDurationSeconds: Math.round(usual.blockMs / 1_000),
   };
 
-  const stored = async (ownerId: string | null): Promise<RateLimitBody | null> => {
-    const row = ownerId === null ? null : await findRateLimit(db.kysely, ownerId);
-    return row === null ? null : bodyOf(row);
-  };
+  /** What the application and the organization have of their own, and what of it is in force. */
+  async function read(from: Queryable, { orgId, appId }: PolicyOwner) {
+    const own = async (ownerId: string | null): Promise<Limit | null> => {
+      const row = ownerId === null ? null : await findRateLimit(from, ownerId);
+      return row === null ? null : limitOf(row);
+    };
+    const [application, organization] = [await own(appId), await own(orgId)];
+    return { application, organization, inForce: resolveLimiter(application, organization, usualLimit) };
+  }
 
-  async function get({ orgId, appId }: PolicyOwner): Promise<RateLimitView> {
-    const [application, organization] = [await stored(appId), await stored(orgId)];
-    const inForce = resolveLimiter(application, organization, usualBody);
+  /** The row as it is until the transaction ends; there may be none to hold, so its owner is held. */
+  async function held(trx: Trx, owner: PolicyOwner): Promise<RateLimitsTable | null> {
+    const ownerId = ownerIdOf(owner);
+    await holdRow(trx, owner.appId === null ? "organizations" : "applications", ownerId);
+    return findRateLimit(trx, ownerId);
+  }
+
+  async function get(owner: PolicyOwner): Promise<RateLimitView> {
+    const { appId } = owner;
+    const { application, organization, inForce } = await read(db.kysely, owner);
     const without =
-      appId === null ? resolveLimiter(null, null, usualBody) : resolveLimiter(null, organization, usualBody);
+      appId === null ? resolveLimiter(null, null, usualLimit) : resolveLimiter(null, organization, usualLimit);
     return {
       ...inForce.limiter,
       isDefault: (appId === null ? organization : application) === null,
@@ -51,19 +67,20 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
   return {
     get,
     async put(scope, owner, body) {
-      const row: RateLimitsTable = {
-        owner_id: ownerIdOf(owner),
-        org_id: owner.orgId,
-        app_id: owner.appId,
-        enabled: body.enabled ? 1 : 0,
-        max_attempts: body.maxAttempts,
-        window_seconds: body.windowDurationSeconds,
-        block_seconds: body.blockDurationSeconds,
-        updated_at: nowMs(),
-      };
       try {
         await db.transaction(async (trx) => {
-          const before = await findRateLimit(trx, row.owner_id);
+          const before = await held(trx, owner);
+          const after: Limit = { ...(await read(trx, owner)).inForce.limiter, ...body };
+          const row: RateLimitsTable = {
+            owner_id: ownerIdOf(owner),
+            org_id: owner.orgId,
+            app_id: owner.appId,
+            enabled: after.enabled ? 1 : 0,
+            max_attempts: after.maxAttempts,
+            window_seconds: after.windowDurationSeconds,
+            block_seconds: after.blockDurationSeconds,
+            updated_at: nowMs(),
+          };
           await saveRateLimit(trx, row);
           await db.changes.record(trx, {
             ...{ kind: "rate_limit", refId: row.owner_id, orgId: owner.orgId },
@@ -73,7 +90,7 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
             ...changeBy(scope.caller, scope.request),
             ...owner,
             action: "rate_limit.changed",
-            details: { before: before === null ? null : bodyOf(before), after: bodyOf(row) },
+            details: { before: before === null ? null : limitOf(before), after },
           });
         });
       } catch (error) {
@@ -86,14 +103,14 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
     async remove(scope, owner) {
       const ownerId = ownerIdOf(owner);
       await db.transaction(async (trx) => {
-        const before = await findRateLimit(trx, ownerId);
+        const before = await held(trx, owner);
         if (before === null || !(await removeRateLimit(trx, ownerId))) return;
         await db.changes.record(trx, { kind: "rate_limit", refId: ownerId, orgId: owner.orgId, action: "deleted" });
         await audit.within(trx, {
           ...changeBy(scope.caller, scope.request),
           ...owner,
           action: "rate_limit.removed",
-          details: { before: bodyOf(before), after: null },
+          details: { before: limitOf(before), after: null },
         });
       });
       return get(owner);
@@ -101,7 +118,7 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
   };
 }
 
-function bodyOf(row: RateLimitsTable): RateLimitBody {
+function limitOf(row: RateLimitsTable): Limit {
   return {
     enabled: row.enabled === 1,
     maxAttempts: row.max_attempts,

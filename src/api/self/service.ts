@@ -7,6 +7,7 @@ import { createTotpEnrolment, type TotpEnrolment } from "../../auth/totp.ts";
 import { updateAccount } from "../../db/accounts.ts";
 import type { Trx } from "../../db/database.ts";
 import {
+  consumePendingLogin,
   deletePendingLogins,
   findPendingLogin,
   forgetTotpSteps,
@@ -87,7 +88,7 @@ export function createSelf(deps: ApiDeps): Self {
       const passwordHash = await deps.passwords.hash(body.newPassword);
       const session = await newSession(caller, request);
       await db.transaction(async (trx) => {
-        await mustBeUnchanged(trx, account, nowMs());
+        await mustBeUnchanged(deps, trx, account);
         await updateAccount(trx, account.id, { password_hash: passwordHash, password_changed_at: nowMs() });
         await deletePendingLogins(trx, account.id);
         await rotateSessions(trx, caller, session);
@@ -112,14 +113,14 @@ export function createSelf(deps: ApiDeps): Self {
     },
     async finishTotp(caller, code, request) {
       const row = await findPendingLogin(db.kysely, enrolmentHash(caller), "enrol", nowMs());
-      if (row === null || row.totp_secret === null) {
-        throw new AppError("not_found", "No enrolment is in progress. Start again.");
-      }
+      const notBegun = () => new AppError("not_found", "No enrolment is in progress. Start again.");
+      if (row === null || row.totp_secret === null) throw notBegun();
       const seed = sealer.open("totp-seed", sealedRow.enrolment(row.token_hash), row.totp_secret);
       const session = await newSession(caller, request);
-      const { recoveryCodes } = await secondFactor.enrol(caller.account, seed, code, request, (trx) =>
-        rotateSessions(trx, caller, session),
-      );
+      const { recoveryCodes } = await secondFactor.enrol(caller.account, seed, code, request, async (trx) => {
+        if (!(await consumePendingLogin(trx, row.token_hash))) throw notBegun();
+        await rotateSessions(trx, caller, session);
+      });
       return { setCookie: session?.setCookie ?? null, recoveryCodes };
     },
     async removeTotp(caller, body, request) {
@@ -140,7 +141,7 @@ export function createSelf(deps: ApiDeps): Self {
       await attempts.confirm(account, currentPassword, request);
       const token = createToken("dlt");
       await db.transaction(async (trx) => {
-        await mustBeUnchanged(trx, account, nowMs());
+        await mustBeUnchanged(deps, trx, account);
         await updateAccount(trx, account.id, { token_hash: hashToken(token) });
         await noteChange(trx, caller, "account.token_changed", request);
       });

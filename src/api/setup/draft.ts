@@ -3,7 +3,7 @@
 import { t } from "elysia";
 import { Value } from "@sinclair/typebox/value";
 import { hashSecret } from "../../auth/secrets.ts";
-import { readSetting, removeSetting, writeSetting } from "../../db/settings.ts";
+import { readSetting, removeSetting, replaceSetting, takeSetting, writeSetting } from "../../db/settings.ts";
 import type { Trx } from "../../db/database.ts";
 import type { ApiDeps } from "../deps.ts";
 import { closed } from "../schemas.ts";
@@ -40,22 +40,38 @@ export async function isSetupCode(deps: ApiDeps, code: string): Promise<boolean>
   return (await readSetting(deps.db.kysely, codeKey)) === hashSecret(code);
 }
 
+/** A draft, and how it was found: sealed. */
+export interface StoredDraft {
+  draft: Draft;
+  sealed: string;
+}
+
+/** Begins with this draft, instead of any other. */
 export async function saveDraft(deps: ApiDeps, draft: Draft): Promise<void> {
-  const sealed = deps.sealer.seal("setup-draft", draftRow, JSON.stringify(draft));
-  await writeSetting(deps.db.kysely, draftKey, sealed, deps.nowMs());
+  await writeSetting(deps.db.kysely, draftKey, seal(deps, draft), deps.nowMs());
+}
+
+/** Goes on with `draft`; false when `stored` is no longer what is there. */
+export function replaceDraft(deps: ApiDeps, stored: StoredDraft, draft: Draft): Promise<boolean> {
+  return replaceSetting(deps.db.kysely, draftKey, stored.sealed, seal(deps, draft), deps.nowMs());
 }
 
 /** The draft that this browser began, unless it has expired. */
-export async function loadDraft(deps: ApiDeps, browserSecret: string | null): Promise<Draft | null> {
+export async function loadDraft(deps: ApiDeps, browserSecret: string | null): Promise<StoredDraft | null> {
   const sealed = browserSecret === null ? null : await readSetting(deps.db.kysely, draftKey);
   if (browserSecret === null || sealed === null) return null;
   const draft: unknown = JSON.parse(deps.sealer.open("setup-draft", draftRow, sealed));
   if (!Value.Check(draftSchema, draft)) return null;
-  return draft.browserHash === hashSecret(browserSecret) && draft.expiresAtMs > deps.nowMs() ? draft : null;
+  const isTheirs = draft.browserHash === hashSecret(browserSecret) && draft.expiresAtMs > deps.nowMs();
+  return isTheirs ? { draft, sealed } : null;
 }
 
-/** Takes draft and code away; true for the one completion that wins. */
-export async function consumeDraft(trx: Trx): Promise<boolean> {
+function seal(deps: ApiDeps, draft: Draft): string {
+  return deps.sealer.seal("setup-draft", draftRow, JSON.stringify(draft));
+}
+
+/** Takes draft and code away; true for the one completion that wins, false when `stored` is no longer what is there. */
+export async function consumeDraft(trx: Trx, stored: StoredDraft): Promise<boolean> {
   await removeSetting(trx, codeKey);
-  return removeSetting(trx, draftKey);
+  return takeSetting(trx, draftKey, stored.sealed);
 }

@@ -19,7 +19,17 @@ import { blocked, noteFailure } from "../limited.ts";
 import { prepareSession } from "../login/sessions.ts";
 import { factsOf } from "../request.ts";
 import { sealedRow } from "../sealed-values.ts";
-import { consumeDraft, draftTtlMs, isSetupCode, loadDraft, saveDraft, storeSetupCode, type Draft } from "./draft.ts";
+import {
+  consumeDraft,
+  draftTtlMs,
+  isSetupCode,
+  loadDraft,
+  replaceDraft,
+  saveDraft,
+  storeSetupCode,
+  type Draft,
+  type StoredDraft,
+} from "./draft.ts";
 
 /**
  * Makes the one-time code of this start when the server has no admin who can log in; null when it has. The caller prints
@@ -60,10 +70,10 @@ export function createSetup(deps: ApiDeps) {
     }
   }
 
-  async function draftOf(request: Request, step: string): Promise<Draft> {
+  async function draftOf(request: Request, step: string): Promise<StoredDraft> {
     const name = cookieName("setup", deps.settings.scheme);
-    const draft = await loadDraft(deps, readCookie(request.headers.get("cookie"), name));
-    if (draft !== null) return draft;
+    const stored = await loadDraft(deps, readCookie(request.headers.get("cookie"), name));
+    if (stored !== null) return stored;
     const { address, requestId } = factsOf(request);
     audit.refused({ action: step, reason: "not begun here", address, requestId });
     throw new AppError("unauthorized", "Set-up was not begun here, or has expired. Begin again.");
@@ -156,27 +166,31 @@ export function createSetup(deps: ApiDeps) {
     /** Proves the authenticator; answers the recovery codes. */
     async totp(code: string, request: Request): Promise<{ recoveryCodes: string[] }> {
       await mustBeOpen();
-      const draft = await draftOf(request, "setup.totp");
-      const step = await limited(request, "setup.totp", async () => {
-        const matched = matchTotpStep(draft.seed, code, nowMs(), draft.provenStep);
-        if (matched === null) throw new AppError("bad_code");
-        return matched;
-      });
+      const stored = await draftOf(request, "setup.totp");
+      const { draft } = stored;
       const recoveryCodes = createRecoveryCodes();
       const recoveryHashes = recoveryCodes.map((recoveryCode) => hashRecoveryCode(draft.accountId, recoveryCode));
-      await saveDraft(deps, { ...draft, provenStep: step, recoveryHashes });
+      await limited(request, "setup.totp", async () => {
+        const step = matchTotpStep(draft.seed, code, nowMs(), draft.provenStep);
+        const isProven =
+          step !== null && (await replaceDraft(deps, stored, { ...draft, provenStep: step, recoveryHashes }));
+        if (!isProven) throw new AppError("bad_code");
+      });
       return { recoveryCodes };
     },
-    /** Creates the admin and logs it in. Throws `setup_done` for whoever comes second. */
+    /** Creates the admin and logs it in. Throws `setup_done` for whoever comes second, `conflict` when the draft went on meanwhile. */
     async complete(allowCurrentAddress: boolean, request: Request): Promise<{ setCookies: string[] }> {
       await mustBeOpen();
-      const draft = await draftOf(request, "setup.completed");
+      const stored = await draftOf(request, "setup.completed");
+      const { draft } = stored;
       const { provenStep } = draft;
       if (provenStep === null) throw new AppError("totp_required");
       const { address, requestId } = factsOf(request);
       const session = await prepareSession(deps, draft.accountId, request);
       await db.transaction(async (trx) => {
-        if (!(await consumeDraft(trx)) || (await hasAdminWithPassword(trx))) throw new AppError("setup_done");
+        const isTaken = await consumeDraft(trx, stored);
+        if (await hasAdminWithPassword(trx)) throw new AppError("setup_done");
+        if (!isTaken) throw new AppError("conflict", "Set-up went on in another tab meanwhile. Complete it there.");
         await storeAdmin(trx, draft);
         await useTotpStep(trx, draft.accountId, provenStep, nowMs());
         await replaceRecoveryCodes(trx, draft.accountId, draft.recoveryHashes, nowMs());

@@ -1,79 +1,8 @@
 // Who gets a name, decided without database or clock: holders, generations, pools, quotas, invented names, ports.
 
 import { describe, expect, test } from "bun:test";
-import type { ApplicationName, TunnelCredential } from "../../db/credentials.ts";
-import { AppError } from "../../lib/errors.ts";
-import { Claims, type Claim, type ClaimLimits, type Granted } from "./claims.ts";
-import { LeaseTable } from "./lease-table.ts";
-import type { Lease, LeaseState } from "./lease.ts";
-
-const nowMs = 1_000_000;
-const ticketMs = 60_000;
-const shop: ApplicationName = { id: "app_shop", orgId: "org_1", subdomain: "shop", isActive: true };
-
-function credential(holderId: string, orgId: string | null = "org_1"): TunnelCredential {
-  return {
-    ...{ kind: "token", tokenHash: holderId, holderId, accountId: holderId, keyId: null, orgId, appId: null },
-    ...{ actorName: holderId, active: true, mayOpenTunnels: true, expiresAtMs: null, lastUsedAtMs: 0 },
-  };
-}
-
-const claimOf = (change: Partial<Claim> & { by?: string; orgId?: string | null }): Claim => {
-  const { by = "ada", orgId = "org_1", ...rest } = change;
-  return {
-    ...{ credential: credential(by, orgId), kind: "http", name: "mine", application: null, agentId: "agent-one" },
-    ...{
-      generation: 1,
-      version: "1.0.0",
-      address: "127.0.0.1",
-      target: null,
-      ...{ pool: false, exactPort: false },
-      ticketsUntilMs: nowMs + ticketMs,
-    },
-    ...rest,
-  };
-};
-
-function setUp(limits: Partial<ClaimLimits> = {}, names: string[] = []) {
-  const leases = new LeaseTable();
-  const ended: string[] = [];
-  const claims = new Claims(
-    leases,
-    {
-      maxTunnelsPerAccount: 10,
-      maxTunnelsPerOrganization: 10,
-      maxAgentsPerTunnel: 2,
-      tcpPorts: [7001, 7002],
-      ...limits,
-    },
-    (name) => name === shop.subdomain,
-    (lease) => {
-      ended.push(lease.name);
-      leases.remove(lease);
-    },
-    { random: () => 0, name: () => names.shift() ?? "brisk-owl-1234" },
-  );
-  const grant = (change: Parameters<typeof claimOf>[0], atMs = nowMs): Granted => {
-    const result = claims.claim(claimOf(change), atMs);
-    if (result instanceof AppError) throw result;
-    return result;
-  };
-  const code = (change: Parameters<typeof claimOf>[0], atMs = nowMs) => {
-    const result = claims.claim(claimOf(change), atMs);
-    return result instanceof AppError ? result.code : null;
-  };
-  /** Grants, and brings the lease into a state as the registry would. */
-  const be = (state: LeaseState, change: Parameters<typeof claimOf>[0]): Lease => {
-    const { lease, agent } = grant(change);
-    if (state === "opening") return lease;
-    agent.tickets = 0;
-    agent.sessions = state === "live" ? 1 : 0;
-    const isOver = state === "away" || state === "kept";
-    leases.setState(lease, state, { awaySinceMs: isOver ? nowMs : null, freeAtMs: isOver ? nowMs + 1_000 : null });
-    return lease;
-  };
-  return { leases, claims, ended, grant, code, be };
-}
+import { claimOf, nowMs, setUp, shop, ticketMs } from "../../../test/helpers/claims.ts";
+import type { LeaseState } from "./lease.ts";
 
 describe("a name that is held", () => {
   const inEveryState: LeaseState[] = ["opening", "live", "away", "kept"];
@@ -248,6 +177,19 @@ describe("names that the server chooses", () => {
     expect(grant({ name: null, kind: "tcp" }).lease.name).toBe("tcp:7001");
     expect(grant({ name: null }).lease.name).toBe("first");
     expect(grant({ name: null }).lease.name).toBe("fourth");
+  });
+
+  test("that their agent was never told of are its own when it asks again, and a second start beside the first has another", () => {
+    const { grant } = setUp({}, ["first-name", "second-name", "third-name"]);
+    const ask = (generation: number, afterMs: number, agentId = "agent-one") =>
+      grant({ name: null, generation, agentId, ticketsUntilMs: nowMs + afterMs + ticketMs }, nowMs + afterMs);
+    const unheard = ask(1, 0).lease;
+    expect(ask(2, 4_999).lease.name).toBe("second-name");
+    const again = ask(3, 5_000);
+    expect([again.lease, again.lease.agents.size, again.agent.generation]).toEqual([unheard, 1, 3]);
+    expect(ask(4, 5_100, "agent-two").lease.name).toBe("third-name");
+    again.agent.sessions = 1;
+    expect(ask(5, 20_000).lease.name).toBe("second-name");
   });
 
   test("are known by the agent of before the restart", () => {

@@ -16,6 +16,8 @@ export interface Claim {
   /** The wanted subdomain (taken or refused) or `tcp:PORT` (taken if possible, or refused when it must be that one); null lets the server choose. */
   name: string | null;
   exactPort: boolean;
+  /** `tcp:PORT` that another program has: not to be chosen. */
+  without: ReadonlySet<string>;
   /** The application that owns the name. */
   application: ApplicationName | null;
   agentId: string;
@@ -47,6 +49,8 @@ export interface Granted {
 
 /** Agents of a tunnel that left and are still remembered. */
 const mostFormerAgents = 64;
+/** An agent that has opened no session for so long, and registers again, never had the answer that told it its name. */
+const unansweredMs = 5_000;
 
 export class Claims {
   constructor(
@@ -63,9 +67,14 @@ export class Claims {
   claim(claim: Claim, nowMs: number): Granted | AppError {
     const choice = this.#choose(claim, nowMs);
     if (choice === null) return new AppError("ports_exhausted");
-    const existing = choice.evict === null ? this.#current(choice.name, nowMs) : undefined;
+    let existing = choice.evict === null ? this.#current(choice.name, nowMs) : undefined;
     const refusal = existing === undefined ? null : this.#refusalOf(existing, claim, nowMs);
     if (refusal !== null) return refusal;
+    // Its account was moved: what passed through the tunnel is its old organization's to see, and the name gets a new one.
+    if (existing !== undefined && existing.state !== "kept" && existing.orgId !== claim.credential.orgId) {
+      this.end(existing);
+      existing = this.#current(choice.name, nowMs);
+    }
     if (existing === undefined || !isActive(existing)) {
       const quota = this.quotaRefusal(claim.credential);
       if (quota !== null) return quota;
@@ -190,7 +199,7 @@ export class Claims {
       return { name: claim.name, evict: null };
     const former = this.#formerName(claim, nowMs);
     if (former !== null) return { name: former, evict: null };
-    if (claim.kind === "tcp") return this.#choosePort(nowMs);
+    if (claim.kind === "tcp") return this.#choosePort(claim, nowMs);
     for (;;) {
       const name = this.chance.name();
       if (this.leases.get(name) === undefined && !this.isApplication(name)) return { name, evict: null };
@@ -202,22 +211,24 @@ export class Claims {
     return existing === undefined || this.#refusalOf(existing, claim, nowMs) === null;
   }
 
-  /** The random name that this agent had and that nobody serves now. */
+  /** The random name that this agent had, or was given and never heard of, and that nobody serves now. */
   #formerName(claim: Claim, nowMs: number): string | null {
     for (const lease of this.leases.all()) {
       if (!lease.random || lease.kind !== claim.kind || lease.holderId !== claim.credential.holderId) continue;
-      if (isActive(lease) || (lease.state === "kept" && (lease.freeAtMs ?? 0) <= nowMs)) continue;
+      if (lease.state === "kept" && (lease.freeAtMs ?? 0) <= nowMs) continue;
+      if (isActive(lease) && !isUnanswered(lease, claim)) continue;
       if (lease.agents.has(claim.agentId) || lease.formerAgentId === claim.agentId) return lease.name;
     }
     return null;
   }
 
-  #choosePort(nowMs: number): { name: string; evict: Lease | null } | null {
+  #choosePort({ without }: Claim, nowMs: number): { name: string; evict: Lease | null } | null {
     const { tcpPorts } = this.limits;
     const start = Math.floor(this.chance.random() * tcpPorts.length);
     let oldestKept: Lease | null = null;
     for (let i = 0; i < tcpPorts.length; i++) {
       const name = tcpName(tcpPorts[(start + i) % tcpPorts.length]!);
+      if (without.has(name)) continue;
       const lease = this.#current(name, nowMs);
       if (lease === undefined) return { name, evict: null };
       if (lease.state === "kept" && (oldestKept === null || lease.freeAtMs! < oldestKept.freeAtMs!)) oldestKept = lease;
@@ -234,4 +245,11 @@ function ofAnother({ port }: Lease): AppError {
 function inUse({ port }: Lease): AppError {
   const message = `Another agent of your account serves port ${port}. Stop it, or join it with --pool.`;
   return new AppError("name_in_use", port === null ? undefined : message);
+}
+
+function isUnanswered(lease: Lease, { agentId, generation, ticketsUntilMs }: Claim): boolean {
+  const own = lease.agents.get(agentId);
+  if (own === undefined || own.generation >= generation || lease.agents.size > 1) return false;
+  // Tickets of either live equally long, so this is the time between the two registrations.
+  return lease.state === "opening" && own.sessions === 0 && ticketsUntilMs - own.ticketsUntilMs >= unansweredMs;
 }

@@ -10,10 +10,12 @@ import { shardOf } from "../../link/shard-of.ts";
 import type { CompiledPolicy } from "../../policy/types.ts";
 import type { Lease } from "./lease.ts";
 
-/** Compiles the policies of names; what is wrong with them denies everybody. Both throw StorageFailure when the database can't be read now. */
+/** Compiles the policies of names; what is wrong with them denies everybody. All throw StorageFailure when the database can't be read now. */
 export interface PolicyCompiler {
   compileForName(name: string): Promise<CompiledPolicy>;
   compileForOwner(owner: NameOwner): Promise<CompiledPolicy>;
+  /** The names of all applications at once. */
+  compileForApplications(): Promise<ReadonlyMap<string, CompiledPolicy>>;
 }
 
 export interface DirectoryDeps {
@@ -33,7 +35,12 @@ export class NameDirectory {
   /** Reads every application. Call it before shards ask. */
   load(): Promise<void> {
     return this.inTurn(async () => {
-      for (const application of await listApplicationNames(this.deps.db)) await this.enter(application);
+      const policies = await this.deps.policies.compileForApplications();
+      for (const application of await listApplicationNames(this.deps.db)) {
+        const policy = policies.get(application.subdomain);
+        if (policy === undefined) await this.enter(application);
+        else this.setApplication(application, policy);
+      }
     });
   }
 
@@ -127,11 +134,15 @@ export class NameDirectory {
   }
 
   private async enter(application: ApplicationName): Promise<void> {
+    const { policy, failure } = await this.compile(application.subdomain);
+    this.setApplication(application, policy);
+    if (failure !== null) throw failure;
+  }
+
+  private setApplication(application: ApplicationName, policy: CompiledPolicy): void {
     const { id, orgId, subdomain: name } = application;
     this.applications.set(id, application);
-    const { policy, failure } = await this.compile(name);
     this.set({ name, appId: id, orgId, policy, heldUntilMs: this.entries.get(name)?.heldUntilMs ?? 0 });
-    if (failure !== null) throw failure;
   }
 
   /** What can't be read now lets nobody in; `failure` says that it is worth another try. */

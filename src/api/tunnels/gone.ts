@@ -40,10 +40,12 @@ export class GoneTunnels {
     for (const { id, name } of this.#byName.values()) if (id === tunnelId) this.#byName.delete(name);
   }
 
+  /** Those of the last day. */
   all(nowMs: number): LiveTunnel[] {
-    for (const [name, { awaySinceMs }] of this.#byName) {
-      if ((awaySinceMs ?? 0) > nowMs - rememberedMs) break;
-      this.#byName.delete(name);
+    for (const tunnel of this.#byName.values()) {
+      // A time that is still to come tells no age: the clock was ahead.
+      tunnel.awaySinceMs = Math.min(tunnel.awaySinceMs ?? 0, nowMs);
+      if (tunnel.awaySinceMs <= nowMs - rememberedMs) this.#byName.delete(tunnel.name);
     }
     return [...this.#byName.values()];
   }

@@ -8,10 +8,10 @@ import { takeLease } from "../../db/leases.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { ShardLink } from "../../link/shard-link.ts";
 import { shardOf } from "../../link/shard-of.ts";
-import type { Claims, Granted } from "./claims.ts";
+import type { Claim, Claims, Granted } from "./claims.ts";
 import type { NameDirectory } from "./directory.ts";
 import type { LeaseTable } from "./lease-table.ts";
-import type { AgentBinding, Lease } from "./lease.ts";
+import { isActive, isServed, type AgentBinding, type Lease } from "./lease.ts";
 import { judge, type RegisterBody, type RegisterRequest, type Wish } from "./permit.ts";
 import type { TunnelRecords } from "./records.ts";
 import { tunnelUrl } from "./view.ts";
@@ -35,6 +35,10 @@ export interface RegisterDeps {
   claims: Claims;
   leases: LeaseTable;
   directory: NameDirectory;
+  /** Ends a lease for good. */
+  end: (lease: Lease) => void;
+  /** Nobody serves a lease. */
+  away: (lease: Lease) => void;
   records: TunnelRecords;
   /** How many changes of the database were heard so far. */
   changesHeard: () => number;
@@ -43,6 +47,8 @@ export interface RegisterDeps {
 
 /** The oldest agent that this server understands. */
 const oldestVersion = "0.1.0";
+/** Ports of which one after the other may turn out to be another program's, before the agent is told. */
+const mostPorts = 8;
 const touchEveryMs = 60_000;
 
 const tooOld = (version: string): string =>
@@ -73,21 +79,27 @@ export async function register(deps: RegisterDeps, request: RegisterRequest): Pr
   const { credential, wish, ranges } = permit;
   const { agentId, generation, version } = body;
   const ticketsUntilMs = nowMs + config.ticketTtlMs;
-  const claimed = deps.claims.claim(
-    {
-      ...{ credential, ...wish, agentId, generation, version, address, ticketsUntilMs },
-      ...{ target: body.target ?? null, pool: body.pool === true, exactPort: body.exactPort === true },
-    },
-    nowMs,
-  );
-  if (claimed instanceof AppError) return { credential, result: claimed };
-  let isGranted = false;
-  try {
-    const result = await grant(deps, request, claimed, { credential, wish, ranges, heard });
-    isGranted = !(result instanceof AppError);
-    return { credential, result };
-  } finally {
-    if (!isGranted) withdraw(claimed);
+  const without = new Set<string>();
+  const claim: Claim = {
+    ...{ credential, ...wish, agentId, generation, version, address, ticketsUntilMs, without },
+    ...{ target: body.target ?? null, pool: body.pool === true, exactPort: body.exactPort === true },
+  };
+  let problem: AppError | null = null;
+  for (;;) {
+    const claimed = deps.claims.claim(claim, nowMs);
+    if (claimed instanceof AppError) return { credential, result: problem ?? claimed };
+    let result: Registered | AppError | null = null;
+    try {
+      result = await grant(deps, request, claimed, { credential, wish, ranges, heard });
+    } finally {
+      if (result === null || result instanceof AppError) withdraw(deps, claimed);
+    }
+    if (!(result instanceof AppError) || result.code !== "port_not_open") return { credential, result };
+    if (claim.exactPort || without.size === mostPorts) return { credential, result };
+    // Another port will do.
+    problem = result;
+    without.add(claimed.lease.name);
+    claim.name = null;
   }
 }
 
@@ -116,6 +128,14 @@ async function grant(
   }
   if (Math.abs(nowMs - credential.lastUsedAtMs) > touchEveryMs) await touchCredential(db.kysely, credential, nowMs);
   await deps.directory.lease(lease, isHeld);
+  if (lease.port !== null && isHeld()) {
+    const opening = await deps.link.openPort(shardOf(name, deps.link.shards), name);
+    if (opening === null) return new AppError("unavailable");
+    if (opening.problem !== null) {
+      if (isHeld()) deps.end(lease);
+      return new AppError("port_not_open", opening.problem);
+    }
+  }
   while (heard !== deps.changesHeard()) {
     heard = deps.changesHeard();
     const permit = await judge(deps, request, nowMs);
@@ -134,9 +154,12 @@ async function grant(
 }
 
 /** No ticket follows what was claimed. Those of earlier registrations are still out. */
-function withdraw({ lease, agent: { agentId, generation } }: Granted): void {
+function withdraw(deps: RegisterDeps, { lease, agent: { agentId, generation } }: Granted): void {
   const current = lease.agents.get(agentId);
   if (current?.generation === generation) current.tickets = Math.max(0, current.tickets - 1);
+  if (deps.leases.get(lease.name) !== lease || !isActive(lease) || isServed(lease, deps.nowMs())) return;
+  // Before the sweep: an agent that tries again at once shall have the name that was chosen for it, and not a second one.
+  deps.away(lease);
 }
 
 /** Whether the name is another one by now (a key's application was renamed), or somebody else's: another organization's, too. */

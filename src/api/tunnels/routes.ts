@@ -169,5 +169,6 @@ const registerErrors = [
   "version_unsupported",
   "protocol_unavailable",
   "port_unavailable",
+  "port_not_open",
   "ports_exhausted",
 ] as const;

@@ -8,6 +8,7 @@ import { AppError } from "../../lib/errors.ts";
 import type { Answer, Ask } from "../../link/messages.ts";
 import type { Policy } from "../../policy/types.ts";
 import { noteFailure } from "../limited.ts";
+import { noteUse } from "../noted-use.ts";
 import type { NameInForce } from "../policies/in-force.ts";
 import { checkBasic } from "./basic-check.ts";
 import { pushBlock, visitorBlockedForMs, visitorEntry, visitorLimits, type VisitorDeps } from "./deps.ts";
@@ -85,7 +86,8 @@ export function createVisitorAuth(deps: VisitorDeps): VisitorAuth {
     if (worthNoting(`${key.id} ${owner.name} ${ask.address}`, now)) {
       const by = { success: true, address: ask.address, identity: key.description, keyId: key.id };
       audit.record(visitorEntry(owner, { action: "visitor.auth", authType: "api_key", ...by }));
-      if (Math.abs(now - key.last_used_at) > 60_000) await touchVisitorKey(db.kysely, key.id, now);
+      if (Math.abs(now - key.last_used_at) > 60_000)
+        await noteUse(deps.log, "API key", touchVisitorKey(db.kysely, key.id, now));
     }
     const cacheMs = Math.min(recheckMs, (key.expires_at ?? Infinity) - now);
     return { kind: "allow", user: null, email: null, keyId: key.id, cacheMs };

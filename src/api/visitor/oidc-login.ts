@@ -26,6 +26,7 @@ import {
   visitorLimits,
   type VisitorDeps,
 } from "./deps.ts";
+import { createLoginState, isBegunFrom } from "./login-state.ts";
 import { redirect } from "./page.ts";
 import { refusedPage, tooMany } from "./refused.ts";
 import { audit, browserSecret, openSession, type Visit } from "./visit.ts";
@@ -41,7 +42,7 @@ export async function beginLogin(
 ): Promise<Response> {
   const retryAfterMs = visitorBlockedForMs(deps.limiter, visit.owner, visit.network, visit.effective.limiter);
   if (retryAfterMs > 0) return turnAway(deps, visit, "address_blocked", retryAfterMs);
-  const state = createSecret();
+  const state = createLoginState(visit.network);
   const stateHash = hashSecret(state);
   // Several tabs of one browser share the secret, or only the last of them could finish its login.
   const browser = browserSecret(deps, request) ?? createSecret();
@@ -117,7 +118,8 @@ export async function receiveAnswer(deps: VisitorDeps, request: Request): Promis
     return redirect(`${originOf(deps.settings, state.host)}${authPaths.callback}?code=${code}`);
   } catch (error) {
     await removeVisitorState(deps.db.kysely, stateHash);
-    return await fail(deps, { ...about, ...refusalOf(deps, error, state.name), counts: true });
+    const counts = isBegunFrom(given[0] ?? "", network);
+    return await fail(deps, { ...about, ...refusalOf(deps, error, state.name), counts });
   }
 }
 
@@ -130,7 +132,8 @@ export async function finishLogin(deps: VisitorDeps, visit: Visit, request: Requ
   const reason = state === null ? "unknown_code" : whyNot(state, visit, browser === null ? null : hashSecret(browser));
   if (state === null || reason !== null || state.subject === null) {
     const returnPath = state?.return_path ?? "/";
-    return await fail(deps, { ...visit, reason: reason ?? "unknown_code", returnPath, counts: true });
+    // Without our cookie it may be another site that makes the browser ask.
+    return await fail(deps, { ...visit, reason: reason ?? "unknown_code", returnPath, counts: browser !== null });
   }
   const idToken =
     state.id_token === null ? null : deps.sealer.open("oauth-state", sealedRow.visitorCode(codeHash), state.id_token);
@@ -189,7 +192,7 @@ interface Failure extends RefusedIdentity {
   reason: string;
   /** Where the visitor wanted to go. */
   returnPath: string;
-  /** The limiter counts it: somebody tried, and it isn't the provider that failed. */
+  /** The limiter counts it: whoever asks began a login, and it isn't the provider that failed. */
   counts: boolean;
 }
 

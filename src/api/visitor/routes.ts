@@ -5,12 +5,12 @@ import { authPaths } from "../../policy/paths.ts";
 import { factsOf, pathOf } from "../request.ts";
 import { newRoutes } from "../routes.ts";
 import { bodyErrors, rawAnswers, type RawAnswers } from "../schemas.ts";
+import { createStartBudget, startsPerMinute, type StartBudget } from "../start-budget.ts";
 import { showBasicForm, submitBasicForm } from "./basic-login.ts";
 import type { VisitorDeps } from "./deps.ts";
 import { askLogout, logout } from "./logout.ts";
 import { beginLogin, finishLogin, receiveAnswer, turnAway } from "./oidc-login.ts";
 import { redirect } from "./page.ts";
-import { createStartBudget, type StartBudget } from "./start-budget.ts";
 import { visitOf } from "./visit.ts";
 
 type Statuses = Partial<Record<200 | 303 | 401 | 403 | 429 | 503, string>>;
@@ -40,9 +40,6 @@ function pages(statuses: Statuses, type: string): RawAnswers {
 }
 
 const refused = { 403: "The login did not succeed.", 429: "Too many attempts from this address." };
-
-/** Logins that one address may begin in a minute. */
-const startsPerMinute = 120;
 
 /** Joins the API like any feature: `createVisitorRoutes(visitorDeps)` is its Feature. */
 export function createVisitorRoutes(deps: VisitorDeps) {

@@ -32,7 +32,7 @@ export function createWhitelistRoutes(
       "",
       async ({ scope, params, body, set }) => {
         const owner = await ownerOf(scope, params.id);
-        const added = await entries.add(owner, body, scope.caller, scope.request);
+        const added = await entries.add(scope, owner, body);
         set.status = 201;
         return added;
       },
@@ -40,14 +40,14 @@ export function createWhitelistRoutes(
         params: idParams,
         body: entryBody,
         response: answers({ 201: entryAnswer }, ...changeErrors),
-        detail: { summary: "Add an address or range" },
+        detail: { summary: "Add an address or range", description: "A list has at most 1,000 entries." },
       },
     )
     .delete(
       "/:entryId",
       async ({ scope, params }) => {
         const owner = await ownerOf(scope, params.id);
-        await entries.remove(owner, params.entryId, scope.caller, scope.request);
+        await entries.remove(scope, owner, params.entryId);
         return { success: true as const };
       },
       {

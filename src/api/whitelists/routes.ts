@@ -73,14 +73,17 @@ export function createPortalWhitelistRoutes(portal: Portal, { entries, agentWhit
     .post(
       "",
       async ({ scope, body, set }) => {
-        const added = await entries.add(ownerOf(scope), body, scope.caller, scope.request);
+        const added = await entries.add(scope, ownerOf(scope), body);
         set.status = 201;
         return added;
       },
       {
         body: entryBody,
         response: answers({ 201: entryAnswer }, ...changeErrors),
-        detail: { summary: "Add an address or range" },
+        detail: {
+          summary: "Add an address or range",
+          ...(isAdmin ? {} : { description: "A list has at most 1,000 entries." }),
+        },
       },
     )
     .delete(
@@ -89,7 +92,7 @@ export function createPortalWhitelistRoutes(portal: Portal, { entries, agentWhit
         if (scope.orgId === null && fromEnv.some(({ id }) => id === params.id)) {
           throw new AppError("conflict", "This entry comes from AGENT_WHITELIST; remove it there and restart.");
         }
-        await entries.remove(ownerOf(scope), params.id, scope.caller, scope.request);
+        await entries.remove(scope, ownerOf(scope), params.id);
         return { success: true as const };
       },
       {

@@ -30,6 +30,17 @@ describeEngines("rules of accounts", (open) => {
       expect(moved.body["account"]).toMatchObject({ orgId: otherOrgId, isOrgAdmin: false });
       const entries = database.db.kysely.selectFrom("whitelist_entries").select("org_id").where("account_id", "=", id);
       expect(await entries.execute()).toEqual([{ org_id: otherOrgId }]);
+      const elsewhere = "another organization";
+      expect(api.audited.slice(-2).map(({ action, orgId, details }) => ({ action, orgId, details }))).toEqual([
+        {
+          ...{ action: "account.moved", orgId },
+          details: { account: id, username: "mover", before: orgId, after: elsewhere },
+        },
+        {
+          ...{ action: "account.moved", orgId: otherOrgId },
+          details: { account: id, username: "mover", before: elsewhere, after: otherOrgId },
+        },
+      ]);
       expect((await asAdmin("PUT", `/${id}/organization`, { orgId: null })).status).toBe(200);
       expect(await entries.execute()).toEqual([{ org_id: null }]);
       expect(api.audited.at(-1)).toMatchObject({

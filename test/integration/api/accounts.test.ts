@@ -261,14 +261,18 @@ describeEngines("accounts", (open) => {
       expect(await status()).toBe(401);
     });
 
-    test("nobody changes the own password or second factor here, where no proof is asked", async () => {
-      expect(
-        (await asAdmin("PUT", `/admin/accounts/${admin.id}/password`, { password: "another-quiet-river" })).status,
-      ).toBe(403);
-      expect((await asAdmin("DELETE", `/admin/accounts/${admin.id}/totp`)).status).toBe(403);
-      expect(
-        (await asBoss("PUT", `/org/accounts/${boss.id}/password`, { password: "another-quiet-river" })).status,
-      ).toBe(403);
+    test("nobody changes the own password or second factor here, nor a member the own token, where no proof is asked", async () => {
+      for (const [method, path, body] of [
+        ["PUT", "/password", { password: "another-quiet-river" }],
+        ["DELETE", "/totp", undefined],
+        ["POST", "/regenerate", undefined],
+      ] as const) {
+        const own = await asBoss(method, `/org/accounts/${boss.id}${path}`, body);
+        expect({ path, code: errorOf(own).code }).toEqual({ path, code: "forbidden" });
+        // A system admin has no other page for the token.
+        const system = await asAdmin(method, `/admin/accounts/${admin.id}${path}`, body);
+        expect({ path, status: system.status }).toEqual({ path, status: path === "/regenerate" ? 200 : 403 });
+      }
     });
 
     test("nothing changes when the audit log cannot be written", async () => {

@@ -239,9 +239,7 @@ describeEngines("event stream", (open) => {
         const response = await stream(person, "/org/events");
         expect({ name, status: response.status }).toEqual({ name, status: 200 });
         await end(person);
-        const startedAt = performance.now();
         await readEvents(response);
-        expect(performance.now() - startedAt).toBeLessThan(5_500);
       }
       await ofSilent;
     });

@@ -119,5 +119,31 @@ describeEngines("keys and lists", (open) => {
         });
       }
     });
+
+    test("a tenant's list has at most 1,000 entries, however many are added at once", async () => {
+      const { id: appId } = await createApp();
+      const { kysely } = database.db;
+      for (const [path, level, owner] of [
+        ["/org/whitelist", "organization", otherOrgId],
+        [`/org/applications/${appId}/whitelist`, "application", appId],
+        [`/org/accounts/${acme.member.id}/whitelist`, "account", acme.member.id],
+        ["/admin/whitelist", "system", ""],
+      ] as const) {
+        const rows = Array.from({ length: 999 }, (_, i) => ({
+          ...{ id: `wl_${level}_${i}`, level, owner_id: owner, org_id: null, app_id: null, account_id: null },
+          ...{ cidr: `10.${i >> 8}.${i & 255}.1`, description: "", created_by: null, created_at: 0 },
+        }));
+        await kysely.insertInto("whitelist_entries").values(rows).execute();
+        const call = level === "system" ? asAdmin : level === "organization" ? as(otherBoss) : asBoss;
+        const add = (n: number) => call("POST", path, { ipRange: `192.0.2.${n}` });
+        const answers = await Promise.all([1, 2, 3, 4].map(add));
+        const refused = answers.filter(({ status }) => status === 409);
+        expect([level, refused.length]).toEqual([level, level === "system" ? 0 : 3]);
+        if (level === "system") continue;
+        expect(refused[0]!.body["error"]).toMatchObject({ code: "conflict", field: "ipRange" });
+        expect((await call("DELETE", `${path}/wl_${level}_0`)).status).toBe(200);
+        expect((await add(9)).status).toBe(201);
+      }
+    });
   });
 });

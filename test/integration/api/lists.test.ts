@@ -89,6 +89,21 @@ describeEngines("lists", (open) => {
     }
   });
 
+  test("words are found in capital and in small letters, those beyond A to Z too", async () => {
+    for (const description of ["Büro ÖSTERREICH", "Łódź"]) await acme.asBoss("POST", "/org/api-keys", { description });
+    for (const [q, expected] of [
+      ...["ÖSTERREICH", "österreich", "Österreich", "büro", "BÜRO österreich"].map((word) => [
+        word,
+        ["Büro ÖSTERREICH"],
+      ]),
+      ...["Łódź", "łódź", "ódź"].map((word) => [word, ["Łódź"]]),
+      ["österreich NOT büro", []],
+    ] as [string, string[]][]) {
+      const found = await all(`/admin/api-keys?org=${orgId}&q=${encodeURIComponent(q)}`, "keys", "description");
+      expect({ q, found }).toEqual({ q, found: expected });
+    }
+  });
+
   test("API keys are found by words of description and prefix, and by whether they expired", async () => {
     const make = async (description: string, expiresIn: number | null) => {
       acme.api.clock.nowMs += 1_000;

@@ -272,6 +272,16 @@ describeEngines("live", (open) => {
   });
   const noTraffic = { requests: 0, connections: 0, bytesIn: 0, bytesOut: 0, status2xx: 0 };
 
+  test("what was counted while the clock was ahead is counted anew", async () => {
+    const accounts = async () => (await asAdmin("GET", "/admin/stats")).body["totalAccounts"] as number;
+    api.clock.nowMs += 3_600_000;
+    const before = await accounts();
+    api.clock.nowMs -= 3_600_000;
+    await createPerson(api, { username: "counted", orgId, login: false });
+    expect(await accounts()).toBe(before + 1);
+    await database.db.kysely.deleteFrom("accounts").where("username", "=", "counted").execute();
+  });
+
   describe("security", () => {
     test("requests of another organization are not found", async () => {
       api.requests.push(capturedRequest(theirs, { id: "req_theirs" }));

@@ -1,6 +1,7 @@
 // Limits of logins: what is counted, for whom, and what never is, on both engines.
 
 import { describe, expect, spyOn, test } from "bun:test";
+import { prune } from "../../../src/api/housekeeping.ts";
 import { AppError } from "../../../src/lib/errors.ts";
 import { createTestApi, unnamed } from "../../helpers/api.ts";
 import { describeLogins } from "../../helpers/describe-logins.ts";
@@ -22,6 +23,25 @@ describeLogins("limits of logins", (at) => {
       expect((await at.tryLogin(at.name, goodPassword, "198.51.100.1")).status).toBe(200);
       at.api.clock.nowMs += 30 * 60_000 + 1;
       expect((await at.tryLogin(at.name, goodPassword)).status).toBe(200);
+    });
+
+    test("failures count as long as their window is, over a restart too", async () => {
+      const hourMs = 3_600_000;
+      const settings = { loginLimit: { maxAttempts: 3, windowMs: 48 * hourMs, blockMs: hourMs } };
+      let api = createTestApi(at.database, { settings });
+      const fail = async (): Promise<number> => {
+        const body = { username: at.name, password: "wrong password" };
+        // Nobody else's: what is stored stays from test to test.
+        return (await api.call("POST", "/auth/login", { body, address: "198.51.100.77" })).status;
+      };
+      expect([await fail(), await fail()]).toEqual([401, 401]);
+      const nowMs = api.clock.nowMs + 47 * hourMs;
+      api.clock.nowMs = nowMs;
+      await prune(api.deps);
+      api = createTestApi(at.database, { settings });
+      api.clock.nowMs = nowMs;
+      await api.deps.limiter.restore();
+      expect([await fail(), await fail()]).toEqual([401, 429]);
     });
 
     test("parallel guesses get no more tries than a sequence", async () => {

@@ -112,5 +112,43 @@ describeEngines("organizations", (open) => {
         expect({ name, refused: [409, 422].includes(answer.status) }).toEqual({ name, refused: true });
       }
     });
+
+    test("a required claim is a text, number or boolean under a visible name", async () => {
+      const oidc = { authType: "oidc", oidcIssuerUrl: "https://id.example.com", oidcClientId: "c" };
+      const put = (oidcRequiredClaims: object) => asBoss("PUT", "/org/policy", { ...oidc, oidcRequiredClaims });
+      for (const claims of [
+        { "a\nb": { x: 1 } },
+        { "a\nb": "c" },
+        { "": "c" },
+        { [`${"a".repeat(257)}`]: "c" },
+        { a: [] },
+      ]) {
+        const answer = await put(claims);
+        expect({ claims, status: answer.status }).toEqual({ claims, status: 422 });
+        expect(errorOf(answer).field).toStartWith("oidcRequiredClaims");
+      }
+      const claims = { "https://example.com/Rollen für alle": "ja", level: 3, staff: true };
+      expect((await put(claims)).body["policy"]).toMatchObject({ oidcRequiredClaims: claims, problem: null });
+      expect((await asBoss("DELETE", "/org/policy")).status).toBe(200);
+    });
+
+    test("a policy that is based on another one than is stored is refused, though both are of one moment", async () => {
+      const put = async (more: object) => {
+        const answer = await asBoss("PUT", "/org/policy", { authType: "api_key", ...more });
+        if (answer.status !== 200) return errorOf(answer).code ?? "";
+        return (answer.body["policy"] as { updatedAt: string }).updatedAt;
+      };
+      expect(await put({ basedOn: new Date(api.clock.nowMs).toISOString() })).toBe("conflict");
+      const first = await put({ basedOn: null });
+      expect(await put({ basedOn: null })).toBe("conflict");
+      const second = await put({ basedOn: first, denyIps: ["192.0.2.1"] });
+      expect(second > first).toBe(true);
+      expect(await put({ basedOn: first, denyIps: [] })).toBe("conflict");
+      expect((await asBoss("GET", "/org/policy")).body["policy"]).toMatchObject({ denyIps: ["192.0.2.1"] });
+      expect(await put({ basedOn: "yesterday" })).toBe("validation");
+      // Whoever does not say what was read replaces whatever there is.
+      expect((await put({})) > second).toBe(true);
+      expect((await asBoss("DELETE", "/org/policy")).status).toBe(200);
+    });
   });
 });

@@ -106,6 +106,27 @@ describeLogins("second factor", (at) => {
       }
     });
 
+    test("a used code stays used when the clock is set back, and so are those before it", async () => {
+      await createPerson(at.api, { username: at.name, isAdmin: true, totp: true, login: false });
+      const began = at.api.clock.nowMs;
+      const [earlier, code] = [codeNow(at.api), codeNow(at.api, undefined, 1)];
+      const statuses: number[] = [];
+      for (const [ms, shown] of [
+        [0, code],
+        [3_600_000, codeNow(at.api, undefined, 120)],
+        [0, code],
+        [0, earlier],
+        [3_600_000, codeNow(at.api, undefined, 121)],
+      ] as const) {
+        at.api.clock.nowMs = began + ms;
+        const { pendingToken } = (await at.tryLogin(at.name, goodPassword)).body;
+        const body = { pendingToken, code: shown };
+        statuses.push((await at.api.call("POST", "/auth/totp/verify", { body })).status);
+        await prune(at.api.deps);
+      }
+      expect(statuses).toEqual([200, 200, 401, 401, 200]);
+    });
+
     test("a login that is ended while its code is judged opens nothing", async () => {
       const { kysely } = at.database.db;
       for (const totp of [true, false]) {

@@ -1,6 +1,6 @@
 // First boot: the wizard, and that only the reader of the log gets through it.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { createSetupCode } from "../../../src/api/setup/service.ts";
 import { codeOf, createTestApi, type TestApi, unnamed } from "../../helpers/api.ts";
 import { describeEngines } from "../../helpers/databases.ts";
@@ -46,6 +46,43 @@ describeEngines("setup", (open) => {
       const body = { pendingToken: first.body["pendingToken"], code: codeNow(api, seed) };
       expect((await api.call("POST", "/auth/totp/verify", { body })).status).toBe(status);
     }
+  });
+
+  test("an authenticator that is proven twice at once is proven once, and its recovery codes are those that were shown", async () => {
+    await using database = await open();
+    const api = createTestApi(database);
+    const { cookies, seed } = await begin(api, (await createSetupCode(api.deps))!);
+    const prove = () => api.call("POST", "/setup/totp", { cookies, body: { code: codeNow(api, seed) } });
+    const answers = await Promise.all([prove(), prove()]);
+    const done = answers.filter(({ status }) => status === 200);
+    expect([done.length, answers.map(codeOf).filter(Boolean)]).toEqual([1, ["bad_code"]]);
+    await api.call("POST", "/setup/complete", { cookies, body: { allowCurrentAddress: false } });
+    const first = await api.call("POST", "/auth/login", { body: { username: "root", password: goodPassword } });
+    const code = (done[0]!.body["recoveryCodes"] as string[])[0];
+    const body = { pendingToken: first.body["pendingToken"], code };
+    expect((await api.call("POST", "/auth/totp/verify", { body })).status).toBe(200);
+  });
+
+  test("an authenticator that is proven again while another tab completes: the recovery codes shown last are the ones stored", async () => {
+    await using database = await open();
+    const api = createTestApi(database);
+    const { cookies, seed } = await begin(api, (await createSetupCode(api.deps))!);
+    const prove = () => api.call("POST", "/setup/totp", { cookies, body: { code: codeNow(api, seed) } });
+    const complete = () => api.call("POST", "/setup/complete", { cookies, body: { allowCurrentAddress: false } });
+    await prove();
+    api.clock.nowMs += 30_000;
+    let shown: string[] = [];
+    const sign = api.deps.sessionTokens.sign;
+    const signing = spyOn(api.deps.sessionTokens, "sign").mockImplementationOnce(async (...session) => {
+      shown = (await prove()).body["recoveryCodes"] as string[];
+      return sign(...session);
+    });
+    expect(codeOf(await complete())).toBe("conflict");
+    signing.mockRestore();
+    expect((await complete()).status).toBe(200);
+    const first = await api.call("POST", "/auth/login", { body: { username: "root", password: goodPassword } });
+    const body = { pendingToken: first.body["pendingToken"], code: shown[0] };
+    expect((await api.call("POST", "/auth/totp/verify", { body })).status).toBe(200);
   });
 
   test("an admin made by ADMIN_TOKEN is completed", async () => {

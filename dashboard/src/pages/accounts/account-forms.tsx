@@ -16,7 +16,7 @@ const isSelf = (account: Account) => account.id === me()?.account.id;
 
 export function RenameForm(props: { account: Account }): JSX.Element {
   const form = createForm({
-    initial: { username: props.account.username },
+    initial: () => ({ username: props.account.username }),
     check: (values) => (values.username.trim() === "" ? { username: "Enter a username." } : {}),
     submit: async ({ username }) => {
       await changes.renameAccount(props.account.id, username.trim());
@@ -38,7 +38,7 @@ export function RenameForm(props: { account: Account }): JSX.Element {
 export function EmailForm(props: { account: Account }): JSX.Element {
   const addressOf = (email: string) => (email.trim() === "" ? null : email.trim());
   const form = createForm({
-    initial: { email: props.account.email ?? "" },
+    initial: () => ({ email: props.account.email ?? "" }),
     ask: ({ email }) => {
       const { username, email: old } = props.account;
       const address = addressOf(email);
@@ -111,26 +111,42 @@ export function PasswordForm(props: { account: Account }): JSX.Element {
 /** Organization (system admins only) and whether it administrates it. */
 export function MoveForm(props: { account: Account }): JSX.Element {
   let place = props.account.orgName ?? "None";
+  /** Where it was when somebody consented to the change. */
+  let basedOn = props.account.orgId;
   const form = createForm({
-    initial: { orgId: props.account.orgId ?? "", isOrgAdmin: props.account.isOrgAdmin },
-    ask: (values): Agreement | null => placeQuestion(props.account, { ...values, place }),
+    initial: () => ({ orgId: props.account.orgId ?? "", isOrgAdmin: props.account.isOrgAdmin }),
+    ask: (values): Agreement | null => {
+      basedOn = props.account.orgId;
+      return placeQuestion(props.account, { ...values, place });
+    },
     submit: async ({ orgId, isOrgAdmin }) => {
       const { account } = props;
       const target = orgId === "" ? null : orgId;
-      const moves = target !== account.orgId;
+      const moves = target !== basedOn;
       // Whoever moves starts as a member there.
       const wasOrgAdmin = !moves && account.isOrgAdmin;
-      if (moves) await changes.moveAccount(account.id, target);
-      if (isOrgAdmin !== wasOrgAdmin && target !== null) await changes.setOrgAdmin(account.id, isOrgAdmin);
+      if (moves) await changes.moveAccount(account.id, { orgId: target, basedOn });
+      if (isOrgAdmin !== wasOrgAdmin && target !== null)
+        await changes.setOrgAdmin(account.id, { isOrgAdmin, basedOn: target });
       form.reset({ orgId, isOrgAdmin: isOrgAdmin && target !== null });
       toast(moves ? `${account.username} was moved.` : `The role of ${account.username} was changed.`);
     },
   });
+  /** A role that it has where it is goes no further by itself: it may have been taken from it meanwhile. */
+  const choosePlace = (orgId: string) => {
+    form.set("orgId", orgId);
+    if (props.account.isOrgAdmin) form.set("isOrgAdmin", orgId === props.account.orgId);
+  };
   return (
     <Show when={!props.account.isAdmin} fallback={<p class="muted">A system admin is in no organization.</p>}>
       <Form form={form} action="Save" kind="default">
         <Show when={isAdmin()}>
-          <OrganizationField {...form.field("orgId")} none="None" onNamed={(name) => (place = name)} />
+          <OrganizationField
+            {...form.field("orgId")}
+            onValue={choosePlace}
+            none="None"
+            onNamed={(name) => (place = name)}
+          />
         </Show>
         <CheckBox
           label="Organization admin"

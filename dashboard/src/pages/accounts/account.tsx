@@ -121,11 +121,13 @@ function Content(props: { account: Accessor<Account> }): JSX.Element {
           mayChange={canManage()}
         />
         <Card title="Danger zone" danger>
-          <DangerRow title="New API token" text="For a lost or leaked token. The old one stops at once.">
-            <Button kind="danger" onClick={askToken}>
-              New token…
-            </Button>
-          </DangerRow>
+          <Show when={isAdmin() || !self()}>
+            <DangerRow title="New API token" text="For a lost or leaked token. The old one stops at once.">
+              <Button kind="danger" onClick={askToken}>
+                New token…
+              </Button>
+            </DangerRow>
+          </Show>
           <Show when={account().totpEnabled && !self()}>
             <DangerRow title="Reset two-factor authentication" text="For a lost authenticator.">
               <Button kind="danger" onClick={askTotp}>

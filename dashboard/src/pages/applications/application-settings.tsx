@@ -3,6 +3,7 @@
 import { useNavigate } from "@solidjs/router";
 import type { Accessor, JSX } from "solid-js";
 import { deleteApplication, updateApplication } from "../../api/changes.ts";
+import { baseDomain } from "../../api/session.ts";
 import type { Application } from "../../api/types.ts";
 import { Button } from "../../ui/button.tsx";
 import { confirm } from "../../ui/confirm.tsx";
@@ -16,14 +17,14 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
   const navigate = useNavigate();
   const application = props.application;
   const form = createForm({
-    initial: { name: application().name, subdomain: application().subdomain },
+    initial: () => ({ name: application().name, subdomain: application().subdomain }),
     check: (values) => ({
       ...(values.name.trim() === "" ? { name: "Give it a name." } : {}),
       ...(values.subdomain.trim() === "" ? { subdomain: "Give it a subdomain." } : {}),
     }),
-    ask: ({ subdomain }) => {
+    ask: (_, { subdomain }) => {
       const { name, subdomain: old, activeTunnelCount } = application();
-      if (subdomain.trim() === old) return null;
+      if (subdomain === undefined || subdomain.trim() === old) return null;
       return {
         title: `Move ${name} to ${subdomain.trim()}?`,
         consequence: `${application().url} stops working at once and ${old} becomes free for anybody. ${
@@ -32,10 +33,12 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
         action: "Change the subdomain",
       };
     },
-    submit: async ({ name, subdomain }) => {
+    submit: async (_, { name, subdomain }) => {
       await updateApplication(application().id, {
-        ...(name.trim() === application().name ? {} : { name: name.trim() }),
-        ...(subdomain.trim() === application().subdomain ? {} : { subdomain: subdomain.trim() }),
+        ...(name === undefined ? {} : { name: name.trim() }),
+        ...(subdomain === undefined || subdomain.trim() === application().subdomain
+          ? {}
+          : { subdomain: subdomain.trim() }),
       });
       toast("Saved.");
     },
@@ -58,7 +61,7 @@ export function ApplicationSettings(props: { application: Accessor<Application> 
           <TextField
             label="Subdomain"
             mono
-            suffix={`.${location.hostname}`}
+            suffix={`.${baseDomain()}`}
             hint="A new subdomain closes the live tunnel: agents must ask for the new name, and old links stop working."
             value={form.values.subdomain}
             onValue={(value) => form.set("subdomain", value.toLowerCase())}

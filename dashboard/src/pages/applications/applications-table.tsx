@@ -100,6 +100,7 @@ export function ApplicationsTable(props: { orgId?: string; actions?: JSX.Element
       <Card flush>
         <DataTable
           label="Applications"
+          class="table-pairs"
           columns={columns}
           query={query}
           state={state}

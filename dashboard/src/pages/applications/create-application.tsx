@@ -3,7 +3,7 @@
 import { useNavigate } from "@solidjs/router";
 import { Show, type JSX } from "solid-js";
 import { createApplication } from "../../api/changes.ts";
-import { isAdmin } from "../../api/session.ts";
+import { baseDomain, isAdmin } from "../../api/session.ts";
 import { TextField } from "../../ui/field.tsx";
 import { createForm } from "../../ui/form.tsx";
 import { FormDialog } from "../../ui/form-dialog.tsx";
@@ -17,8 +17,8 @@ function toSubdomain(name: string): string {
   return name
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 63);
+    .slice(0, 63)
+    .replace(/^-+|-+$/g, "");
 }
 
 export function CreateApplication(props: { orgId?: string; onClose: () => void }): JSX.Element {
@@ -29,13 +29,15 @@ export function CreateApplication(props: { orgId?: string; onClose: () => void }
     initial: { name: "", subdomain: "", orgId: props.orgId ?? "" },
     check: (values) => ({
       ...(values.name.trim() === "" ? { name: "Give it a name." } : {}),
-      ...(namePattern.test(values.subdomain) ? {} : { subdomain: "1 to 63 of a-z, 0-9 and -, not at an edge." }),
+      ...(namePattern.test(values.subdomain.trim())
+        ? {}
+        : { subdomain: "Use a to z, 0 to 9, and hyphens between them; at most 63." }),
       ...(pickOrg() && values.orgId === "" ? { orgId: "Choose the organization that owns it." } : {}),
     }),
     submit: async ({ name, subdomain, orgId }) => {
       const { application } = await createApplication({
         name: name.trim(),
-        subdomain,
+        subdomain: subdomain.trim(),
         ...(isAdmin() ? { orgId } : {}),
       });
       toast(`${application.name} was created.`);
@@ -59,7 +61,7 @@ export function CreateApplication(props: { orgId?: string; onClose: () => void }
       <TextField
         label="Subdomain"
         mono
-        suffix={`.${location.hostname}`}
+        suffix={`.${baseDomain()}`}
         value={form.values.subdomain}
         onValue={(value) => {
           typedSubdomain = true;

@@ -2,7 +2,7 @@
 
 import { createEffect, createMemo, createSignal, on, Show, type JSX } from "solid-js";
 import { withQuery } from "../../api/client.ts";
-import { liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
+import { atMostEvery, liveStats, pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
 import { base, ensureSession, isAdmin } from "../../api/session.ts";
 import type { AuditEvent } from "../../api/types.ts";
@@ -24,6 +24,9 @@ import { Icon } from "../../ui/icon.tsx";
 import { ScopePicker } from "../scope-picker.tsx";
 import { EventDetails, Outcome } from "./event-details.tsx";
 
+/** An answer on its way is waited for: begun anew for each event it would never come on a slow line. */
+const fetchAudit = atMostEvery(1_000, "audit");
+
 const filters = ["action", "actor", "outcome", "org", "app", "from", "to"] as const;
 
 export default function Audit(): JSX.Element {
@@ -37,10 +40,8 @@ export default function Audit(): JSX.Element {
   const follow = createFollow(false, standsStill);
   const [opened, setOpened] = createSignal<AuditEvent | null>(null);
   const asked = () => {
-    const { from, to, ...rest } = state.query();
-    const instant = (local: unknown) =>
-      typeof local === "string" && local !== "" ? new Date(local).toISOString() : undefined;
-    return { ...rest, from: instant(from), to: instant(to) };
+    const { from: _from, to: _to, ...rest } = state.query();
+    return { ...rest, from: instantOf(state.value("from")), to: instantOf(state.value("to")) };
   };
   const query = useList(
     () => ({
@@ -54,7 +55,7 @@ export default function Audit(): JSX.Element {
     if (follow.following()) useLive();
   });
   const newest = createMemo(() => (follow.following() ? (liveStats()?.newestAudit ?? null) : undefined));
-  createEffect(on(newest, (id) => id !== undefined && void query.refetch(), { defer: true }));
+  createEffect(on(newest, (id) => id !== undefined && fetchAudit(), { defer: true }));
   const download = (format: "csv" | "jsonl") => {
     const { cursor: _cursor, sort: _sort, ...rest } = asked() as Record<string, string>;
     // The browser loads the file itself: an expired session would leave the reader on a page of JSON.
@@ -190,6 +191,19 @@ export default function Audit(): JSX.Element {
   );
 }
 
+/** An address holds the moment, so that it means the same in every time zone; "" where it holds something else. */
+const instantOf = (value: string): string => {
+  const ms = Date.parse(value);
+  return Number.isNaN(ms) ? "" : new Date(ms).toISOString();
+};
+
+/** A moment as the browser's field has it: by the reader's clock, to the minute. */
+function toField(value: string): string {
+  const ms = Date.parse(value);
+  if (Number.isNaN(ms)) return "";
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
 function TimeFilter(props: { label: string; value: string; onValue: (value: string) => void }): JSX.Element {
   return (
     <label class="inline-field">
@@ -197,8 +211,12 @@ function TimeFilter(props: { label: string; value: string; onValue: (value: stri
       <input
         class="input"
         type="datetime-local"
-        value={props.value}
-        onChange={(event) => props.onValue(event.currentTarget.value)}
+        value={toField(props.value)}
+        onChange={(event) => {
+          const { value } = event.currentTarget;
+          // A year that is being typed begins as one of antiquity.
+          if (value === "" || Date.parse(value) >= 0) props.onValue(instantOf(value));
+        }}
       />
     </label>
   );

@@ -12,8 +12,11 @@ export function Lockout(props: { untilMs: number; codesOnly?: boolean }): JSX.El
     <Show when={leftMs() > 0}>
       <Note tone="warn" alert title="Too many failed attempts">
         <p>
-          Try again in <strong class="num">{formatDuration(Math.ceil(leftMs() / 1000) * 1000)}</strong>, at{" "}
-          {formatClock(props.untilMs)}. Sessions that are already logged in go on working
+          Try again in {/* An alert is read out again whenever it changes; a timer is not. */}
+          <strong class="num" role="timer">
+            {formatDuration(Math.ceil(leftMs() / 1000) * 1000)}
+          </strong>
+          , at {formatClock(props.untilMs)}. Sessions that are already logged in go on working
           <Show when={props.codesOnly === true}>
             , and so do recovery codes, and logging in from where you lately did
           </Show>

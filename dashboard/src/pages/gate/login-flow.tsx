@@ -5,36 +5,37 @@ import { ApiError } from "../../api/client.ts";
 import { checkAccount, logIn, verifyTotp, type LoginAnswer } from "../../api/login.ts";
 import { TextField } from "../../ui/field.tsx";
 import { createForm, Form } from "../../ui/form.tsx";
+import { attempt } from "../../ui/toast.tsx";
 import { EnrolStep } from "./enrol-step.tsx";
 import { Lockout } from "./lockout.tsx";
 
 type Step = "name" | "password" | "totp" | "enrol";
 
-/** With `username` the name is fixed and the flow starts at the password. `onDone` runs once a session exists. */
+/** With `username` the name is fixed and the flow starts at the password. `onDone` runs once a session exists; its failure is told. */
 export function LoginFlow(props: {
   username?: string;
   /** The first factor was proven elsewhere. */
   resume?: { step: "totp" | "enrol"; pendingToken: string };
-  onDone: () => void;
+  onDone: () => Promise<void>;
   providers?: JSX.Element;
 }): JSX.Element {
   const [step, setStep] = createSignal<Step>(props.resume?.step ?? (props.username ? "password" : "name"));
   const [pending, setPending] = createSignal(props.resume?.pendingToken ?? "");
   const [lock, setLock] = createSignal({ untilMs: 0, codesOnly: false });
 
-  const advance = (answer: LoginAnswer) => {
+  const advance = async (answer: LoginAnswer) => {
     setPending(answer.pendingToken ?? "");
     if (answer.needsTotp) setStep("totp");
     else if (answer.needsSetup) setStep("enrol");
-    else props.onDone();
+    else await props.onDone();
   };
   /** A lock-out is told with its end instead of as one more error; any other failure is the form's. */
   const goOn = async (work: Promise<LoginAnswer>): Promise<void> => {
     try {
-      advance(await work);
+      await advance(await work);
     } catch (error) {
       if (!(error instanceof ApiError && error.code === "rate_limited")) throw error;
-      setLock({ untilMs: Date.now() + (error.retryAfterMs ?? 60_000), codesOnly: error.field === "code" });
+      setLock({ untilMs: error.retryAtMs ?? Date.now() + 60_000, codesOnly: error.field === "code" });
     }
   };
 
@@ -99,7 +100,7 @@ export function LoginFlow(props: {
         />
       </Match>
       <Match when={step() === "enrol"}>
-        <EnrolStep pendingToken={pending()} onDone={props.onDone} onRestart={restart} />
+        <EnrolStep pendingToken={pending()} onDone={() => void attempt(props.onDone)} onRestart={restart} />
       </Match>
     </Switch>
   );

@@ -1,8 +1,8 @@
 // The log-in page.
 
 import { useNavigate, useSearchParams } from "@solidjs/router";
-import { createResource, createSignal, For, onMount, Show, type JSX } from "solid-js";
-import { providers } from "../../api/login.ts";
+import { createSignal, For, onMount, Show, type JSX } from "solid-js";
+import { providers, type Provider } from "../../api/login.ts";
 import { loadMe } from "../../api/session.ts";
 import { Gate } from "../../shell/gate.tsx";
 import { Note } from "../../ui/note.tsx";
@@ -35,7 +35,9 @@ export default function Login(): JSX.Element {
   const navigate = useNavigate();
   const [params] = useSearchParams<{ next: string; error: string }>();
   const resume = resumed();
-  const [available] = createResource(providers);
+  const [available, setAvailable] = createSignal<Provider[]>([]);
+  // The form does not wait for them.
+  void providers().then(setAvailable);
   const [isIn, setIsIn] = createSignal(false);
   const enter = async () => {
     if ((await loadMe()) !== null) navigate(safeNext(resume?.to ?? params.next, location.origin), { replace: true });
@@ -44,7 +46,8 @@ export default function Login(): JSX.Element {
     document.title = "Log in · digit-link";
     // Whoever is logged in goes on by himself, unless there is something to be read first.
     if (params.error !== undefined) void loadMe().then((me) => setIsIn(me !== null));
-    else if (resume === null) void enter();
+    // Who can't be found to be logged in may log in.
+    else if (resume === null) enter().catch(() => {});
   });
   return (
     <Gate>
@@ -61,11 +64,11 @@ export default function Login(): JSX.Element {
       </Show>
       <LoginFlow
         {...(resume === null ? {} : { resume })}
-        onDone={() => void enter()}
+        onDone={enter}
         providers={
-          <Show when={(available.latest ?? []).length > 0}>
+          <Show when={available().length > 0}>
             <div class="stack-tight">
-              <For each={available.latest}>
+              <For each={available()}>
                 {(provider) => (
                   <a
                     class="button button-default button-wide"

@@ -124,7 +124,7 @@ export default function Setup(): JSX.Element {
                       hint="The server printed it on its log when it started: who can read the log may own the server."
                       mono
                       {...credentials.field("code")}
-                      autofocus
+                      autofocus={givenCode() === ""}
                     />
                     <TextField
                       label="Username"
@@ -132,8 +132,8 @@ export default function Setup(): JSX.Element {
                       autocapitalize="none"
                       {...credentials.field("username")}
                     />
-                    <NewPassword label="Password" {...credentials.field("password")} />
-                    <NewPassword label="Password, once more" {...credentials.field("repeated")} />
+                    <NewPassword label="Password" {...credentials.field("password")} autofocus={givenCode() !== ""} />
+                    <NewPassword label="Password, once more" {...credentials.field("repeated")} hint="" />
                   </Form>
                 </Match>
                 <Match when={step() === "totp" && enrolment()}>

@@ -37,7 +37,7 @@ function inWords(limit: Omit<RateLimit["inherited"], "source">): string {
 }
 
 export function LimiterCard(props: Owner): JSX.Element {
-  const query = useQuery(() => ({ ...resources.rateLimit(props.owner), refetchOnWindowFocus: false }));
+  const query = useQuery(() => resources.rateLimit(props.owner));
   return (
     <Card
       title="Limiter"
@@ -79,7 +79,7 @@ export function LimiterCard(props: Owner): JSX.Element {
 function LimiterForm(props: Owner & { limit: RateLimit }): JSX.Element {
   const whose = () => (isApplication(props.owner) ? "this application" : "this organization");
   const form = createForm({
-    initial: toValues(props.limit),
+    initial: () => toValues(props.limit),
     check: (values) =>
       values.enabled
         ? {
@@ -97,14 +97,13 @@ function LimiterForm(props: Owner & { limit: RateLimit }): JSX.Element {
               "Whoever guesses passwords or keys is no longer blocked, however often it fails. Addresses that are blocked now may try again at once.",
             action: "Switch it off",
           },
-    submit: async (values) => {
+    // Only what was changed here: what somebody else has set meanwhile stays.
+    submit: async (values, { enabled, ...numbers }) => {
       // What is not in force while it is off need not be a number that could be.
-      const numbers = values.enabled ? values : toValues(props.limit);
+      const changed = values.enabled ? Object.entries(numbers).map(([name, number]) => [name, Number(number)]) : [];
       const saved = await saveRateLimit(props.owner, {
-        enabled: values.enabled,
-        maxAttempts: Number(numbers.maxAttempts),
-        windowDurationSeconds: Number(numbers.windowDurationSeconds),
-        blockDurationSeconds: Number(numbers.blockDurationSeconds),
+        ...(enabled === undefined ? {} : { enabled }),
+        ...(Object.fromEntries(changed) as Partial<Record<keyof typeof numbers, number>>),
       });
       form.reset(toValues(saved));
       toast(`In force now: ${inWords(saved)}.`);

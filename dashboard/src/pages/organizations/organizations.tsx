@@ -77,6 +77,7 @@ export default function Organizations(): JSX.Element {
       <Card flush>
         <DataTable
           label="Organizations"
+          class="table-pairs"
           columns={columns}
           query={query}
           state={state}

@@ -13,9 +13,9 @@ import { Card } from "../../ui/page.tsx";
 
 type Shown = "requests" | "bytes";
 const stepNames: Record<resources.TrafficRange, string> = {
-  hour: "per minute",
-  day: "per 15 minutes",
-  month: "per day",
+  hour: "per minute, in your time zone",
+  day: "per 15 minutes, in your time zone",
+  month: "per day of UTC",
 };
 
 export default function TrafficCard(props: { app?: string; org?: string }): JSX.Element {
@@ -51,7 +51,7 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
   return (
     <Card
       title="Traffic"
-      lead={`${shown() === "requests" ? "Requests" : "Bytes"} ${stepNames[range()]}, in your time zone.`}
+      lead={`${shown() === "requests" ? "Requests" : "Bytes"} ${stepNames[range()]}.`}
       actions={
         <>
           <Segmented
@@ -81,6 +81,7 @@ export default function TrafficCard(props: { app?: string; org?: string }): JSX.
           {(page) => (
             <Chart
               label={`Traffic of the last ${range()}`}
+              days={range() === "month"}
               timesMs={page().items.map((point) => Date.parse(point.time))}
               series={series(page().items)}
               format={shown() === "requests" ? formatCount : formatBytes}

@@ -6,6 +6,7 @@ import type { Policy, ProviderTest } from "../../api/types.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
 import { TextField } from "../../ui/field.tsx";
+import { plural } from "../../ui/format.ts";
 import type { FormState } from "../../ui/form.tsx";
 import { Note, ProblemNote } from "../../ui/note.tsx";
 import { TagsField } from "../../ui/tags.tsx";
@@ -82,18 +83,19 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
 /** Asks the provider for its configuration, from the server's side. */
 function ProviderCheck(props: { issuerUrl: string; onAnswer: (answer: ProviderTest) => void }): JSX.Element {
   const [busy, setBusy] = createSignal(false);
-  const [result, setResult] = createSignal<ProviderTest | null>(null);
-  const [problem, setProblem] = createSignal<unknown>(null);
+  const [tested, setTested] = createSignal<{ url: string; answer?: ProviderTest; problem?: unknown } | null>(null);
+  /** Of the URL that stands in the field: what was found out about another says nothing of it. */
+  const current = () => (tested()?.url === props.issuerUrl ? tested() : null);
   const run = async () => {
+    const url = props.issuerUrl;
     setBusy(true);
-    setProblem(null);
-    setResult(null);
+    setTested(null);
     try {
-      const answer = await testProvider(props.issuerUrl);
-      setResult(answer);
+      const answer = await testProvider(url);
+      setTested({ url, answer });
       props.onAnswer(answer);
-    } catch (error) {
-      setProblem(() => error);
+    } catch (problem) {
+      setTested({ url, problem });
     } finally {
       setBusy(false);
     }
@@ -106,7 +108,7 @@ function ProviderCheck(props: { issuerUrl: string; onAnswer: (answer: ProviderTe
         </Button>
       </div>
       <div role="status">
-        <Show when={result()}>
+        <Show when={current()?.answer}>
           {(answer) => (
             <Note
               tone={answer().success ? "good" : "bad"}
@@ -114,7 +116,7 @@ function ProviderCheck(props: { issuerUrl: string; onAnswer: (answer: ProviderTe
             >
               <Show when={answer().success} fallback={<p>{answer().problem}</p>}>
                 <p class="small">
-                  Issuer <code>{answer().issuer}</code>, {answer().keys} signing keys,{" "}
+                  Issuer <code>{answer().issuer}</code>, {plural(answer().keys, "signing key")},{" "}
                   {answer().pkce ? "PKCE supported" : "PKCE not announced"},{" "}
                   {answer().logout ? "log-out supported" : "no log-out at the provider"}.
                 </p>
@@ -123,16 +125,21 @@ function ProviderCheck(props: { issuerUrl: string; onAnswer: (answer: ProviderTe
           )}
         </Show>
       </div>
-      <Show when={problem()}>{(error) => <ProblemNote error={error()} />}</Show>
+      <Show when={current()?.problem}>{(error) => <ProblemNote error={error()} />}</Show>
     </div>
   );
 }
 
 function Claims(props: { rows: ClaimRow[]; onRows: (rows: ClaimRow[]) => void; error: string | null }): JSX.Element {
+  let list!: HTMLFieldSetElement;
+  const add = () => {
+    props.onRows([...props.rows, { name: "", value: "" }]);
+    [...list.querySelectorAll(".claim")].at(-1)?.querySelector("input")?.focus();
+  };
   const change = (index: number, part: Partial<ClaimRow>) =>
     props.onRows(props.rows.map((row, at) => (at === index ? { ...row, ...part } : row)));
   return (
-    <fieldset class="claims">
+    <fieldset class="claims" ref={list}>
       <legend class="field-label">
         Required claims <span class="field-optional">(optional)</span>
       </legend>
@@ -166,7 +173,7 @@ function Claims(props: { rows: ClaimRow[]; onRows: (rows: ClaimRow[]) => void; e
         <p class="field-error">{props.error}</p>
       </Show>
       <div class="row">
-        <Button small icon="plus" onClick={() => props.onRows([...props.rows, { name: "", value: "" }])}>
+        <Button small icon="plus" onClick={add}>
           Add a claim
         </Button>
       </div>

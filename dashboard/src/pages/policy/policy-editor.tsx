@@ -1,7 +1,7 @@
 // The visitor policy of an organization or an application: who may visit, how they prove it, and what that amounts to.
 
-import { Show, type Accessor, type JSX } from "solid-js";
-import { deletePolicy, savePolicy, updateApplication } from "../../api/changes.ts";
+import { createComputed, createSignal, Show, type Accessor, type JSX } from "solid-js";
+import { deletePolicy, readApplications, savePolicy, setAuthMode } from "../../api/changes.ts";
 import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { Application, AuthMode, Policy } from "../../api/types.ts";
@@ -28,7 +28,7 @@ interface EditorProps {
 }
 
 export default function PolicyEditor(props: EditorProps): JSX.Element {
-  const query = useQuery(() => ({ ...resources.policy(props.owner), refetchOnWindowFocus: false }));
+  const query = useQuery(() => resources.policy(props.owner));
   return (
     <div class="stack-loose">
       <Load query={query} lines={6}>
@@ -45,6 +45,8 @@ const modes: { value: AuthMode; label: string; hint: string }[] = [
   { value: "disabled", label: "Public", hint: "Anybody may visit." },
 ];
 
+const labelOf = (mode: AuthMode) => modes.find(({ value }) => value === mode)?.label ?? mode;
+
 function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): JSX.Element {
   const stored = props.policy;
   // Whether following the organization means any protection at all.
@@ -52,24 +54,57 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
     ...resources.policy(isAdmin() ? `/organizations/${props.application?.orgId}` : ""),
     enabled: props.application !== undefined,
   }));
+  const storedValues = () => toValues(stored(), props.application?.authMode ?? "custom");
+  /** What of the stored state tells whether somebody else has changed it. */
+  const state = () => ({ updatedAt: stored()?.updatedAt ?? null, mode: props.application?.authMode ?? "custom" });
+  /** The one that somebody read who consented to what will happen. */
+  let agreed = state();
   const form: FormState<PolicyValues> = createForm({
-    initial: toValues(stored(), props.application?.authMode ?? "custom"),
+    initial: storedValues,
     check: (values) => checkPolicy(values, stored()),
     ask: () => {
+      agreed = state();
       const what = opening();
       const title = `Open ${props.application?.name} to the world?`;
       return what?.asks ? { title, consequence: what.says, action: "Make it public" } : null;
     },
-    submit: async (values) => {
+    submit: async (values, changed) => {
       // The policy first: switching to "custom" without one would lock everybody out for a moment.
-      if (values.mode === "custom") await savePolicy(props.owner, toInput(values));
-      if (props.application && values.mode !== props.application.authMode) {
-        await updateApplication(props.application.id, { authMode: values.mode });
+      if (values.mode === "custom") {
+        const { updatedAt } = await savePolicy(props.owner, { ...toInput(values), basedOn: agreed.updatedAt });
+        setBegun((before) => ({ ...before, updatedAt }));
       }
-      form.reset({ ...values, basicPassword: "", oidcClientSecret: "" });
-      toast(values.mode === "disabled" ? `${props.application?.name} is public now.` : "The policy is in force.");
+      const mode = await saveMode(changed.mode);
+      form.reset({ ...values, mode, basicPassword: "", oidcClientSecret: "" });
+      if (mode === "disabled") toast(`${props.application?.name} is public now.`);
+      else if (mode === values.mode) toast("The policy is in force.");
+      else
+        toast(`The policy is stored, but not in force: somebody else has chosen “${labelOf(mode)}” meanwhile.`, "bad");
     },
   });
+  /** Sends the mode only if it was chosen here; resolves with the one that is stored by then. */
+  const saveMode = async (chosen: AuthMode | undefined): Promise<AuthMode> => {
+    const { application } = props;
+    if (application === undefined) return "custom";
+    if (chosen === undefined || chosen === agreed.mode) {
+      await readApplications();
+      return application.authMode;
+    }
+    const mode = await setAuthMode(application.id, { authMode: chosen, basedOn: agreed.mode });
+    setBegun((before) => ({ ...before, mode }));
+    return mode;
+  };
+  /** The state that somebody began to change here. */
+  const [begun, setBegun] = createSignal(state());
+  createComputed(() => form.dirty() || setBegun(state()));
+  /** What somebody else has done since; null: nothing. */
+  const overtaken = (): string | null => {
+    const now = state();
+    if (!form.dirty()) return null;
+    if (now.mode !== begun().mode) return `Somebody else chose “${labelOf(now.mode)}” for this application meanwhile`;
+    if (now.updatedAt === begun().updatedAt) return null;
+    return `Somebody else ${stored() === null ? "removed" : "changed"} this policy meanwhile`;
+  };
   const opening = () => {
     const { application } = props;
     // While it is being read, or can't be, there may be none.
@@ -112,6 +147,18 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
           {(problem) => (
             <Note tone="bad" title="This policy lets nobody in">
               <p>{problem()}</p>
+            </Note>
+          )}
+        </Show>
+        <Show when={overtaken()}>
+          {(title) => (
+            <Note alert tone="warn" title={title()}>
+              <p>What you have not changed here shows what is stored now. What you have changed would replace it.</p>
+              <div class="row">
+                <Button small onClick={() => form.reset(storedValues())}>
+                  Discard my changes
+                </Button>
+              </div>
             </Note>
           )}
         </Show>

@@ -39,8 +39,8 @@ export function toValues(policy: Policy | null, mode: AuthMode): PolicyValues {
     oidcIssuerUrl: policy?.oidcIssuerUrl ?? "",
     oidcClientId: policy?.oidcClientId ?? "",
     oidcClientSecret: "",
-    oidcScopes: policy && policy.oidcScopes.length > 0 ? policy.oidcScopes : ["openid", "email", "profile"],
-    oidcAllowedDomains: policy?.oidcAllowedDomains ?? [],
+    oidcScopes: policy && policy.oidcScopes.length > 0 ? [...policy.oidcScopes] : ["openid", "email", "profile"],
+    oidcAllowedDomains: [...(policy?.oidcAllowedDomains ?? [])],
     oidcRequiredClaims: Object.entries(policy?.oidcRequiredClaims ?? {}).map(([name, value]) => ({
       name,
       value: String(value),
@@ -48,8 +48,8 @@ export function toValues(policy: Policy | null, mode: AuthMode): PolicyValues {
     apiKeyEnabled: policy?.apiKeyEnabled ?? false,
     allowPreflight: policy?.allowPreflight ?? false,
     sessionHours: String(policy?.sessionHours ?? 24),
-    allowIps: policy?.allowIps ?? [],
-    denyIps: policy?.denyIps ?? [],
+    allowIps: [...(policy?.allowIps ?? [])],
+    denyIps: [...(policy?.denyIps ?? [])],
   };
 }
 

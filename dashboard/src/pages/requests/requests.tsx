@@ -1,7 +1,7 @@
 // The last requests through the tunnels, live: searched and sorted by the server, details on the side.
 
-import { useSearchParams } from "@solidjs/router";
-import { createMemo, createUniqueId, Show, type JSX } from "solid-js";
+import { useLocation, useSearchParams } from "@solidjs/router";
+import { createEffect, createMemo, createUniqueId, Show, type JSX } from "solid-js";
 import { ApiError } from "../../api/client.ts";
 import { pollWhileLost, useLive } from "../../api/live-data.ts";
 import * as resources from "../../api/resources.ts";
@@ -34,6 +34,7 @@ const statuses = [
 
 export default function Requests(): JSX.Element {
   const [params, setParams] = useSearchParams<{ id: string }>();
+  const location = useLocation<{ opened?: boolean }>();
   const hintId = createUniqueId();
   const state = createListState(["q", "status", "method", "tunnel", "app", "org"], { sort: "-time" });
   useLive();
@@ -46,6 +47,15 @@ export default function Requests(): JSX.Element {
     state,
     { follow },
   );
+  /** Back to the list, once: what was opened here is an entry of the history of its own, and opens no more by going back. */
+  const close = () => {
+    const { id } = params;
+    if (location.state?.opened !== true) setParams({ id: "" }, { replace: true });
+    else if (id !== closing) history.back();
+    closing = id;
+  };
+  let closing: string | undefined;
+  createEffect(() => params.id === undefined && (closing = undefined));
   const kept = createMemo((before: number | undefined) => query.data?.keptPerTunnel ?? before, undefined);
   const searchError = () => {
     const { error } = query;
@@ -143,7 +153,7 @@ export default function Requests(): JSX.Element {
             columns={requestColumns}
             query={query}
             state={state}
-            onOpen={(request) => setParams({ id: request.id })}
+            onOpen={(request) => setParams({ id: request.id }, { state: { opened: true } })}
             empty={
               <Empty
                 icon="requests"
@@ -156,11 +166,7 @@ export default function Requests(): JSX.Element {
       </Card>
       <Show when={params.id}>
         {(id) => (
-          <RequestDetails
-            id={id()}
-            known={query.data?.items.find((request) => request.id === id())}
-            onClose={() => setParams({ id: "" })}
-          />
+          <RequestDetails id={id()} known={query.data?.items.find((request) => request.id === id())} onClose={close} />
         )}
       </Show>
     </Page>

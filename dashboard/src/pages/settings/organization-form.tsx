@@ -14,10 +14,11 @@ export interface OrganizationSettings {
 
 export function OrganizationForm(props: {
   settings: OrganizationSettings;
-  save: (settings: OrganizationSettings) => Promise<unknown>;
+  /** Sends what was changed here: what somebody else has set meanwhile stays. */
+  save: (changed: Partial<OrganizationSettings>) => Promise<unknown>;
 }): JSX.Element {
   const form = createForm({
-    initial: { name: props.settings.name, requireTotp: props.settings.requireTotp },
+    initial: (): OrganizationSettings => ({ name: props.settings.name, requireTotp: props.settings.requireTotp }),
     check: (values) => (values.name.trim() === "" ? { name: "Give it a name." } : {}),
     ask: ({ requireTotp }) =>
       requireTotp && !props.settings.requireTotp
@@ -29,11 +30,11 @@ export function OrganizationForm(props: {
             action: "Require it",
           }
         : null,
-    submit: async ({ name, requireTotp }) => {
+    submit: async (_, { name, ...changed }) => {
       // Before saving: what was saved comes back as the settings, often before the answer.
       const hadName = props.settings.name;
-      await props.save({ name: name.trim(), requireTotp });
-      toast(name.trim() === hadName ? "Saved." : `Saved: it is called ${name.trim()} now.`);
+      await props.save({ ...changed, ...(name === undefined ? {} : { name: name.trim() }) });
+      toast(name === undefined || name.trim() === hadName ? "Saved." : `Saved: it is called ${name.trim()} now.`);
     },
   });
   return (

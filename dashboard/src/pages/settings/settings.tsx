@@ -10,13 +10,13 @@ import { Card, Page } from "../../ui/page.tsx";
 import { OrganizationForm, type OrganizationSettings } from "./organization-form.tsx";
 
 /** The frame shows the name, and whether a second factor is owed decides what else it shows. */
-async function save(settings: OrganizationSettings): Promise<void> {
+async function save(settings: Partial<OrganizationSettings>): Promise<void> {
   await saveSettings(settings);
   await loadMe();
 }
 
 export default function OrgSettings(): JSX.Element {
-  const query = useQuery(() => ({ ...resources.orgSettings(), refetchOnWindowFocus: false }));
+  const query = useQuery(() => resources.orgSettings());
   return (
     <Page title="Settings" narrow>
       <Card title="Organization">

@@ -3,6 +3,7 @@
 import { checkTunnel, clearTunnel, disconnectTunnel } from "../../api/changes.ts";
 import type { Tunnel } from "../../api/types.ts";
 import { confirm } from "../../ui/confirm.tsx";
+import { copy } from "../../ui/copy.tsx";
 import type { MenuItem } from "../../ui/menu.tsx";
 import { formatDuration } from "../../ui/format.ts";
 import { attempt, toast } from "../../ui/toast.tsx";
@@ -16,9 +17,9 @@ export async function checkNow(tunnel: Tunnel): Promise<void> {
         `The local service of ${tunnel.subdomain} answered${local.connectMs !== null ? ` in ${formatDuration(local.connectMs)}` : ""}.`,
       );
     } else if (local?.state === "down") {
-      toast(`The local service of ${tunnel.subdomain} does not answer: ${local.why ?? "no reason given"}.`);
+      toast(`The local service of ${tunnel.subdomain} does not answer: ${local.why ?? "no reason given"}.`, "bad");
     } else {
-      toast("The agent did not answer the check.");
+      toast("The agent did not answer the check.", "bad");
     }
   });
 }
@@ -64,7 +65,7 @@ export function tunnelMenu(
     {
       label: "Copy the URL",
       icon: "copy",
-      onSelect: () => void attempt(() => navigator.clipboard.writeText(tunnel.url), "Copied."),
+      onSelect: () => void copy(tunnel.url, "URL").then((ok) => ok && toast("Copied.")),
     },
     ...(mayManage
       ? [

@@ -6,6 +6,7 @@ import * as resources from "../../api/resources.ts";
 import { isAdmin } from "../../api/session.ts";
 import type { WhitelistEntry } from "../../api/types.ts";
 import { useQuery } from "../../api/use-query.ts";
+import { Address } from "../../ui/breaks.tsx";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { Clip } from "../../ui/clip.tsx";
 import { confirm } from "../../ui/confirm.tsx";
@@ -80,7 +81,7 @@ export function WhitelistCard(props: WhitelistProps): JSX.Element {
   const state = createListState(system() ? ["q", "source"] : ["q"], { sort: "-createdAt", prefix: "wl-" });
   const query = useList(() => resources.whitelist(props.path, state.query()), state);
   const columns: Column<WhitelistEntry>[] = [
-    { title: "Address or range", sort: "ipRange", cell: (entry) => <RangeCell entry={entry} /> },
+    { title: "Address or range", sort: "ipRange", wide: true, cell: (entry) => <RangeCell entry={entry} /> },
     { title: "Description", cell: (entry) => <DescriptionCell entry={entry} /> },
     { title: "Added", sort: "createdAt", cell: (entry) => <Ago time={entry.createdAt} never="at start" /> },
     {
@@ -170,7 +171,7 @@ export function RangeCell(props: { entry: WhitelistEntry }): JSX.Element {
   const everything = () => props.entry.ipRange === "0.0.0.0/0" || props.entry.ipRange === "::/0";
   return (
     <span class="row">
-      <code class="strong">{props.entry.ipRange}</code>
+      <Address address={props.entry.ipRange} strong />
       <Show when={everything()}>
         <Badge tone="warn">Everybody</Badge>
       </Show>

@@ -5,6 +5,8 @@ export interface StartBudget {
   take(network: string | null): number;
 }
 
+/** Logins that one address may begin in a minute. */
+export const startsPerMinute = 120;
 const windowMs = 60_000;
 const maxSubjects = 20_000;
 

@@ -1,0 +1,52 @@
+// Why the database can't be used at a start, in a sentence for whoever starts it: which file, why, and what helps.
+
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseUnusable, StorageFailure } from "./engine.ts";
+
+/** Less than SQLite needs to open a database: its index of 32 KiB that processes share, and a page or two. */
+const leastRoomBytes = 64 * 1024;
+
+/** The refusal of a SQLite file that `error` is about. */
+export function unusableFile(path: string, error: unknown): DatabaseUnusable {
+  const cause = error instanceof StorageFailure ? error.cause : error;
+  return new DatabaseUnusable(`The database file ${path} cannot be used: ${reasonOf(path, cause)}.`, cause);
+}
+
+/** What a failed start says: `error` itself, unless it, or what caused it, is a failure of the storage. */
+export function explainStorage(
+  error: unknown,
+  { databaseUrl, dbPath }: { databaseUrl: string | null; dbPath: string },
+) {
+  for (let one = error, depth = 0; one instanceof Error && depth < 5; one = one.cause, depth++) {
+    if (!(one instanceof StorageFailure)) continue;
+    if (databaseUrl === null) return unusableFile(dbPath, one);
+    return new DatabaseUnusable(`The PostgreSQL database cannot be used: ${textOf(one.cause)}.`, one);
+  }
+  return error;
+}
+
+function reasonOf(path: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "EROFS" || code.startsWith("SQLITE_READONLY"))
+    return "its disk is read-only: make it writable and start again, or set DB_PATH to a file elsewhere";
+  if (/^(ENOSPC|EDQUOT|SQLITE_FULL)$/.test(code) || (/^SQLITE_(IOERR|CANTOPEN)/.test(code) && isFull(dirname(path))))
+    return `its disk is full (${textOf(error)}): make room there and start again`;
+  if (code.startsWith("SQLITE_IOERR"))
+    return `its disk fails (${textOf(error)}, ${code}): look into the system's log, and at quotas`;
+  return textOf(error);
+}
+
+/** SQLite says of a full disk that its input or output failed when it is about the index. */
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(folder);
+    return bavail * bsize < leastRoomBytes || (files > 0 && ffree === 0);
+  } catch {
+    return false;
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,142 @@
+// Times that are promised, each taken on a server that has nothing else to do. In a step of its own: beside others it would measure those.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { shardOf } from "../../src/link/shard-of.ts";
+import type { AdminApi } from "../helpers/admin-api.ts";
+import { startTestAgent } from "../helpers/agent.ts";
+import { eventually } from "../helpers/eventually.ts";
+import type { LocalService } from "../helpers/local-service.ts";
+import { type OrganizationServer, startOrganizationServer } from "../helpers/organization-server.ts";
+import { RawClient } from "../helpers/raw-client.ts";
+import { startServerProcess } from "../helpers/server-process.ts";
+import type { TestServer } from "../helpers/server.ts";
+import { leaveDuring, leftBehind } from "../helpers/leaving-visitor.ts";
+import { describeContract, requestBytes } from "../helpers/services.ts";
+import { startTaggedService } from "../helpers/tagged-service.ts";
+import { openTunnel } from "../helpers/tunnel-agent.ts";
+import { statusOf, visit } from "../helpers/visit.ts";
+
+setDefaultTimeout(60_000);
+
+/** How long `fact` takes from now on, in ms; however long it is. */
+async function msUntil(fact: Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await fact;
+  return performance.now() - startedAt;
+}
+
+describeContract("a visitor that leaves", {}, (parties) => {
+  test.each(leftBehind)("during %s is noticed by the local service within 1 s", async (target) => {
+    for (const how of ["close", "reset"] as const) {
+      const request = await leaveDuring(parties(), target, how);
+      expect(await msUntil(request.closed)).toBeLessThan(1_000);
+    }
+  });
+
+  test("in the middle of its upload is noticed within 1 s", async () => {
+    const { open, host, service } = parties();
+    for (const how of ["close", "reset", "half-close"] as const) {
+      const client = await open();
+      const target = `/upload/left-${how}`;
+      const upload = { method: "POST", lines: ["Content-Length: 1000000"], body: "abc" };
+      await client.send(requestBytes(host, target, upload));
+      const request = await service.next(target);
+      if (how === "reset") client.reset();
+      else if (how === "half-close") client.finishSending();
+      else client.socket.destroy();
+      expect(await msUntil(request.closed)).toBeLessThan(1_000);
+      client.socket.destroy();
+    }
+  });
+});
+
+describe("security", () => {
+  test("an idle server with an agent leaves within a second", async () => {
+    await using service = startTaggedService("leaving");
+    await using server = await startServerProcess({ shards: 2 });
+    await using agent = await openTunnel({ ...server, port: service.port, name: "leaving" });
+    await agent.until("session");
+    server.signal("SIGTERM");
+    expect(await msUntil(server.exited)).toBeLessThan(1_000);
+  });
+
+  test.each([
+    ["throws", "throw", 2_000],
+    ["leaves", "exit", 2_000],
+    ["hangs", "hang", 5_000],
+  ] as const)("a shard that %s is replaced in time, and its tunnel is back 5 s later at most", async (_, kind, ms) => {
+    await using service = startTaggedService("ant");
+    await using server = await startServerProcess({ shards: 2, faults: true });
+    await using agent = await openTunnel({ ...server, port: service.port, name: "ant" });
+    await agent.until("session");
+    const says = (what: string) => () => server.log.some(({ message }) => message === what);
+    await server.fault(kind, shardOf("ant", 2));
+    expect(await msUntil(eventually(says("a shard died"), "the death is noticed"))).toBeLessThan(ms);
+    expect(await msUntil(agent.until("tunnel.ready", 2))).toBeLessThan(5_000);
+    expect((await visit(server.port, "ant", "/")).status).toBe(200);
+  });
+
+  describe.each(["sqlite", "postgres"])("with %s", (engine) => {
+    let server: TestServer;
+    let local: LocalService;
+    let api: AdminApi;
+    let orgId: string;
+    let world: OrganizationServer | null = null;
+    beforeAll(async () => {
+      world = await startOrganizationServer(engine);
+      ({ server, local, api, orgId } = world);
+    });
+    afterAll(() => world?.[Symbol.asyncDispose]());
+
+    const serve = (name: string, token: string) =>
+      startTestAgent({ server: { port: server.port, token }, subdomain: name, localPort: local.port });
+    const passes = async (name: string): Promise<boolean> => (await statusOf(visit(server.port, name, "/"))) === 200;
+
+    test("a policy is in force within a second", async () => {
+      const entry = await api.must("POST", "/admin/whitelist", { ipRange: "127.0.0.0/8" });
+      const appId = await api.createApplication(orgId, "moving", "inherit");
+      const key = await api.createKey({ orgId, scope: "tunnel" });
+      await using _agent = await serve("moving", key.raw);
+      const policy = { authType: "basic", basicUsername: "ada", basicPassword: "visitor-secret" };
+      for (const [change, isOpen] of [
+        [() => api.must("PUT", `/admin/organizations/${orgId}/policy`, policy), false],
+        [() => api.must("PUT", `/admin/applications/${appId}`, { authMode: "disabled" }), true],
+        [() => api.must("PUT", `/admin/applications/${appId}`, { authMode: "inherit" }), false],
+        [() => api.must("DELETE", `/admin/organizations/${orgId}/policy`), true],
+      ] as const) {
+        expect(await passes("moving")).toBe(!isOpen);
+        await change();
+        const isSo = eventually(async () => (await passes("moving")) === isOpen, `it is open: ${isOpen}`, 10_000, 10);
+        expect(await msUntil(isSo)).toBeLessThan(1_000);
+      }
+      await api.must("DELETE", `/admin/whitelist/${(entry["entry"] as { id: string }).id}`);
+    });
+
+    test.each(["a revoked key", "a disabled account", "a removed list entry"])(
+      "%s closes what it no longer permits within 5 s: sessions, visitors' connections, the name",
+      async (what) => {
+        const name = what.replaceAll(" ", "-");
+        await api.createApplication(orgId, name, "inherit");
+        const key = await api.createKey({ orgId, scope: "tunnel" });
+        const account = await api.createAccount(name, orgId);
+        const { entry } = await api.must("POST", `/admin/organizations/${orgId}/whitelist`, { ipRange: "127.0.0.0/8" });
+        const list = `/admin/organizations/${orgId}/whitelist/${(entry as { id: string }).id}`;
+        await using agent = await serve(name, what === "a disabled account" ? account.token : key.raw);
+        using visitor = await RawClient.open({ port: server.port });
+        await visitor.send(`GET /sse/${name} HTTP/1.1\r\nHost: ${name}.localhost\r\n\r\n`);
+        await (await local.events(name)).send("still open");
+        await visitor.until("still open");
+        if (what === "a revoked key") await api.must("DELETE", `/admin/api-keys/${key.id}`);
+        else if (what === "a disabled account") await api.must("DELETE", `/admin/accounts/${account.id}`);
+        else await api.must("DELETE", list);
+        const isGone = Promise.all([
+          visitor.ended,
+          eventually(async () => !(await passes(name)), "no visitor passes"),
+          eventually(() => agent.of("tunnel.lost").length + agent.of("refused").length > 0, "the agent knows"),
+        ]);
+        expect(await msUntil(isGone)).toBeLessThan(5_000);
+        if (what !== "a removed list entry") await api.must("DELETE", list);
+      },
+    );
+  });
+});
