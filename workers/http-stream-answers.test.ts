@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { requestText } from "../test/helpers/fake-visitor.ts";
 import { streaming, switched } from "../test/helpers/http-stream.ts";
 import { flushCork } from "../src/ingress/cork.ts";
-import { closeCode, DATA, FIN, HEAD, MORE, MORE_HEAD, PONG, RESET, UPGRADE, WINDOW } from "../src/protocol/frames.ts";
+import { closeCode, DATA, FIN, HEAD, MORE, MORE_HEAD, RESET, UPGRADE, WINDOW } from "../src/protocol/frames.ts";
 
 describe("an answer", () => {
   const asking = (request = requestText("GET /"), flags = FIN) => streaming(flags, request);
@@ -138,7 +138,6 @@ describe("a session", () => {
     ["a reset without a code", RESET, 1, 1],
     ["a window update of five bytes", WINDOW, 1, 5],
     ["a head without its timing", HEAD, 1, 3],
-    ["a pong of nine bytes", PONG, 0, 9],
   ])("ends for %s", (_, type, id, bytes) => {
     const { frame, closed } = streaming();
     frame(type, 0, "\0".repeat(bytes), id);

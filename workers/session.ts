@@ -268,7 +268,8 @@ export class Session implements FrameSink, OutboxSink, FlowSession, SessionEvent
       case PING:
         return this.liveness.answer(bytes, start, end);
       case PONG: {
-        if (end - start !== 8) throw new ProtocolError("a pong is not 8 bytes");
+        // No answer to a ping of ours, and harmless.
+        if (end - start !== 8) return;
         const rttMs = performance.now() - bytes.readDoubleBE(start);
         if (rttMs >= 0 && rttMs < 60_000) this.rttMs = this.rttMs === null ? rttMs : Math.min(rttMs, this.rttMs * 1.5);
         return;

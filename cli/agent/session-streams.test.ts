@@ -116,7 +116,7 @@ test("a server that asks is answered: whether the agent is there, and whether it
   one.frame(PING, 0, 0, Buffer.from("12345678"));
   expect(one.sent).toEqual([[PONG, 0, "12345678"]]);
   Object.assign(one.session["liveness"], { heardAt: 0 });
-  one.frame(PONG, 0, 0, Buffer.from("12345678"));
+  for (const text of ["12345678", "", "123", "x".repeat(65_000)]) one.frame(PONG, 0, 0, Buffer.from(text));
   expect(one.session.heardAt).toBeGreaterThan(0);
   one.frame(CHECK, 0, 7, Buffer.alloc(0));
   await Promise.resolve();
