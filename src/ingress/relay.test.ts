@@ -5,6 +5,7 @@ import { fakeVisitor, requestText } from "../../test/helpers/fake-visitor.ts";
 import type { ClientHandler } from "../http1/client-connection.ts";
 import type { ClientPool } from "../http1/client-pool.ts";
 import { Head } from "../http1/head.ts";
+import { flushCork } from "./cork.ts";
 import { relay } from "./relay.ts";
 
 const visitorOf = { address: "192.0.2.1", network: "192.0.2.1", scheme: "http" } as const;
@@ -30,9 +31,9 @@ function relaying(request: string, isFull = false) {
     ...{ ...limits, scheme: "http", bodyProgressTimeoutMs: 1e6, writeProgressTimeoutMs: 1e6 },
   });
   visitor.send(request);
-  const answer = (text: string): void => {
+  const answer = (text: string, status = "200 OK"): void => {
     const head = new Head();
-    const bytes = Buffer.from(`HTTP/1.1 200 OK\r\n${text}\r\n\r\n`);
+    const bytes = Buffer.from(`HTTP/1.1 ${status}\r\n${text}\r\n\r\n`);
     head.parseResponse(bytes, 0, bytes.length);
     handler!.head(head);
   };
@@ -71,6 +72,19 @@ test("an answer that the visitor doesn't take stays where it comes from", () => 
 });
 
 describe("security", () => {
+  test("interim answers that the visitor doesn't take stay where they come from", () => {
+    const { visitor, client, answer } = relaying(requestText("GET /"));
+    visitor.room = 0;
+    for (let i = 0; i < 20 && client.did.length === 0; i++) {
+      answer(`X: ${"x".repeat(20_000)}`, "103 Early Hints");
+      flushCork();
+    }
+    expect(client.did).toEqual(["pause"]);
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect(client.did).toEqual(["pause", "resume"]);
+  });
+
   test("nothing begins beyond the pool", () => {
     const { visitor, client } = relaying(requestText("GET /"), true);
     expect([visitor.take().slice(0, 13), client.written]).toEqual(["HTTP/1.1 503 ", ""]);

@@ -101,15 +101,17 @@ class RelayAnswer implements ClientHandler {
   ) {}
 
   head(head: Head): void {
-    if (head.status < 200) return this.connection.response.interim(head);
+    if (head.status < 200) {
+      this.connection.response.interim(head);
+      return this.pauseIfMuch();
+    }
     this.begun = true;
     this.connection.response.begin(head, true, noLines, 0);
   }
 
   bodyData(bytes: Uint8Array, start: number, end: number): void {
     this.connection.response.data(bytes, start, end);
-    const { exchange, backlogBytes } = this.connection;
-    if (backlogBytes > maxBacklogBytes && exchange instanceof RelayExchange) exchange.pauseAnswer();
+    this.pauseIfMuch();
     flushCork();
   }
 
@@ -135,5 +137,11 @@ class RelayAnswer implements ClientHandler {
   drained(): void {
     const { exchange } = this.connection;
     if (exchange instanceof RelayExchange) exchange.clientDrained();
+  }
+
+  /** The visitor takes less than comes. */
+  private pauseIfMuch(): void {
+    const { exchange, backlogBytes } = this.connection;
+    if (backlogBytes > maxBacklogBytes && exchange instanceof RelayExchange) exchange.pauseAnswer();
   }
 }
