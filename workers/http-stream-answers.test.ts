@@ -103,14 +103,19 @@ describe("security", () => {
   });
 
   test("interim heads that a visitor doesn't take are not kept without end", () => {
-    const { visitor, frame, toAgent, ended } = streaming(FIN, requestText("GET /"));
+    const { visitor, frame, toAgent, ended, resets } = streaming(FIN, requestText("GET /"));
     visitor.room = 0;
     for (let i = 0; i < 60 && ended.length === 0; i++) {
       frame(HEAD, 0, head(`103 Early Hints\r\nX: ${"x".repeat(20_000)}`));
       flushCork();
     }
-    expect([ended.length, toAgent()]).toEqual([1, "reset"]);
+    expect([ended, toAgent()]).toEqual([["the visitor reads less interim (1xx) answers than come"], "reset"]);
     expect(visitor.connection.backlogBytes).toBeLessThan(512 * 1024);
+    // The agent broke no rule: it is told with what the server has answered.
+    expect(resets).toEqual([502]);
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect(visitor.take()).toContain("more interim (1xx) answers than this connection has read");
   });
 
   test("a service sets no cookie of ours", () => {

@@ -239,11 +239,12 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
     this.connection.write(bytes, start, end);
   }
 
-  /** Interim heads use no credit, so a visitor that doesn't take them ends the stream. */
+  /** Interim heads use no credit, and none may be left out (RFC 9110 15.2), so a visitor that doesn't take them ends the stream. */
   private interim(): void {
-    if (this.connection.backlogBytes > maxInterimBacklogBytes)
-      return this.broken("more interim answers than the visitor takes");
-    this.connection.response.interim(head);
+    if (this.connection.backlogBytes <= maxInterimBacklogBytes) return this.connection.response.interim(head);
+    const reason = "the visitor reads less interim (1xx) answers than come";
+    this.session?.reset(this, errorCatalogue.interim_unread.status, reason);
+    this.fail("interim_unread", reason);
   }
 
   private switchProtocols(): void {

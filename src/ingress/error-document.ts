@@ -48,6 +48,11 @@ const ways: Partial<Record<ErrorCode, Way>> = {
   tunnel_offline: { broken: 2, word: "not connected", advice: "If it is yours, look whether its agent is running." },
   local_unreachable: { broken: 3, word: "not reached", advice: forService },
   local_failed: { broken: 3, word: "broke off", advice: forService },
+  interim_unread: {
+    broken: 3,
+    word: "says too much",
+    advice: "If it is yours, look what the service that the agent forwards to sends ahead of its answers.",
+  },
   loop_detected: {
     broken: 3,
     word: "leads back here",

@@ -34,6 +34,7 @@ export const errorCatalogue = {
   ),
   local_unreachable: spec(502, "The agent is connected, but the local service behind it could not be reached.", true),
   local_failed: spec(502, "The local service closed the connection or sent an answer that is not valid HTTP.", true),
+  interim_unread: spec(502, "The local service sent more interim (1xx) answers than this connection has read."),
   local_timeout: spec(504, "The local service did not answer in time.", true),
   loop_detected: spec(
     508,
