@@ -96,7 +96,6 @@ describeContract("websockets", {}, (parties) => {
     await eventually(
       () => service.closes.some(({ target, code }) => target === "/left" && code === 1006),
       "the service saw it",
-      1_000,
     );
   });
 

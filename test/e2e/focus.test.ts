@@ -135,7 +135,7 @@ test("a menu stays at its button and the options at their field when the page or
       return scroller.scrollTop - was;
     })()`);
     expect(scrolled).toBe(24);
-    await eventually(async () => Math.abs((await distance(anchor, panel)) - before) < 1, `${panel} follows`, 2_000);
+    await eventually(async () => Math.abs((await distance(anchor, panel)) - before) < 1, `${panel} follows`);
   };
   await page.setViewportSize({ width: 1_000, height: 420 });
   await page.getByRole("button", { name: "Export" }).click();

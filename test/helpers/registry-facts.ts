@@ -14,9 +14,8 @@ import {
   type TestRegistry,
 } from "./test-registry.ts";
 
-export const withinASecond = (fact: () => boolean | Promise<boolean>, what: string) => eventually(fact, what, 1_000);
 export const closed = (at: TestRegistry, tunnelId: string) =>
-  withinASecond(() => at.shards.sessionsOf(tunnelId).length === 0, "the sessions are closed");
+  eventually(() => at.shards.sessionsOf(tunnelId).length === 0, "the sessions are closed");
 export const reasonsOf = (at: TestRegistry, tunnelId: string) =>
   at.shards.told("disconnect", tunnelId).map(({ reason }) => reason);
 

@@ -125,11 +125,7 @@ test("a name is free for others when the grace period is over, and not before", 
   await owner.stop(0);
   const early = beginTunnel({ ...server, token: stranger, port: blue.port, name: "grace" });
   expect(await early.done).toMatchObject({ reason: "refused", code: "name_taken" });
-  await eventually(
-    async () => (await statusOf(visit(server.port, "grace", "/"))) === 404,
-    "the name is released",
-    8_000,
-  );
+  await eventually(async () => (await statusOf(visit(server.port, "grace", "/"))) === 404, "the name is released");
   await using late = await openTunnel({ ...server, token: stranger, port: blue.port, name: "grace" });
   expect(await served("grace")).toBe("blue");
   expect(late.all("refused")).toEqual([]);

@@ -5,7 +5,8 @@ import { createDatabase } from "../../src/db/database.ts";
 import { replacePolicy } from "../../src/db/policies.ts";
 import { removeRateLimit, saveRateLimit } from "../../src/db/rate-limits.ts";
 import { describeEngines } from "../helpers/databases.ts";
-import { withinASecond, closed, reasonsOf, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { closed, reasonsOf, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
 import {
   addAccount,
   addApplication,
@@ -25,7 +26,7 @@ describeEngines("changes and live tunnels", (open) => {
     for (const kind of ["account", "api_key", "whitelist", "organization", "session", "rate_limit"] as const)
       await at.change(kind, "other", orgId, async () => {});
     await addApplication(fresh, orgId, "last");
-    await withinASecond(() => at.shards.names.has("last"), "all changes are applied");
+    await eventually(() => at.shards.names.has("last"), "all changes are applied");
     expect(at.shards.sent.slice(before).map(({ message }) => message.type)).toEqual(["names"]);
     expect(
       [at.shards.sessionsOf(one.tunnelId), at.shards.sessionsOf(two.tunnelId)].map((found) => found.length),
@@ -60,9 +61,9 @@ describeEngines("changes and live tunnels", (open) => {
     await at.change("rate_limit", orgId, orgId, (trx) =>
       saveRateLimit(trx, { owner_id: orgId, org_id: orgId, app_id: null, ...numbers }),
     );
-    await withinASecond(() => Bun.deepEquals(attempts(), [3, 3]), "the organization's limiter is in force");
+    await eventually(() => Bun.deepEquals(attempts(), [3, 3]), "the organization's limiter is in force");
     await at.change("rate_limit", orgId, orgId, (trx) => removeRateLimit(trx, orgId));
-    await withinASecond(() => Bun.deepEquals(attempts(), [10, 10]), "the server's limiter is in force again");
+    await eventually(() => Bun.deepEquals(attempts(), [10, 10]), "the server's limiter is in force again");
   });
 
   describe("security", () => {
@@ -203,14 +204,14 @@ describeEngines("changes and live tunnels", (open) => {
       await addApplication(fresh, orgId, "wiki");
       await closed(at, tunnel.tunnelId);
       await closed(at, own.tunnelId);
-      await withinASecond(
+      await eventually(
         () => at.shards.names.get("blog")?.policy.kind === "basic",
         "the application's policy is in force",
       );
       expect(at.shards.names.get("blog")?.appId).toBe(blog);
       expect(reasonsOf(at, tunnel.tunnelId)).toContain("application_changed");
       expect(await at.refusal(stranger, { subdomain: "blog" })).toBe("name_taken");
-      await withinASecond(
+      await eventually(
         async () =>
           (await fresh.db.kysely.selectFrom("leases").select("name").where("name", "=", "blog").executeTakeFirst()) ===
           undefined,
@@ -260,7 +261,7 @@ describeEngines("changes and live tunnels", (open) => {
       /** The feed delivers in order: once this entry is there, what was written before has been applied. */
       const applied = async (marker: string) => {
         await addApplication(fresh, orgId, marker);
-        await withinASecond(() => at.shards.names.has(marker), "everything is applied");
+        await eventually(() => at.shards.names.has(marker), "everything is applied");
       };
       const ticketsOf = (name: string) => [...at.shards.tickets.values()].filter((ticket) => ticket.name === name);
 

@@ -9,7 +9,7 @@ import { newId } from "../../src/lib/ids.ts";
 import { describeEngines } from "../helpers/databases.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { FakeShards } from "../helpers/fake-shards.ts";
-import { withinASecond, basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
+import { basicPolicy, acmeOf } from "../helpers/registry-facts.ts";
 import { addApplication, addOrganization, openTestRegistry } from "../helpers/test-registry.ts";
 
 const compileForApplications = async () => new Map();
@@ -22,14 +22,14 @@ describeEngines("changes and entries", (open) => {
     await using at = await openTestRegistry(fresh);
     expect(at.shards.names.get("shop")).toMatchObject({ orgId, policy: { kind: "open" } });
     const id = await addApplication(fresh, orgId, "blog");
-    await withinASecond(() => at.shards.names.get("blog")?.appId === id, "the new name is known");
+    await eventually(() => at.shards.names.get("blog")?.appId === id, "the new name is known");
     await at.change("application", id, orgId, (trx) =>
       trx.updateTable("applications").set({ subdomain: "news" }).where("id", "=", id).execute(),
     );
-    await withinASecond(() => at.shards.names.get("news")?.appId === id, "the name it has now");
+    await eventually(() => at.shards.names.get("news")?.appId === id, "the name it has now");
     expect(at.shards.names.has("blog")).toBe(false);
     await at.change("application", id, orgId, (trx) => trx.deleteFrom("applications").where("id", "=", id).execute());
-    await withinASecond(() => !at.shards.names.has("news"), "the name is unknown");
+    await eventually(() => !at.shards.names.has("news"), "the name is unknown");
   });
 
   test("a start reads the policies of all applications with a few statements, and finds what each has by itself", async () => {
@@ -159,9 +159,9 @@ describeEngines("changes and entries", (open) => {
       expect(kindOf("shop")).toBe("open");
       isBroken = true;
       await at.change("policy", orgId, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId), null));
-      await withinASecond(() => kindOf("shop") === "deny", "nobody is let in");
+      await eventually(() => kindOf("shop") === "deny", "nobody is let in");
       isBroken = false;
-      await withinASecond(() => kindOf("shop") === "basic", "the policy is in force");
+      await eventually(() => kindOf("shop") === "basic", "the policy is in force");
     });
 
     test("a policy that changes is compiled and pushed: the organization's to all who inherit it, ad-hoc names too, and to nobody else", async () => {
@@ -182,7 +182,7 @@ describeEngines("changes and entries", (open) => {
       ]);
       const sentBefore = at.shards.sent.length;
       await at.change("policy", orgId, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId), null));
-      await withinASecond(() => kindOf("shop") === "basic" && kindOf("adhoc") === "basic", "the policy is in force");
+      await eventually(() => kindOf("shop") === "basic" && kindOf("adhoc") === "basic", "the policy is in force");
       expect([kindOf("theirs"), kindOf("own")]).toEqual(["open", "deny"]);
       // Only what changed is sent.
       expect(
@@ -194,9 +194,9 @@ describeEngines("changes and entries", (open) => {
       await at.change("application", shop, orgId, (trx) =>
         trx.updateTable("applications").set({ auth_mode: "disabled" }).where("id", "=", shop).execute(),
       );
-      await withinASecond(() => kindOf("shop") === "open", "the application's own choice is in force");
+      await eventually(() => kindOf("shop") === "open", "the application's own choice is in force");
       await at.change("policy", own, orgId, (trx) => replacePolicy(trx, basicPolicy(orgId, own), null));
-      await withinASecond(() => kindOf("own") === "basic", "its own policy is in force");
+      await eventually(() => kindOf("own") === "basic", "its own policy is in force");
     });
 
     test("an ad-hoc lease never takes the place of an application's entry", async () => {

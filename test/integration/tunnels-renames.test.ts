@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Database } from "../../src/db/database.ts";
 import { describeEngines, type TestDatabase } from "../helpers/databases.ts";
-import { acmeOf, closed, reasonsOf, withinASecond } from "../helpers/registry-facts.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { acmeOf, closed, reasonsOf } from "../helpers/registry-facts.ts";
 import { openTestRegistry } from "../helpers/test-registry.ts";
 
 async function rename(db: Database, orgId: string, appId: string, subdomain: string): Promise<void> {
@@ -60,7 +61,7 @@ describeEngines("renamed applications", (open) => {
       await using at = await openTestRegistry(database);
       meanwhile = async () => {
         await rename(fresh.db, orgId, shop, "store");
-        await withinASecond(() => at.shards.names.has("store"), "the new name is in force");
+        await eventually(() => at.shards.names.has("store"), "the new name is in force");
       };
       const first = await at.register(shopKey);
       expect([meanwhile, first]).toMatchObject([null, { code: "unavailable", retryable: true }]);
