@@ -1,7 +1,8 @@
 // What the server logs as: lines for people on a terminal, JSON anywhere else, and what LOG_FORMAT and NO_COLOR change.
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { dlopen } from "bun:ffi";
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectDescriptor } from "../../src/handover/adopt.ts";
@@ -16,18 +17,25 @@ const folder = mkdtempSync(join(tmpdir(), "digit-link-log-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let servers = 0;
 
+/** As Ctrl-S does, of which nothing would tell when the terminal has taken it. */
+function stopTerminal(pid: number): void {
+  const terminal = openSync(`/proc/${pid}/fd/2`, constants.O_WRONLY | constants.O_NOCTTY);
+  const { symbols, close } = dlopen("libc.so.6", { tcflow: { args: ["i32", "i32"], returns: "i32" } });
+  expect(symbols.tcflow(terminal, 0 /* TCOOFF */)).toBe(0);
+  close();
+  closeSync(terminal);
+}
+
 /** What a server writes from its start to its end (an escape is `ESC`), which a signal brings as soon as it is up. */
-async function logOf(on: "terminal" | "pipe", env: Record<string, string> = {}, typed = ""): Promise<string[]> {
+async function logOf(on: "terminal" | "pipe", env: Record<string, string> = {}, isStopped = false): Promise<string[]> {
   let written = "";
   let isUp = false;
   const hear = (text: string): void => {
     written += text;
     if (isUp || !written.includes("is up")) return;
     isUp = true;
-    if (typed === "") return void child.kill("SIGTERM");
-    child.terminal?.write(typed);
-    // Nothing tells when the terminal has taken it.
-    setTimeout(() => child.kill("SIGTERM"), 100);
+    if (isStopped) stopTerminal(child.pid);
+    child.kill("SIGTERM");
   };
   const options = {
     cwd: folder,
@@ -62,7 +70,7 @@ test("on a terminal: coloured lines, without any setting", async () => {
 });
 
 test("a terminal stopped by Ctrl-S does not stop the server", async () => {
-  const lines = await logOf("terminal", {}, "\u0013");
+  const lines = await logOf("terminal", {}, true);
   expect(lines.join()).not.toContain("stopping");
 });
 
