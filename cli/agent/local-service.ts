@@ -5,11 +5,14 @@ import { ClientPool } from "../../src/http1/client-pool.ts";
 import { certificateRefused } from "../../src/http1/client-dial.ts";
 import { tookTooLong, tryTarget } from "../../src/http1/client-trial.ts";
 import type { Checked } from "../../src/protocol/frames.ts";
+import { parseEnds } from "./proxy-header.ts";
+import type { OpenFrame } from "./session-owner.ts";
 import type { TunnelSpec } from "./types.ts";
 
 const checkTimeoutMs = 5_000;
 /** A service that runs closes a connection that was closed to it, however slow its pages are. */
 const stuckAfterMs = 2_000;
+const loopWhy = "it is the tunnel's own public port: every connection would come back here";
 const stuckWhy = "it takes connections, but leaves them alone: it seems to be stopped or stuck";
 
 /** Requests had no answer when `heard` was all that was heard. */
@@ -36,6 +39,8 @@ export class LocalService {
   /** Grows with all that it says to requests. */
   heard = 0;
   private silence: Silence | null = null;
+  /** How many connections to it have come back as visitors. */
+  private loops = 0;
 
   constructor(
     readonly spec: TunnelSpec,
@@ -113,6 +118,15 @@ export class LocalService {
     return isMute ? `${detail}; if the local service speaks TLS, give --local-https` : detail;
   }
 
+  /** Why a visitor of a TCP tunnel gets no connection; null: it gets one. Who is at the other end of a connection to the service would go round for ever. */
+  refuses({ bytes, start, end }: OpenFrame): string | null {
+    const ends = parseEnds(bytes, start, end);
+    if (ends === null || !this.pool.has(...ends)) return null;
+    this.loops++;
+    this.down(loopWhy);
+    return loopWhy;
+  }
+
   down(why: string): void {
     this.silence = null;
     if (this.state === "down") return;
@@ -123,9 +137,10 @@ export class LocalService {
   /** Tries now whether a request would get a connection, and an answer as far as that is known. Never rejects. */
   async check(): Promise<Checked> {
     const isInDoubt = this.silence?.heard === this.heard;
+    const { loops } = this;
     const result = await tryTarget(this.pool.target, checkTimeoutMs, isInDoubt ? stuckAfterMs : 0);
-    if (!result.ok) {
-      const error = this.explain("unreachable", false, result.why);
+    if (!result.ok || this.loops > loops) {
+      const error = result.ok || this.loops > loops ? loopWhy : this.explain("unreachable", false, result.why);
       // What requests meet of the same trouble reads differently: only another finding of a check is news.
       if (this.found !== null && this.found !== error) this.state = null;
       this.down(error);

@@ -6,6 +6,7 @@ import { latin1 } from "../../src/lib/bytes.ts";
 export type ProxyProtocol = "v1" | "v2";
 
 interface Endpoint {
+  /** Canonical. */
   text: string;
   address: Address;
   port: number;
@@ -28,9 +29,16 @@ export function proxyHeader(
   end: number,
 ): Buffer | null {
   if (version === undefined) return none;
+  const ends = parseEnds(bytes, start, end);
+  if (ends === null) return null;
+  return version === "v1" ? textHeader(...ends) : binaryHeader(...ends);
+}
+
+/** The two ends that the head of a RAW stream names: the visitor's, and the one it connected to. Null when it names no such two. */
+export function parseEnds(bytes: Uint8Array, start: number, end: number): [Endpoint, Endpoint] | null {
   const [visitor, server, more] = latin1(bytes, start, end).split(" ").map(parseEndpoint);
   if (!visitor || !server || more !== undefined || visitor.address.version !== server.address.version) return null;
-  return version === "v1" ? textHeader(visitor, server) : binaryHeader(visitor, server);
+  return [visitor, server];
 }
 
 function textHeader(visitor: Endpoint, server: Endpoint): Buffer {

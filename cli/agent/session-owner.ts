@@ -22,8 +22,8 @@ export interface AgentStream {
 export interface SessionOwner {
   /** The server is ready for streams on this session. */
   ready(session: AgentSession, registered: Registered): void;
-  /** Makes the stream of an OPEN frame; it ends by `session.remove`. */
-  open(session: AgentSession, id: number, open: OpenFrame): AgentStream;
+  /** Makes the stream of an OPEN frame, which ends by `session.remove`; or says why there is none: the service can't be reached. */
+  open(session: AgentSession, id: number, open: OpenFrame): AgentStream | string;
   check(): Promise<Checked>;
   notice(message: string): void;
   /** The server wants this session to end; `retryable` false: registering again is pointless. */

@@ -162,6 +162,7 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
       return this.outbox.reset(id, resetCode.refused, "the agent holds as many streams as it can");
     // The stream may end while it is made: then `remove` found nothing, and it must not be entered.
     const stream = this.owner.open(this, id, open);
+    if (typeof stream === "string") return this.outbox.reset(id, resetCode.unreachable, stream);
     if (!stream.over) this.streams.set(id, stream);
   }
 

@@ -107,9 +107,12 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     else this.news.up(registration);
   }
 
-  open(session: AgentSession, id: number, open: OpenFrame): AgentStream {
+  open(session: AgentSession, id: number, open: OpenFrame): AgentStream | string {
     const { host } = this.local;
-    if (host !== null && this.spec.protocol === "http") {
+    if (this.spec.protocol === "tcp") {
+      const why = this.local.refuses(open);
+      if (why !== null) return why;
+    } else if (host !== null) {
       const head = replaceHost(open.bytes.subarray(open.start, open.end), host);
       return new LocalExchange(this, session, id, { ...open, bytes: head, start: 0, end: head.length });
     }

@@ -1,6 +1,7 @@
 // One connection of the HTTP/1.1 client: a request's bytes out, the answer as parsed views, one exchange at a time.
 
 import type { Socket } from "bun";
+import { canonicalAddress } from "../lib/cidr.ts";
 import { freeLarge, Reads } from "../lib/large-reads.ts";
 import { BodyReader, type BodySink } from "./body.ts";
 import { brokenHandshake, type Dialled } from "./client-dial.ts";
@@ -23,6 +24,12 @@ export interface ClientHandler extends BodySink {
   drained(): void;
   /** How many body bytes it can take now; 0: none, and it has paused reading until it can. Left out: as many as come. */
   room?(): number;
+}
+
+/** One end of a connection; `text` is its canonical address. */
+export interface SocketEnd {
+  readonly text: string;
+  readonly port: number;
 }
 
 /** What a connection tells whoever keeps it. */
@@ -79,6 +86,18 @@ export class ClientConnection extends Reads implements BodySink, Dialled {
   /** It stands, with TLS if that is spoken. */
   get isOpen(): boolean {
     return this.socket !== null && (this.isPlain || this.isSecured);
+  }
+
+  /** Whether it is the connection between these two ends, ours first. */
+  isBetween(near: SocketEnd, far: SocketEnd): boolean {
+    const { socket } = this;
+    return (
+      socket !== null &&
+      socket.localPort === near.port &&
+      socket.remotePort === far.port &&
+      canonicalAddress(socket.localAddress) === near.text &&
+      canonicalAddress(socket.remoteAddress) === far.text
+    );
   }
 
   /** Bytes written that have not left yet. */

@@ -1,6 +1,6 @@
 // Pooled connections of the HTTP/1.1 client to one target: idle ones are used again for a few seconds.
 
-import { ClientConnection, type ClientHandler, type ConnectionKeeper } from "./client-connection.ts";
+import { ClientConnection, type ClientHandler, type ConnectionKeeper, type SocketEnd } from "./client-connection.ts";
 import { dial, isPlain, type Target } from "./client-dial.ts";
 
 const idleMs = 4_000;
@@ -34,6 +34,12 @@ export class ClientPool implements ConnectionKeeper {
     const connection = (fresh ? undefined : this.idle.pop()) ?? this.dial();
     connection.begin(handler, isHead);
     return connection;
+  }
+
+  /** Whether one of its connections is that between these two ends, ours first. */
+  has(near: SocketEnd, far: SocketEnd): boolean {
+    if (!("port" in this.target) || this.target.port !== far.port) return false;
+    return this.open.values().some((connection) => connection.isBetween(near, far));
   }
 
   /** Closes idle connections and those in use. */

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { adminApi } from "../helpers/admin-api.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { freePorts } from "../helpers/free-ports.ts";
 import { requestOnce } from "../helpers/raw-client.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
@@ -35,5 +36,36 @@ describe("a tunnel that leads to its own server", () => {
     expect(answer.status).toBe(508);
     expect(JSON.parse(answer.body.toString())).toMatchObject({ error: { code: "loop_detected" } });
     await eventually(async () => (await loop.requests()) === 3, "three requests have passed");
+  });
+});
+
+describe("a TCP tunnel that leads to its own public port", () => {
+  test.each(["127.0.0.1", "::1"])("is down for that reason, and goes round once: %s", async (host) => {
+    const [port = 0] = await freePorts(1);
+    await using server = await startTestServer({ SHARDS: "1", TCP_PORTS: String(port), TCP_HOST: host });
+    const origin = `http://localhost:${server.port}`;
+    await using agent = await openTunnel({ origin, token: server.token, protocol: "tcp", host, port });
+    const tunnel = async () => {
+      const { tunnels } = await adminApi(server).must("GET", "/admin/tunnels");
+      return (tunnels as { connections: number; streams: number; local: { state: string; why: string | null } }[])[0]!;
+    };
+    const why = "it is the tunnel's own public port: every connection would come back here";
+    await eventually(() => agent.all("local.status").at(-1)?.why === why, "the agent's user is told");
+    await eventually(async () => (await tunnel()).local.why === why, "the server knows as well");
+    const { promise: ended, resolve } = Promise.withResolvers<string>();
+    await Bun.connect({
+      ...{ hostname: host, port, allowHalfOpen: true },
+      socket: {
+        data() {},
+        end: () => resolve("end"),
+        close: (_, error) => resolve(error ? "reset" : "close"),
+        error() {},
+      },
+    });
+    expect(await ended).toBe("reset");
+    await eventually(async () => (await tunnel()).streams === 0, "nothing goes round");
+    // The visitor, what the agent made of it, and as much for each check meanwhile.
+    expect((await tunnel()).connections).toBeLessThan(20);
+    expect(agent.all("local.status").at(-1)).toMatchObject({ state: "down", why });
   });
 });
