@@ -51,11 +51,15 @@ describe("security", () => {
   test.each([
     ["GET /", lines, "judged by its ticket"],
     ["POST /", lines, "bad_request"],
+    ["GET /", lines.toSpliced(1, 1), "bad_request"],
+    ["GET /", lines.with(0, "Connection: keep-alive"), "bad_request"],
     ["GET /", lines.toSpliced(3, 1), "bad_request"],
     ["GET /", [...lines, lines[3]!], "bad_request"],
     ["GET /", [...lines, "Origin: http://tunnel.test"], "forbidden"],
     ["GET /", lines.with(2, "Sec-WebSocket-Version: 8"), "version_unsupported"],
     ["GET /", lines.with(4, "Sec-WebSocket-Protocol: digit-link.v11"), "version_unsupported"],
+    // A name that is as long as the right one.
+    ["GET /", lines.with(4, "Sec-WebSocket-Protokol: digit-link.v1"), "version_unsupported"],
   ])("%s with %j is %s", (start, sent, verdict) => {
     const verdicts: string[] = [];
     const door = new SessionDoor({

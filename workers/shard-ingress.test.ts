@@ -16,6 +16,7 @@ function setUp() {
   const { state, entry } = policySetUp(protectedPolicy("basic"), { reply: () => asked.promise });
   const names = new Map([["app", entry]]);
   const heard: string[] = [];
+  const shard = { isEnded: false };
   const tunnel = {
     ...{ isFull: false, ticket: { tunnelId: "t" }, captures: new CaptureRing(0, new CaptureBudget(0)) },
     streamEnded() {},
@@ -33,16 +34,18 @@ function setUp() {
     ...{ shard: 0, shards: 1, policy: state, trusted: createCidrList([]) },
     settings: { domain: "tunnel.test", dashboardDomain: "tunnel.test", maxBodyBytes: 0, scheme: "http" },
     tunnels: { entry: (name: string) => names.get(name), ofVisitors: () => tunnel },
-    ...{ isEnded: () => false, isOrganizationFull: () => false },
+    ...{ isEnded: () => shard.isEnded, isOrganizationFull: () => false },
   } as unknown as ShardIngressOptions);
   const host = { kind: "tunnel", name: "app", host: "app.tunnel.test" } as const;
   const visitor = fakeVisitor((connection, head) => ingress.route(connection, head, host));
+  const another = (request: string): void =>
+    fakeVisitor((connection, head) => ingress.route(connection, head, host)).send(request);
   visitor.send(requestText("POST /", `Authorization: ${basicAuth}`, "Transfer-Encoding: chunked"));
   const answer = async (): Promise<void> => {
     asked.resolve(allow);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { visitor, heard, answer, entry, names, tunnel, ended: [] as number[] };
+  return { visitor, heard, answer, entry, names, tunnel, shard, another, ended: [] as number[] };
 }
 
 test("what came of the body while main was asked goes to the service, trailers included", async () => {
@@ -60,6 +63,16 @@ test("a visitor that has left before main answers is not served", async () => {
   const { visitor, heard, answer } = setUp();
   visitor.connection.closed();
   await answer();
+  expect(heard).toEqual([]);
+});
+
+test("a shard that has ended serves nobody: neither who waits for main's answer nor who comes then", async () => {
+  const { visitor, heard, answer, shard, entry, another } = setUp();
+  shard.isEnded = true;
+  await answer();
+  expect([heard, visitor.take()]).toEqual([[], ""]);
+  entry.policy = { kind: "open" };
+  another(requestText("GET /"));
   expect(heard).toEqual([]);
 });
 

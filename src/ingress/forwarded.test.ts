@@ -35,6 +35,7 @@ describe("behind a trusted proxy", () => {
     expect(visitor("10.0.0.1", "X-Forwarded-Proto: https, http").scheme).toBe("http");
     expect(visitor("10.0.0.1", "Forwarded: for=192.0.2.1;proto=https").scheme).toBe("https");
     expect(visitor("10.0.0.1", "X-Forwarded-Proto: gopher").scheme).toBe("http");
+    expect(resolveVisitor(headOf("X-Forwarded-Proto: http"), "10.0.0.1", "https", trusted).scheme).toBe("http");
     expect(visitor("10.0.0.1", 'Forwarded: for=192.0.2.1;proto=http, for=10.0.0.2;proto="HTTPS"').scheme).toBe("https");
     expect(visitor("10.0.0.1", "X-Forwarded-Proto: https", "Forwarded: for=192.0.2.1;proto=http").scheme).toBe("https");
     expect(visitor("10.0.0.1", "X-Forwarded-Proto: https", "X-Forwarded-Proto: ?").scheme).toBe("https");
@@ -76,6 +77,7 @@ describe("security", () => {
       scheme: "http",
     });
     expect(carriesForwarding(headOf(...lines))).toBe(true);
+    for (const line of [lines[0]!, lines[2]!]) expect(carriesForwarding(headOf(line))).toBe(true);
     expect(carriesForwarding(headOf("X-Forwarded-Proto: https"))).toBe(false);
   });
 
@@ -96,12 +98,13 @@ describe("security", () => {
     expect(visitor("10.0.0.1", "X_Forwarded_For: 203.0.113.1", "Forwarded: for=192.0.2.1").address).toBe("192.0.2.1");
   });
 
-  test.each(["unknown", "_hidden", "", "192.0.2.1.5", "1", "evil.test", "192.0.2.1\t1", '"', "0x7f.1"])(
-    "an entry that can't be read (%j) ends the search at the last good one",
-    (entry) => {
-      expect(visitor("10.0.0.1", `X-Forwarded-For: 203.0.113.1, ${entry}, 10.0.0.2`).address).toBe("10.0.0.2");
-    },
-  );
+  test.each([
+    ...["unknown", "_hidden", "", "192.0.2.1.5", "1", "evil.test", "192.0.2.1\t1", '"', "0x7f.1"],
+    ...['x"192.0.2.1"', '"192.0.2.1"x', "x192.0.2.1:80", "192.0.2.1:80x", "192.0.2.1:", "192.0.2.1:123456"],
+    ...["x[2001:db8::1]", "[2001:db8::1]x", "[2001:db8::1]:", "[2001:db8::1]:123456"],
+  ])("an entry that can't be read (%j) ends the search at the last good one", (entry) => {
+    expect(visitor("10.0.0.1", `X-Forwarded-For: 203.0.113.1, ${entry}, 10.0.0.2`).address).toBe("10.0.0.2");
+  });
 });
 
 test.each([
@@ -110,6 +113,7 @@ test.each([
   [1, ["Forwarded: for=192.0.2.1"]],
   [1, ["Forwarded: for=192.0.2.1", "X-Digit-Link-Hops: 0"]],
   [2, ["Forwarded: for=192.0.2.1", "X-Digit-Link-Hops: 2"]],
+  [2, ["X-Digit-Link-Hops: 2", "Forwarded: for=192.0.2.1"]],
   [2, ["x_digit_link_hops: 2", "X-Digit-Link-Hops: 1"]],
   [0, ["X-Digit-Link-Hops: many", "X-Digit-Link-Hops:"]],
   [Infinity, ["X-Digit-Link-Hops: Infinity"]],

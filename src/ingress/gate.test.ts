@@ -26,7 +26,9 @@ describe("hosts", () => {
 describe("security", () => {
   test.each([
     ...["a.b.tunnel.test", "_acme.tunnel.test", "eviltunnel.test", "tunnel.test.evil.test", "sub.dash.test"],
-    ...["other.test", `${"a".repeat(60)}.test`],
+    ...["other.test", `${"a".repeat(60)}.test`, `${"a".repeat(63)}.test`],
+    // An address is four numbers and nothing else.
+    ...["127.0.0.1.evil.test", "evil.127.0.0.1", "1.127.0.0.1", "127.0.0", "1270.0.0.1", "127.0.0.1000"],
   ])("%s is well-formed, but not served here", (value) => {
     expect(judge(value).kind).toBe("foreign");
   });
@@ -63,6 +65,7 @@ describe("security", () => {
       "[g::]",
       "a\tb",
     ],
+    ...["[]", "[:]", `[${":".repeat(46)}]`, `a.${"a".repeat(64)}.test`],
     ...[`${"a".repeat(64)}.tunnel.test`, `${"a.".repeat(130)}tunnel.test`],
   ])("%j is malformed", (value) => {
     expect(judge(value).kind).toBe("malformed");

@@ -55,6 +55,22 @@ describeContractAndLent("forwarding", proxied, (parties) => {
   });
 
   describe("security", () => {
+    test("on a connection that is kept each request has its own host, and behind a proxy its own visitor", async () => {
+      for (const peer of ["127.0.0.9", "127.0.0.5"]) {
+        using kept = await parties().open(peer);
+        for (const [named, host] of [
+          ["203.0.113.1", "demo.localhost"],
+          ["203.0.113.2", "demo.localhost"],
+          ["203.0.113.2", "demo.localhost:8080"],
+        ] as const) {
+          await kept.send(requestBytes(host, "/head/x", { lines: [`X-Forwarded-For: ${named}`] }));
+          const head = (await kept.response()).body.toString("latin1");
+          expect(head).toContain(`\r\nX-Forwarded-For: ${peer === "127.0.0.9" ? named : peer}\r\n`);
+          expect(head).toContain(`\r\nX-Forwarded-Host: ${host}\r\n`);
+        }
+      }
+    });
+
     test("nobody else is believed, however the headers are spelled", async () => {
       const names = [
         "X-Forwarded-For",

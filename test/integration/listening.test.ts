@@ -13,7 +13,9 @@ import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { program } from "../helpers/program.ts";
 import { startTestServer, testEnv } from "../helpers/server.ts";
+import { RawClient } from "../helpers/raw-client.ts";
 import { readLines, startServerProcess } from "../helpers/server-process.ts";
+import { requestBytes } from "../helpers/services.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "digit-link-listening-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -146,6 +148,27 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
 });
 
 describe("security", () => {
+  test("a port of SHARD_PORTS has the limits of the public one", async () => {
+    const [port = 0] = await freePorts(1);
+    await using _server = await startTestServer({ SHARD_PORTS: String(port), MAX_CONNECTIONS_PER_ADDRESS: "2" });
+    const dial = () => RawClient.open({ port, localAddress: "127.0.0.2" });
+    using first = await dial();
+    using second = await dial();
+    for (const one of [first, second]) {
+      await one.send(requestBytes("localhost", "/"));
+      expect((await one.response()).status).toBe(404);
+    }
+    using third = await dial();
+    await third.ended;
+    expect(third.received).toBe("");
+    first.socket.destroy();
+    await eventually(async () => {
+      using again = await dial();
+      await again.send(requestBytes("localhost", "/")).catch(() => {});
+      return (await again.response().catch(() => null))?.status === 404;
+    }, "the place comes free");
+  });
+
   test("an organization holds no more requests and TCP connections than MAX_CONNECTIONS_PER_ORGANIZATION, on whichever shards, also after one died", async () => {
     const [tcpPort = 0] = await freePorts(1);
     const env = { MAX_CONNECTIONS_PER_ORGANIZATION: "3", TCP_PORTS: String(tcpPort) };

@@ -1,6 +1,7 @@
 // Ports of TCP tunnels: the limits of number that requests have, and an address of their own to listen on.
 
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { adminApi } from "../helpers/admin-api.ts";
 import { startTestAgent } from "../helpers/agent.ts";
@@ -61,7 +62,50 @@ describe("security", () => {
     held.pop()?.destroy();
     let again: Socket | null = null;
     await eventually(async () => (again = await talk(second, "127.0.0.5")) !== null, "the place comes free");
+    held.shift()?.destroy();
+    await eventually(async () => (again = await talk(first, "127.0.0.2")) !== null, "so does one of an address");
     for (const socket of [...held, again]) socket?.destroy();
+  });
+
+  test("all connections count, of whichever address; a trusted proxy's own has no limit but that", async () => {
+    const [port = 0] = await freePorts(1);
+    await using server = await startTestServer({
+      TCP_PORTS: String(port),
+      MAX_CONNECTIONS: "10",
+      MAX_CONNECTIONS_PER_ADDRESS: "2",
+      TRUSTED_PROXIES: "127.0.0.9",
+    });
+    using echo = startEcho();
+    await using _agent = await startTestAgent({
+      ...{ server, subdomain: "full", localPort: echo.port, connections: 1 },
+      spec: { protocol: "tcp", subdomain: null },
+    });
+    const held = [];
+    for (let i = 0; i < 3; i++) held.push(await talk(port, "127.0.0.9"));
+    expect(held).not.toContain(null);
+    let last: Socket | null = null;
+    for (let i = 0; i < 10 && (last = await talk(port, `127.0.0.${20 + i}`)) !== null; i++) held.push(last);
+    expect(last).toBeNull();
+    expect(held.length).toBeWithin(4, 11);
+    for (const socket of held) socket?.destroy();
+  });
+
+  test("the kernel asks a silent visitor whether it is still there", async () => {
+    const [port = 0] = await freePorts(1);
+    await using server = await startTestServer({ TCP_PORTS: String(port) });
+    using echo = startEcho();
+    await using _agent = await startTestAgent({
+      ...{ server, subdomain: "quiet", localPort: echo.port, connections: 1 },
+      spec: { protocol: "tcp", subdomain: null },
+    });
+    const socket = await talk(port, "127.0.0.2");
+    const ours = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
+    const lines = readFileSync("/proc/net/tcp", "utf8").split("\n");
+    // State 01 = established; timer 02 = keep-alive (proc_net_tcp).
+    const timers = lines.filter((line) => line.includes(ours)).map((line) => line.trim().split(/\s+/));
+    const atServer = timers.filter(([, local = "", , state]) => `${local} `.endsWith(ours) && state === "01");
+    expect(atServer.map(([, , , , , timer = ""]) => timer.slice(0, 2))).toEqual(["02"]);
+    socket?.destroy();
   });
 
   test("sessions without room: a connection more is closed at once, and places come free", async () => {
