@@ -49,6 +49,8 @@ export interface TestRegistry extends AsyncDisposable {
   refusal(credential: Credential | string | null, wish?: Wish): Promise<ErrorCode | null>;
   /** Stores a change of the test's own with its row of the feed. */
   change(kind: ChangeKind, refId: string, orgId: string | null, work: (trx: Trx) => Promise<unknown>): Promise<void>;
+  /** Resolves when all changes so far are applied, however long that takes; `registry.caughtUp` gives up after a second. */
+  applied(): Promise<void>;
 }
 
 const defaultAgent = "agent-one";
@@ -129,6 +131,10 @@ export async function openTestRegistry(
         await work(trx);
         await db.changes.record(trx, { kind, refId, orgId, action: "updated" });
       });
+    },
+    async applied() {
+      await db.changes.caughtUp();
+      await registry["news"].inTurn(() => Promise.resolve());
     },
     async [Symbol.asyncDispose]() {
       await registry.stop();

@@ -185,7 +185,7 @@ describeEngines("changes and live tunnels", (open) => {
       );
       await closed(at, near.tunnelId);
       // The agents are judged one after the other, and once more for each change.
-      await at.registry.caughtUp();
+      await at.applied();
       expect(at.shards.told("agent-allow", near.tunnelId).at(-1)?.allow).toEqual([]);
       // Whose own list has the address stays, whatever a colleague's lost.
       expect(at.shards.told("agent-allow", colleague.tunnelId).at(-1)?.allow).toEqual(["192.0.2.8"]);

@@ -33,7 +33,7 @@ describeEngines("in the middle of a registration", (open, engine) => {
         await at.change("account", bob.id, orgId, (trx) =>
           trx.updateTable("accounts").set({ org_id: orgId }).where("id", "=", bob.id).execute(),
         );
-        await at.registry.caughtUp();
+        await at.applied();
       });
       expect(await at.refusal(bob, { subdomain: "mine" })).toBe("unavailable");
       expect(at.shards.tickets.size).toBe(0);

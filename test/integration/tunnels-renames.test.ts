@@ -84,7 +84,7 @@ describeEngines("renamed applications", (open) => {
       late.deliver();
       await closed(at, old.tunnelId);
       expect(reasonsOf(at, old.tunnelId)).toContain("application_changed");
-      await at.registry.caughtUp();
+      await at.applied();
       expect(at.shards.sessionsOf(tunnel.tunnelId)).toHaveLength(1);
     });
   });

@@ -128,7 +128,7 @@ describeEngines("unused tickets", (open) => {
       at.shards.lose(later.tunnelId);
       await becomes(at, later, "away");
       await deactivate(bob);
-      await at.registry.caughtUp();
+      await at.applied();
       expect(at.shards.open(early.ticket)).toBe(false);
 
       const first = await at.mustRegister(eve, { subdomain: "refused" });
@@ -141,7 +141,7 @@ describeEngines("unused tickets", (open) => {
       };
       expect(await at.refusal(eve, { subdomain: "refused" })).toBe("account_inactive");
       isBroken = false;
-      await at.registry.caughtUp();
+      await at.applied();
       expect(at.shards.open(first.ticket)).toBe(false);
     });
 
@@ -162,7 +162,7 @@ describeEngines("unused tickets", (open) => {
       await at.change("whitelist", home, null, (trx) =>
         trx.deleteFrom("whitelist_entries").where("id", "=", home).execute(),
       );
-      await at.registry.caughtUp();
+      await at.applied();
       expect(at.shards.open(revoked.tickets[1]!)).toBe(false);
       expect(at.shards.told("agent-allow", unlisted.tunnelId).at(-1)?.allow).toEqual(["127.0.0.0/8"]);
     });
