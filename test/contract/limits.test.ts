@@ -5,7 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
 import { patternSha1 } from "../helpers/pattern.ts";
 import { onlyValue, RawClient } from "../helpers/raw-client.ts";
-import { describeContract, requestBytes } from "../helpers/services.ts";
+import { describeContract, requestBytes, upgradeLines } from "../helpers/services.ts";
 
 /** Opens `count` connections from `address`; some may be refused. */
 const openMany = (port: number, count: number, localAddress: string): Promise<RawClient[]> =>
@@ -83,6 +83,18 @@ describeContract("limits of time and size", slow, (parties) => {
       await request.closed;
     });
 
+    test("nor does one that has upgraded keep what it takes nothing of", async () => {
+      const { open, host, service } = parties();
+      using client = await open();
+      await client.send(requestBytes(host, "/raw/unread", { lines: upgradeLines }));
+      expect((await client.response()).status).toBe(101);
+      client.pause();
+      void client.send(Buffer.alloc(64 * 1024 * 1024)).catch(() => {});
+      await (
+        await service.next("/raw/unread")
+      ).closed;
+    });
+
     test("an idle connection is closed after its time, not before", async () => {
       const { open, host } = parties();
       using client = await open();
@@ -132,8 +144,11 @@ describeContract("limits of time and size", slow, (parties) => {
     });
   });
 
-  test("what moves lives: an upload of 2 KB/s, a reader that pauses, a quiet stream", async () => {
+  test("what moves lives: an upload of 2 KB/s, a reader that pauses, a quiet stream, a quiet WebSocket", async () => {
     const { open, host, service } = parties();
+    using upgraded = await open();
+    await upgraded.send(requestBytes(host, "/raw/quiet", { lines: upgradeLines }));
+    expect((await upgraded.response()).status).toBe(101);
     using uploading = await open();
     using reading = await open();
     using listening = await open();
@@ -156,6 +171,8 @@ describeContract("limits of time and size", slow, (parties) => {
     expect((await uploaded).status).toBe(200);
     expect((await read).sha1).toBe(patternSha1(8_000_000));
     expect((await heard).body.toString()).toContain("still here");
+    await upgraded.send("so am I");
+    expect((await upgraded.rawBytes(7)).toString()).toBe("so am I");
   });
 });
 

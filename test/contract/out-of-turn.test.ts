@@ -3,14 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
 import { patternSha1 } from "../helpers/pattern.ts";
-import { describeContract, requestBytes } from "../helpers/services.ts";
-
-const upgradeLines = [
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-  "Sec-WebSocket-Version: 13",
-];
+import { describeContract, requestBytes, upgradeLines } from "../helpers/services.ts";
 
 describeContract("visitors out of turn", { MAX_BODY_BYTES: "100000" }, (parties) => {
   test("bytes sent ahead of the 101, more than are kept, and bytes behind them", async () => {

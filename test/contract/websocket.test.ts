@@ -6,20 +6,13 @@ import { startTestAgent, type TestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { frame, headPayload, startHostileAgent } from "../helpers/hostile-agent.ts";
 import { patternBytes } from "../helpers/pattern.ts";
-import { describeContract, requestBytes } from "../helpers/services.ts";
+import { describeContract, requestBytes, upgradeLines } from "../helpers/services.ts";
 import { openWebSocket, startWebSocketService, type WebSocketService } from "../helpers/services-websocket.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
 const mib = 1024 * 1024;
 const sockets = 1_000;
 const host = "ws.localhost";
-
-const upgradeLines = [
-  "Connection: keep-alive, Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-  "Sec-WebSocket-Version: 13",
-];
 
 describeContract("websockets", {}, (parties) => {
   let service: WebSocketService;

@@ -35,6 +35,14 @@ export function requestBytes(host: string, target: string, options: AskOptions =
   return `${[`${method} ${target} HTTP/1.1`, `Host: ${options.host ?? host}`, ...lines].join("\r\n")}\r\n\r\n${body}`;
 }
 
+/** What asks for a WebSocket. */
+export const upgradeLines = [
+  "Connection: keep-alive, Upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  "Sec-WebSocket-Version: 13",
+];
+
 const host = "demo.localhost";
 const lends = "LEND_AFTER_MOVES";
 

@@ -148,6 +148,17 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
 });
 
 describe("security", () => {
+  test("a crowd that comes while the server stands still waits for it in the kernel", async () => {
+    await using server = await startServerProcess({ shards: 1 });
+    server.signal("SIGSTOP");
+    // More than the 512 that Bun listens for. Beyond what it listens for nobody is connected.
+    const crowd = await Promise.all(Array.from({ length: 700 }, () => RawClient.open({ port: server.port })));
+    server.signal("SIGCONT");
+    await crowd[0]!.send(requestBytes("localhost", "/live"));
+    expect((await crowd[0]!.response()).status).toBe(200);
+    for (const { socket } of crowd) socket.destroy();
+  });
+
   test("a port of SHARD_PORTS has the limits of the public one", async () => {
     const [port = 0] = await freePorts(1);
     await using _server = await startTestServer({ SHARD_PORTS: String(port), MAX_CONNECTIONS_PER_ADDRESS: "2" });
