@@ -55,14 +55,17 @@ test("a stream hears its frames, and of no bytes that are none", () => {
 describe("a session that is told to go", () => {
   const goAway = Buffer.from(JSON.stringify({ reason: "drain", deadlineMs: 1_000, retryable: true }));
 
-  test("closes at once when nothing runs on it", () => {
+  test("takes what comes behind the word, as that may overtake it", () => {
     using one = setUp();
     one.begin();
     one.frame(GO_AWAY, 0, 0, goAway);
-    expect(one.closed).toEqual([1000, "going away"]);
+    one.session["tick"](performance.now());
+    one.frame(OPEN, 0, 1, Buffer.alloc(8));
+    for (let i = 0; i < 3; i++) one.session["tick"](performance.now());
+    expect([[...one.session.streams.keys()], one.closed]).toEqual([[1], []]);
   });
 
-  test("closes behind its last stream, and a stop of the agent has nothing to add", () => {
+  test("closes behind its last stream when the server doesn't, and a stop of the agent has nothing to add", () => {
     using one = setUp();
     one.begin();
     for (const id of [1, 2]) one.frame(OPEN, 0, id, Buffer.alloc(8));
@@ -72,6 +75,9 @@ describe("a session that is told to go", () => {
     one.session.remove(1);
     expect([one.closed, said.mock.calls]).toEqual([[], []]);
     one.session.remove(2);
+    one.session["tick"](performance.now());
+    expect(one.closed).toEqual([]);
+    one.session["tick"](performance.now());
     expect(one.closed).toEqual([1000, "finished"]);
   });
 
@@ -107,6 +113,7 @@ test("a session that leaves says so at once, and the last of its last stream lea
   expect(one.sent).toEqual([[GO_AWAY, 0, goAway]]);
   one.session.outbox.end(1);
   one.session.remove(1);
+  for (let i = 0; i < 2; i++) one.session["tick"](performance.now());
   expect([one.sent.slice(1), one.closed]).toEqual([[[END, 1, ""]], [1000, "finished"]]);
 });
 
@@ -150,7 +157,13 @@ test("a session that leaves says so, and closes when nothing runs on it, or befo
   using one = setUp();
   one.begin();
   one.session.leave(1_000);
-  expect(one.closed).toEqual([1000, "stopped"]);
+  one.frame(OPEN, MORE, 1, Buffer.alloc(8));
+  for (let i = 0; i < 3; i++) one.session["tick"](performance.now());
+  expect(one.closed).toEqual([]);
+  one.frame(MORE_HEAD, 0, 1, Buffer.alloc(8));
+  one.session.remove(1);
+  for (let i = 0; i < 2; i++) one.session["tick"](performance.now());
+  expect(one.closed).toEqual([1000, "finished"]);
   using young = setUp();
   young.session.leave(1_000);
   expect(young.ends).toEqual(["stopped"]);
@@ -209,6 +222,7 @@ test("a session that leaves closes with its last stream, and looks at the clock 
   one.session.leave(1_000);
   expect(one.closed).toEqual([]);
   one.session.remove(1);
+  for (let i = 0; i < 2; i++) one.session["tick"](performance.now());
   expect(one.closed).toEqual([1000, "finished"]);
   one.session.closed(1000, "finished");
   expect(clear).toHaveBeenCalledWith(one.session["timer"]);

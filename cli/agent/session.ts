@@ -55,6 +55,8 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
   /** From then on. */
   private socket: SessionSocket | null = null;
   private leaving = false;
+  /** Ticks in a row at which nothing was left to do for one that leaves. */
+  private doneTicks = 0;
   private over = false;
   private lastId = 0;
   private readonly frames = new FrameReader(this);
@@ -80,17 +82,15 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
   /** A stream is over. */
   remove(id: number): void {
     this.streams.delete(id);
-    if (this.leaving && this.streams.size === 0) this.close(1000, "finished");
   }
 
-  /** No new streams are wanted; closes when the last one ends. */
+  /** No new streams are wanted; ends when the last one has. */
   leave(deadlineMs: number): void {
     if (this.leaving || this.over) return;
     this.leaving = true;
     if (this.socket === null) return this.close(1000, "stopped");
     this.outbox.session(GO_AWAY, { reason: "the agent stops", deadlineMs, retryable: false } satisfies GoAway);
     this.outbox.flush();
-    if (this.streams.size === 0) this.close(1000, "stopped");
   }
 
   close(code: number, reason: string): void {
@@ -187,9 +187,7 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
       case GO_AWAY: {
         const message = readJson<GoAway>(bytes, start, end);
         this.leaving = true;
-        this.owner.goAway(this, message);
-        if (this.streams.size === 0) this.close(1000, "going away");
-        return;
+        return this.owner.goAway(this, message);
       }
       case CHECK:
         void this.owner.check().then((checked) => {
@@ -237,8 +235,16 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
   private tick(now: number): void {
     if (this.socket !== null) {
       if (!this.liveness.tick(now)) this.socket.end(1006, "the server went silent");
+      else this.closeIfDone();
     } else if (this.liveness.silentMs(now) > openTimeoutMs)
       this.giveUp(1006, "the server did not open a session in time");
+  }
+
+  /** The server closes a session that leaves, as only it knows which OPEN is still on its way. One that doesn't is not waited for. */
+  private closeIfDone(): void {
+    const isDone = this.leaving && this.streams.size === 0 && this.partial === null;
+    this.doneTicks = isDone ? this.doneTicks + 1 : 0;
+    if (this.doneTicks > 1) this.close(1000, "finished");
   }
 
   private giveUp(code: number, reason: string): void {
