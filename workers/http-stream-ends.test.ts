@@ -100,6 +100,24 @@ describe("an upload", () => {
     expect([toAgent(), resets, ended]).toEqual(["reset", [resetCode.cancel], [null]]);
   });
 
+  test("that its agent has not taken when it answers is sent no further, while the visitor still takes the answer", () => {
+    const { visitor, session, frame, toAgent, ended } = post();
+    session.congested = true;
+    visitor.send("12345678");
+    visitor.room = 0;
+    frame(HEAD, 0, head("200 OK"));
+    for (let left = initialWindowBytes; left > 0; left -= 32_768) frame(DATA, 0, "x".repeat(32_768));
+    frame(END, FIN);
+    expect([toAgent(), ended]).toEqual(["reset", []]);
+    session.congested = false;
+    frame(WINDOW, 0, "\0\0\0\x09");
+    session.drained();
+    expect(toAgent()).toBe("");
+    visitor.room = Infinity;
+    visitor.connection.drain();
+    expect([visitor.take().endsWith("0\r\n\r\n"), ended]).toEqual([true, [null]]);
+  });
+
   test("that is larger than may be is refused, and so its agent is told", () => {
     const { visitor, toAgent, resets, stream, ended } = streaming(
       0,

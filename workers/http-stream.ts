@@ -267,7 +267,7 @@ export class HttpStream extends StreamFlow implements Exchange, Admitted {
       // An answer that came before the upload ended: what is left of it interests nobody.
       session!.outbox.reset(this.id, resetCode.cancel, "the answer is complete");
       this.requestEnded = true;
-      connection.resumeReading();
+      this.dropRequest();
     }
     this.endWhenTaken(session!.heardAt);
   }

@@ -161,6 +161,12 @@ export abstract class StreamFlow {
     if (outgoing.ended) this.requestSent();
   }
 
+  /** Nothing of the request is sent any more; the visitor is read on. */
+  protected dropRequest(): void {
+    this.outgoing = null;
+    this.visitor.resumeReading();
+  }
+
   /** OPEN was written, credit arrived, or the session can take more. */
   flushRequest(): void {
     const { outgoing } = this;
