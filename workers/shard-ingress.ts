@@ -4,7 +4,7 @@ import type { CidrList } from "../src/lib/cidr.ts";
 import type { NameEntry, ShardSettings } from "../src/link/messages.ts";
 import { shardOf } from "../src/link/shard-of.ts";
 import type { ClientPool } from "../src/http1/client-pool.ts";
-import { Head } from "../src/http1/head.ts";
+import { Head, isSafeMethod } from "../src/http1/head.ts";
 import type { AccessLog } from "../src/ingress/access-log.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import type { MoveMeta, SocketOwner } from "../src/ingress/visitor-socket.ts";
@@ -206,7 +206,7 @@ export class ShardIngress implements IngressHost {
     const lines = linesFor(connection, visitor);
     const length = writeRequestHead(head, shown, lines, visit.request, pass, upgrade, hops);
     visit.tunnelId = tunnel.ticket.tunnelId;
-    visit.repeatable = !hasBody && isSafe(head);
+    visit.repeatable = !hasBody && isSafeMethod(head.bytes, head.start);
     const flags =
       (hasBody ? 0 : FIN) | (upgrade ? UPGRADE : 0) | (head.isHead ? HEAD_METHOD : 0) | (head.chunked ? CHUNKED : 0);
     const capture = tunnel.captures.begin(visit, requestScratch, length);
@@ -272,11 +272,4 @@ class PendingExchange implements Exchange {
     for (const part of this.parts) exchange.bodyData(part, 0, part.length);
     if (this.ended !== null) exchange.bodyEnd(this.ended.trailers);
   }
-}
-
-/** GET, HEAD or OPTIONS (RFC 9110 9.2.1). Told by bytes: no string per request. */
-function isSafe(head: Head): boolean {
-  const length = head.methodEnd - head.start;
-  if (length === 3) return head.bytes[head.start] === 0x47 && head.bytes[head.start + 1] === 0x45;
-  return head.isHead || (length === 7 && head.method === "OPTIONS");
 }

@@ -3,7 +3,7 @@
 import type { ClientConnection, ClientFailure, ClientHandler } from "../../src/http1/client-connection.ts";
 import { writeChunk, writeLastChunk } from "../../src/http1/chunks.ts";
 import { copyBytes } from "../../src/lib/bytes.ts";
-import type { Head } from "../../src/http1/head.ts";
+import { type Head, isSafeMethod } from "../../src/http1/head.ts";
 import {
   CHUNKED,
   FIN,
@@ -21,7 +21,7 @@ import {
 } from "../../src/protocol/frames.ts";
 import { Incoming, Outgoing } from "../../src/protocol/flow.ts";
 import { openLine } from "../../src/protocol/open-line.ts";
-import { isRepeatable, lasting } from "./once-more.ts";
+import { lasting } from "./once-more.ts";
 import type { LocalService } from "./local-service.ts";
 import { proxyHeader } from "./proxy-header.ts";
 import type { AgentSession } from "./session.ts";
@@ -89,7 +89,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
     this.heardBefore = host.local.heard;
     this.client = host.local.pool.begin(this, (flags & HEAD_METHOD) !== 0, (flags & (UPGRADE | RAW)) !== 0);
     // An idle connection may have been closed by the local service a moment ago: a request that may be repeated is, once.
-    if (this.client.reused && this.requestDone && isRepeatable(bytes, start)) this.retry = lasting(open);
+    if (this.client.reused && this.requestDone && isSafeMethod(bytes, start)) this.retry = lasting(open);
     if (this.raw) this.startRaw(open);
     else this.client.write(bytes, start, end);
     if (this.requestDone) this.client.requestEnd();

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ACCEPT, COOKIE, SET_COOKIE } from "./fields.ts";
-import { Head } from "./head.ts";
+import { Head, isSafeMethod } from "./head.ts";
 import { INCOMPLETE, maxFields, maxHeadBytes, REFUSED } from "./parsing.ts";
 
 const H = "Host: a.example\r\n";
@@ -226,4 +226,11 @@ describe("security", () => {
     expect(parse((start + "a".repeat(maxHeadBytes)).slice(0, maxHeadBytes)).answer).toBe(REFUSED);
     expect(parse((start + "a".repeat(maxHeadBytes)).slice(0, maxHeadBytes - 1)).answer).toBe(INCOMPLETE);
   });
+});
+
+test("only GET, HEAD and OPTIONS are known to be safe, not what looks like them", () => {
+  const isSafe = (method: string): boolean => isSafeMethod(Buffer.from(`x${method} / HTTP/1.1\r\n`), 1);
+  expect(["GET", "HEAD", "OPTIONS"].map(isSafe)).toEqual([true, true, true]);
+  const others = ["GEX", "GETS", "HEAL", "HEADS", "OPERATE", "OPTION", "POST", "PUT", "DELETE", "PATCH", "G", "get"];
+  expect(others.filter(isSafe)).toEqual([]);
 });

@@ -122,6 +122,11 @@ function isVersionPrefix(bytes: Uint8Array, from: number, to: number): boolean {
   return true;
 }
 
+/** Whether the request line at `start` has a method that is known to be safe (RFC 9110 9.2.1): GET, HEAD or OPTIONS. Told by bytes: no string per request. */
+export function isSafeMethod(bytes: Uint8Array, start: number): boolean {
+  return methodIs(bytes, start, "GET ") || methodIs(bytes, start, "HEAD ") || methodIs(bytes, start, "OPTIONS ");
+}
+
 function methodIs(bytes: Uint8Array, at: number, method: string): boolean {
   for (let i = 0; i < method.length; i++) if (bytes[at + i] !== method.charCodeAt(i)) return false;
   return true;
