@@ -152,10 +152,12 @@ describe("ends", () => {
     leave(idle);
     expect(idle.closed[0]).toBe(closeCode.goingAway);
     const busy = setUp();
-    const stream = busy.open();
+    const streams = [busy.open(), busy.open()];
     leave(busy);
-    expect([busy.session.hasRoom, busy.closed]).toEqual([false, []]);
-    busy.session.remove(stream);
+    for (const stream of streams) {
+      expect([busy.session.hasRoom, busy.closed]).toEqual([false, []]);
+      busy.session.remove(stream);
+    }
     expect(busy.closed[0]).toBe(closeCode.goingAway);
   });
 });

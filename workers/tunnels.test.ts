@@ -85,6 +85,14 @@ test("after a pause of the machine those who waited are told that nobody came on
   expect(failed).toEqual(["tunnel_offline"]);
 });
 
+test("a snapshot is all that there is: a name that it leaves out is nobody's", () => {
+  const { tunnels } = setUp(0);
+  const names = ["a", "b"].map((name) => ({ name, policy: { kind: "open" } }) as NameEntry);
+  tunnels.setNames(true, names, []);
+  tunnels.setNames(true, names.slice(1), []);
+  expect(["a", "b"].map((name) => tunnels.entry(name)?.name)).toEqual([undefined, "b"]);
+});
+
 test("whoever waits for a check of a tunnel that is given up is told at once", () => {
   const { tunnels } = setUp(0);
   tunnels.addTicket(ticketOf("one"));

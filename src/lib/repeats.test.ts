@@ -14,6 +14,17 @@ function started(capacity?: number) {
   return { clock, told, repeats };
 }
 
+test("ten thousand keys are remembered, and no more", () => {
+  const { told, repeats } = started();
+  for (let i = 0; i <= 10_000; i++) repeats.note(String(i), i);
+  told.length = 0;
+  repeats.note("1", 1);
+  expect(told).toEqual([]);
+  // It is news again, and takes the place of the other, which is told of for good.
+  repeats.note("0", 0);
+  expect(told).toEqual(["0 x1", "1 x1"]);
+});
+
 test("the first is told at once, a flood once a minute, and all of it is counted", () => {
   const { clock, told, repeats } = started();
   for (let i = 1; i <= 600; i++) {

@@ -1,8 +1,9 @@
 // Contract: heads arrive as they were sent, both ways: target, names, order, duplicates, 8-bit bytes.
 
 import { describe, expect, test } from "bun:test";
+import { startTestAgent } from "../helpers/agent.ts";
 import { onlyValue } from "../helpers/raw-client.ts";
-import { describeContractAndLent } from "../helpers/services.ts";
+import { describeContractAndLent, requestBytes } from "../helpers/services.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
 /** Targets that must arrive byte for byte. */
@@ -103,6 +104,22 @@ describeContractAndLent("fidelity", {}, (parties) => {
     const response = await parties().ask("/head/large", { lines });
     const head = response.body.toString("latin1").split("\r\n");
     expect(head.slice(2, 200)).toEqual(lines);
+  });
+
+  // With what is added it is more than a frame holds, and more than a head of a visitor's may be.
+  test("a request head of all 64 KiB, to an agent that gives it another Host as well", async () => {
+    const { host, open, server, service } = parties();
+    const options = { server, subdomain: "renamed", localPort: service.port, spec: { hostHeader: "x.test" } };
+    await using _agent = await startTestAgent(options);
+    for (const one of [host, "renamed.localhost"]) {
+      const rest = 65_536 - requestBytes(one, "/head/full", { lines: ["X-Full: "] }).length;
+      const line = `X-Full: ${"v".repeat(rest)}`;
+      using client = await open();
+      await client.send(requestBytes(one, "/head/full", { lines: [line] }));
+      const head = (await client.response()).body.toString("latin1").split("\r\n");
+      expect(head[1]).toBe(one === host ? `Host: ${host}` : "Host: x.test");
+      expect(head[2] === line).toBe(true);
+    }
   });
 
   test("Server-Timing tells where the time went", async () => {

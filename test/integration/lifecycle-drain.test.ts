@@ -2,10 +2,13 @@
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
+import { subprotocol } from "../../src/protocol/frames.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { freePorts } from "../helpers/free-ports.ts";
+import { registerRaw } from "../helpers/hostile-agent.ts";
 import { RawClient, requestOnce } from "../helpers/raw-client.ts";
 import { startServerProcess, type ServerProcess, type ServerProcessOptions } from "../helpers/server-process.ts";
+import { requestBytes, upgradeLines } from "../helpers/services.ts";
 import { openSlowReader } from "../helpers/slow-reader.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
@@ -96,6 +99,22 @@ test("a request whose head was on its way is the last on its connection, whereve
   await client.send("ing.localhost\r\n\r\n");
   expect(valuesOf((await answer).fields, "connection")).toEqual(["close"]);
   expect(await client.ended).toBe("clean");
+  expect((await drip).status).toBe(200);
+  expect(await server.exited).toBe(0);
+});
+
+test("a session that comes straight to its shard while the server leaves is sent away: nobody would tell it", async () => {
+  const [shardPort = 0] = await freePorts(1);
+  await using both = await pair({ shards: 1, env: { SHARD_PORTS: String(shardPort) } });
+  const { server, agent } = both;
+  const { path } = await registerRaw(server, "late");
+  const drip = visit(server.port, "leaving", "/drip/20", { id: "meanwhile-session" });
+  await eventually(() => service.seen.has("meanwhile-session"), "something is in flight");
+  server.signal("SIGTERM");
+  await agent.until("tunnel.lost");
+  const lines = [...upgradeLines, `Sec-WebSocket-Protocol: ${subprotocol}`];
+  const answer = await requestOnce({ port: shardPort }, requestBytes("localhost", path, { lines }));
+  expect([answer.status, JSON.parse(answer.body.toString())]).toMatchObject([503, { error: { retryable: true } }]);
   expect((await drip).status).toBe(200);
   expect(await server.exited).toBe(0);
 });

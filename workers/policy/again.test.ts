@@ -51,6 +51,15 @@ test("who can't be judged is judged again in a moment, and is out after the last
   expect([recovers.ask.length, silent.ask.length]).toEqual([2, 2]);
 });
 
+test("who is known not to pass is out without another try", async () => {
+  const denied = setUp({ ...protectedPolicy("oidc"), denyIps: ["192.0.2.0/24"] });
+  const [one, other] = [visitor({}), visitor({ cookie: `dl_visitor=${session}` })];
+  const done = judgeAgain(denied.entry, [one, other], denied.state, always);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([one.isOut, other.isOut]).toEqual([true, true]);
+  await done;
+});
+
 test("nobody is put out by a policy that another one has taken the place of meanwhile: that one judges them", async () => {
   const cookie = `dl_visitor=${session}`;
   for (const answer of [deny, { kind: "unavailable" }] as const) {

@@ -161,6 +161,19 @@ describe("security", () => {
     expect(ask).toEqual([]);
   });
 
+  test("a line that only holds something like a credential holds none: it is forwarded as it is", async () => {
+    const { run, ask } = setUp({ ...protectedPolicy("basic"), apiKeys: true });
+    for (const authorization of [
+      "X Bearer dlk_a",
+      "Bearer dlk_a b",
+      `X ${basicAuth}`,
+      `${basicAuth} b`,
+      `${basicAuth}!`,
+    ])
+      expect(await run({ headers: { authorization } })).toMatchObject({ code: "unauthorized" });
+    expect(ask).toEqual([]);
+  });
+
   test("guesses can't push out who is let in, and ten thousand of them are remembered", async () => {
     let reply: Answer = allow;
     const { run, ask } = setUp(protectedPolicy("oidc"), { reply: () => Promise.resolve(reply) });
