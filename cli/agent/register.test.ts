@@ -1,6 +1,6 @@
 // The registration call: what it asks, and which answers it takes for a tunnel.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { register, type RegisterRequest } from "./register.ts";
 import type { AgentOptions, TunnelSpec } from "./types.ts";
 
@@ -44,6 +44,14 @@ test("what is asked: no more than is meant", async () => {
   expect(await asked({ port: 4_000 }, { remotePort: 5_000 })).toMatchObject({ port: 5_000, exactPort: true });
   expect(await asked({ target: "x".repeat(255) })).toMatchObject({ target: "x".repeat(255) });
   for (const target of ["x".repeat(256), "müller:80", "a b", ""]) expect(await asked({ target })).toEqual(always);
+});
+
+test("a server that does not answer is given up after 15 s, and asked again later", async () => {
+  const over = AbortSignal.abort(new DOMException("over", "TimeoutError"));
+  using timeout = spyOn(AbortSignal, "timeout").mockReturnValue(over);
+  const { result } = await ask(Response.json(granted));
+  expect(result).toMatchObject({ message: expect.stringContaining("it did not answer in time"), retryable: true });
+  expect(timeout.mock.calls).toEqual([[15_000]]);
 });
 
 test("who refuses and redirects in one is heard, not followed", async () => {

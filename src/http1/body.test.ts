@@ -192,6 +192,9 @@ describe("security", () => {
     "extension with an 8-bit byte": "5;a=\xff\r\nhello\r\n0\r\n\r\n",
     "extension without a name": "5;\r\nhello\r\n0\r\n\r\n",
     "extension without a name but a value": "5;=a\r\nhello\r\n0\r\n\r\n",
+    // Whoever knows quoted pairs doesn't see its end here.
+    "extension that ends in a quoted pair": '5;a="\\"\r\nhello\r\n0\r\n\r\n',
+    "extension whose quote begins with another byte": '5;a=(b"\r\nhello\r\n0\r\n\r\n',
     "extension without a value": "5;a=\r\nhello\r\n0\r\n\r\n",
     "extension with two =": "5;a==b\r\nhello\r\n0\r\n\r\n",
     "extension with a space": "5; a\r\nhello\r\n0\r\n\r\n",

@@ -146,6 +146,7 @@ export const badBodies: Record<string, string> = {
   "chunk extension with LF": chunks(`5;a\nhello\r\n0\r\n\r\n${inner}`),
   "chunk extension with CR": chunks("5;a\rb\r\nhello\r\n0\r\n\r\n"),
   "chunk extension with NUL": chunks("5;\0\r\nhello\r\n0\r\n\r\n"),
+  "chunk extension with a quoted pair": chunks(`5;a="\\"\r\nhello\r\n0\r\n\r\n${inner}`),
   "chunk extension of 300 bytes": chunks(`5;${"a".repeat(300)}\r\nhello\r\n0\r\n\r\n`),
   "last chunk with LF": chunks(`0\n\n${inner}`),
   "trailer without a colon": chunks("0\r\nevil\r\n\r\n"),

@@ -1,11 +1,13 @@
 // A server with few open files: strangers, whatever they ask, leave enough of them for the others.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { adminApi } from "../helpers/admin-api.ts";
 import { startTestAgent, type TestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { descriptorCount } from "../helpers/process-facts.ts";
 import { RawClient } from "../helpers/raw-client.ts";
 import { type ServerProcess, startServerProcess } from "../helpers/server-process.ts";
+import { basic } from "../helpers/visitor-asks.ts";
 import { startTaggedService, type TaggedService } from "../helpers/tagged-service.ts";
 
 setDefaultTimeout(30_000);
@@ -81,21 +83,30 @@ test("MAX_CONNECTIONS is lowered with a warning: visitors beyond it are refused,
   expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("requests to the control plane whose bodies never come don't take the files of the tunnels' visitors", async () => {
-  await using parties = await startParties();
-  const { server } = parties;
-  const slow =
-    "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
-  using files = watchFiles(server.pid);
-  const { statuses, leave } = await crowdOf(server.port, 280, slow);
-  for (let i = 0; i < 20; i++) {
+// Main relays the one, a shard the other.
+test.each([
+  ["localhost", "/auth/login"],
+  ["guarded.localhost", "/__auth/basic"],
+])(
+  "requests to the control plane whose bodies never come don't take the files of the tunnels' visitors: %s%s",
+  async (host, path) => {
+    await using parties = await startParties();
+    const { server } = parties;
+    const api = adminApi(server);
+    const appId = await api.createApplication(await api.createOrganization("Guarded"), "guarded", "custom");
+    await api.setPolicy(appId, basic);
+    const slow = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+    using files = watchFiles(server.pid);
+    const { statuses, leave } = await crowdOf(server.port, 280, slow);
+    for (let i = 0; i < 20; i++) {
+      using visitor = await RawClient.open(server);
+      expect(await ask(visitor, "any.localhost")).toBe(200);
+    }
+    await eventually(() => (statuses[503] ?? 0) > 200, "most of them are refused");
+    expect(files.most()).toBeLessThan(openFiles);
+    leave();
     using visitor = await RawClient.open(server);
-    expect(await ask(visitor, "any.localhost")).toBe(200);
-  }
-  await eventually(() => (statuses[503] ?? 0) > 200, "most of them are refused");
-  expect(files.most()).toBeLessThan(openFiles);
-  leave();
-  using visitor = await RawClient.open(server);
-  await eventually(async () => (await ask(visitor, "localhost", "/live")) === 200, "the control plane answers again");
-  expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
-});
+    await eventually(async () => (await ask(visitor, "localhost", "/live")) === 200, "the control plane answers again");
+    expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+  },
+);
