@@ -223,6 +223,16 @@ test.each([
   }
 });
 
+test("a server that says when to come back is not asked before", async () => {
+  const busy = { code: "rate_limited", message: "Not now.", retryable: true, retryAfterMs: 60_000 };
+  await using picky = startPickyServer(undefined, async () => refusal(429, busy)());
+  const { agent, events } = startNamed(picky.server, ["web"]);
+  const waits = () => events.filter((event) => event.event === "tunnel.retry").map(({ inMs }) => inMs);
+  await eventually(() => waits().length > 0, "it waits");
+  expect(waits()).toEqual([60_000]);
+  await agent.stop(0);
+});
+
 test("a server that wants more patience than a timer has is not asked again at once", async () => {
   const busy = { code: "rate_limited", message: "Not this year.", retryable: true, retryAfterMs: 30_000_000_000 };
   await using picky = startPickyServer(undefined, async () => refusal(429, busy)());

@@ -21,8 +21,9 @@ function paused() {
   return { visitor, leave: () => closeDescriptor(other), [Symbol.dispose]: () => void closeDescriptor(fd) };
 }
 
-test("one that has gone is noticed", () => {
+test.each([false, true])("one that has gone is noticed (raw: %p)", (isRaw) => {
   using one = paused();
+  if (isRaw) one.visitor.connection.goRaw();
   jest.advanceTimersByTime(1_000);
   expect(one.visitor.did).toEqual(["pause"]);
   one.leave();
