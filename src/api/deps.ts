@@ -37,6 +37,8 @@ export interface ApiSettings {
   scheme: "http" | "https";
   /** What agents are given as their server: the base domain's URL, wherever the dashboard is. */
   serverUrl: string;
+  /** What operators register at identity providers of visitor policies. */
+  visitorRedirectUri: string;
   sessionTtlMs: number;
   /** How long a half-done login may take. */
   pendingLoginTtlMs: number;

@@ -3,6 +3,7 @@
 import { type Config, publicUrl } from "../config/config.ts";
 import { slotLifeMs } from "../auth/failure-window.ts";
 import type { ApiSettings } from "./deps.ts";
+import { redirectUri } from "./visitor/deps.ts";
 
 const dayMs = 24 * 3_600_000;
 
@@ -13,6 +14,7 @@ export function apiSettingsOf(config: Config): ApiSettings {
     dashboardDomain: config.dashboardDomain,
     scheme: config.scheme,
     serverUrl: publicUrl(config, null),
+    visitorRedirectUri: redirectUri(config),
     sessionTtlMs: config.sessionTtlMs,
     pendingLoginTtlMs: config.pendingLoginTtlMs,
     adminApiTokens: config.adminApiTokens,

@@ -89,13 +89,15 @@ describe("single sign-on", () => {
     const { page } = tab;
     await page.getByText("There is no policy yet").waitFor();
     await page.getByText("Single sign-on").first().click();
+    // To be registered there before anything can be tested here.
+    await page.getByText(`${stage.origin}/auth/visitor/callback`).waitFor();
+    await page.getByRole("button", { name: "Copy redirect URI" }).waitFor();
     await page.getByLabel("Issuer URL").fill(`${provider.issuer}/elsewhere`);
     await page.getByRole("button", { name: "Test this provider" }).click();
     await page.getByText("This provider can't be used").waitFor();
     await page.getByLabel("Issuer URL").fill(provider.issuer);
     await page.getByRole("button", { name: "Test this provider" }).click();
     await page.getByText("The provider answers").waitFor();
-    await page.getByText(`${stage.origin}/auth/visitor/callback`).waitFor();
     await page.getByLabel("Client id").fill(provider.clientId);
     await page.getByLabel("Client secret").fill(provider.clientSecret);
     await page.getByLabel("Allowed e-mail domains").fill("example.com");

@@ -68,6 +68,7 @@ const settings: ApiSettings = {
   dashboardDomain: "tunnel.test",
   scheme: "https",
   serverUrl: "https://tunnel.test",
+  visitorRedirectUri: "https://tunnel.test/auth/visitor/callback",
   sessionTtlMs: 24 * 3_600_000,
   pendingLoginTtlMs: 5 * 60_000,
   adminApiTokens: true,

@@ -113,6 +113,9 @@ export function portal(): PortalKind {
 /** What an agent is given as its server. */
 export const serverUrl = (): string => me()?.serverUrl ?? location.origin;
 
+/** What is registered at the identity provider of a policy. */
+export const visitorRedirectUri = (): string => me()?.visitorRedirectUri ?? "";
+
 /** What the names of tunnels are below; the dashboard may have a domain of its own. */
 export const baseDomain = (): string => new URL(serverUrl()).hostname;
 

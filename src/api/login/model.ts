@@ -38,6 +38,7 @@ export const meAnswer = closed({
   mustEnrolTotp: t.Boolean({ description: "Everything but enrolment is refused until it is done." }),
   recoveryCodesLeft: t.Integer(),
   serverUrl: t.String({ description: "What agents are given as their server." }),
+  visitorRedirectUri: t.String({ description: "What to register at the identity provider of a visitor policy." }),
 });
 
 const sessionSchema = closed({

@@ -35,6 +35,7 @@ export function createOwnSession(deps: ApiDeps, guards: Guards) {
             : { id: account.orgId, name: account.orgName ?? "", requireTotp: account.orgRequiresTotp },
         mustEnrolTotp: owesSecondFactor(account),
         serverUrl: deps.settings.serverUrl,
+        visitorRedirectUri: deps.settings.visitorRedirectUri,
         recoveryCodesLeft: await countRecoveryCodes(db.kysely, account.id),
       }),
       { response: answers({ 200: model.meAnswer }, "unauthorized"), detail: { summary: "Who is logged in" } },

@@ -86,7 +86,8 @@ describeEngines("self", (open) => {
     const [old] = (await renew()).body["recoveryCodes"] as string[];
     const [fresh] = (await renew()).body["recoveryCodes"] as string[];
     const { body: me } = await api.call("GET", "/auth/me", { session });
-    expect([me["recoveryCodesLeft"], me["serverUrl"]]).toEqual([10, api.deps.settings.serverUrl]);
+    const { serverUrl, visitorRedirectUri } = api.deps.settings;
+    expect(me).toMatchObject({ recoveryCodesLeft: 10, serverUrl, visitorRedirectUri });
     for (const [code, expected] of [
       [old, 401],
       [fresh, 200],

@@ -2,6 +2,7 @@
 
 import { createSignal, Index, Show, type JSX } from "solid-js";
 import { testProvider } from "../../api/changes.ts";
+import { visitorRedirectUri } from "../../api/session.ts";
 import type { Policy, ProviderTest } from "../../api/types.ts";
 import { Button, IconButton } from "../../ui/button.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
@@ -14,7 +15,6 @@ import type { ClaimRow, PolicyValues } from "./policy-form.ts";
 
 export function OidcFields(props: { form: FormState<PolicyValues>; stored: Policy | null }): JSX.Element {
   const { form } = props;
-  const [redirectUri, setRedirectUri] = createSignal<string | null>(null);
   return (
     <div class="subform">
       <TextField
@@ -24,23 +24,13 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
         placeholder="https://accounts.google.com"
         {...form.field("oidcIssuerUrl")}
       />
-      <ProviderCheck
-        issuerUrl={form.values.oidcIssuerUrl.trim()}
-        onAnswer={(answer) => setRedirectUri(answer.redirectUri)}
-      />
+      <ProviderCheck issuerUrl={form.values.oidcIssuerUrl.trim()} />
       <div class="stack-tight">
         <span class="field-label">Redirect URI to register at the provider</span>
-        <Show
-          when={redirectUri()}
-          fallback={<p class="field-hint">Test the provider: the server then tells the URI that it will use.</p>}
-        >
-          {(uri) => (
-            <div class="secret">
-              <code>{uri()}</code>
-              <CopyButton text={uri()} what="redirect URI" />
-            </div>
-          )}
-        </Show>
+        <div class="secret">
+          <code>{visitorRedirectUri()}</code>
+          <CopyButton text={visitorRedirectUri()} what="redirect URI" />
+        </div>
       </div>
       <div class="grid-fields">
         <TextField label="Client id" mono {...form.field("oidcClientId")} />
@@ -81,7 +71,7 @@ export function OidcFields(props: { form: FormState<PolicyValues>; stored: Polic
 }
 
 /** Asks the provider for its configuration, from the server's side. */
-function ProviderCheck(props: { issuerUrl: string; onAnswer: (answer: ProviderTest) => void }): JSX.Element {
+function ProviderCheck(props: { issuerUrl: string }): JSX.Element {
   const [busy, setBusy] = createSignal(false);
   const [tested, setTested] = createSignal<{ url: string; answer?: ProviderTest; problem?: unknown } | null>(null);
   /** Of the URL that stands in the field: what was found out about another says nothing of it. */
@@ -91,9 +81,7 @@ function ProviderCheck(props: { issuerUrl: string; onAnswer: (answer: ProviderTe
     setBusy(true);
     setTested(null);
     try {
-      const answer = await testProvider(url);
-      setTested({ url, answer });
-      props.onAnswer(answer);
+      setTested({ url, answer: await testProvider(url) });
     } catch (problem) {
       setTested({ url, problem });
     } finally {
