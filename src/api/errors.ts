@@ -66,6 +66,8 @@ function ruleOf(problem: ValueError): string {
       return schema["minLength"] === 1 ? "must not be empty." : `must have at least ${schema["minLength"]} characters.`;
     case ValueErrorType.StringMaxLength:
       return `must have at most ${schema["maxLength"]} characters.`;
+    case ValueErrorType.ObjectMinProperties:
+      return `must have at least one of ${Object.keys(schema["properties"] as object).join(", ")}.`;
     case ValueErrorType.ArrayMaxItems:
       return `must have at most ${schema["maxItems"]} entries.`;
     default:

@@ -5,7 +5,10 @@ import { t, type TSchema } from "elysia";
 import { errorCatalogue, type ErrorCode } from "../lib/errors.ts";
 
 /** An object that refuses fields it does not name. Every body, query and answer is one. */
-export function closed<P extends TProperties>(properties: P, options: { description?: string } = {}): TObject<P> {
+export function closed<P extends TProperties>(
+  properties: P,
+  options: { description?: string; minProperties?: number } = {},
+): TObject<P> {
   return t.Object(properties, { ...options, additionalProperties: false });
 }
 
@@ -21,6 +24,19 @@ export const idParams = closed({ id: idSchema });
 export const timeSchema = t.String({ description: "ISO 8601, UTC.", format: "date-time" });
 export const successSchema = closed({ success: t.Literal(true) });
 export const noBody = t.Optional(closed({}));
+
+/** `basedOn` of a change of what may not be there; see `checkBasedOn`. */
+export const basedOnTime = (what: string) =>
+  t.Optional(
+    t.Nullable(
+      t.String({
+        format: "date-time",
+        description: `The \`updatedAt\` of ${what} that was read before; null: there was none. Refused with 409 when it is another by now.`,
+      }),
+    ),
+  );
+/** The body of a removal that may say what was read before it. */
+export const removalBody = (what: string) => t.Optional(closed({ basedOn: basedOnTime(what) }));
 
 /** A time in a query; see `timeOf`. */
 export const dateTime = (description: string) =>

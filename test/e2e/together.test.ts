@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
-import { pick, startBrowser, type Browser, type Tab } from "./browser.ts";
+import { answered, pick, startBrowser, type Browser, type Tab } from "./browser.ts";
 import { goodPassword, startStage, type Person, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
@@ -29,6 +29,9 @@ interface Answer {
   organization: { id: string; name: string; requireTotp: boolean };
 }
 const found = (name: string) => stage.call<Answer>(admin, "POST", "/admin/organizations", { name });
+
+const modeOf = async (path: string) =>
+  (await stage.call<{ application: { authMode: string } }>(admin, "GET", path)).application.authMode;
 
 test("security: a rename does not take back that a second factor is required since", async () => {
   const { id } = (await found("Acme")).organization;
@@ -130,8 +133,6 @@ test("security: of two who choose whose policy counts, the second is told, and o
   const { application } = await stage.call<{ application: { id: string } }>(admin, "POST", "/admin/applications", body);
   const path = `/admin/applications/${application.id}`;
   await stage.call(admin, "PUT", `${path}/policy`, basic);
-  const modeOf = async () =>
-    (await stage.call<{ application: { authMode: string } }>(admin, "GET", path)).application.authMode;
   await using first = await tabOf(admin, `applications/${application.id}/policy`);
   await using second = await tabOf(admin, `applications/${application.id}/policy`);
   const { page } = second;
@@ -149,7 +150,7 @@ test("security: of two who choose whose policy counts, the second is told, and o
   const told = page.getByText("Somebody else chose “Own policy” for this application meanwhile");
   await told.waitFor();
   await page.getByText("Until now its own policy decides who gets in").waitFor();
-  expect(await modeOf()).toBe("custom");
+  expect(await modeOf(path)).toBe("custom");
   await second.looks("mode-changed-meanwhile");
   await page.getByRole("button", { name: "Discard my changes" }).click();
   await told.waitFor({ state: "detached" });
@@ -166,8 +167,64 @@ test("security: of two who choose whose policy counts, the second is told, and o
   expect(await mode(second, /^As the organization/).isChecked()).toBe(true);
   await second.shot("policy-not-in-force");
   expect(await save(second).isDisabled()).toBe(true);
-  expect(await modeOf()).toBe("inherit");
+  expect(await modeOf(path)).toBe("inherit");
   await second.check();
+});
+
+test("security: who chooses to follow an organization is asked when its policy was removed meanwhile", async () => {
+  const { id: orgId } = (await found("Aperture")).organization;
+  const policy = `/admin/organizations/${orgId}/policy`;
+  const keys = { authType: "api_key" };
+  await stage.call(admin, "PUT", policy, keys);
+  const body = { orgId, subdomain: "portal", name: "Portal" };
+  const { application } = await stage.call<{ application: { id: string } }>(admin, "POST", "/admin/applications", body);
+  const path = `/admin/applications/${application.id}`;
+  await stage.call(admin, "PUT", `${path}/policy`, keys);
+  await stage.call(admin, "PUT", path, { authMode: "custom" });
+  await using tab = await tabOf(admin, `applications/${application.id}/policy`);
+  const { page } = tab;
+  const save = page.getByRole("button", { name: "Save the policy" });
+  await answered(page, policy);
+  await page.getByRole("radio", { name: /^As the organization/ }).check();
+  await stage.call(admin, "DELETE", policy);
+  await save.click();
+  await page.getByRole("alert").getByText("The organization's policy was changed meanwhile").waitFor();
+  await page.getByText("This opens it to the world").waitFor();
+  expect(await modeOf(path)).toBe("custom");
+  await tab.looks("inherited-removed-meanwhile");
+  await save.click();
+  await page.getByRole("dialog").getByText("Until now its own policy decides who gets in").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Make it public" }).click();
+  await eventually(async () => (await modeOf(path)) === "inherit", "it is as was agreed to");
+  await tab.check();
+});
+
+test("security: what somebody else has stored since the question is not removed", async () => {
+  const { id } = (await found("Cyberdyne")).organization;
+  await using tab = await tabOf(admin, `organizations/${id}/policy`);
+  const { page } = tab;
+  const dialog = page.getByRole("dialog");
+  for (const [place, part, stored, button, action] of [
+    ["policy", "policy", { authType: "api_key" }, "Remove the stored policy…", "Remove the policy"],
+    ["limits", "rate-limit", { maxAttempts: 3 }, "Back to what is inherited…", "Remove it"],
+  ] as const) {
+    const path = `/admin/organizations/${id}/${part}`;
+    await stage.call(admin, "PUT", path, stored);
+    await page.goto(`${stage.origin}/dashboard/organizations/${id}/${place}`);
+    await page.getByRole("button", { name: button }).click();
+    await dialog.waitFor();
+    await stage.call(admin, "PUT", path, stored);
+    const before = await stage.call(admin, "GET", path);
+    await dialog.getByRole("button", { name: action }).click();
+    await dialog.getByText(/^The (policy|limiter) was changed meanwhile/).waitFor();
+    expect(await stage.call(admin, "GET", path)).toEqual(before);
+    await tab.looks(`removed-meanwhile-${place}`);
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("button", { name: button }).click();
+    await dialog.getByRole("button", { name: action }).click();
+    await dialog.waitFor({ state: "detached" });
+  }
+  await tab.check();
 });
 
 test("security: who is made an admin of one organization, and was moved meanwhile, is not made one of the other; a role is not taken along unsaid", async () => {

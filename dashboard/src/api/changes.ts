@@ -68,10 +68,10 @@ export const createApplication = (body: ApplicationInput) =>
   then(post<{ application: t.Application }>(`${base()}/applications`, body), "applications");
 export const updateApplication = (id: string, body: { name?: string; subdomain?: string }) =>
   then(put<void>(`${base()}/applications/${id}`, body), "applications", "tunnels");
-/** Whose policy counts for it. Resolves with what is stored now. */
+/** Whose policy counts for it; `basedOnPolicy`: the organization's, if it is known. Resolves with what is stored now. */
 export async function setAuthMode(
   id: string,
-  body: { authMode: t.AuthMode; basedOn: t.AuthMode },
+  body: { authMode: t.AuthMode; basedOn: t.AuthMode; basedOnPolicy?: string | null },
 ): Promise<t.AuthMode> {
   const change = put<{ application: t.Application }>(`${base()}/applications/${id}`, body);
   const { application } = await then(change, "applications", "tunnels", "policy");
@@ -86,8 +86,8 @@ export const deleteApplication = (id: string) =>
 /** `owner` is `/applications/ID`, `/organizations/ID`, or empty for the caller's own organization; so below. */
 export const saveRateLimit = async (owner: string, body: t.RateLimitInput): Promise<t.RateLimit> =>
   (await then(put<{ rateLimit: t.RateLimit }>(`${base()}${owner}/rate-limit`, body), "rate-limit", "policy")).rateLimit;
-export const resetRateLimit = async (owner: string): Promise<t.RateLimit> =>
-  (await then(del<{ rateLimit: t.RateLimit }>(`${base()}${owner}/rate-limit`), "rate-limit", "policy")).rateLimit;
+export const resetRateLimit = async (owner: string, body: { basedOn: string | null }): Promise<t.RateLimit> =>
+  (await then(del<{ rateLimit: t.RateLimit }>(`${base()}${owner}/rate-limit`, body), "rate-limit", "policy")).rateLimit;
 /** Resolves with what is stored now, which every reader of it has by then. */
 export async function savePolicy(owner: string, body: t.PolicyInput): Promise<t.Policy> {
   const change = put<{ policy: t.Policy }>(`${base()}${owner}/policy`, body);
@@ -95,8 +95,8 @@ export async function savePolicy(owner: string, body: t.PolicyInput): Promise<t.
   queryClient.setQueryData(resources.policy(owner).queryKey, policy);
   return policy;
 }
-export const deletePolicy = (owner: string) =>
-  then(del<void>(`${base()}${owner}/policy`), "policy", "applications", "organizations");
+export const deletePolicy = (owner: string, body: { basedOn: string | null }) =>
+  then(del<void>(`${base()}${owner}/policy`, body), "policy", "applications", "organizations");
 
 /** Asks a provider for its configuration, from the server. */
 export const testProvider = (issuerUrl: string) => post<t.ProviderTest>(`${base()}/oidc/test`, { issuerUrl });

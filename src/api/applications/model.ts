@@ -3,7 +3,7 @@
 import { t } from "elysia";
 import type { ApplicationListed } from "../../db/applications.ts";
 import { beginningFilter, idFilter } from "../filters.ts";
-import { closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
+import { basedOnTime, closed, idSchema, listOf, pageQuery, text, timeSchema } from "../schemas.ts";
 
 const subdomain = text(80, { minLength: 1, description: "1 to 63 of a-z, 0-9 and -; not reserved." });
 const name = text(200, { minLength: 1, description: "1 to 100 characters, for people." });
@@ -96,4 +96,5 @@ export const updateBody = closed({
       description: "The `authMode` that was read before. Refused with 409 when it is another by now.",
     }),
   ),
+  basedOnPolicy: basedOnTime("the organization's policy"),
 });

@@ -119,7 +119,7 @@ function createOneRoutes(portal: Portal, tag: string, parts: Parts) {
         detail: {
           summary: "Change an application",
           description:
-            "What is left out stays as it is. A new subdomain closes its live tunnel. Of a new `authMode` say by `basedOn` which one was read before.",
+            "What is left out stays as it is. A new subdomain closes its live tunnel. Of a new `authMode` say by `basedOn` which one was read before, and of `inherit` by `basedOnPolicy` which policy of the organization.",
         },
       },
     )

@@ -1,6 +1,7 @@
 // What can be done with applications. A change acts on the live tunnel of the name at once; a stranger's lease of a name
 // that becomes an application's is ended by the registry of tunnels, which hears of the change.
 
+import type { Static } from "elysia";
 import {
   applicationSorts,
   deleteApplication,
@@ -14,10 +15,11 @@ import {
 import { holdRow } from "../../db/hold.ts";
 import { ForeignKeyViolation, isUniqueViolation } from "../../db/engine.ts";
 import { findOrganization } from "../../db/organizations.ts";
+import { findPolicy } from "../../db/policies.ts";
 import type { ListOwner } from "../../db/whitelist-entries.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import { changeBy, changedMeanwhile } from "../changes.ts";
+import { changeBy, changedMeanwhile, checkBasedOn } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { TunnelDirectory } from "../live/directory.ts";
 import { checkDisplayName, checkSubdomain } from "../names.ts";
@@ -25,7 +27,7 @@ import type { Choice } from "../../db/list-page.ts";
 import { choiceOf, typedChoice } from "../filters.ts";
 import { parsePage, parseSort, toPage, type Sort } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
-import { toApplicationAnswer, toStats } from "./model.ts";
+import { toApplicationAnswer, toStats, type updateBody } from "./model.ts";
 
 export interface NewApplicationBody {
   subdomain: string;
@@ -33,8 +35,7 @@ export interface NewApplicationBody {
   authMode?: ApplicationRow["auth_mode"];
 }
 
-/** `basedOn`: the mode that was read before. */
-type ApplicationUpdate = Partial<NewApplicationBody & { basedOn: ApplicationRow["auth_mode"] }>;
+type ApplicationUpdate = Static<typeof updateBody>;
 
 export interface ApplicationsDeps {
   directory: TunnelDirectory;
@@ -111,6 +112,8 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
         const before = await findApplication(trx, scope.orgId, id);
         if (before === null) throw new AppError("not_found");
         if (before.auth_mode !== (body.basedOn ?? before.auth_mode)) throw changedMeanwhile("The application's policy");
+        const inherited = await findPolicy(trx, before.org_id);
+        checkBasedOn("The organization's policy", body.basedOnPolicy, inherited?.updated_at, "basedOnPolicy");
         const after = {
           name: name ?? before.name,
           subdomain: subdomain ?? before.subdomain,

@@ -1,7 +1,7 @@
 // Bodies and answers about visitor policies. Secrets go in and never come out.
 
 import { t, type Static } from "elysia";
-import { closed, text, timeSchema, whole } from "../schemas.ts";
+import { basedOnTime, closed, removalBody, text, timeSchema, whole } from "../schemas.ts";
 
 const ranges = t.Array(text(64, { minLength: 1 }), { maxItems: 1_000, description: "IP addresses or CIDR ranges." });
 
@@ -31,16 +31,9 @@ export const policyBody = closed({
   sessionHours: t.Optional(whole({ minimum: 1, maximum: 8_760 })),
   allowIps: t.Optional(ranges),
   denyIps: t.Optional(ranges),
-  basedOn: t.Optional(
-    t.Nullable(
-      t.String({
-        format: "date-time",
-        description:
-          "The `updatedAt` of the policy that this one was made from; null: there was none. Refused with 409 when it is another by now.",
-      }),
-    ),
-  ),
+  basedOn: basedOnTime("the policy"),
 });
+export const policyRemovalBody = removalBody("the policy");
 export type PolicyBody = Static<typeof policyBody>;
 
 /** A policy as it is shown. Parts of other types than `authType` are null or empty. */

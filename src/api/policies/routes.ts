@@ -5,9 +5,9 @@ import { ForeignKeyViolation } from "../../db/engine.ts";
 import { AppError } from "../../lib/errors.ts";
 import { changeBy } from "../changes.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, closed, noBody, successSchema, type idParams } from "../schemas.ts";
+import { answers, closed, successSchema, type idParams } from "../schemas.ts";
 import { changeErrors, readErrors, type Portal, type Scope } from "../scopes.ts";
-import { effectiveSchema, oidcTestBody, oidcTestSchema, policyBody, policySchema } from "./model.ts";
+import { effectiveSchema, oidcTestBody, oidcTestSchema, policyBody, policyRemovalBody, policySchema } from "./model.ts";
 import type { Policies, PolicyOwner } from "./service.ts";
 
 const policyAnswer = closed({ policy: t.Nullable(policySchema) });
@@ -66,15 +66,16 @@ export function createPolicyRoutes(
     )
     .delete(
       "/policy",
-      async ({ scope, params: values }) => {
-        await policies.deletePolicy(await ownerOf(scope, idOf(values)), changeBy(scope.caller, scope.request));
+      async ({ scope, params: values, body }) => {
+        const owner = await ownerOf(scope, idOf(values));
+        await policies.deletePolicy(owner, changeBy(scope.caller, scope.request), body?.basedOn);
         return { success: true as const };
       },
       {
         ...input,
-        body: noBody,
+        body: policyRemovalBody,
         response: answers({ 200: successSchema }, ...changeErrors),
-        detail: { summary: "Remove the visitor policy" },
+        detail: { summary: "Remove the visitor policy", description: "Say by `basedOn` which one was read before." },
       },
     );
   return newRoutes("", tag).use(read).use(change);

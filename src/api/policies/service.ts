@@ -9,12 +9,11 @@ import { findPolicy, findPolicyOwner, removePolicy, replacePolicy, type PolicyRo
 import { removeVisitorSessions } from "../../db/visitor-logins.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import { changedMeanwhile } from "../changes.ts";
+import { changedMeanwhile, checkBasedOn } from "../changes.ts";
 import type { Audit, AuditEntry } from "../deps.ts";
 import type { LimiterSettings } from "../../policy/types.ts";
 import { effectiveOf } from "./in-force.ts";
 import type { EffectiveView, OidcTestView, PolicyBody, PolicyView } from "./model.ts";
-import { timeOf } from "../paging.ts";
 import { sealedRow } from "../sealed-values.ts";
 import { loadPolicy } from "./stored.ts";
 import { checkBasicPassword, checkIssuer, checkPolicyBody } from "./validate.ts";
@@ -43,8 +42,8 @@ export interface Policies {
     change: PolicyChange,
     mustStillMay?: (trx: Trx) => Promise<void>,
   ): Promise<PolicyView>;
-  /** Removes a policy. Throws `not_found` when there is none. */
-  deletePolicy(owner: PolicyOwner, change: PolicyChange): Promise<void>;
+  /** Removes a policy. Throws `conflict` when it is not the one that this is based on, `not_found` when there is none. */
+  deletePolicy(owner: PolicyOwner, change: PolicyChange, basedOn?: string | null): Promise<void>;
   /** What is in force for an application. Throws `not_found`. */
   effectiveView(appId: string): Promise<EffectiveView>;
   /** Whether an issuer answers as one. Throws `validation` for what can't be an issuer. */
@@ -108,8 +107,7 @@ export function createPolicies(deps: PoliciesDeps): Policies {
       const ownerId = ownerIdOf(owner);
       const plain = checkPolicyBody(body, deps.allowHttp);
       const before = await findPolicy(db.kysely, ownerId);
-      if (body.basedOn !== undefined && timeOf(body.basedOn ?? undefined, "basedOn") !== (before?.updated_at ?? null))
-        throw changedMeanwhile("The policy");
+      checkBasedOn("The policy", body.basedOn, before?.updated_at);
       const secrets = await secretsOf(ownerId, body, before);
       const row: PolicyRow = {
         ...plain,
@@ -134,10 +132,11 @@ export function createPolicies(deps: PoliciesDeps): Policies {
       });
       return policyView(row, loadPolicy(row, sealer));
     },
-    async deletePolicy(owner, change) {
+    async deletePolicy(owner, change, basedOn) {
       const ownerId = ownerIdOf(owner);
       await db.transaction(async (trx) => {
         const before = await removePolicy(trx, ownerId);
+        checkBasedOn("The policy", basedOn, before?.updated_at);
         if (before === null) throw new AppError("not_found");
         await removeVisitorSessions(trx, before.version);
         const details = { before: shown(before), after: null };

@@ -1,7 +1,7 @@
 // Bodies and answers about failure limiters of organizations and applications.
 
 import { t, type Static } from "elysia";
-import { closed, whole } from "../schemas.ts";
+import { closed, removalBody, timeSchema, whole } from "../schemas.ts";
 
 /** The body of PUT …/rate-limit. */
 export const rateLimitBody = closed(
@@ -11,8 +11,12 @@ export const rateLimitBody = closed(
     windowDurationSeconds: t.Optional(whole({ minimum: 60, maximum: 3_600 })),
     blockDurationSeconds: t.Optional(whole({ minimum: 60, maximum: 86_400 })),
   },
-  { description: "What is left out stays as it is; what was inherited so far becomes the owner's own." },
+  {
+    description: "What is left out stays as it is; what was inherited so far becomes the owner's own.",
+    minProperties: 1,
+  },
 );
+export const rateLimitRemovalBody = removalBody("the owner's own limiter");
 export type RateLimitBody = Static<typeof rateLimitBody>;
 
 const limit = {
@@ -28,6 +32,7 @@ const ofServer = t.Literal("default", { description: "The server's settings, LIM
 export const rateLimitSchema = closed({
   ...limit,
   isDefault: t.Boolean({ description: "The owner has no settings of its own." }),
+  updatedAt: t.Nullable(timeSchema),
   source: t.Union([t.Literal("application"), ofOrganization, ofServer]),
   inherited: closed(
     { ...limit, source: t.Union([ofOrganization, ofServer]) },

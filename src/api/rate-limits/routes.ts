@@ -2,7 +2,7 @@
 
 import type { PolicyOwner } from "../policies/service.ts";
 import { newRoutes } from "../routes.ts";
-import { answers, noBody, type idParams } from "../schemas.ts";
+import { answers, type idParams } from "../schemas.ts";
 import { changeErrors, readErrors, type Portal, type Scope } from "../scopes.ts";
 import * as model from "./model.ts";
 import type { RateLimits } from "./service.ts";
@@ -51,15 +51,18 @@ export function createRateLimitRoutes(
     )
     .delete(
       "",
-      async ({ scope, params: values }) => {
-        const rateLimit = await rateLimits.remove(scope, await ownerOf(scope, idOf(values)));
+      async ({ scope, params: values, body }) => {
+        const rateLimit = await rateLimits.remove(scope, await ownerOf(scope, idOf(values)), body?.basedOn);
         return { success: true as const, rateLimit };
       },
       {
         ...input,
-        body: noBody,
+        body: model.rateLimitRemovalBody,
         response: answers({ 200: model.rateLimitChangedAnswer }, ...changeErrors),
-        detail: { summary: "Back to the inherited limiter" },
+        detail: {
+          summary: "Back to the inherited limiter",
+          description: "Say by `basedOn` which one was read before.",
+        },
       },
     );
   return newRoutes("/rate-limit", tag).use(read).use(change);

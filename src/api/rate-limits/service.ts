@@ -8,7 +8,7 @@ import type { RateLimitsTable } from "../../db/tables.ts";
 import { AppError } from "../../lib/errors.ts";
 import { resolveLimiter } from "../../policy/resolve.ts";
 import type { LimiterSettings } from "../../policy/types.ts";
-import { changeBy } from "../changes.ts";
+import { changeBy, checkBasedOn } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { ownerIdOf, type PolicyOwner } from "../policies/service.ts";
 import type { Scope } from "../scopes.ts";
@@ -20,8 +20,11 @@ export interface RateLimits {
   get(owner: PolicyOwner): Promise<RateLimitView>;
   /** Sets the owner's own limiter: what the body leaves out stays as it is in force. The shards follow within a second. */
   put(scope: Scope, owner: PolicyOwner, body: RateLimitBody): Promise<RateLimitView>;
-  /** Back to what is inherited; nothing happens when nothing of its own was set. Answers what is in force then. */
-  remove(scope: Scope, owner: PolicyOwner): Promise<RateLimitView>;
+  /**
+   * Back to what is inherited; nothing happens when nothing of its own was set. Answers what is in force then. Throws `conflict` when what
+   * was set is not what this is based on.
+   */
+  remove(scope: Scope, owner: PolicyOwner, basedOn: string | null | undefined): Promise<RateLimitView>;
 }
 
 /** `usual`: the server's limiter, where neither application nor organization has one. */
@@ -34,14 +37,12 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
     blockDurationSeconds: Math.round(usual.blockMs / 1_000),
   };
 
-  /** What the application and the organization have of their own, and what of it is in force. */
+  /** What the owner and its organization have of their own, and what of it is in force. */
   async function read(from: Queryable, { orgId, appId }: PolicyOwner) {
-    const own = async (ownerId: string | null): Promise<Limit | null> => {
-      const row = ownerId === null ? null : await findRateLimit(from, ownerId);
-      return row === null ? null : limitOf(row);
-    };
-    const [application, organization] = [await own(appId), await own(orgId)];
-    return { application, organization, inForce: resolveLimiter(application, organization, usualLimit) };
+    const application = appId === null ? null : await findRateLimit(from, appId);
+    const organization = await findRateLimit(from, orgId);
+    const inForce = resolveLimiter(limitOf(application), limitOf(organization), usualLimit);
+    return { own: appId === null ? organization : application, organization, inForce };
   }
 
   /** The row as it is until the transaction ends; there may be none to hold, so its owner is held. */
@@ -53,12 +54,12 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
 
   async function get(owner: PolicyOwner): Promise<RateLimitView> {
     const { appId } = owner;
-    const { application, organization, inForce } = await read(db.kysely, owner);
-    const without =
-      appId === null ? resolveLimiter(null, null, usualLimit) : resolveLimiter(null, organization, usualLimit);
+    const { own, organization, inForce } = await read(db.kysely, owner);
+    const without = resolveLimiter(null, appId === null ? null : limitOf(organization), usualLimit);
     return {
       ...inForce.limiter,
-      isDefault: (appId === null ? organization : application) === null,
+      isDefault: own === null,
+      updatedAt: own === null ? null : new Date(own.updated_at).toISOString(),
       source: inForce.source,
       inherited: { ...without.limiter, source: without.source === "organization" ? "organization" : "default" },
     };
@@ -79,7 +80,8 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
             max_attempts: after.maxAttempts,
             window_seconds: after.windowDurationSeconds,
             block_seconds: after.blockDurationSeconds,
-            updated_at: nowMs(),
+            // As of policies: no two have one time.
+            updated_at: Math.max(nowMs(), (before?.updated_at ?? 0) + 1),
           };
           await saveRateLimit(trx, row);
           await db.changes.record(trx, {
@@ -90,7 +92,7 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
             ...changeBy(scope.caller, scope.request),
             ...owner,
             action: "rate_limit.changed",
-            details: { before: before === null ? null : limitOf(before), after },
+            details: { before: limitOf(before), after },
           });
         });
       } catch (error) {
@@ -100,10 +102,11 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
       }
       return get(owner);
     },
-    async remove(scope, owner) {
+    async remove(scope, owner, basedOn) {
       const ownerId = ownerIdOf(owner);
       await db.transaction(async (trx) => {
         const before = await held(trx, owner);
+        checkBasedOn("The limiter", basedOn, before?.updated_at);
         if (before === null || !(await removeRateLimit(trx, ownerId))) return;
         await db.changes.record(trx, { kind: "rate_limit", refId: ownerId, orgId: owner.orgId, action: "deleted" });
         await audit.within(trx, {
@@ -118,11 +121,13 @@ export function createRateLimits(deps: ApiDeps, usual: LimiterSettings): RateLim
   };
 }
 
-function limitOf(row: RateLimitsTable): Limit {
-  return {
-    enabled: row.enabled === 1,
-    maxAttempts: row.max_attempts,
-    windowDurationSeconds: row.window_seconds,
-    blockDurationSeconds: row.block_seconds,
-  };
+function limitOf(row: RateLimitsTable | null): Limit | null {
+  return (
+    row && {
+      enabled: row.enabled === 1,
+      maxAttempts: row.max_attempts,
+      windowDurationSeconds: row.window_seconds,
+      blockDurationSeconds: row.block_seconds,
+    }
+  );
 }

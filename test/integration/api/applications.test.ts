@@ -102,13 +102,15 @@ describeEngines("applications", (open) => {
     const limit = async (of: string) => (await asBoss("GET", of)).body["rateLimit"];
     const usual = { enabled: true, maxAttempts: 10, windowDurationSeconds: 900, blockDurationSeconds: 1_800 };
     const ofServer = { ...usual, source: "default" };
-    expect(await limit(path)).toEqual({ ...usual, isDefault: true, source: "default", inherited: ofServer });
+    const unset = { isDefault: true, updatedAt: null };
+    expect(await limit(path)).toEqual({ ...usual, ...unset, source: "default", inherited: ofServer });
     expect(await limit("/org/rate-limit")).toEqual(await limit(path));
 
     const shared = { enabled: true, maxAttempts: 4, windowDurationSeconds: 120, blockDurationSeconds: 600 };
     const changed = await asBoss("PUT", "/org/rate-limit", shared);
     const ofOrganization = { ...shared, source: "organization" };
-    expect(changed.body["rateLimit"]).toEqual({ ...ofOrganization, isDefault: false, inherited: ofServer });
+    const set = { isDefault: false, updatedAt: new Date(api.clock.nowMs).toISOString() };
+    expect(changed.body["rateLimit"]).toEqual({ ...ofOrganization, ...set, inherited: ofServer });
     expect(await lastChange()).toMatchObject({ kind: "rate_limit", ref_id: orgId, org_id: orgId, action: "created" });
     expect(api.audited.at(-1)).toMatchObject({
       action: "rate_limit.changed",
@@ -116,10 +118,10 @@ describeEngines("applications", (open) => {
       appId: null,
       details: { before: null, after: shared },
     });
-    expect(await limit(path)).toEqual({ ...ofOrganization, isDefault: true, inherited: ofOrganization });
+    expect(await limit(path)).toEqual({ ...ofOrganization, ...unset, inherited: ofOrganization });
 
     const own = { enabled: false, maxAttempts: 100, windowDurationSeconds: 60, blockDurationSeconds: 86_400 };
-    const ofApplication = { ...own, isDefault: false, source: "application", inherited: ofOrganization };
+    const ofApplication = { ...own, ...set, source: "application", inherited: ofOrganization };
     expect((await asBoss("PUT", path, own)).body["rateLimit"]).toEqual(ofApplication);
     expect(await lastChange()).toMatchObject({ kind: "rate_limit", ref_id: id, org_id: orgId });
     const effective = await asBoss("GET", `/org/applications/${id}/policy/effective`);
@@ -137,12 +139,19 @@ describeEngines("applications", (open) => {
         expect({ bad, field: errorOf(answer).field }).toEqual({ bad, field: Object.keys(bad)[0]! });
       }
     }
+    const empty = await asBoss("PUT", path, {});
+    expect({ status: empty.status, error: empty.body["error"] }).toMatchObject({
+      status: 422,
+      error: {
+        message: "body must have at least one of enabled, maxAttempts, windowDurationSeconds, blockDurationSeconds.",
+      },
+    });
     await asBoss("PUT", "/org/rate-limit", { ...shared, maxAttempts: 5 });
     expect(api.audited.at(-1)).toMatchObject({ details: { before: shared, after: { ...shared, maxAttempts: 5 } } });
     expect((await asBoss("DELETE", path)).status).toBe(200);
     expect(await limit(path)).toMatchObject({ maxAttempts: 5, isDefault: true, source: "organization" });
     const back = await asBoss("DELETE", "/org/rate-limit");
-    expect(back.body["rateLimit"]).toEqual({ ...usual, isDefault: true, source: "default", inherited: ofServer });
+    expect(back.body["rateLimit"]).toEqual({ ...usual, ...unset, source: "default", inherited: ofServer });
     expect(api.audited.at(-1)).toMatchObject({ action: "rate_limit.removed", orgId, details: { after: null } });
     const audits = api.audited.length;
     expect((await asBoss("DELETE", "/org/rate-limit")).status).toBe(200);

@@ -109,14 +109,16 @@ function LimiterForm(props: Owner & { limit: RateLimit }): JSX.Element {
       toast(`In force now: ${inWords(saved)}.`);
     },
   });
-  const askReset = () =>
+  const askReset = () => {
+    const basedOn = props.limit.updatedAt;
     confirm({
       title: `Remove the limiter of ${whose()}?`,
       consequence: `What is inherited counts instead, from ${sourceWords[props.limit.inherited.source]}: ${inWords(props.limit.inherited)}.`,
       action: "Remove it",
       done: "The inherited limiter is in force.",
-      run: async () => form.reset(toValues(await resetRateLimit(props.owner))),
+      run: async () => form.reset(toValues(await resetRateLimit(props.owner, { basedOn }))),
     });
+  };
   const numberField = (
     key: "maxAttempts" | "windowDurationSeconds" | "blockDurationSeconds",
     label: string,

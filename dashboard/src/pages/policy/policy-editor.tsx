@@ -54,9 +54,15 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
     ...resources.policy(isAdmin() ? `/organizations/${props.application?.orgId}` : ""),
     enabled: props.application !== undefined,
   }));
+  // While it is being read, or can't be, there may be none.
+  const inherited = () => (ofOrganization.isSuccess ? ofOrganization.data : undefined);
   const storedValues = () => toValues(stored(), props.application?.authMode ?? "custom");
   /** What of the stored state tells whether somebody else has changed it. */
-  const state = () => ({ updatedAt: stored()?.updatedAt ?? null, mode: props.application?.authMode ?? "custom" });
+  const state = () => ({
+    updatedAt: stored()?.updatedAt ?? null,
+    mode: props.application?.authMode ?? "custom",
+    inherited: inherited() && inherited()?.updatedAt,
+  });
   /** The one that somebody read who consented to what will happen. */
   let agreed = state();
   const form: FormState<PolicyValues> = createForm({
@@ -90,7 +96,9 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
       await readApplications();
       return application.authMode;
     }
-    const mode = await setAuthMode(application.id, { authMode: chosen, basedOn: agreed.mode });
+    const { mode: basedOn, inherited: basedOnPolicy } = agreed;
+    const body = { authMode: chosen, basedOn };
+    const mode = await setAuthMode(application.id, chosen === "inherit" ? { ...body, basedOnPolicy } : body);
     setBegun((before) => ({ ...before, mode }));
     return mode;
   };
@@ -107,11 +115,10 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
   };
   const opening = () => {
     const { application } = props;
-    // While it is being read, or can't be, there may be none.
-    const inherited = ofOrganization.isSuccess ? ofOrganization.data : undefined;
-    return application && resolveOpening(application, form.values.mode, inherited, policyWord(application.authType));
+    return application && resolveOpening(application, form.values.mode, inherited(), policyWord(application.authType));
   };
-  const askRemove = () =>
+  const askRemove = () => {
+    const basedOn = state().updatedAt;
     confirm({
       title: "Remove this policy?",
       consequence: props.application
@@ -119,9 +126,10 @@ function PolicyForm(props: EditorProps & { policy: Accessor<Policy | null> }): J
         : "Every application that follows the organization becomes public: anybody may visit it. Visitors' sessions end.",
       action: "Remove the policy",
       done: "The policy was removed.",
-      run: () => deletePolicy(props.owner),
+      run: () => deletePolicy(props.owner, { basedOn }),
       after: () => form.reset(toValues(null, props.application?.authMode ?? "custom")),
     });
+  };
 
   return (
     <Card
