@@ -44,6 +44,13 @@ describe("the ring", () => {
     expect(kept.length).toBeLessThan(500);
   });
 
+  test("takes half a mebibyte at most, however much there is", () => {
+    const budget = new CaptureBudget(4 * 1024 * 1024);
+    const ring = new CaptureRing(500, budget);
+    for (let i = 0; i < 200; i++) begin(ring, i, request(`/${i}`, `X-Fill: ${"x".repeat(10_000)}`));
+    expect(budget.take(3.5 * 1024 * 1024)).toBe(true);
+  });
+
   test("all rings of a thread share one budget, and give it back", () => {
     const budget = new CaptureBudget(40 * 1024);
     const first = new CaptureRing(10, budget);

@@ -4,8 +4,16 @@ import { describe, expect, test } from "bun:test";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { startAgent } from "./agent.ts";
 import { SessionDial } from "./session-dial.ts";
+import { isLoopbackAddress } from "./upgrade-request.ts";
 
 describe("security", () => {
+  test.each([
+    [true, ["127.0.0.1", "127.9.9.9", "::ffff:127.0.0.1", "::1"]],
+    [false, ["10.127.0.1", "192.0.2.127", "::ffff:10.127.0.1", "2001:db8::1", "::11", "1127.0.0.1", ""]],
+  ])("that nobody reads along (%p) is known of this machine's own addresses alone: %j", (isOurs, addresses) => {
+    expect(addresses.map(isLoopbackAddress)).toEqual(addresses.map(() => isOurs));
+  });
+
   test("of a refusal that never ends 64 KiB are read", async () => {
     using server = Bun.listen({
       hostname: "127.0.0.1",

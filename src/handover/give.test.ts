@@ -5,7 +5,7 @@ import { openSync } from "node:fs";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { closeDescriptor, createPair, inodeOf, openDescriptors } from "../lib/descriptor.ts";
 import { createAdopter } from "./adopt.ts";
-import { giveAway } from "./give.ts";
+import { giveAway, givePair } from "./give.ts";
 import { createLedgerMemory, Ledger } from "./ledger.ts";
 
 const meta = {
@@ -78,6 +78,17 @@ test("a connection for which no descriptor is left is terminated", () => {
   main.bury(0);
   expect(main.sweep(7)).toBe(0);
   for (const one of [fd, other]) expect(closeDescriptor(one)).toBe(true);
+});
+
+test("where no descriptors are left no end of a pair is given", () => {
+  const ledger = { createPair: () => null } as unknown as Ledger;
+  expect(
+    givePair(
+      ledger,
+      () => expect.unreachable(),
+      () => expect.unreachable(),
+    ),
+  ).toBe(false);
 });
 
 test("what is adopted is no longer under way", () => {

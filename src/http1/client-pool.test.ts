@@ -38,6 +38,15 @@ test("400 requests at once, again and again, dial 400 connections", async () => 
   pool.close();
 });
 
+test("1,024 stay where nothing else is agreed", () => {
+  const pool = new ClientPool({ unix: "/nowhere" });
+  let closed = 0;
+  const idle = { idleSince: 0, destroy: () => closed++ } as unknown as ClientConnection;
+  for (let i = 0; i < 1_030; i++) pool.release(idle);
+  pool.close();
+  expect(closed).toBe(6);
+});
+
 test("no more stay than agreed, and nobody longer than four seconds", () => {
   jest.useFakeTimers();
   const now = spyOn(performance, "now");

@@ -61,6 +61,20 @@ test("security: what comes byte by byte is kept as if it had come at once, and l
   expect([socket.taken.length < 24, Buffer.concat(socket.taken).equals(bytes)]).toEqual([true, true]);
 });
 
+test("of the buffers that hundreds of sockets needed at once 32 are kept", () => {
+  const large = Buffer.alloc(64 * 1024, 1);
+  const rounds = Array.from({ length: 2 }, () => {
+    const waiting = Array.from({ length: 100 }, () => ({ queue: new SendQueue(), socket: new Taking() }));
+    for (const { queue, socket } of waiting) queue.write(socket, large, 0, large.length);
+    for (const { queue, socket } of waiting) {
+      socket.takes = Infinity;
+      queue.flush(socket);
+    }
+    return new Set(waiting.flatMap(({ socket }) => [...socket.buffers]));
+  });
+  expect(rounds[0]!.intersection(rounds[1]!).size).toBe(32);
+});
+
 test("large parts are kept in the same few buffers, small ones in buffers of their size", () => {
   const [queue, socket] = [new SendQueue(), new Taking()];
   const large = Buffer.alloc(64 * 1024, 1);
