@@ -151,7 +151,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
       else local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
     }
     if (!this.isClientGone) this.client.destroy();
-    this.end(reason);
+    this.end(reason, code === resetCode.cancel);
   }
 
   onWindow(bytes: number): void {
@@ -261,12 +261,12 @@ export class LocalExchange implements AgentStream, ClientHandler {
     this.end(detail);
   }
 
-  private end(error: string | null): void {
+  private end(error: string | null, cancelled = false): void {
     if (this.over) return;
     this.over = true;
     this.incoming?.close();
     this.session.remove(this.id);
-    this.recording?.ends(this.status, error);
+    this.recording?.ends(this.status, error, cancelled);
     if (this.line === null) return;
     const { bytesIn, bytesOut, status } = this;
     this.host.report({

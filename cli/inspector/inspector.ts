@@ -7,7 +7,7 @@ import { detailsOf, summaryOf, whyNotRepeatable } from "./message.ts";
 import { Recorder } from "./recorder.ts";
 import type { Recording } from "./recording.ts";
 import { repeat, requestBytes } from "./repeat.ts";
-import type { ChangedRequest, ExchangeList } from "./types.ts";
+import type { BegunExchange, ChangedRequest, ExchangeList } from "./types.ts";
 
 /** So long a list is waited for that has nothing new. */
 const waitMs = 20_000;
@@ -130,7 +130,8 @@ async function repeated(recorder: Recorder, recording: Recording, request: Reque
   if (changed === null && why !== null) return refuse(409, why);
   try {
     const bytes = changed === null ? null : requestBytes(changed);
-    return answer(summaryOf(repeat(recorder, recording, bytes)), 201);
+    const begun = summaryOf(repeat(recorder, recording, bytes));
+    return answer({ ...begun, version: recorder.version } satisfies BegunExchange, 201);
   } catch (error) {
     return refuse(422, (error as Error).message);
   }

@@ -32,11 +32,11 @@ const decoders: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
 };
 
 export function summaryOf(recording: Recording): ExchangeSummary {
-  const { id, source, method, path, startedAt, status, headMs, totalMs, error, repeats } = recording;
-  const { requestBody, answerBody } = recording;
+  const { id, source, method, path, startedAt, status, headMs, totalMs, repeats } = recording;
+  const { requestBody, answerBody, error, cancelled } = recording;
   return {
     ...{ id, url: source.url, method, path: path.slice(0, listedPath), startedAt, status, headMs, totalMs },
-    ...{ bytesIn: requestBody.bytes, bytesOut: answerBody.bytes, error, repeats },
+    ...{ bytesIn: requestBody.bytes, bytesOut: answerBody.bytes, error, cancelled, repeats },
   };
 }
 

@@ -105,6 +105,7 @@ export class Recording {
   headMs: number | null = null;
   totalMs: number | null = null;
   error: string | null = null;
+  cancelled = false;
   /** All of the request has come. */
   isAsked = false;
   /** It has turned into a WebSocket: what each side sends is counted only. */
@@ -155,12 +156,13 @@ export class Recording {
     this.keep(this.answerBody, "service", bytes, start, end);
   }
 
-  /** It is over. `status`: what the visitor got, where there is no answer. */
-  ends(status: number, error: string | null): void {
+  /** It is over. `status`: what the visitor got, where there is no answer; `cancelled`: the server wanted no more of it. */
+  ends(status: number, error: string | null, cancelled = false): void {
     if (this.totalMs !== null) return;
     this.totalMs = performance.now() - this.startMs;
     this.status ||= status;
     this.error = error;
+    this.cancelled = cancelled;
     this.keeper.changed();
   }
 

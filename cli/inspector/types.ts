@@ -20,12 +20,17 @@ export interface ExchangeSummary {
   bytesOut: number;
   /** Why there is no answer, or no whole one. */
   error: string | null;
+  /** Nothing failed: nobody wanted the rest, as `error` says. */
+  cancelled: boolean;
   /** It was sent again by the inspector: which one it repeats, and whether it was changed. */
   repeats: { id: number; changed: boolean } | null;
 }
 
+/** One that was just begun: of which a list tells that has this version, or a higher one. */
+export type BegunExchange = ExchangeSummary & Pick<ExchangeList, "version">;
+
 export interface ExchangeList {
-  /** Of this state, for `since`. */
+  /** Of this state, for `since`. It rises with every change. */
   version: number;
   /** The newest first. */
   exchanges: ExchangeSummary[];

@@ -1,6 +1,6 @@
 // What the page asks the agent for. The key stands in the page's address, behind the #, which browsers send to nobody.
 
-import type { ChangedRequest, ExchangeDetails, ExchangeList, ExchangeSummary } from "../../cli/inspector/types.ts";
+import type { BegunExchange, ChangedRequest, ExchangeDetails, ExchangeList } from "../../cli/inspector/types.ts";
 
 /** The agent refused, in its words; status 0: it did not answer. */
 export class InspectorError extends Error {
@@ -50,7 +50,7 @@ export async function body(id: number, which: "request" | "answer"): Promise<Blo
 }
 
 /** Sends it again, `null`: as it was. Returns the new exchange, which has just begun. */
-export async function repeat(id: number, changed: ChangedRequest | null): Promise<ExchangeSummary> {
+export async function repeat(id: number, changed: ChangedRequest | null): Promise<BegunExchange> {
   return read(await call(`/api/exchanges/${id}/repeat`, { method: "POST", body: JSON.stringify(changed) }));
 }
 

@@ -1,7 +1,7 @@
 // One exchange in full, and what can be done with it.
 
 import { createMemo, createResource, createSignal, Match, Show, Switch, type JSX } from "solid-js";
-import type { ChangedRequest, ExchangeDetails, ExchangeSummary } from "../../cli/inspector/types.ts";
+import type { BegunExchange, ChangedRequest, ExchangeDetails, ExchangeSummary } from "../../cli/inspector/types.ts";
 import { Button } from "../src/ui/button.tsx";
 import { Switch as Toggle } from "../src/ui/choice.tsx";
 import { Clip } from "../src/ui/clip.tsx";
@@ -18,12 +18,15 @@ import { bodyFile } from "./bodies.ts";
 import { ChangeDialog } from "./change-dialog.tsx";
 import { followDetails } from "./follow-details.ts";
 import { Difference } from "./difference.tsx";
-import { statusOf, tookOf, toneOf } from "./list.tsx";
+import { endOf, statusOf, tookOf, toneOf } from "./list.tsx";
 import { MessageView } from "./message-view.tsx";
 import { SocketView } from "./socket-view.tsx";
 
 /** Where there is no answer, a status is the tunnel's own. */
-function troubleOf({ answer, status }: ExchangeDetails): string {
+function troubleOf(one: ExchangeDetails): string {
+  const { answer, status } = one;
+  const end = endOf(one);
+  if (end !== null) return end.replace(/^e/, "E");
   return answer === null && status > 0 ? `Not answered: the visitor got ${status} from the tunnel` : "Ended early";
 }
 
@@ -33,7 +36,7 @@ export function Details(props: {
   before: ExchangeSummary | undefined;
   onChoose: (id: number | null) => void;
   /** Takes the exchange that sending it again has begun. */
-  onSent: (sent: ExchangeSummary) => void;
+  onSent: (sent: BegunExchange) => void;
 }): JSX.Element {
   const [withSecrets, setWithSecrets] = createSignal(false);
   const [isChanging, setChanging] = createSignal(false);
@@ -128,7 +131,7 @@ export function Details(props: {
               </Show>
               <Show when={one().error}>
                 {(error) => (
-                  <Note tone="bad" title={troubleOf(one())}>
+                  <Note tone={one().cancelled ? "idle" : "bad"} title={troubleOf(one())}>
                     <p>
                       <ShownText text={error()} />
                     </p>

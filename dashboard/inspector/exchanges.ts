@@ -1,7 +1,7 @@
 // The list as it is now: asked for again as soon as it has changed, for as long as the page is looked at.
 
 import { createSignal, onCleanup } from "solid-js";
-import type { ExchangeSummary } from "../../cli/inspector/types.ts";
+import type { BegunExchange, ExchangeSummary } from "../../cli/inspector/types.ts";
 import { InspectorError, list } from "./api.ts";
 
 const pauseMs = 2_000;
@@ -12,7 +12,7 @@ export interface Exchanges {
   /** Why the list can't be had; null: it can. */
   trouble: () => InspectorError | null;
   /** One that this page has begun itself, of which the list may tell later. */
-  add: (begun: ExchangeSummary) => void;
+  add: (one: BegunExchange) => void;
 }
 
 /**
@@ -22,6 +22,8 @@ export interface Exchanges {
 export function followExchanges(): Exchanges {
   const [items, setItems] = createSignal<ExchangeSummary[] | null>(null);
   const [trouble, setTrouble] = createSignal<InspectorError | null>(null);
+  /** Begun by this page after the list that is shown was given, the newest first. */
+  let begun: BegunExchange[] = [];
   let over = false;
   let asking = new AbortController();
   const look = (): void => {
@@ -41,7 +43,10 @@ export function followExchanges(): Exchanges {
       const { signal } = asking;
       try {
         const next = await list(version, signal);
-        if (next.version !== version) setItems(next.exchanges);
+        if (next.version !== version) {
+          begun = begun.filter((one) => one.version > next.version);
+          setItems([...begun, ...next.exchanges]);
+        }
         version = next.version;
         setTrouble(null);
       } catch (error) {
@@ -49,12 +54,16 @@ export function followExchanges(): Exchanges {
         setTrouble(error instanceof InspectorError ? error : new InspectorError(0, String(error)));
         // A new agent has versions of its own, and a new key.
         version = -1;
+        begun = [];
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
   })();
-  const add = (begun: ExchangeSummary): void =>
-    void setItems((all) => (all?.some(({ id }) => id === begun.id) ? all : [begun, ...(all ?? [])]));
+  const add = (one: BegunExchange): void => {
+    if (items()?.some(({ id }) => id === one.id)) return;
+    begun = [one, ...begun];
+    setItems((all) => [one, ...(all ?? [])]);
+  };
   return { items, trouble, add };
 }
 

@@ -8,9 +8,11 @@ import { ShownText } from "../src/ui/shown-text.tsx";
 import { Moment } from "../src/ui/time.tsx";
 
 /** How it went; one that runs is not bad yet. */
-export function toneOf({ status, totalMs, error }: ExchangeSummary): Tone {
+export function toneOf({ status, totalMs, error, cancelled }: ExchangeSummary): Tone {
   if (status === 0 && totalMs === null) return "idle";
-  if (error !== null || status >= 500 || status === 0) return "bad";
+  // Who leaves before there is an answer has waited for it.
+  if (cancelled && status === 0) return "warn";
+  if ((error !== null && !cancelled) || status >= 500 || status === 0) return "bad";
   if (status >= 400) return "warn";
   return status >= 200 && status < 300 ? "good" : "idle";
 }
@@ -18,6 +20,12 @@ export function toneOf({ status, totalMs, error }: ExchangeSummary): Tone {
 export function statusOf({ status, totalMs }: ExchangeSummary): string {
   if (status > 0) return String(status);
   return totalMs === null ? "…" : "cut";
+}
+
+/** How it ended, where that is no failure; null: as it should, or it failed. */
+export function endOf({ cancelled, error }: ExchangeSummary): string | null {
+  if (!cancelled) return null;
+  return error?.startsWith("the visitor") ? "ended by the visitor" : "ended early";
 }
 
 export function tookOf({ status, totalMs }: ExchangeSummary): string {
@@ -80,6 +88,7 @@ export function ExchangeList(props: {
                           .split(".", 1)[0]
                       }
                     </Show>
+                    <Show when={endOf(one())}>{(end) => <> · {end()}</>}</Show>
                     <Show when={one().repeats}>
                       {(repeats) => (
                         <>

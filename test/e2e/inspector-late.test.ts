@@ -48,6 +48,34 @@ test("what is sent again is there at once, though the list tells of it later", a
   await page.unrouteAll({ behavior: "wait" });
 });
 
+test("what is sent again stays there, when an answer comes that the list gave before", async () => {
+  await using tab = await openAt("/before");
+  const { page } = tab;
+  const exchanges = page.getByRole("region", { name: "Exchanges" }).getByRole("button");
+  const sent = Promise.withResolvers<void>();
+  const has = Promise.withResolvers<void>();
+  let answers = 0;
+  await page.route("**/api/exchanges?*", async (route) => {
+    // The next is answered late; those behind it, which tell of all, never.
+    if (answers++ > 0) return;
+    const response = await route.fetch();
+    has.resolve();
+    await sent.promise;
+    await route.fulfill({ response });
+  });
+  await Promise.all([page.waitForRequest("**/api/exchanges?*"), visit("/meanwhile")]);
+  await visit("/meanwhile");
+  await has.promise;
+  await page.getByRole("button", { name: "Send again" }).click();
+  await exchanges.filter({ hasText: "again #" }).first().waitFor();
+  const next = page.waitForRequest("**/api/exchanges?*");
+  sent.resolve();
+  await next;
+  await page.getByRole("region", { name: "Difference" }).waitFor();
+  expect(await exchanges.first().textContent()).toContain("/before");
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+});
+
 test("what is to be changed can be typed over when it is there, not before it comes and takes the place of what was typed", async () => {
   await using tab = await openAt("/third");
   const { page } = tab;

@@ -158,8 +158,13 @@ test("an event of a stream stands on the open page when it has come; what was op
   await page.getByRole("button", { name: "show less" }).waitFor();
   ending.abort();
   await expect(streaming.text()).rejects.toThrow("aborted");
-  await page.getByText("Ended early").waitFor();
+  await page.getByText("Ended by the visitor").waitFor();
   await body.filter({ hasText: "data: second" }).waitFor();
+  // Nothing failed.
+  const listed = exchanges.filter({ hasText: "/stream" });
+  expect(await listed.textContent()).toContain("ended by the visitor");
+  expect(await listed.locator(".status").getAttribute("data-tone")).toBe("good");
+  await tab.looks("inspector-left", true);
 });
 
 test("what is read stays, in its place, while hundreds come and go; the next is read from its top", async () => {

@@ -24,6 +24,8 @@ const read: string[] = [];
 /** What it answers with, behind its status line and before an empty line. */
 let answer = "Content-Length: 2\r\n\r\nok";
 let status = "200 OK";
+/** It does not end the connection behind that. */
+let keepsOpen = false;
 
 beforeAll(async () => {
   builtInspector();
@@ -42,7 +44,7 @@ beforeAll(async () => {
         read[data.at] = data.text;
         if (!/END(?:\r\n0\r\n(?:.+\r\n)?\r\n)?$|^(?:GET|HEAD)[^]*\r\n\r\n$/.test(data.text)) return;
         socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\n${answer}`);
-        socket.end();
+        if (!keepsOpen) socket.end();
       },
       error() {},
     },
@@ -83,6 +85,27 @@ async function again(id: number, changed: unknown = null): Promise<{ atService: 
 }
 
 const host = () => `watched.localhost:${server.port}`;
+
+test("an answer that is given up from outside is no failure, and says by whom", async () => {
+  using visitor = await RawClient.open({ port: server.port });
+  const cut = async (): Promise<ExchangeSummary> => {
+    await eventually(async () => (await list()).exchanges[0]?.totalMs != null, "it is over");
+    return (await list()).exchanges[0]!;
+  };
+  answer = "Content-Length: 9\r\n\r\nok";
+  await visitor.send(`GET /cut HTTP/1.1\r\nHost: ${host()}\r\n\r\n`);
+  expect(await cut()).toMatchObject({ path: "/cut", cancelled: false });
+  keepsOpen = true;
+  using leaving = await RawClient.open({ port: server.port });
+  await leaving.send(`GET /left HTTP/1.1\r\nHost: ${host()}\r\n\r\n`);
+  await leaving.until("ok");
+  leaving.reset();
+  expect(await cut()).toMatchObject({
+    ...{ path: "/left", status: 200, cancelled: true, error: "the visitor closed the connection" },
+  });
+  keepsOpen = false;
+  answer = "Content-Length: 2\r\n\r\nok";
+});
 
 describe("what is sent again", () => {
   test.each([
