@@ -25,6 +25,20 @@ describe("behind an answer", () => {
     expect(exchanges).toHaveLength(2);
   });
 
+  test("the head that begins has the time of a head, and not what was left of the silence", () => {
+    const { visitor, done } = exchanging();
+    const leftMs = (): number => visitor.connection.deadline - performance.now();
+    visitor.send(requestText("GET /1"));
+    done();
+    expect(leftMs()).toBeGreaterThan(ingressLimits.headTimeoutMs);
+    visitor.send("G");
+    const { deadline } = visitor.connection;
+    expect(leftMs()).toBeLessThanOrEqual(ingressLimits.headTimeoutMs);
+    // However long it trickles.
+    visitor.send("ET /2 HTTP/1.1\r\n");
+    expect(visitor.connection.deadline).toBe(deadline);
+  });
+
   test("no request follows when the server leaves, though the exchange would go on", () => {
     const { visitor, exchanges, done } = exchanging();
     visitor.send(requestText("GET /1") + requestText("GET /2"));
