@@ -74,7 +74,7 @@ test.each([
   const sent = Buffer.from(encode("äöü".repeat(100)));
   expect(answerBody(coding.toUpperCase(), sent)).toEqual({
     ...{ bytes: sent.length, kept: sent.length },
-    ...{ text: "äöü".repeat(100), hex: null, note: `decoded from ${coding}` },
+    ...{ text: "äöü".repeat(100), hex: null, parts: null, note: `decoded from ${coding}` },
   });
 });
 
@@ -137,6 +137,27 @@ test("what is no text is shown in hex; text that is cut in the middle of a chara
   const long = Buffer.from(`x${"ä".repeat(maxKeptBody / 2)}`);
   const body = detailsOf(exchange({ sent: long }), false).answer!.body;
   expect([body.bytes, body.kept, body.text?.length]).toEqual([long.length, maxKeptBody, maxKeptBody / 2]);
+});
+
+test("a form with a file is shown in parts, whatever it was coded in; one that is text as a whole as that", () => {
+  const part = (name: string, value: string) =>
+    `--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  const request = ["Content-Type: multipart/form-data; boundary=b"];
+  const bodyOf = (text: string, gzip = false) => {
+    const body = Buffer.from(text);
+    const given = gzip ? { request: [...request, "Content-Encoding: gzip"], body: gzipSync(body) } : { request, body };
+    return detailsOf(exchange(given), false).request.body;
+  };
+  const file = `${part("a", "1")}${part("b", "\0")}--b--\r\n`;
+  const names = [
+    { name: "a", text: "1" },
+    { name: "b", hex: "00" },
+  ];
+  expect(bodyOf(file)).toMatchObject({ text: null, hex: null, parts: names });
+  expect(bodyOf(file, true)).toMatchObject({ text: null, hex: null, parts: names, note: "decoded from gzip" });
+  expect(bodyOf(file.slice(0, -6))).toMatchObject({ text: null, parts: null });
+  const text = `${part("a", "1")}--b--\r\n`;
+  expect(bodyOf(text)).toMatchObject({ text, parts: null });
 });
 
 test("it can be sent again when all of the request is there and it stays HTTP", () => {

@@ -9,7 +9,9 @@ import {
   zstdDecompressSync,
 } from "node:zlib";
 import { secretName } from "../../src/lib/secret-names.ts";
+import { formParts } from "./form-parts.ts";
 import type { KeptBody, Recording } from "./recording.ts";
+import { shownBytes } from "./shown-bytes.ts";
 import type { Body, ExchangeDetails, ExchangeSummary, Field, Message, Socket } from "./types.ts";
 
 /** What is shown of a body. A few bytes may unpack to gigabytes. */
@@ -94,16 +96,18 @@ function messageOf(head: Buffer, body: KeptBody, isOver: boolean, withSecrets: b
 }
 
 function bodyOf(head: Buffer, kept: KeptBody, isOver: boolean): Body {
-  const coding = fieldsOf(head, true)
-    .filter(({ name }) => name.toLowerCase() === "content-encoding")
-    .map(({ value }) => value.toLowerCase())
-    .join(", ");
-  const raw = kept.read();
-  const { bytes, note } = decode(raw, coding);
+  const fields = fieldsOf(head, true);
+  const valueOf = (wanted: string): string =>
+    fields
+      .filter(({ name }) => name.toLowerCase() === wanted)
+      .map(({ value }) => value)
+      .join(", ");
+  const { bytes, note } = decode(kept.read(), valueOf("content-encoding").toLowerCase());
   // What was decoded of a part may end anywhere.
-  const text = textOf(bytes, note === null && isOver && kept.isWhole);
-  const hex = text === null ? bytes.subarray(0, hexBytes).toString("hex") : null;
-  return { bytes: kept.bytes, kept: kept.kept, text, hex, note };
+  const isWhole = note === null && isOver && kept.isWhole;
+  const shown = shownBytes(bytes, isWhole, hexBytes);
+  const parts = shown.text === null ? formParts(valueOf("content-type"), bytes, isWhole) : null;
+  return { bytes: kept.bytes, kept: kept.kept, ...shown, ...(parts === null ? { parts } : { parts, hex: null }), note };
 }
 
 function decode(raw: Buffer, coding: string): { bytes: Buffer; note: string | null } {
@@ -118,17 +122,5 @@ function decode(raw: Buffer, coding: string): { bytes: Buffer; note: string | nu
       bytes: raw,
       note: `shown as it is: ${tooLarge ? "it unpacks to more than 2 MiB" : `it is not ${coding}`}`,
     };
-  }
-}
-
-/** Null: it is not text in UTF-8. `isWhole` false: it may end in the middle of a character. */
-function textOf(bytes: Buffer, isWhole: boolean): string | null {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: !isWhole });
-    // eslint-disable-next-line no-control-regex
-    return /[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(text) ? null : text;
-  } catch {
-    // Not UTF-8.
-    return null;
   }
 }

@@ -50,10 +50,28 @@ export interface Body {
   kept: number;
   /** What is kept, decoded and as text; null: it is not text. */
   text: string | null;
-  /** The first bytes of what is no text, in hex. */
+  /** The first bytes of what is no text and has no parts, in hex. */
   hex: string | null;
+  /** Of a form (multipart/form-data) that is no text as a whole; null: it is none. */
+  parts: Part[] | null;
   /** What it was decoded from (`gzip`), or why it was not. */
   note: string | null;
+}
+
+/** A field or file of a form. */
+export interface Part {
+  name: string;
+  /** Null: it is no file. */
+  filename: string | null;
+  /** Null: it says none. */
+  type: string | null;
+  bytes: number;
+  /** Not all of it is there. */
+  isCut: boolean;
+  /** Null: it is not text. */
+  text: string | null;
+  /** The first bytes of what is no text, in hex. */
+  hex: string | null;
 }
 
 export interface Message {

@@ -56,12 +56,12 @@ const exchange: ExchangeDetails = {
       field("Accept-Encoding", "gzip"),
       field("Authorization", "(hidden, 9 characters)", true),
     ],
-    body: { bytes: body.length, kept: body.length, text: body, hex: null, note: null },
+    body: { bytes: body.length, kept: body.length, text: body, hex: null, parts: null, note: null },
   },
   answer: {
     line: "HTTP/1.1 201 Created",
     fields: [field("content-type", "application/json;charset=utf-8")],
-    body: { bytes: text.length, kept: text.length, text, hex: null, note: null },
+    body: { bytes: text.length, kept: text.length, text, hex: null, parts: null, note: null },
   },
 };
 const env = { PATH: process.env["PATH"] ?? "", AUTHORIZATION: "from-outside" };

@@ -9,7 +9,7 @@ const json = { name: "Content-Type", value: "application/json", hidden: false };
 const message = (text: string | null, date = "now"): Message => ({
   line: "HTTP/1.1 200 OK",
   fields: [json, { name: "Date", value: date, hidden: false }],
-  body: { bytes: 1, kept: 1, text, hex: null, note: null },
+  body: { bytes: 1, kept: 1, text, hex: null, parts: null, note: null },
 });
 const shown = (before: Message, after: Message) =>
   differenceOf(before, after)!.map(({ sign, text }) => `${sign}${text}`);

@@ -10,6 +10,7 @@ import { ShownText } from "../src/ui/shown-text.tsx";
 import { attempt } from "../src/ui/toast.tsx";
 import * as api from "./api.ts";
 import { bodyFile, hexLines, prettyBody } from "./bodies.ts";
+import { PartsView } from "./parts-view.tsx";
 
 /** So many characters of a body stand on the page at first. */
 const shownAtFirst = 20_000;
@@ -85,7 +86,8 @@ export function MessageView(props: {
             </div>
           </Show>
         </div>
-        <Show when={body().kept > 0}>
+        <Show when={body().parts}>{(parts) => <PartsView title={props.title} parts={parts()} />}</Show>
+        <Show when={body().kept > 0 && body().parts === null}>
           <pre class="code-block body" tabindex="0" role="region" aria-label={`${props.title}'s body`}>
             <ShownText text={pretty().slice(0, pretty().length - cut())} />
           </pre>

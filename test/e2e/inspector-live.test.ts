@@ -209,6 +209,38 @@ test("a status of the tunnel's own is no answer of the local service; of many by
   inspector.recorder.clear();
 });
 
+test("a form with a picture is shown in parts, on a phone too", async () => {
+  await using tab = await browser.open();
+  const { page } = tab;
+  await page.goto(inspector.url);
+  const form = new FormData();
+  form.append("title", "A caf\u00e9 \u202e by night");
+  form.append("note", "long ".repeat(1_000));
+  form.append("data", new Blob(['{"a":[1,2]}'], { type: "application/json" }), "data.json");
+  const picture = new Uint8Array(3_000).fill(0xff);
+  picture.set([0x89, 0x50, 0x4e, 0x47]);
+  form.append("picture", new Blob([picture], { type: "image/png" }), `${"a-long-name-".repeat(20)}.png`);
+  form.append("nothing", new Blob([]), "");
+  await (await fetch(url("/form"), { method: "POST", body: form })).text();
+  await page.getByRole("region", { name: "Exchanges" }).getByRole("button", { name: "/form" }).click();
+  const parts = page.getByRole("list", { name: "Parts of the request's body" }).getByRole("listitem");
+  await parts.first().waitFor();
+  expect(await parts.allTextContents()).toEqual([
+    expect.stringMatching(/^title · 20 BA caf\u00e9 \u202e by night$/),
+    expect.stringMatching(/^note · 4.9 KiB(?:long )+… \+3000 characters$/),
+    expect.stringMatching(/^data · data\.json · application\/json.* · 11 B\{\n {2}"a": \[\n/),
+    expect.stringMatching(
+      /^picture · (?:a-long-name-)+.* · image\/png · 2.9 KiB, the first 64 B shown0000 {2}89 50 4e 47 ff/,
+    ),
+    expect.stringMatching(/^nothing · no file chosen · .*0 B$/),
+  ]);
+  await parts.last().scrollIntoViewIfNeeded();
+  await tab.looks("inspector-parts", true);
+  await tab.become("phone");
+  await tab.looks("inspector-parts-phone", true);
+  inspector.recorder.clear();
+});
+
 test("by keyboard: / leads to the filter, the list is one stop of Tab, and its keys lead through it", async () => {
   await using tab = await browser.open();
   const { page } = tab;
