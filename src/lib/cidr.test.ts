@@ -61,8 +61,14 @@ test("what is no address or range", () => {
     "12345::",
     "::1.2.3",
     "1.2.3.4::",
+    "::1.2.3.4:5",
+    "2001:db8",
+    "1:2:3:4:5:6:7:8:9",
+    "1:2:3:4:5:6:7:8::",
+    "1:2:3:4::5:6:7:8:9",
   ];
-  for (const text of wrong) expect(parseAddress(text)).toBeNull();
+  for (const text of wrong)
+    expect([text, parseAddress(text), canonicalAddress(text), canonicalCidr(text)]).toEqual([text, null, null, null]);
   for (const text of ["1.2.3.4/33", "1.2.3.4/", "1.2.3.4/08", "::/129", "::ffff:1.2.3.4/95", "fe80::1%eth0/64", "any"])
     expect(parseCidr(text)).toBeNull();
   expect(() => createCidrList(["10.0.0.0/8", "nonsense"])).toThrow(RangeError);

@@ -147,7 +147,7 @@ function parseIpv6(text: string): bigint | null {
   const halves = text.split("::");
   if (halves.length > 2) return null;
   const head = parseGroups(halves[0] ?? "", halves.length === 1);
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? "", true) : [];
+  const tail = parseGroups(halves[1] ?? "", true);
   if (head === null || tail === null) return null;
   const missing = 8 - head.length - tail.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return null;
@@ -169,7 +169,7 @@ function parseGroups(text: string, mayEndInIpv4: boolean): number[] | null {
       groups.push(Number.parseInt(part, 16));
     }
   }
-  return groups.length > 8 ? null : groups;
+  return groups;
 }
 
 function formatAddress({ version, value }: Address): string {
