@@ -1,12 +1,15 @@
 // Lines of the access log: one for each request that this thread answers or breaks off, none for what it hands on.
 
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, jest, test } from "bun:test";
 import { fakeVisitor, HeardExchange, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
 import { createCidrList } from "../lib/cidr.ts";
 import { AccessLog } from "./access-log.ts";
 import type { VisitorConnection } from "./connection.ts";
 
 type Line = Record<string, unknown>;
+const nothingSaid = { status: 0, bytesIn: 0, bytesOut: 0, requestId: "", whole: true };
+
+afterEach(() => void jest.useRealTimers());
 
 /** A visitor whose requests all begin an exchange, unless `route` does something else. */
 function setUp(
@@ -24,7 +27,7 @@ function setUp(
   const visitor = fakeVisitor(route ?? begin, ingressLimits, log);
   const raw = (): string[] => (log.flush(), texts.splice(0));
   const lines = (): Line[] => raw().map((line) => JSON.parse(line) as Line);
-  return { visitor, connection: visitor.connection, log, raw, lines };
+  return { visitor, connection: visitor.connection, log, raw, lines, texts };
 }
 
 function reply(connection: VisitorConnection, text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"): void {
@@ -35,7 +38,7 @@ function reply(connection: VisitorConnection, text = "HTTP/1.1 200 OK\r\nContent
 
 test("a request has one line, when it is over, with all that is known of it", () => {
   const { visitor, connection, lines } = setUp();
-  visitor.send(`${requestText("POST /a/b?secret=1", "Content-Length: 3", "User-Agent: curl/8")}abc`);
+  visitor.send(`${requestText("POST /a/b?secret=1", "Content-Length: 3", "X-Ten-Char: 1", "User-Agent: curl/8")}abc`);
   expect(lines()).toEqual([]);
   connection.access!.user = "ada";
   reply(connection);
@@ -61,6 +64,30 @@ test("pipelined requests have a line each, with what each of them cost", () => {
     { path: "/1", bytesOut: 40 },
     { path: "/2", bytesOut: 40 },
   ]);
+});
+
+test("lines leave together, after a quarter of a second or when they are 64 KiB", () => {
+  jest.useFakeTimers();
+  const { log, texts } = setUp();
+  const told = (afterMs: number): number => {
+    jest.advanceTimersByTime(afterMs);
+    return texts.splice(0).length;
+  };
+  const end = (userAgent = ""): void => log.ended({ ...log.unread("192.0.2.1"), ...nothingSaid, userAgent });
+  for (let i = 0; i < 2; i++) {
+    end();
+    expect(told(200)).toBe(0);
+    end();
+    expect([told(49), told(1), told(1_000)]).toEqual([0, 2, 0]);
+  }
+  end();
+  expect(told(200)).toBe(0);
+  let large = 0;
+  for (; texts.length === 0; large++) end("x".repeat(1_024));
+  expect([large > 40, large < 64, told(0)]).toEqual([true, true, large + 1]);
+  // What comes next has a quarter of a second of its own.
+  end();
+  expect([told(249), told(1)]).toEqual([0, 1]);
 });
 
 test("what we answer ourselves counts", () => {

@@ -51,14 +51,13 @@ export interface AccessLogOptions {
 export class AccessLog {
   private lines = "";
   private count = 0;
-  private timer: ReturnType<typeof setTimeout> | null = null;
+  private timer: Timer | undefined;
 
   constructor(private readonly options: AccessLogOptions) {}
 
   /** A request's head is there. */
   begin(connection: VisitorConnection, head: Head): Access {
-    const { address, secure } = connection.meta;
-    const visitor = resolveVisitor(head, address, secure ? "https" : "http", this.options.trusted);
+    const visitor = resolveVisitor(head, connection.meta.address, "http", this.options.trusted);
     const { target } = head;
     const path = this.options.logQuery ? target : target.split("?", 1)[0]!;
     return {
@@ -81,8 +80,8 @@ export class AccessLog {
 
   /** Sends what waits. */
   flush(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
+    clearTimeout(this.timer);
+    this.timer = undefined;
     const { lines, count } = this;
     this.lines = "";
     this.count = 0;

@@ -48,13 +48,29 @@ describe("the page of an error", () => {
   const page = (code: ErrorCode): string => parsed(errorAnswer({ ...base, code, html: true })).body;
 
   test("shows how far the request came, where that is known", () => {
-    expect(page("tunnel_offline")).toMatch(
-      /class="good last"><strong>Server.*class="bad"><strong>Agent<\/strong>not connected.*unknown/,
-    );
-    expect(page("local_unreachable")).toMatch(
-      /class="good last"><strong>Agent.*class="bad"><strong>Local service<\/strong>not reached/,
-    );
+    const way = (code: ErrorCode): string[] =>
+      page(code)
+        .matchAll(/<li class="(.*?)"><strong>(.*?)<\/strong>(.*?)<\/li>/g)
+        .map(([, ...parts]) => parts.join("|"))
+        .toArray();
+    expect(way("tunnel_offline")).toEqual([
+      "good|You|asked",
+      "good last|Server|reached",
+      "bad|Agent|not connected",
+      "|Local service|unknown",
+    ]);
+    expect(way("local_unreachable").slice(1)).toEqual([
+      "good|Server|reached",
+      "good last|Agent|connected",
+      "bad|Local service|not reached",
+    ]);
     expect(page("policy_denied")).not.toContain("<ol");
+  });
+
+  test("says what to do, where there is something", () => {
+    expect(page("tunnel_offline")).toContain("<p>If it is yours, look whether its agent is running.</p>");
+    expect(page("policy_denied")).toContain("<p>If you should be let in, ask whoever shared this address");
+    expect(page("bad_request")).not.toMatch(/<p>|undefined/);
   });
 
   test("leads on to where it is told", () => {
