@@ -4,6 +4,8 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { BuiltPage } from "../../scripts/page-age.ts";
+import { built } from "./built-pages.ts";
 
 /** In Vite's place: its page is there when all have asked for it, and the rest of its files a while later. */
 const vite = `#!/usr/bin/env bun
@@ -16,10 +18,10 @@ Bun.sleepSync(200);
 writeFileSync("dist/last", "");
 `;
 
-const ask = (folder: string) => `
+const ask = (page: BuiltPage) => `
 const { existsSync, writeFileSync } = require("node:fs");
 const { built } = require(${JSON.stringify(join(import.meta.dir, "built-pages.ts"))});
-const page = { name: "page of a test", folder: ${JSON.stringify(folder)}, sources: [${JSON.stringify(join(folder, "source"))}] };
+const page = ${JSON.stringify(page)};
 writeFileSync(page.folder + "/asks-" + process.pid, "");
 const dist = built(page);
 console.log(existsSync(dist + "/last"));
@@ -33,10 +35,12 @@ test("of processes that find a page stale one builds it, and the others wait unt
   writeFileSync(join(folder, "source"), "");
   writeFileSync(join(bin, "vite"), vite);
   chmodSync(join(bin, "vite"), 0o755);
+  const page = { name: "page of a test", folder, sources: [join(folder, "source")] };
   const processes = Array.from({ length: 3 }, () =>
-    Bun.spawn([process.execPath, "-e", ask(folder)], { stderr: "inherit" }),
+    Bun.spawn([process.execPath, "-e", ask(page)], { stderr: "inherit" }),
   );
   const answers = await Promise.all(processes.map(({ stdout }) => stdout.text()));
   expect(answers).toEqual(Array(3).fill("true\n"));
+  expect(built(page)).toBe(join(folder, "dist"));
   expect(readFileSync(join(folder, "builds"), "utf8")).toBe("x");
 }, 60_000);
