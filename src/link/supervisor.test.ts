@@ -1,95 +1,22 @@
 // The supervisor with threads that only exist on paper: whose word counts, who is replaced, and what the dead leave behind.
 
-import { afterEach, beforeEach, expect, jest, spyOn, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { eventually } from "../../test/helpers/eventually.ts";
-import { ConnectionCounts, createCountsMemory } from "../handover/counts.ts";
-import { createLedgerMemory, Ledger } from "../handover/ledger.ts";
+import { startOnPaper, useThreadsOnPaper, workers } from "../../test/helpers/paper-shards.ts";
+import { ConnectionCounts } from "../handover/counts.ts";
 import { closeDescriptor, createPair, inodeOf } from "../lib/descriptor.ts";
-import type { Logger } from "../lib/log.ts";
 import type { MovedConnection } from "../handover/moved-connection.ts";
-import type { FromShard, ShardStart, ToShard } from "./messages.ts";
+import type { ShardStart, ToShard } from "./messages.ts";
 import { OrganizationLoad } from "./organization-load.ts";
-import { startShards, type Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import type { Supervisor } from "./supervisor.ts";
 
-/** A thread that says what its test has it say, and ends when its test has it end. */
-class PaperWorker {
-  onmessage: ((event: { data: FromShard }) => void) | null = null;
-  onerror: unknown = null;
-  readonly told: (ToShard | ShardStart)[] = [];
-  wasTerminated = false;
-  private onClose = (): void => {};
-  constructor() {
-    workers.push(this);
-  }
-  addEventListener(_: "close", listener: () => void): void {
-    this.onClose = listener;
-  }
-  postMessage(message: ToShard | ShardStart): void {
-    this.told.push(message);
-    if (message.type === "end") this.say({ type: "ended" } as FromShard);
-  }
-  terminate(): void {
-    this.wasTerminated = true;
-    if (closesAtOnce) this.close();
-  }
-  close(): void {
-    this.onClose();
-  }
-  say(message: FromShard): void {
-    this.onmessage?.({ data: message });
-  }
-  get types(): string[] {
-    return this.told.map(({ type }) => type);
-  }
-}
-
-const workers: PaperWorker[] = [];
-let closesAtOnce = false;
-const RealWorker = globalThis.Worker;
-beforeEach(() => {
-  workers.length = 0;
-  closesAtOnce = false;
-  globalThis.Worker = PaperWorker as unknown as typeof Worker;
-});
-afterEach(() => {
-  globalThis.Worker = RealWorker;
-});
-
-function optionsOf(shards: number, heard: string[]): SupervisorOptions {
-  const note = (what: string) => (shard: number) => void heard.push(`${what} ${shard}`);
-  const ledgerMemory = createLedgerMemory(1024);
-  const countsMemory = createCountsMemory(shards);
-  return {
-    ...{ url: "paper", shards, ledgerMemory, countsMemory, mostRestartDelayMs: 1 },
-    ...{ ledger: new Ledger(ledgerMemory, 0), counts: new ConnectionCounts(countsMemory, 0) },
-    settingsFor: () => ({}),
-    listener: {
-      ...{ onReady: note("ready"), onReplaced: note("replaced"), onEvents: note("events") },
-      onConnection: note("connection"),
-    },
-    log: { info() {}, error: (message: string) => heard.push(message) } as unknown as Logger,
-    onFatal: () => heard.push("fatal"),
-  } as unknown as SupervisorOptions;
-}
-
-async function setUp(shards = 2) {
-  const heard: string[] = [];
-  const options = optionsOf(shards, heard);
-  const starting = startShards(options);
-  for (const worker of workers.slice()) worker.say({ type: "ready" });
-  const supervisor = await starting;
-  const stop = async (): Promise<void> => {
-    closesAtOnce = true;
-    await supervisor.stop();
-  };
-  return { supervisor, options, heard, [Symbol.asyncDispose]: stop };
-}
+useThreadsOnPaper();
 
 const moved = (fd: number): MovedConnection => ({ fd }) as MovedConnection;
 const posted = (supervisor: Supervisor, fd: number): boolean => supervisor.sendConnection(0, moved(fd));
 
 test("a shard that is being ended is not believed any more, but what it gave away is taken", async () => {
-  await using world = await setUp();
+  await using world = await startOnPaper();
   const [old] = workers;
   world.heard.length = 0;
   world.supervisor.replace(0, "a test");
@@ -106,7 +33,7 @@ test("a shard that is being ended is not believed any more, but what it gave awa
 });
 
 test("nothing is sent to a shard that isn't there, and what was under way to it is closed when its thread has ended", async () => {
-  await using world = await setUp();
+  await using world = await startOnPaper();
   const [[lost, lostPeer], [kept, keptPeer]] = [createPair()!, createPair()!];
   expect(posted(world.supervisor, lost)).toBe(true);
   world.supervisor.replace(0, "a test");
@@ -118,7 +45,7 @@ test("nothing is sent to a shard that isn't there, and what was under way to it 
 });
 
 test("a successor starts when its predecessor's thread has ended, with none of its connections counted", async () => {
-  await using world = await setUp();
+  await using world = await startOnPaper();
   new ConnectionCounts(world.options.countsMemory, 1).opened("192.0.2.1");
   new ConnectionCounts(world.options.countsMemory, 2).opened("192.0.2.1");
   const { loads } = workers[0]!.told[0] as ShardStart;
@@ -137,14 +64,23 @@ test("a successor starts when its predecessor's thread has ended, with none of i
     [1, 3],
     [0, 4],
   ]);
-  // It had not begun, so that nothing of it is lost.
+});
+
+test("a shard that dies before it is up is started again, without anybody losing anything, until that can't help", async () => {
+  await using world = await startOnPaper(1);
+  workers[0]!.close();
   world.heard.length = 0;
-  workers[3]!.close();
-  expect(world.heard).toEqual(["a shard died"]);
+  let deaths = 0;
+  for (; !world.heard.includes("fatal") && deaths < 20; deaths++) {
+    await eventually(() => workers.length === 2 + deaths, "it has a successor");
+    workers.at(-1)!.close();
+  }
+  expect(world.heard).toEqual([...Array.from({ length: deaths }, () => "a shard died"), "fatal"]);
+  expect([deaths > 1, deaths < 20]).toEqual([true, true]);
 });
 
 test("shards that are up are introduced to each other, a successor to those that live", async () => {
-  await using world = await setUp();
+  await using world = await startOnPaper();
   expect(workers.map(({ types }) => types)).toEqual([
     ["start", "peers", "peer"],
     ["start", "peers"],
@@ -158,7 +94,7 @@ test("shards that are up are introduced to each other, a successor to those that
 });
 
 test("questions to a shard that dies are given up at once", async () => {
-  await using world = await setUp();
+  await using world = await startOnPaper();
   const answer = world.supervisor.check(0, "t");
   world.supervisor.replace(0, "a test");
   expect(await answer).toBeNull();
@@ -166,7 +102,7 @@ test("questions to a shard that dies are given up at once", async () => {
 });
 
 test("while the server leaves nobody is started, and a shard that dies has finished", async () => {
-  await using world = await setUp();
+  await using world = await startOnPaper();
   world.supervisor.replace(0, "a test");
   const drained = world.supervisor.drain(60_000);
   expect([world.supervisor.isServing(), workers[1]!.types.at(-1)]).toEqual([false, "drain"]);
@@ -178,7 +114,7 @@ test("while the server leaves nobody is started, and a shard that dies has finis
 });
 
 test("a server that leaves a second time waits for its shards again", async () => {
-  await using world = await setUp(1);
+  await using world = await startOnPaper(1);
   const first = world.supervisor.drain(60_000);
   workers[0]!.say({ type: "drained" });
   expect(await first).toBe(true);
@@ -186,7 +122,7 @@ test("a server that leaves a second time waits for its shards again", async () =
 });
 
 test("a clock that is set at any moment neither cuts short what a leaving server waits for nor lets a shard believe so", async () => {
-  await using world = await setUp(1);
+  await using world = await startOnPaper(1);
   let hours = 0;
   const real = Date.now();
   const clock = spyOn(Date, "now").mockImplementation(() => real + 3_600_000 * ++hours);
@@ -203,23 +139,21 @@ test("a clock that is set at any moment neither cuts short what a leaving server
 });
 
 test("the end of the server is nobody's death", async () => {
-  const world = await setUp();
+  const world = await startOnPaper();
   world.heard.length = 0;
   await world[Symbol.asyncDispose]();
   expect([world.heard, workers.map(({ types }) => types.at(-1))]).toEqual([[], ["end", "end"]]);
+  expect(workers.every(({ wasTerminated }) => wasTerminated)).toBe(true);
 });
 
-test("a shard that does not become ready is ended after 20 s of main's ticks", async () => {
-  jest.useFakeTimers();
-  try {
-    closesAtOnce = true;
-    const starting = startShards(optionsOf(1, [])).catch((error: Error) => error.message);
-    jest.advanceTimersByTime(19_000);
-    expect(workers[0]!.wasTerminated).toBe(false);
-    jest.advanceTimersByTime(2_000);
-    expect(workers[0]!.wasTerminated).toBe(true);
-    expect(await starting).toBe("Shard 0 could not be started: it was not ready in time.");
-  } finally {
-    jest.useRealTimers();
-  }
+test("a shard that comes up while the server leaves is told how long that may still take", async () => {
+  await using world = await startOnPaper(1);
+  world.supervisor.replace(0, "a test");
+  workers[0]!.close();
+  await eventually(() => workers.length === 2, "it has a successor");
+  expect(world.supervisor.isServing()).toBe(false);
+  expect(await world.supervisor.drain(60_000)).toBe(true);
+  workers[1]!.say({ type: "ready" });
+  const { inAllMs } = workers[1]!.told.find(({ type }) => type === "drain") as Extract<ToShard, { type: "drain" }>;
+  expect([inAllMs > 0, inAllMs <= 60_000, world.supervisor.isServing()]).toEqual([true, true, false]);
 });
