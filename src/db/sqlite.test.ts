@@ -1,10 +1,10 @@
 // Statements of one SQLite connection: which are kept, and what is said when the file can't be read.
 
 import { Database as SqliteFile, type Statement } from "bun:sqlite";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, spyOn, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { StorageFailure } from "./engine.ts";
 import { openSqlite } from "./sqlite.ts";
 
@@ -53,4 +53,38 @@ test("what SQLite calls malformed may be a read that failed, and both are named"
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+describe("security: only its owner may read", () => {
+  const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+  const inFolder = (use: (path: string) => void): void => {
+    const folder = mkdtempSync(join(tmpdir(), "digit-link-mode-"));
+    try {
+      use(join(folder, "file"));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  test("a database that is new, one that is empty and one that others could read", () => {
+    inFolder((path) => {
+      for (const make of [() => {}, () => writeFileSync(path, "", { mode: 0o644 }), () => chmodSync(path, 0o644)]) {
+        make();
+        const connection = openSqlite(path);
+        connection.run("create table if not exists things (id)", []);
+        expect([path, `${path}-wal`, `${path}-shm`].map(modeOf)).toEqual(["600", "600", "600"]);
+        connection.close();
+      }
+    });
+  });
+
+  test("but nobody loses what is no database, and named by mistake", () => {
+    inFolder((path) => {
+      for (const content of ["root:x:0:0:root:/root:/bin/bash\n", "SQLite"]) {
+        writeFileSync(path, content, { mode: 0o644 });
+        expect(() => openSqlite(path)).toThrow("not a database");
+        expect(modeOf(path)).toBe("644");
+      }
+    });
+  });
 });

@@ -1,10 +1,11 @@
 // The only file that imports bun:sqlite: opening a file safely, running statements, copying a live database.
 
 import { constants, Database as SqliteFile, SQLiteError, type SQLQueryBindings, type Statement } from "bun:sqlite";
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { chmodSync, existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DatabaseUnusable, ForeignKeyViolation, StorageFailure, UniqueViolation } from "./engine.ts";
+import { makePrivate } from "./private-file.ts";
 import { unusableFile } from "./unusable.ts";
 
 /** Older releases can lose commits when a WAL is reset (fixed in 3.51.3). */
@@ -149,11 +150,8 @@ export function isBusy(error: unknown): boolean {
 function openPrivately(path: string): SqliteFile {
   let file: SqliteFile | undefined;
   try {
-    const folder = dirname(path);
-    if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
     // SQLite gives its -wal and -shm files the mode of the main file, so that one has to exist with the right mode first.
-    closeSync(openSync(path, "a", 0o600));
-    chmodSync(path, 0o600);
+    makePrivate(path);
     file = new SqliteFile(path, { strict: true, create: true, readwrite: true });
     readOnce(file, "SELECT count(*) FROM sqlite_schema");
     return configured(file);
