@@ -44,7 +44,7 @@ export class SessionSocket extends Reads implements WebSocketSink {
   private events: SessionEvents | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private leaving = false;
-  /** Why we close, until the server has closed as well. */
+  /** Why we close, until the connection has. */
   private said: { code: number; reason: string } | null = null;
 
   /** `isPlain`: its TLS, if there is any, ends elsewhere. */
@@ -93,6 +93,8 @@ export class SessionSocket extends Reads implements WebSocketSink {
   /** Ends the session and the connection at once. */
   end(code: number, reason: string): void {
     this.leaving = true;
+    // A real socket calls `closed` from within `terminate`, which knows no reason.
+    this.said ??= { code, reason };
     this.socket.terminate();
     this.over(code, reason);
   }

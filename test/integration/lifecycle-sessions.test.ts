@@ -151,6 +151,7 @@ test("each end finds out that the other went silent", async () => {
     else one.cut();
   }
   await eventually(() => agent.all("tunnel.lost").length > lost, "the agent notices");
+  expect(agent.all("tunnel.lost").at(-1)?.reason).toBe("the server went silent");
   const sessions = async (): Promise<number> => {
     const { tunnels } = await adminApi(server).must("GET", "/admin/tunnels");
     return (
