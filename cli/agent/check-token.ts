@@ -1,7 +1,7 @@
 // Asks the server whether it knows a token, before that is saved.
 
 import { proxyFor } from "./proxy-env.ts";
-import { isObject, redirection, refusalOf, type Refusal } from "./refusal.ts";
+import { isObject, refusedBy, strangeAnswer, type Refusal } from "./refusal.ts";
 import { unreachableText } from "./unreachable.ts";
 
 /** `known`: the token is good, and this account's (or key's). `refused`: it is of no use here. `unknown`: nobody could say, and why. */
@@ -27,10 +27,9 @@ export async function checkToken(server: string, token: string): Promise<TokenVe
   const { status, headers } = response;
   const body: unknown = await response.json().catch(() => null);
   if (response.ok && isObject(body) && typeof body["name"] === "string") return { known: body["name"] };
-  const refusal =
-    refusalOf({ status, retryAfter: headers.get("retry-after"), body }) ??
-    redirection(status, headers.get("location"), url);
+  const [retryAfter, location] = [headers.get("retry-after"), headers.get("location")];
+  const refusal = refusedBy(url, { status, retryAfter, location, body });
   // A 5xx is about the server and not about the token.
   if (refusal !== null && status < 500) return { refused: refusal };
-  return { unknown: response.ok ? "it answers, but not like a digit-link server" : `it answered ${status}` };
+  return { unknown: `it ${refusal === null ? strangeAnswer(status) : `answered ${status}`}` };
 }

@@ -34,7 +34,7 @@ export function refusalOf({ status, retryAfter, body }: RefusedAnswer): Refusal 
 }
 
 /** What a redirect of `asked` says; null for any other answer. It is not followed: where it leads has not been given the token by its owner. */
-export function redirection(status: number, location: string | null, asked: URL): Refusal | null {
+function redirection(status: number, location: string | null, asked: URL): Refusal | null {
   if (status < 300 || status > 399 || location === null) return null;
   const to = URL.canParse(location, asked.href) ? new URL(location, asked) : null;
   const where =
@@ -45,6 +45,22 @@ export function redirection(status: number, location: string | null, asked: URL)
         : `${to.origin}: use that as --server`;
   const message = `${asked.origin} redirects to ${where}.`;
   return { code: redirected, message, retryable: false, retryAfterMs: null };
+}
+
+/** What an answer of `asked` says that grants nothing; null when it isn't one of a digit-link server. */
+export function refusedBy(asked: URL, answer: RefusedAnswer & { location: string | null }): Refusal | null {
+  const refusal = refusalOf(answer) ?? redirection(answer.status, answer.location, asked);
+  if (refusal?.code !== "misdirected") return refusal;
+  // The server tells a stranger less: not that it is one.
+  const message = `The server at ${asked.host} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`;
+  return { ...refusal, message };
+}
+
+/** An answer that is not a digit-link server's, in a few words without a full stop. */
+export function strangeAnswer(status: number): string {
+  // A proxy whose server is away says 502 to 504, or more, and is the right address.
+  const advice = status < 502 ? ": check its scheme, host and port" : "";
+  return `answered ${status}, but not like a digit-link server${advice}`;
 }
 
 /** The code of a `redirection`. */

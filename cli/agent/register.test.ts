@@ -14,13 +14,16 @@ async function ask(answer: Response, request: Partial<RegisterRequest> = {}, spe
     port: 0,
     fetch: async (it) => (asked.push(await it.json()), answer),
   });
-  const options = { server: `http://127.0.0.1:${server.port}`, token: "token", pool: false, version: "1.0.0" };
+  const host = `127.0.0.1:${server.port}`;
+  const options = { server: `http://${host}`, token: "token", pool: false, version: "1.0.0" };
   const result = await register(options as AgentOptions, {
     ...{ agentId: "me", generation: 3, subdomain: null, port: null, target: "localhost:80", connections: null },
     spec: { protocol: "http", ...spec } as TunnelSpec,
     ...request,
   });
-  return { result, asked: asked[0], stranger: `127.0.0.1:${server.port} answered, but not like a digit-link server.` };
+  const strange = (status: number, advice = ": check its scheme, host and port") =>
+    `${host} answered ${status}, but not like a digit-link server${advice}.`;
+  return { result, asked: asked[0], stranger: strange(200), strange, host };
 }
 
 test("a grant: without what it need not say, with one ticket or many, and no ticket that is none", async () => {
@@ -58,6 +61,21 @@ test("who refuses and redirects in one is heard, not followed", async () => {
   const error = { code: "name_taken", message: "It is taken.", retryable: false };
   const { result } = await ask(Response.json({ error }, { status: 302, headers: { location: "https://b.example" } }));
   expect(result).toMatchObject({ code: "name_taken", message: "It is taken." });
+});
+
+test("who is no digit-link server, or one of another name, is asked at the wrong address; a proxy without its server is not", async () => {
+  for (const status of [400, 404, 501]) {
+    const { result, strange } = await ask(new Response("<h1>No</h1>", { status }));
+    expect(result).toMatchObject({ code: "unreachable", message: strange(status), retryable: true });
+  }
+  const lost = await ask(new Response("<h1>Bad gateway</h1>", { status: 502 }));
+  expect(lost.result).toMatchObject({ message: lost.strange(502, ""), retryable: true });
+  const error = { code: "misdirected", message: "This host is not served here." };
+  const { result, host } = await ask(Response.json({ error }, { status: 421 }));
+  expect(result).toMatchObject({
+    ...{ code: "misdirected", retryable: false },
+    message: `The server at ${host} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`,
+  });
 });
 
 describe("security", () => {

@@ -2,7 +2,7 @@
 
 import type { AgentOptions, TunnelSpec } from "./types.ts";
 import { proxyFor } from "./proxy-env.ts";
-import { isObject, redirection, refusalOf, type Refusal } from "./refusal.ts";
+import { isObject, refusedBy, strangeAnswer, type Refusal } from "./refusal.ts";
 import { unreachableText } from "./unreachable.ts";
 
 /** What a granted registration says. */
@@ -66,8 +66,11 @@ export async function register(options: AgentOptions, request: RegisterRequest):
   } catch (error) {
     return unreachable(`${url.host} can't be reached (${unreachableText(error, url, proxy)})`);
   }
+  const { status, headers } = response;
   const body: unknown = await response.json().catch(() => null);
-  return response.ok ? granted(body, url) : refused(response, body, url);
+  const [retryAfter, location] = [headers.get("retry-after"), headers.get("location")];
+  const said = response.ok ? granted(body) : refusedBy(url, { status, retryAfter, location, body });
+  return said ?? unreachable(`${url.host} ${strangeAnswer(status)}`);
 }
 
 function portOf({ spec: { remotePort }, port }: RegisterRequest): { port?: number; exactPort?: true } {
@@ -75,7 +78,7 @@ function portOf({ spec: { remotePort }, port }: RegisterRequest): { port?: numbe
   return port === null ? {} : { port };
 }
 
-function granted(body: unknown, url: URL): Registration | Refusal {
+function granted(body: unknown): Registration | null {
   if (
     isObject(body) &&
     typeof body["url"] === "string" &&
@@ -96,13 +99,7 @@ function granted(body: unknown, url: URL): Registration | Refusal {
       };
     }
   }
-  return unreachable(`${url.host} answered, but not like a digit-link server`);
-}
-
-function refused({ status, headers }: Response, body: unknown, url: URL): Refusal {
-  const refusal = refusalOf({ status, retryAfter: headers.get("retry-after"), body });
-  const redirect = redirection(status, headers.get("location"), url);
-  return refusal ?? redirect ?? unreachable(`${url.host} answered ${status}, but not like a digit-link server`);
+  return null;
 }
 
 function unreachable(message: string): Refusal {

@@ -156,7 +156,10 @@ describe("a permanent refusal is one sentence and an exit code", () => {
 
   test("a token that is not valid: 3", async () => {
     for (const token of [createToken("dlt"), "hunter2"])
-      expect(await refused(["http", port], token)).toEqual([3, sentence("The token or API key is not valid\\.")]);
+      expect(await refused(["http", port], token)).toEqual([
+        3,
+        sentence("The token or API key is not valid: it was mistyped, revoked or replaced\\."),
+      ]);
   });
 
   test("an address that may not: 3", async () => {
@@ -176,9 +179,12 @@ describe("a permanent refusal is one sentence and an exit code", () => {
     await holder.until("online   ");
     expect(await refused(["http", port, "-n", "taken"], tokens.bob)).toEqual([
       4,
-      sentence("This name belongs to somebody else\\."),
+      sentence("This name belongs to somebody else: choose another one\\."),
     ]);
-    expect(await refused(["http", port, "-n", "www"], tokens.bob)).toEqual([4, sentence("This name is reserved\\.")]);
+    expect(await refused(["http", port, "-n", "www"], tokens.bob)).toEqual([
+      4,
+      sentence("This name is reserved: choose another one\\."),
+    ]);
     expect((await visit(server.port, "taken", "/")).status).toBe(200);
   });
 

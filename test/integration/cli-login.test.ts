@@ -80,8 +80,13 @@ describe("a token that the server knows", () => {
 
 describe("a token that the server refuses", () => {
   test.each([
-    ["nobody's", () => createToken("dlt"), 3, "The token or API key is not valid."],
-    ["no token at all", () => "hunter2", 3, "The token or API key is not valid."],
+    [
+      "nobody's",
+      () => createToken("dlt"),
+      3,
+      "The token or API key is not valid: it was mistyped, revoked or replaced.",
+    ],
+    ["no token at all", () => "hunter2", 3, "The token or API key is not valid: it was mistyped, revoked or replaced."],
     ["a deactivated account's", deactivated, 3, "The account is deactivated. Ask an administrator to activate it."],
     ["a key for visitors", visitorsKey, 3, "This API key is not for opening tunnels."],
   ])("%s is not saved, and is one sentence", async (name, make, exitCode, sentence) => {
@@ -97,7 +102,7 @@ describe("a token that the server refuses", () => {
     const other = origin.replace("localhost", "127.0.0.1");
     expect(await digitLink(["login", other], { input: token, env })).toEqual({
       ...{ exitCode: 1, out: "" },
-      problems: "digit-link: Nothing was saved: This host is not served here.\n",
+      problems: `digit-link: Nothing was saved: The server at 127.0.0.1:${server.port} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.\n`,
     });
     expect(existsSync(path)).toBe(false);
   });
@@ -128,9 +133,13 @@ describe("a server that cannot say", () => {
     [
       "is something else",
       () => new Response("hello"),
-      / cannot be asked about the token now \(it answers, but not like a digit-link server\)\./,
+      / cannot be asked about the token now \(it answered 200, but not like a digit-link server: check its scheme, host and port\)\./,
     ],
-    ["stands behind a proxy that lost it", proxyPage, / cannot be asked about the token now \(it answered 502\)\./],
+    [
+      "stands behind a proxy that lost it",
+      proxyPage,
+      / cannot be asked about the token now \(it answered 502, but not like a digit-link server\)\./,
+    ],
   ])("%s: saved unchecked, with a warning", async (name, answer, warning) => {
     const { env, saved } = place(`unknown-${name}`);
     await using other = answering(answer ?? (() => new Response()));

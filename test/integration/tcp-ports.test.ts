@@ -85,7 +85,7 @@ describe("--remote-port", () => {
       refusal(["5432", "--remote-port", String(port), "--server", origin, "--quiet"], as);
     expect(await ask(first)).toEqual({
       exitCode: 4,
-      said: `digit-link: Port ${first} belongs to somebody else.`,
+      said: `digit-link: Port ${first} belongs to somebody else: choose another one.`,
     });
     const own = await refusal(["5433", "--remote-port", String(first), "--server", origin, "--quiet"], token);
     expect(own.exitCode).toBe(4);

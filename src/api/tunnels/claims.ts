@@ -239,7 +239,10 @@ export class Claims {
 }
 
 function ofAnother({ port }: Lease): AppError {
-  return new AppError("name_taken", port === null ? undefined : `Port ${port} belongs to somebody else.`);
+  return new AppError(
+    "name_taken",
+    port === null ? undefined : `Port ${port} belongs to somebody else: choose another one.`,
+  );
 }
 
 function inUse({ port }: Lease): AppError {
