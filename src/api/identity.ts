@@ -59,7 +59,7 @@ export function createIdentity(
   };
 }
 
-/** The providers whose client id and secret are both set (an OIDC client may be a public one). */
+/** The providers that are set (an OIDC client may be a public one, without a secret). */
 function signInProviders(config: Config, fetch: OutboundFetch, oidc: OidcClient): SignInProvider[] {
   const { githubClientId, githubClientSecret, googleClientId, googleClientSecret } = config;
   const providers: SignInProvider[] = [];

@@ -109,6 +109,12 @@ test("a wrong value is refused with one sentence that names variable, value and 
     [{ PORT: "9000", TCP_PORTS: "8999-9001" }, /9000 is in two/],
     [{ SHARDS: "1", SHARD_PORTS: "9000", TCP_PORTS: "8999-9001" }, /9000 is in two/],
     [{ TLS_CERT: "a.pem" }, /TLS_CERT and TLS_KEY must be set together/],
+    [
+      { GITHUB_CLIENT_ID: "a" },
+      /^GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET must be set together; only one of them is\.$/,
+    ],
+    [{ GOOGLE_CLIENT_SECRET: "a" }, /^GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET must be set together/],
+    [{ OIDC_LOGIN_CLIENT_ID: "a" }, /^OIDC_LOGIN_ISSUER and OIDC_LOGIN_CLIENT_ID must be set together/],
     [{ PING_INTERVAL_MS: "30s" }, /^DEAD_AFTER_MS must be longer/],
     [{ PING_INTERVAL_MS: "20s", DEAD_AFTER_MS: "20s" }, /^DEAD_AFTER_MS must be longer/],
     [{ AGENT_WHITELIST: "10.0.0.0/33" }, /^AGENT_WHITELIST must be/],
@@ -132,6 +138,10 @@ test("a configuration file with an unknown or broken line is refused", () => {
   );
   writeFileSync(file, "tcp_prots = 1\n");
   expect(() => loadConfig({ env: {}, file })).toThrow(/did you mean tcp_ports\?$/);
+  writeFileSync(file, "[server]\nport = 8080\n");
+  expect(() => loadConfig({ env: {}, file })).toThrow(
+    "[server]: the configuration file has no sections; write each setting as a line of its own, like port = 8080.",
+  );
   writeFileSync(file, "port = \n");
   expect(() => loadConfig({ env: {}, file })).toThrow(/cannot be read/);
   expect(() => loadConfig({ env: {}, file: join(folder, "missing.toml") })).toThrow(/missing\.toml cannot be read/);

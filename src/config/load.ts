@@ -28,6 +28,11 @@ const keyOfName = new Map<string, SettingKey>(
 export function loadConfig(sources: ConfigSources): Config {
   const texts = new Map<SettingKey, string>();
   for (const [name, value] of readFile(sources.file)) {
+    if (Object.prototype.toString.call(value) === "[object Object]")
+      throw new ConfigError(
+        name,
+        `[${name}]: the configuration file has no sections; write each setting as a line of its own, like port = 8080.`,
+      );
     const key = keyOf(name, "the configuration file has no setting");
     const isNone = Array.isArray(value) && value.length === 0 && Array.isArray(settings[key].initial);
     texts.set(key, isNone ? "none" : textOf(name, value));
@@ -114,9 +119,19 @@ function fillIn(raw: RawSettings, given: ReadonlySet<SettingKey>): Config {
   return deepFreeze({ ...config, warnings });
 }
 
+/** Neither is of use alone. */
+const pairs = [
+  ["tlsCert", "tlsKey"],
+  ["githubClientId", "githubClientSecret"],
+  ["googleClientId", "googleClientSecret"],
+  ["oidcLoginIssuer", "oidcLoginClientId"],
+] as const satisfies [SettingKey, SettingKey][];
+
 function checkTogether(config: Omit<Config, "warnings">): void {
-  if ((config.tlsCert === null) !== (config.tlsKey === null)) {
-    throw new ConfigError("TLS_CERT", "TLS_CERT and TLS_KEY must be set together; only one of them is.");
+  for (const [one, other] of pairs) {
+    if ((config[one] === null) === (config[other] === null)) continue;
+    const { name } = settings[one];
+    throw new ConfigError(name, `${name} and ${settings[other].name} must be set together; only one of them is.`);
   }
   if (config.shardPorts.length > 0 && config.shardPorts.length !== config.shards) {
     throw new ConfigError(
