@@ -46,6 +46,14 @@ test("the help of each command that reads the server's settings says where from,
   }
 });
 
+test("the help of every command has the exit codes that it ends with", () => {
+  for (const command of commands) {
+    const help = commandHelp(command, commonFlags, plain).join("\n");
+    for (const { meaning } of [exitCodes.ok, exitCodes.failure, exitCodes.usage])
+      expect([command.name, help]).toEqual([command.name, expect.stringContaining(meaning)]);
+  }
+});
+
 test("every command is in the program's help or in its group's", () => {
   const main = mainHelp(plain).join("\n");
   for (const command of commands) {

@@ -56,7 +56,7 @@ export function commandHelp(command: Command, common: FlagTable, style: Style): 
   for (const note of command.notes ?? []) lines.push("", ...wrap(note));
   const most = "connections" in command.flags ? Infinity : "token" in command.flags ? 3 : 2;
   const rows = Object.values(exitCodes).filter((row) => row.exitCode <= most);
-  if (command.passThrough !== true) lines.push("", style.bold("Exit codes"), ...exitCodeRows(rows, style));
+  lines.push("", style.bold("Exit codes"), ...exitCodeRows(rows, style));
   return lines;
 }
 

@@ -9,7 +9,7 @@ import { createPostgresDialect, openPostgres } from "./postgres-dialect.ts";
 import { createSqliteDialect } from "./sqlite-dialect.ts";
 import { openSqlite } from "./sqlite.ts";
 import type { Tables } from "./tables.ts";
-import { unusableFile } from "./unusable.ts";
+import { unusableFile, unusablePostgres } from "./unusable.ts";
 
 export type Trx = Transaction<Tables>;
 /** What a query function takes: the database or a transaction of it. */
@@ -76,9 +76,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   } catch (error) {
     await closeEngine();
     if (error instanceof DatabaseUnusable) throw error;
-    if (engine === "sqlite") throw unusableFile(options.path, error);
-    const why = error instanceof Error ? error.message : String(error);
-    throw new DatabaseUnusable(`The PostgreSQL database cannot be used: ${why}.`, error);
+    throw options.url === null ? unusableFile(options.path, error) : unusablePostgres(options.url, error);
   }
   limitMs = options.timeoutMs ?? usualTimeoutMs;
   const changes = createChangesFeed({

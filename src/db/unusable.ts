@@ -13,6 +13,13 @@ export function unusableFile(path: string, error: unknown): DatabaseUnusable {
   return new DatabaseUnusable(`The database file ${path} cannot be used: ${reasonOf(path, cause)}.`, cause);
 }
 
+/** The refusal of a PostgreSQL database because of `why`: which one, without its user and password. */
+export function unusablePostgres(url: string, why: unknown, cause = why): DatabaseUnusable {
+  const host = URL.parse(url)?.host ?? "";
+  const where = host === "" ? "" : ` at ${host}`;
+  return new DatabaseUnusable(`The PostgreSQL database${where} cannot be used: ${textOf(why)}.`, cause);
+}
+
 /** What a failed start says: `error` itself, unless it, or what caused it, is a failure of the storage. */
 export function explainStorage(
   error: unknown,
@@ -21,7 +28,7 @@ export function explainStorage(
   for (let one = error, depth = 0; one instanceof Error && depth < 5; one = one.cause, depth++) {
     if (!(one instanceof StorageFailure)) continue;
     if (databaseUrl === null) return unusableFile(dbPath, one);
-    return new DatabaseUnusable(`The PostgreSQL database cannot be used: ${textOf(one.cause)}.`, one);
+    return unusablePostgres(databaseUrl, one.cause, one);
   }
   return error;
 }

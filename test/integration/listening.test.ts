@@ -130,6 +130,14 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
     ["a kept secret cannot be read", { DB_PATH: join(noSecret, "a.db") }, `The file ${noSecret}/jwt-secret cannot be`],
     ["SOCKET_DIR is no folder", { SOCKET_DIR: notAFolder }, `Internal sockets cannot be kept in ${notAFolder}: `],
     ["no database", { DB_PATH: notADatabase }, "cannot be used: file is not a database."],
+    [
+      "no PostgreSQL",
+      {
+        ...{ JWT_SECRET: "j".repeat(32), ENCRYPTION_KEY: "e".repeat(32) },
+        DATABASE_URL: "postgres://user:secret@127.0.0.1:1/name",
+      },
+      "The PostgreSQL database at 127.0.0.1:1 cannot be used: Failed to connect.",
+    ],
   ])("%s", async (_what, env, sentence) => {
     const child = Bun.spawn([process.execPath, await program("src/main.ts")], {
       env: { PATH: process.env["PATH"], ...testEnv(folder, { LOG_FORMAT: "json", ...env }) },
