@@ -1,6 +1,7 @@
 // Sessions that end one after the other, or while the agent stops: what becomes of their streams, and of the tunnel.
 
 import { expect, test } from "bun:test";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { outboxOf, startNamed, startPickyServer, visitAgent } from "../../test/helpers/picky-server.ts";
 import { closeCode, GO_AWAY, HEAD } from "../../src/protocol/frames.ts";
@@ -68,14 +69,17 @@ test("what was put off because another session stood is done at once when that i
 
 test("a stop waits for what still runs on a session that the server has said good-bye to", async () => {
   await using service = startSlowService();
-  await using picky = startPickyServer();
+  // The next registration is never answered: no other session keeps the agent.
+  await using picky = startPickyServer(undefined, (registration) =>
+    registration === 2 ? Promise.withResolvers<void>().promise : Promise.resolve(),
+  );
   const { agent } = startNamed(picky.server, ["web"], 1, service.port);
   await eventually(() => picky.open.size === 1, "it is up");
   const [ws] = [...picky.open];
   visitAgent(ws!, 1);
   await eventually(() => service.begun() === 1, "the request is there");
   outboxOf(ws!).session(GO_AWAY, { reason: "drain", deadlineMs: 30_000, retryable: true });
-  await eventually(() => picky.open.size === 2, "another session is there");
+  await eventually(() => picky.asked.registrations === 2, "another session is asked for");
   let isStopped = false;
   const stopped = agent.stop(10_000).then(() => (isStopped = true));
   await Bun.sleep(20);
@@ -114,4 +118,62 @@ test("who stops the agent on hearing of a refusal still has it as the agent's en
     (event) => void (event.event === "refused" && agent.stop()),
   );
   expect(await agent.done).toMatchObject({ reason: "refused", code: "name_taken" });
+});
+
+test("an agent that has stopped keeps no connection to the local service", async () => {
+  const connections = new Set<Socket>();
+  const service = createServer((socket) => {
+    connections.add(socket.on("close", () => connections.delete(socket)).on("error", () => {}));
+    socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  });
+  await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+  await using picky = startPickyServer();
+  const { agent } = startNamed(picky.server, ["web"], 1, (service.address() as AddressInfo).port);
+  await eventually(() => picky.open.size === 1, "it is up");
+  visitAgent([...picky.open][0]!, 1);
+  await eventually(() => picky.heard.some(({ type }) => type === HEAD), "the request is answered");
+  expect(connections.size).toBe(1);
+  await agent.stop(0);
+  await eventually(() => connections.size === 0, "its connection is closed");
+  service.close();
+});
+
+test("a server that grants any number of sessions is given eight", async () => {
+  const session = { path: "/_tunnel/s/0", connections: 20 };
+  const tickets = Array.from({ length: 20 }, (_, i) => `ticket-${i}`);
+  const generous = { subdomain: "web", url: "http://web", tunnelId: "t", tickets, session };
+  await using picky = startPickyServer(undefined, async () => Response.json(generous));
+  const { agent, events } = startNamed(picky.server, ["web"], null);
+  const told = () => events.findLast((event) => event.event === "session");
+  await eventually(() => told()?.open === told()?.wanted && told() !== undefined, "all are open");
+  expect([told()?.wanted, picky.open.size]).toEqual([8, 8]);
+  await agent.stop(0);
+});
+
+const goAway = (message: object) => (ws: Bun.ServerWebSocket<undefined>) =>
+  outboxOf(ws).session(GO_AWAY, { deadlineMs: 30_000, retryable: true, ...message });
+
+test.each<[string, (ws: Bun.ServerWebSocket<undefined>) => void, string, number]>([
+  ["of a server that restarts", goAway({ reason: "drain" }), "the server is restarting", 0],
+  ["of one that has its reason", goAway({ reason: "moved" }), "moved", 0],
+  ["of one that wants to be left alone", goAway({ reason: "moved", retryable: false }), "moved", 5_000],
+  ["that is closed for a reason", (ws) => ws.close(4_999, "no more"), "no more", 0],
+  ["that is closed for none", (ws) => ws.close(4_999), "the connection closed (4999)", 0],
+])("a session %s is told as lost with why, and another asked for as a new start", async (_, end, reason, leastMs) => {
+  await using picky = startPickyServer();
+  const { agent, events } = startNamed(picky.server, ["web"]);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  end([...picky.open][0]!);
+  await eventually(() => events.some(({ event }) => event === "tunnel.retry"), "it is lost");
+  expect(events.slice(1, 3)).toMatchObject([
+    { event: "tunnel.lost", reason },
+    { event: "tunnel.retry", reason },
+  ]);
+  const [retry] = events.filter((event) => event.event === "tunnel.retry");
+  expect(retry!.inMs).toBeWithin(leastMs, leastMs + 251);
+  if (leastMs === 0) {
+    await eventually(() => picky.generations.length === 2, "it registers again");
+    expect(picky.generations[1]).toBeGreaterThan(picky.generations[0]!);
+  }
+  await agent.stop(0);
 });

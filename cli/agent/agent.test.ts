@@ -89,13 +89,19 @@ test("a session that is refused for good is the end, with the server's sentence"
 });
 
 test.each([
-  ["may help, says the server", refusal(403, { code: "bad_ticket", message: "Register again.", retryable: true })],
-  ["is not spoken of", refusal(403, { code: "bad_ticket", message: "Register again." })],
-  ["is asked of a proxy", () => new Response("<h1>Forbidden</h1>", { status: 403 })],
-])("after a refused session the agent registers again when that %s", async (_, answer) => {
+  [
+    "may help, says the server",
+    refusal(403, { code: "bad_ticket", message: "Register again.", retryable: true }),
+    /^Register again\.$/,
+  ],
+  ["is not spoken of", refusal(403, { code: "bad_ticket", message: "Register again." }), /^Register again\.$/],
+  ["is asked of a proxy", () => new Response("<h1>Forbidden</h1>", { status: 403 }), /403/],
+])("after a refused session the agent registers again when that %s", async (_, answer, told) => {
   await using picky = startPickyServer((session) => (session === 1 ? answer() : undefined));
   const { agent, events } = startNamed(picky.server, ["web"]);
   await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  expect(events.map(({ event }) => event)).toEqual(["tunnel.retry", "tunnel.ready"]);
+  expect(events[0]).toMatchObject({ reason: expect.stringMatching(told) });
   expect(picky.asked.registrations).toBe(2);
   await agent.stop(0);
 });

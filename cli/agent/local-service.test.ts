@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { freePorts } from "../../test/helpers/free-ports.ts";
 import { testTls } from "../../test/helpers/test-tls.ts";
 import { LocalService } from "./local-service.ts";
+import type { TunnelSpec } from "./types.ts";
 
 test("a service that is down for another reason than before is told with that reason", async () => {
   const [localPort = 0] = await freePorts(1);
@@ -31,4 +32,49 @@ test("a host that is none is told in words", async () => {
     () => {},
   );
   expect(await local.check()).toEqual({ ok: false, error: "no host of this name is known" });
+});
+
+const http = { protocol: "http", subdomain: null, localHost: "localhost", localPort: 3000 } as const;
+const plain = { ...http, localHttps: false, insecureLocal: false, hostHeader: "rewrite" } as const;
+
+test.each<[TunnelSpec, string, string | null]>([
+  [plain, "http://localhost:3000", "localhost:3000"],
+  [{ ...plain, localPort: 80 }, "http://localhost:80", "localhost"],
+  [{ ...plain, localPort: 443 }, "http://localhost:443", "localhost:443"],
+  [{ ...plain, localHttps: true, localPort: 443 }, "https://localhost:443", "localhost"],
+  [{ ...plain, localHttps: true, localPort: 80 }, "https://localhost:80", "localhost:80"],
+  [{ ...plain, localHost: "::1" }, "http://[::1]:3000", "[::1]:3000"],
+  [{ ...plain, hostHeader: "preserve" }, "http://localhost:3000", null],
+  [{ ...plain, hostHeader: "app.test" }, "http://localhost:3000", "app.test"],
+  [{ ...plain, protocol: "tcp", hostHeader: "preserve" } as TunnelSpec, "tcp://localhost:3000", null],
+])("a service %j is called %s and hears the Host %j", (spec, label, host) => {
+  const local = new LocalService(spec, () => {});
+  expect([local.label, local.host]).toEqual([label, host]);
+});
+
+/** A service that says nothing by itself, and what is told of it. */
+function onPaper(spec: TunnelSpec = plain) {
+  const told: string[] = [];
+  return { local: new LocalService(spec, (state, why) => void told.push(`${state}: ${why}`)), told };
+}
+
+test("who took no connection in time is down, unless it has said something since", () => {
+  const { local, told } = onPaper();
+  const before = local.heard;
+  local.answered();
+  local.unreached(before);
+  expect(told).toEqual(["up: null"]);
+  local.unreached(local.heard);
+  expect(told.slice(1)).toEqual([expect.stringMatching(/^down: /)]);
+});
+
+test("what a check finds of a trouble that a request has met is no news, whatever was found before it last was up", async () => {
+  const [localPort = 0] = await freePorts(1);
+  const { local, told } = onPaper({ ...plain, localHttps: true, localPort });
+  await local.check();
+  local.up();
+  local.down("a request broke off");
+  using _ = Bun.serve({ hostname: "127.0.0.1", port: localPort, tls: testTls, fetch: () => new Response() });
+  expect((await local.check()).ok).toBe(false);
+  expect(told).toEqual([expect.stringContaining("down: connection refused"), "up: null", "down: a request broke off"]);
 });
