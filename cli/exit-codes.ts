@@ -14,7 +14,7 @@ export const exitCodes = {
   name: { exitCode: 4, meaning: "the server refused the name or port" },
   server: { exitCode: 5, meaning: "the server cannot serve this agent (version, no TCP ports)" },
   timeout: { exitCode: 6, meaning: "not every tunnel was up within --wait seconds" },
-  interrupted: { exitCode: 130, meaning: "a second Ctrl-C did not wait for streams to finish" },
+  interrupted: { exitCode: 130, meaning: "Ctrl-C at a question, or a second one while streams finish" },
 } as const satisfies Record<string, ExitCodeRow>;
 
 const refusals: Readonly<Record<string, number>> = {

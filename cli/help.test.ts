@@ -51,6 +51,8 @@ test("the help of every command has the exit codes that it ends with", () => {
     const help = commandHelp(command, commonFlags, plain).join("\n");
     for (const { meaning } of [exitCodes.ok, exitCodes.failure, exitCodes.usage])
       expect([command.name, help]).toEqual([command.name, expect.stringContaining(meaning)]);
+    // Ctrl-C at the question for a token.
+    if ("token" in command.flags) expect(help).toContain(exitCodes.interrupted.meaning);
   }
 });
 

@@ -54,8 +54,11 @@ export function commandHelp(command: Command, common: FlagTable, style: Style): 
   lines.push(style.bold("Flags"), ...flagRows({ ...command.flags, ...common }, style), "");
   lines.push(style.bold("Examples"), ...exampleRows(command.examples, style));
   for (const note of command.notes ?? []) lines.push("", ...wrap(note));
-  const most = "connections" in command.flags ? Infinity : "token" in command.flags ? 3 : 2;
-  const rows = Object.values(exitCodes).filter((row) => row.exitCode <= most);
+  const asks = "token" in command.flags;
+  const most = "connections" in command.flags ? Infinity : asks ? exitCodes.credential.exitCode : 2;
+  const rows = Object.values(exitCodes).filter(
+    (row) => row.exitCode <= most || (asks && row === exitCodes.interrupted),
+  );
   lines.push("", style.bold("Exit codes"), ...exitCodeRows(rows, style));
   return lines;
 }

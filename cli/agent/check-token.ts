@@ -29,7 +29,7 @@ export async function checkToken(server: string, token: string): Promise<TokenVe
   if (response.ok && isObject(body) && typeof body["name"] === "string") return { known: body["name"] };
   const [retryAfter, location] = [headers.get("retry-after"), headers.get("location")];
   const refusal = refusedBy(url, { status, retryAfter, location, body });
-  // A 5xx is about the server and not about the token.
-  if (refusal !== null && status < 500) return { refused: refusal };
+  // A 5xx is about the server and not about the token, unless that isn't the server.
+  if (refusal !== null && (status < 500 || refusal.code === "misdirected")) return { refused: refusal };
   return { unknown: `it ${refusal === null ? strangeAnswer(status) : `answered ${status}`}` };
 }

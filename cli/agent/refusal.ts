@@ -50,10 +50,14 @@ function redirection(status: number, location: string | null, asked: URL): Refus
 /** What an answer of `asked` says that grants nothing; null when it isn't one of a digit-link server. */
 export function refusedBy(asked: URL, answer: RefusedAnswer & { location: string | null }): Refusal | null {
   const refusal = refusalOf(answer) ?? redirection(answer.status, answer.location, asked);
-  if (refusal?.code !== "misdirected") return refusal;
-  // The server tells a stranger less: not that it is one.
-  const message = `The server at ${asked.host} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`;
-  return { ...refusal, message };
+  if (refusal === null) return null;
+  // What the server tells its visitors: they know nothing of its DOMAIN.
+  const message = /^(tunnel|local)_/.test(refusal.code)
+    ? `${asked.host} is the address of a tunnel: use the server's own, its DOMAIN.`
+    : refusal.code === "misdirected"
+      ? `The server at ${asked.host} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`
+      : null;
+  return message === null ? refusal : { code: "misdirected", message, retryable: false, retryAfterMs: null };
 }
 
 /** An answer that is not a digit-link server's, in a few words without a full stop. */

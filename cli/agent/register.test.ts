@@ -1,6 +1,7 @@
 // The registration call: what it asks, and which answers it takes for a tunnel.
 
 import { describe, expect, spyOn, test } from "bun:test";
+import { AppError, errorCatalogue } from "../../src/lib/errors.ts";
 import { register, type RegisterRequest } from "./register.ts";
 import type { AgentOptions, TunnelSpec } from "./types.ts";
 
@@ -72,6 +73,13 @@ test("who is no digit-link server, or one of another name, is asked at the wrong
   expect(lost.result).toMatchObject({ message: lost.strange(502, ""), retryable: true });
   const error = { code: "misdirected", message: "This host is not served here." };
   const { result, host } = await ask(Response.json({ error }, { status: 421 }));
+  // A name below the server's own.
+  for (const code of ["tunnel_not_found", "tunnel_offline", "local_failed"] as const) {
+    const { status } = errorCatalogue[code];
+    const { result, host } = await ask(Response.json(new AppError(code).toBody(), { status }));
+    const message = `${host} is the address of a tunnel: use the server's own, its DOMAIN.`;
+    expect(result).toMatchObject({ code: "misdirected", message, retryable: false });
+  }
   expect(result).toMatchObject({
     ...{ code: "misdirected", retryable: false },
     message: `The server at ${host} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`,

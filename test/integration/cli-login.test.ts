@@ -107,6 +107,16 @@ describe("a token that the server refuses", () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  test("the address is a tunnel's", async () => {
+    const { env, path } = place("tunnels-name");
+    const nobodys = origin.replace("localhost", "nobodys.localhost");
+    expect(await digitLink(["login", nobodys], { input: token, env })).toEqual({
+      ...{ exitCode: 1, out: "" },
+      problems: `digit-link: Nothing was saved: nobodys.localhost:${server.port} is the address of a tunnel: use the server's own, its DOMAIN.\n`,
+    });
+    expect(existsSync(path)).toBe(false);
+  });
+
   test("leaves what was saved before", async () => {
     const { env, saved } = place("kept");
     expect((await digitLink(["login", origin], { input: token, env })).exitCode).toBe(0);
