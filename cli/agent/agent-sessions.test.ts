@@ -158,6 +158,12 @@ test.each<[string, (ws: Bun.ServerWebSocket<undefined>) => void, string, number]
   ["of one that has its reason", goAway({ reason: "moved" }), "moved", 0],
   ["of one that wants to be left alone", goAway({ reason: "moved", retryable: false }), "moved", 5_000],
   ["that is closed for a reason", (ws) => ws.close(4_999, "no more"), "no more", 0],
+  [
+    "that the server takes away",
+    (ws) => ws.close(closeCode.revoked, "credential_revoked"),
+    "its token or key was revoked or replaced",
+    0,
+  ],
   ["that is closed for none", (ws) => ws.close(4_999), "the connection closed (4999)", 0],
 ])("a session %s is told as lost with why, and another asked for as a new start", async (_, end, reason, leastMs) => {
   await using picky = startPickyServer();

@@ -97,6 +97,19 @@ export function refusedClose(code: number, reason: string): Refusal | null {
   return null;
 }
 
+/** Why a session was lost, for the agent's user: what the server gives as a code, in words; others are words already. */
+export function lossText(reason: string): string {
+  const words: Record<string, string> = {
+    drain: "the server is restarting",
+    credential_revoked: "its token or key was revoked or replaced",
+    not_whitelisted: "agents may not connect from this address any more",
+    application_changed: "its application was changed",
+    quota_exceeded: "no more tunnels are allowed for its token or key",
+    released: "its name was released",
+  };
+  return Object.hasOwn(words, reason) ? words[reason]! : reason;
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -7,7 +7,7 @@ import { replaceHost } from "./host-header.ts";
 import { type ExchangeHost, type ExchangeReport, LocalExchange } from "./local-exchange.ts";
 import { LocalService } from "./local-service.ts";
 import type { Recording } from "../inspector/recording.ts";
-import { redirected, type Refusal, refusedClose } from "./refusal.ts";
+import { lossText, redirected, type Refusal, refusedClose } from "./refusal.ts";
 import { register, type Registration } from "./register.ts";
 import { AgentSession } from "./session.ts";
 import type { AgentStream, OpenFrame, SessionOwner } from "./session-owner.ts";
@@ -141,7 +141,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     // New streams need a session elsewhere (or the server's next start).
     if (!this.sessions.delete(session)) return;
     this.drained.add(session);
-    this.lostReason = message.reason === "drain" ? "the server is restarting" : message.reason;
+    this.lostReason = lossText(message.reason);
     this.sessionGone(message.retryable ? 0 : 5_000);
   }
 
@@ -151,7 +151,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     if (refusal !== null) return this.notAdmitted(refusal);
     const end = refusedClose(code, reason);
     if (end !== null) return this.refused(end);
-    this.lostReason = reason || `the connection closed (${code})`;
+    this.lostReason = lossText(reason) || `the connection closed (${code})`;
     this.sessionGone(0);
   }
 
