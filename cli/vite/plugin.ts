@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Logger, Plugin, PreviewServer, UserConfig, ViteDevServer } from "vite";
 import type { AgentEvent } from "../agent/types.ts";
+import { nearest } from "../../src/lib/nearest.ts";
 import { configPath, readConfig } from "../config-file.ts";
 import { safe } from "../output/safe.ts";
 import type { DigitLinkOptions } from "./options.ts";
@@ -16,6 +17,8 @@ export default function digitLink(options: DigitLinkOptions = {}): Plugin {
   const open = (vite: ViteDevServer | PreviewServer): void => {
     const { httpServer, config } = vite;
     if (httpServer === null) return config.logger.warn("digit-link: in middleware mode there is no port to serve.");
+    const mistake = mistakeIn(options);
+    if (mistake !== null) return config.logger.error(`digit-link: ${mistake} Vite goes on without it.`);
     const listener = httpServer as Server;
     const isTls = config.server.https !== undefined;
     listener.once("listening", () => {
@@ -37,6 +40,15 @@ export default function digitLink(options: DigitLinkOptions = {}): Plugin {
     configureServer: open,
     configurePreviewServer: open,
   };
+}
+
+/** What is wrong with them where nobody checked their type, as one sentence. */
+function mistakeIn(options: object): string | null {
+  const known = ["subdomain", "server", "inspect"] satisfies (keyof DigitLinkOptions)[];
+  const unknown = Object.keys(options).find((name) => !known.some((one) => one === name));
+  if (unknown === undefined) return null;
+  const guess = nearest(unknown, known);
+  return `"${safe(unknown)}" is no option; ${guess === null ? "there are subdomain, server and inspect." : `did you mean "${guess}"?`}`;
 }
 
 /** Null: it is not known, and the agent will say so. */
@@ -107,6 +119,7 @@ function tell(event: AgentEvent, logger: Logger): void {
   if (event.event === "tunnel.ready") logger.info(`  ➜  Public:  ${safe(event.url)}`);
   else if (event.event === "inspector.ready") logger.info(`  ➜  Inspect: ${safe(event.url)}`);
   else if (event.event === "tunnel.lost") logger.warn(`digit-link: connection lost: ${safe(event.reason)}`);
-  else if (event.event === "tunnel.retry") logger.warnOnce(`digit-link: ${safe(event.reason)}; it tries again.`);
+  else if (event.event === "tunnel.retry")
+    logger.warnOnce(`digit-link: ${safe(event.reason.replace(/\.$/, ""))}; it tries again.`);
   else if (event.event === "notice") logger.warn(`digit-link: ${safe(event.message)}`);
 }

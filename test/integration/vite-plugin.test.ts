@@ -118,6 +118,25 @@ test("a refusal is said in Vite's log, and Vite goes on", async () => {
   vite.child.kill();
 });
 
+test.each([
+  ["mistyped", `{ subdomian: "shop" }`, `"subdomian" is no option; did you mean "subdomain"?`],
+  ["a token", `{ token: "dlt_x" }`, `"token" is no option; there are subdomain, server and inspect.`],
+])("an option that there is not (%s) is said, and nothing is made public", async (name, options, sentence) => {
+  const vite = startVite(`option-${name}`, options);
+  await vite.hears(`digit-link: ${sentence} Vite goes on without it.`);
+  vite.child.kill("SIGTERM");
+  await vite.child.exited;
+  expect(vite.said.out).not.toContain("Public:");
+});
+
+test("a server that can't be reached is said in one sentence", async () => {
+  const vite = startVite("unreachable", `{ server: "http://127.0.0.1:1" }`);
+  await vite.hears(
+    "digit-link: 127.0.0.1:1 can't be reached (connection refused: nothing listens there); it tries again.",
+  );
+  vite.child.kill();
+});
+
 test("without Bun on PATH one sentence says what to do", async () => {
   const vite = startVite("no-bun", "{}", { PATH: "/nonexistent" });
   await vite.hears("digit-link: Bun is needed on PATH for it: npm install -g bun.");
