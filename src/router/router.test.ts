@@ -84,6 +84,20 @@ test("an operator is told once of a proxy that isn't trusted, and of one that na
   }
 });
 
+test("who was handed over or has left is counted here no more, and waits for no shard", () => {
+  const router = routerOf("tunnel.test");
+  const released: unknown[] = [];
+  router.connections = { released: (one: unknown) => released.push(one) } as unknown as Router["connections"];
+  const { connection, send } = fakeVisitor((routed, head) => {
+    routed.move = () => true;
+    router.route(routed, head, { kind: "tunnel", name: "app", host: "app.tunnel.test" });
+  });
+  send(requestText("GET /"));
+  expect(router["waiting"].size).toBe(0);
+  router.released(connection);
+  expect(released).toEqual([connection]);
+});
+
 test("a visitor that leaves while it waits for a shard is forgotten", () => {
   const router = routerOf("tunnel.test");
   const visitor = fakeVisitor((connection, head) =>
