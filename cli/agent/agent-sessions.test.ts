@@ -1,6 +1,6 @@
 // Sessions that end one after the other, or while the agent stops: what becomes of their streams, and of the tunnel.
 
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { outboxOf, startNamed, startPickyServer, visitAgent } from "../../test/helpers/picky-server.ts";
@@ -26,6 +26,7 @@ function startSlowService() {
 }
 
 test("sessions that are lost while another one is asked for don't make the agent the rival of itself", async () => {
+  using _ = spyOn(Math, "random").mockReturnValue(0.01);
   const { promise, resolve } = Promise.withResolvers<void>();
   await using picky = startPickyServer(undefined, (registration) => (registration === 2 ? promise : Promise.resolve()));
   const { agent, events } = startNamed(picky.server, ["web"], 2);
@@ -35,10 +36,25 @@ test("sessions that are lost while another one is asked for don't make the agent
   await eventually(() => picky.asked.registrations === 2, "it asks for another");
   second!.terminate();
   await eventually(() => events.some(({ event }) => event === "tunnel.lost"), "there is none left");
+  // Longer than the next pause.
+  await Bun.sleep(20);
+  expect(picky.asked.registrations).toBe(2);
   resolve();
   await eventually(() => picky.asked.registrations === 3, "it asks for the second");
   // The server closes what is older than the generation that it is told.
   expect(new Set(picky.generations).size).toBe(1);
+  await agent.stop(0);
+});
+
+test("sessions that are lost together are replaced together", async () => {
+  using _ = spyOn(Math, "random").mockReturnValue(0.9);
+  await using picky = startPickyServer();
+  const { agent, events } = startNamed(picky.server, ["web"], 3);
+  const open = () => events.findLast((event) => event.event === "session")?.open;
+  await eventually(() => open() === 3, "three are open");
+  for (const ws of [...picky.open].slice(0, 2)) ws.terminate();
+  await eventually(() => picky.open.size === 5 && open() === 3, "both are back");
+  expect(picky.wanted).toEqual([3, 2]);
   await agent.stop(0);
 });
 
@@ -121,28 +137,47 @@ test("who stops the agent on hearing of a refusal still has it as the agent's en
 });
 
 test("an agent that has stopped keeps no connection to the local service", async () => {
-  const connections = new Set<Socket>();
+  const connections: Socket[] = [];
   const service = createServer((socket) => {
-    connections.add(socket.on("close", () => connections.delete(socket)).on("error", () => {}));
+    connections.push(socket.on("error", () => {}));
     socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   });
   await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+  const { port } = service.address() as AddressInfo;
   await using picky = startPickyServer();
-  const { agent } = startNamed(picky.server, ["web"], 1, (service.address() as AddressInfo).port);
+  const { agent } = startNamed(picky.server, ["web"], 1, port);
   await eventually(() => picky.open.size === 1, "it is up");
   visitAgent([...picky.open][0]!, 1);
   await eventually(() => picky.heard.some(({ type }) => type === HEAD), "the request is answered");
-  expect(connections.size).toBe(1);
+  expect(connections.map(({ readyState }) => readyState)).toEqual(["open"]);
   await agent.stop(0);
-  await eventually(() => connections.size === 0, "its connection is closed");
+  // Who comes later is heard later.
+  await fetch(`http://127.0.0.1:${port}`, { keepalive: false });
+  expect(connections[0]!.readyState).not.toBe("open");
   service.close();
 });
 
+/** A server's answer that grants so many sessions. */
+function granting(connections: number): Response {
+  const session = { path: "/_tunnel/s/0", connections };
+  const tickets = Array.from({ length: connections }, (_, i) => `ticket-${i}`);
+  return Response.json({ subdomain: "web", url: "http://web", tunnelId: "t", tickets, session });
+}
+
+test("a server that grants no session is asked again, and one that grants fewer than wanted is told of", async () => {
+  await using picky = startPickyServer(undefined, async (registration) => granting(registration - 1));
+  const { agent, events } = startNamed(picky.server, ["web"], 4);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  expect(events).toMatchObject([
+    { event: "tunnel.retry", reason: "the server gave no session" },
+    { event: "notice", message: "The server allows 1 connection per tunnel; 4 were asked for." },
+    { event: "tunnel.ready" },
+  ]);
+  await agent.stop(0);
+});
+
 test("a server that grants any number of sessions is given eight", async () => {
-  const session = { path: "/_tunnel/s/0", connections: 20 };
-  const tickets = Array.from({ length: 20 }, (_, i) => `ticket-${i}`);
-  const generous = { subdomain: "web", url: "http://web", tunnelId: "t", tickets, session };
-  await using picky = startPickyServer(undefined, async () => Response.json(generous));
+  await using picky = startPickyServer(undefined, async () => granting(20));
   const { agent, events } = startNamed(picky.server, ["web"], null);
   const told = () => events.findLast((event) => event.event === "session");
   await eventually(() => told()?.open === told()?.wanted && told() !== undefined, "all are open");

@@ -59,6 +59,17 @@ test("a redirect is no end for a tunnel that was up: a captive portal or a page 
   await agent.stop(0);
 });
 
+test("any other refusal for good is the end of a tunnel that was up, too", async () => {
+  const revoked = { code: "unauthorized", message: "The token was revoked.", retryable: false };
+  await using picky = startPickyServer(undefined, async (registration) =>
+    registration === 2 ? refusal(401, revoked)() : undefined,
+  );
+  const { agent, events } = startNamed(picky.server, ["web"]);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  picky.hangUp();
+  expect(await agent.done).toEqual({ reason: "refused", code: revoked.code, message: revoked.message });
+});
+
 test("a retry says which tunnel it is of: by the name that was asked for, and by its address once it has been up", async () => {
   await using picky = startPickyServer((session) =>
     session === 1 ? new Response("<h1>Wait</h1>", { status: 503 }) : undefined,
@@ -167,6 +178,8 @@ test("an agent that is stopped while tunnels wait for their turn ends at once an
   const later = startNamed(picky.server, ["later"]);
   await eventually(() => later.events.some(({ event }) => event === "tunnel.ready"), "another agent is up");
   expect(picky.asked).toMatchObject({ registrations: 17, atOnce: 0 });
+  // What the others were granted too late they don't take.
+  expect(picky.open.size).toBe(1);
   await later.agent.stop(0);
 });
 

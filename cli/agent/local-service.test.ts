@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { freePorts } from "../../test/helpers/free-ports.ts";
 import { testTls } from "../../test/helpers/test-tls.ts";
+import { certificateRefused } from "../../src/http1/client-dial.ts";
 import { LocalService } from "./local-service.ts";
 import type { TunnelSpec } from "./types.ts";
 
@@ -77,4 +78,25 @@ test("what a check finds of a trouble that a request has met is no news, whateve
   using _ = Bun.serve({ hostname: "127.0.0.1", port: localPort, tls: testTls, fetch: () => new Response() });
   expect((await local.check()).ok).toBe(false);
   expect(told).toEqual([expect.stringContaining("down: connection refused"), "up: null", "down: a request broke off"]);
+});
+
+test("a failure is told with what helps against it, and only where that may be", () => {
+  const refused = `${certificateRefused}: self-signed certificate`;
+  const secure = { ...plain, localHttps: true };
+  const tcp: TunnelSpec = { ...plain, protocol: "tcp", hostHeader: "preserve" };
+  const hint = "; if the local service speaks TLS, give --local-https";
+  expect(onPaper().local.explain("tls", false, "closed")).toBe("the local service seems to speak TLS: give --local-https");
+  expect(onPaper().local.explain("broken", false, "closed")).toBe(`closed${hint}`);
+  for (const [spec, ...failure] of [
+    [plain, "broken", true, "closed"],
+    [plain, "unreachable", false, "connection refused"],
+    [tcp, "tls", false, "closed"],
+    [tcp, "broken", false, "closed"],
+    [secure, "broken", false, "closed"],
+  ] as const)
+    expect(onPaper(spec).local.explain(...failure)).toBe(failure[2]);
+  expect(onPaper(secure).local.explain("tls", false, refused)).toBe(`${refused}; --insecure-local accepts it`);
+  const { local } = onPaper();
+  local.answered();
+  expect(local.explain("broken", false, "closed")).toBe("closed");
 });
