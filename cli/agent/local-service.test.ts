@@ -85,7 +85,9 @@ test("a failure is told with what helps against it, and only where that may be",
   const secure = { ...plain, localHttps: true };
   const tcp: TunnelSpec = { ...plain, protocol: "tcp", hostHeader: "preserve" };
   const hint = "; if the local service speaks TLS, give --local-https";
-  expect(onPaper().local.explain("tls", false, "closed")).toBe("the local service seems to speak TLS: give --local-https");
+  expect(onPaper().local.explain("tls", false, "closed")).toBe(
+    "the local service seems to speak TLS: give --local-https",
+  );
   expect(onPaper().local.explain("broken", false, "closed")).toBe(`closed${hint}`);
   for (const [spec, ...failure] of [
     [plain, "broken", true, "closed"],
