@@ -89,14 +89,14 @@ test("a failure is told with what helps against it, and only where that may be",
     "the local service seems to speak TLS: give --local-https",
   );
   expect(onPaper().local.explain("broken", false, "closed")).toBe(`closed${hint}`);
-  for (const [spec, ...failure] of [
+  for (const [spec, failure, answered, why] of [
     [plain, "broken", true, "closed"],
     [plain, "unreachable", false, "connection refused"],
     [tcp, "tls", false, "closed"],
     [tcp, "broken", false, "closed"],
     [secure, "broken", false, "closed"],
   ] as const)
-    expect(onPaper(spec).local.explain(...failure)).toBe(failure[2]);
+    expect(onPaper(spec).local.explain(failure, answered, why)).toBe(why);
   expect(onPaper(secure).local.explain("tls", false, refused)).toBe(`${refused}; --insecure-local accepts it`);
   const { local } = onPaper();
   local.answered();
