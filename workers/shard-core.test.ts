@@ -1,13 +1,13 @@
-// One shard put together, with main on paper: what it keeps of questions that main does not answer.
+// One shard put together, with main on paper: what it keeps of questions that main does not answer, whom it counts, and its last words.
 
-import { afterEach, beforeEach, expect, jest, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
 import { shardSettings } from "../src/config/shard-settings.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { ConnectionCounts, createCountsMemory } from "../src/handover/counts.ts";
 import { createLedgerMemory, Ledger } from "../src/handover/ledger.ts";
-import type { FromShard } from "../src/link/messages.ts";
+import type { Answer, FromShard, ShardEvent } from "../src/link/messages.ts";
 import { createLoadMemory } from "../src/link/organization-load.ts";
-import type { ShardSide } from "../src/link/shard-side.ts";
+import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import { Shard } from "./shard-core.ts";
 
 beforeEach(() => void jest.useFakeTimers());
@@ -16,22 +16,63 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-test("a question that main never answers is forgotten", () => {
-  const settings = shardSettings(loadConfig({ env: { DOMAIN: "tunnel.test" }, file: null }), {
-    shard: 0,
-    controlSocket: "/nowhere",
-  });
-  const sent: FromShard[] = [];
+/** `types`: of what main was sent, of the events that wait for that, and `flushed` where they no longer do. */
+function shardOnPaper(env: Record<string, string> = {}) {
+  const config = loadConfig({ env: { DOMAIN: "tunnel.test", ...env }, file: null });
+  const settings = shardSettings(config, { shard: 0, controlSocket: "/nowhere" });
+  const types: string[] = [];
   const side = {
     start: { settings, shard: 0, shards: 1, loads: createLoadMemory(1) },
-    send: (message: FromShard) => void sent.push(message),
-    event() {},
+    send: ({ type }: FromShard) => void types.push(type),
+    flush: () => void types.push("flushed"),
+    event: ({ type }: ShardEvent) => void types.push(type),
   };
   const ledger = new Ledger(createLedgerMemory(1_024), 1);
-  const shard = new Shard(side as unknown as ShardSide, ledger, new ConnectionCounts(createCountsMemory(1), 1));
+  const counts = new ConnectionCounts(createCountsMemory(1), 1);
+  return { shard: new Shard(side as unknown as ShardSide, ledger, counts), counts, types };
+}
+
+test("a question that main never answers is forgotten", () => {
+  const { shard, types } = shardOnPaper();
   const question = { kind: "api_key", name: "a", appId: null, orgId: null, key: "k", address: "192.0.2.1" } as const;
   for (let i = 0; i < 3; i++) void shard["ask"]({ ...question, network: null });
-  expect([sent.map(({ type }) => type), shard["asks"].size]).toEqual([["ask", "ask", "ask"], 3]);
+  expect([types, shard["asks"].size]).toEqual([["ask", "ask", "ask"], 3]);
+  shard.order({ type: "answer", id: 2, answer: { kind: "denied" } as unknown as Answer });
+  expect(shard["asks"].size).toBe(2);
   jest.advanceTimersByTime(20_000);
   expect(shard["asks"].size).toBe(0);
+});
+
+test.each<[ShardOrder, string]>([
+  [{ type: "end" }, "ended"],
+  [{ type: "drain", inAllMs: 0 }, "drained"],
+])("all that is to be told is told before the last word of %j", (order, last) => {
+  const { shard, types } = shardOnPaper({ ACCESS_LOG: "/nowhere/access.log" });
+  const at = { startedAt: 0, address: "192.0.2.1", host: "tunnel.test:20000" };
+  shard["accessLog"]!.tcp({ ...at, bytesIn: 0, bytesOut: 0 });
+  // The second is told with how often it was repeated.
+  for (let i = 0; i < 2; i++) shard["refusals"].session("bad_ticket", null, "192.0.2.1", "");
+  shard.order(order);
+  jest.advanceTimersByTime(100);
+  expect(types).toEqual(["session.refused", "session.refused", "access", "flushed", last]);
+});
+
+describe("security", () => {
+  test("a TCP connection is counted for its address and organization until it is over, and refused beyond the limits", () => {
+    const { shard, counts } = shardOnPaper({
+      ...{ MAX_CONNECTIONS: "4", MAX_CONNECTIONS_PER_ADDRESS: "1", MAX_CONNECTIONS_PER_ORGANIZATION: "2" },
+      TRUSTED_PROXIES: "198.51.100.0/24",
+    });
+    const admit = (address: string, orgId = address) => shard["admit"](address, orgId);
+    const release = admit("192.0.2.1", "org")!;
+    expect([counts.total(), admit("192.0.2.1")]).toEqual([1, null]);
+    const second = admit("192.0.2.2", "org")!;
+    expect(admit("192.0.2.3", "org")).toBeNull();
+    release();
+    expect(counts.total()).toBe(1);
+    const more = [admit("192.0.2.1", "org"), admit("198.51.100.1"), admit("198.51.100.1")];
+    expect([more.every((one) => one !== null), counts.total(), admit("198.51.100.2")]).toEqual([true, 4, null]);
+    second();
+    expect(admit("192.0.2.4")).not.toBeNull();
+  });
 });
