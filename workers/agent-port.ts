@@ -50,7 +50,10 @@ export class AgentPort implements IngressHost {
     const named = sessionShard(head.target);
     if (named < 0) return connection.answer("not_found");
     const { address } = resolveVisitor(head, connection.meta.address, "http", trusted);
-    if (named !== shard) return void door.refuse(connection, address, "not_found");
+    if (named !== shard) {
+      const message = `The reverse proxy sends /_tunnel/s/${named} to the port of shard ${shard}; each path has its own one of SHARD_PORTS.`;
+      return void door.refuse(connection, address, "not_found", null, message);
+    }
     const tried = this.tries.get(connection) ?? 0;
     // Behind a proxy the connection may come back with another agent.
     this.tries.delete(connection);

@@ -46,6 +46,12 @@ describe("SHARD_PORTS", () => {
       const refused = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { host: "localhost" } });
       expect({ path, status: refused.status }).toEqual({ path, status: 404 });
     }
+    const other = shardPorts.indexOf(port) === 0 ? 1 : 0;
+    const confused = await fetch(`http://127.0.0.1:${port}/_tunnel/s/${other}`, {
+      headers: { accept: "application/json" },
+    });
+    const message = `The reverse proxy sends /_tunnel/s/${other} to the port of shard ${1 - other}; each path has its own one of SHARD_PORTS.`;
+    expect(await confused.json()).toMatchObject({ error: { code: "not_found", message, retryable: true } });
   });
 });
 
