@@ -54,8 +54,8 @@ export function refusedBy(asked: URL, answer: RefusedAnswer & { location: string
   // What the server tells its visitors: they know nothing of its DOMAIN.
   const message = /^(tunnel|local)_/.test(refusal.code)
     ? `${asked.host} is the address of a tunnel: use the server's own, its DOMAIN.`
-    : refusal.code === "misdirected"
-      ? `The server at ${asked.host} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`
+    : refusal.code === "misdirected" || refusal.code === "not_found"
+      ? `The server at ${asked.host} takes agents by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`
       : null;
   return message === null ? refusal : { code: "misdirected", message, retryable: false, retryAfterMs: null };
 }

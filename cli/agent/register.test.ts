@@ -80,9 +80,15 @@ test("who is no digit-link server, or one of another name, is asked at the wrong
     const message = `${host} is the address of a tunnel: use the server's own, its DOMAIN.`;
     expect(result).toMatchObject({ code: "misdirected", message, retryable: false });
   }
+  // The dashboard's host, when it has its own.
+  const dashboard = await ask(Response.json(new AppError("not_found").toBody(), { status: 404 }));
+  expect(dashboard.result).toMatchObject({
+    ...{ code: "misdirected", retryable: false },
+    message: `The server at ${dashboard.host} takes agents by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`,
+  });
   expect(result).toMatchObject({
     ...{ code: "misdirected", retryable: false },
-    message: `The server at ${host} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`,
+    message: `The server at ${host} takes agents by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`,
   });
 });
 

@@ -154,6 +154,18 @@ test("a configuration file with an unknown or broken line is refused", () => {
   );
 });
 
+test("the name that the dashboard has below DOMAIN is no tunnel's, and still one site with them", () => {
+  const DOMAIN = "tunnel.example.com";
+  const below = load({ DOMAIN, DASHBOARD_DOMAIN: `panel.${DOMAIN}`, RESERVED_NAMES: "mine" });
+  expect(below.reservedNames).toEqual(["mine", "panel"]);
+  expect(below.warnings).toEqual([
+    "DASHBOARD_DOMAIN is below DOMAIN: for browsers the dashboard is one site with the tunnels' pages. Give it a domain of its own (docs/security.md).",
+  ]);
+  const apart = load({ DOMAIN, DASHBOARD_DOMAIN: "panel-tunnel.example.com" });
+  expect([apart.reservedNames, apart.warnings]).toEqual([[], []]);
+  expect(load({ DOMAIN: "localhost", DASHBOARD_DOMAIN: "panel.localhost" }).warnings).toEqual([]);
+});
+
 test("warnings for what works but should not stay", () => {
   expect(load({}).warnings.join(" ")).toMatch(/DOMAIN is not set.*DASHBOARD_DOMAIN is not set/);
   for (const DOMAIN of ["localhost", "tunnel.localhost"]) expect(load({ DOMAIN }).warnings).toEqual([]);

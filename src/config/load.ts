@@ -8,6 +8,7 @@ import { ConfigError, type Config } from "./config.ts";
 import { onOff } from "./kinds.ts";
 import type { Setting } from "./setting.ts";
 import { settings, type RawSettings, type SettingKey } from "./settings.ts";
+import { isBelow, warningsOf } from "./warnings.ts";
 
 export interface ConfigSources {
   env: Record<string, string | undefined>;
@@ -102,10 +103,15 @@ function textOf(name: string, value: unknown): string {
 function fillIn(raw: RawSettings, given: ReadonlySet<SettingKey>): Config {
   const openFiles = descriptorLimit();
   const most = mostConnections(openFiles, raw.tlsCert !== null || raw.handover === "pipe");
+  const dashboardDomain = raw.dashboardDomain ?? raw.domain;
   const config = {
     ...raw,
+    // There the dashboard answers.
+    reservedNames: isBelow(dashboardDomain, raw.domain)
+      ? [...raw.reservedNames, dashboardDomain.slice(0, -raw.domain.length - 1)]
+      : raw.reservedNames,
     publicPort: raw.publicPort ?? (raw.scheme === "http" ? raw.port : 443),
-    dashboardDomain: raw.dashboardDomain ?? raw.domain,
+    dashboardDomain,
     tcpHost: raw.tcpHost ?? raw.host,
     shards: raw.shards ?? Math.min(8, Math.max(1, availableParallelism() - 1)),
     maxConnections: Math.min(most, raw.maxConnections ?? 100_000),
@@ -163,22 +169,6 @@ function checkTogether(config: Omit<Config, "warnings">): void {
         `${name} must be set when DATABASE_URL is: every server of one database needs the same.`,
       );
   }
-}
-
-function warningsOf(raw: RawSettings, given: ReadonlySet<SettingKey>): string[] {
-  const warnings: string[] = [];
-  const isLocal = raw.domain === "localhost" || raw.domain.endsWith(".localhost");
-  if (!given.has("domain")) warnings.push(`DOMAIN is not set: public URLs end in ${raw.domain}.`);
-  if (raw.dashboardDomain === null && !isLocal) {
-    warnings.push(
-      "DASHBOARD_DOMAIN is not set: the dashboard shares its domain with the tunnels' pages. Give it a domain of its own (docs/security.md).",
-    );
-  }
-  if (raw.agentWhitelist.some((range) => range.endsWith("/0")))
-    warnings.push("AGENT_WHITELIST allows agents from any address.");
-  if (raw.bcryptCost < 12)
-    warnings.push(`BCRYPT_COST is ${raw.bcryptCost}: passwords are cheap to guess from a stolen database.`);
-  return warnings;
 }
 
 /** Four fifths of the open files. Out of them accepting fails again and again at full speed, so `piped` connections count as the three that each has. */

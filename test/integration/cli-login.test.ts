@@ -102,7 +102,7 @@ describe("a token that the server refuses", () => {
     const other = origin.replace("localhost", "127.0.0.1");
     expect(await digitLink(["login", other], { input: token, env })).toEqual({
       ...{ exitCode: 1, out: "" },
-      problems: `digit-link: Nothing was saved: The server at 127.0.0.1:${server.port} goes by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.\n`,
+      problems: `digit-link: Nothing was saved: The server at 127.0.0.1:${server.port} takes agents by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.\n`,
     });
     expect(existsSync(path)).toBe(false);
   });
