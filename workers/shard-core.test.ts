@@ -8,7 +8,9 @@ import { createLedgerMemory, Ledger } from "../src/handover/ledger.ts";
 import type { Answer, FromShard, ShardEvent } from "../src/link/messages.ts";
 import { createLoadMemory } from "../src/link/organization-load.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
+import type { HttpStream } from "./http-stream.ts";
 import { Shard } from "./shard-core.ts";
+import type { Tunnel } from "./tunnel.ts";
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => {
@@ -26,6 +28,7 @@ function shardOnPaper(env: Record<string, string> = {}) {
     send: ({ type }: FromShard) => void types.push(type),
     flush: () => void types.push("flushed"),
     event: ({ type }: ShardEvent) => void types.push(type),
+    request: () => void types.push("request"),
   };
   const ledger = new Ledger(createLedgerMemory(1_024), 1);
   const counts = new ConnectionCounts(createCountsMemory(1), 1);
@@ -41,6 +44,17 @@ test("a question that main never answers is forgotten", () => {
   expect(shard["asks"].size).toBe(2);
   jest.advanceTimersByTime(20_000);
   expect(shard["asks"].size).toBe(0);
+});
+
+test("requests are told while somebody watches, and else not even read", () => {
+  const { shard, types } = shardOnPaper();
+  let read = 0;
+  const stream = { capture: { toRequest: () => read++ } } as unknown as HttpStream;
+  for (const on of [null, true, false]) {
+    if (on !== null) shard.order({ type: "watch", on });
+    shard.streamEnded({} as Tunnel, stream);
+  }
+  expect([types, read]).toEqual([["request"], 1]);
 });
 
 test.each<[ShardOrder, string]>([

@@ -1,10 +1,11 @@
 // What an agent tells its user of the local service: what is wrong now, and each thing once.
 
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { freePorts } from "../../test/helpers/free-ports.ts";
 import { testTls } from "../../test/helpers/test-tls.ts";
 import { certificateRefused } from "../../src/http1/client-dial.ts";
 import { LocalService } from "./local-service.ts";
+import type { OpenFrame } from "./session-owner.ts";
 import type { TunnelSpec } from "./types.ts";
 
 test("a service that is down for another reason than before is told with that reason", async () => {
@@ -101,4 +102,22 @@ test("a failure is told with what helps against it, and only where that may be",
   const { local } = onPaper();
   local.answered();
   expect(local.explain("broken", false, "closed")).toBe("closed");
+});
+
+test("a service whose connections come back as visitors is the tunnel itself: they are refused, and a check meanwhile says so", async () => {
+  using service = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { local, told } = onPaper({ ...plain, protocol: "tcp", localHost: "127.0.0.1", localPort: service.port });
+  const refused = (ends = "192.0.2.1:2 192.0.2.1:1") =>
+    local.refuses({ bytes: Buffer.from(ends), start: 0, end: ends.length } as OpenFrame);
+  expect([refused(), refused("nobody knows")]).toEqual([null, null]);
+  const has = spyOn(local.pool, "has").mockReturnValue(true);
+  const checked = local.check();
+  const why = refused();
+  expect(why).toContain("the tunnel's own public port");
+  expect(told).toEqual([`down: ${why}`]);
+  expect(await checked).toEqual({ ok: false, error: why! });
+  expect(told).toEqual([`down: ${why}`]);
+  expect(has.mock.calls[0]!.map(({ port }) => port)).toEqual([2, 1]);
+  has.mockRestore();
+  expect(await local.check()).toMatchObject({ ok: true });
 });

@@ -121,6 +121,14 @@ describe("ends", () => {
     expect([visitor.exchanges[0]!.aborted === null, visitor.did]).toEqual([false, ["terminate"]]);
   });
 
+  test("one that half-closes between its requests has left", () => {
+    const visitor = fakeVisitor((connection) => reply(connection));
+    visitor.send(requestText("GET /"));
+    visitor.take();
+    visitor.connection.ended();
+    expect([visitor.take(), visitor.did]).toEqual(["", ["end"]]);
+  });
+
   test("an idle connection closes after its time, a late head gets 408", () => {
     const idle = fakeVisitor((connection) => reply(connection));
     idle.send(requestText("GET /"));
