@@ -47,7 +47,7 @@ export const errorCatalogue = {
   invalid_name: spec(400, "A name is 1 to 63 of a-z, 0-9 and -, and neither starts nor ends with -."),
   name_reserved: spec(403, "This name is reserved: choose another one."),
   name_taken: spec(409, "This name belongs to somebody else: choose another one."),
-  name_in_use: spec(409, "Another agent of your account serves this name. Stop it, or join it with --pool."),
+  name_in_use: spec(409, "Another agent of your account serves this name: stop it, or start both with --pool."),
   pool_needs_name: spec(400, "--pool needs --subdomain NAME: the name that the agents share."),
   application_forbidden: spec(403, "This name is an application's, and the credential may not serve it."),
   scope_forbidden: spec(403, "This API key is not for opening tunnels."),

@@ -89,7 +89,9 @@ describe("--remote-port", () => {
     });
     const own = await refusal(["5433", "--remote-port", String(first), "--server", origin, "--quiet"], token);
     expect(own.exitCode).toBe(4);
-    expect(own.said).toContain(`Another agent of your account serves port ${first}. Stop it, or join it with --pool.`);
+    expect(own.said).toContain(
+      `Another agent of your account serves port ${first}: stop it, or start both with --pool.`,
+    );
     const outside = await ask(other);
     expect(outside.exitCode).toBe(4);
     expect(outside.said).toContain(`Port ${other} is none of this server's`);

@@ -246,7 +246,7 @@ function ofAnother({ port }: Lease): AppError {
 }
 
 function inUse({ port }: Lease): AppError {
-  const message = `Another agent of your account serves port ${port}. Stop it, or join it with --pool.`;
+  const message = `Another agent of your account serves port ${port}: stop it, or start both with --pool.`;
   return new AppError("name_in_use", port === null ? undefined : message);
 }
 
