@@ -94,6 +94,9 @@ async function runCommand(command: Command, argv: readonly string[], io: Io): Pr
     io.out(`digit-link ${version} (Bun ${Bun.version})`);
     return exitCodes.ok.exitCode;
   }
+  const [extra] = parsed.positionals;
+  if (command.usage === "" && extra !== undefined)
+    throw new UsageError(`"digit-link ${command.name}" takes no argument; leave ${safe(extra)} out.`);
   return command.run(parsed, io);
 }
 

@@ -86,6 +86,7 @@ test.each([
   [["--quiet", "server"], 'Write "digit-link server" first, then the flags.'],
   [["--quiet", "admin"], 'Write "digit-link admin" first, then the flags.'],
   [["http", "3000", "--json", "--quiet"], "--json and --quiet are both given; give one."],
+  [["whitelist", "list", "10.0.0.0/8"], '"digit-link whitelist list" takes no argument; leave 10.0.0.0/8 out.'],
   [["login", "a", "b"], "login takes one server; give the token by --token-file, standard input, or when asked."],
 ])("%j ends with 2 and one sentence", async (argv, sentence) => {
   expect(await digitLink(argv)).toEqual({ exitCode: 2, out: "", problems: `digit-link: ${sentence}\n` });
