@@ -52,12 +52,14 @@ export function refusedBy(asked: URL, answer: RefusedAnswer & { location: string
   const refusal = refusalOf(answer) ?? redirection(answer.status, answer.location, asked);
   if (refusal === null) return null;
   // What the server tells its visitors: they know nothing of its DOMAIN.
-  const message = /^(tunnel|local)_/.test(refusal.code)
-    ? `${asked.host} is the address of a tunnel: use the server's own, its DOMAIN.`
-    : refusal.code === "misdirected" || refusal.code === "not_found"
-      ? `The server at ${asked.host} takes agents by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`
-      : null;
-  return message === null ? refusal : { code: "misdirected", message, retryable: false, retryAfterMs: null };
+  if (/^(tunnel|local)_/.test(refusal.code)) {
+    const message = `${asked.host} is the address of a tunnel: use the server's own, its DOMAIN.`;
+    // Behind the tunnel there may be a server, and away for a moment.
+    return { ...refusal, code: "misdirected", message };
+  }
+  if (refusal.code !== "misdirected" && refusal.code !== "not_found") return refusal;
+  const message = `The server at ${asked.host} takes agents by another name: use its DOMAIN as the address, and let a proxy in front of it keep the Host header.`;
+  return { code: "misdirected", message, retryable: false, retryAfterMs: null };
 }
 
 /** An answer that is not a digit-link server's, in a few words without a full stop. */
