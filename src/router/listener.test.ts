@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { freePorts } from "../../test/helpers/free-ports.ts";
+import { watchDescriptors } from "../../test/helpers/process-facts.ts";
 import { testTls } from "../../test/helpers/test-tls.ts";
 import { ConnectionCounts, createCountsMemory } from "../handover/counts.ts";
 import { createCidrList } from "../lib/cidr.ts";
@@ -42,8 +43,25 @@ async function listening(limits: Partial<ListenerOptions> & { underWay?: number 
     socket.on("close", () => (isClosed = true));
     return { socket, heard: () => heard, isClosed: () => isClosed };
   };
-  return { counts, visit, accepted: () => accepted };
+  return { listener, counts, visit, accepted: () => accepted };
 }
+
+test("certificates that are taken up or refused leave no descriptor behind, nor a listener that still has the port", async () => {
+  const { listener, visit } = await listening({ tls: testTls });
+  // The first ones open what the process keeps.
+  const take = (): void => {
+    listener.reloadTls(testTls);
+    expect(() => listener.reloadTls({ cert: "none", key: "none" })).toThrow();
+  };
+  take();
+  const left = watchDescriptors();
+  for (let i = 0; i < 10; i++) take();
+  await eventually(() => left().length <= 1, "all but the last are closed");
+  listener.stop();
+  const late = visit();
+  await eventually(late.isClosed, "nobody listens any more");
+  expect(late.heard()).toBe("");
+});
 
 describe("security", () => {
   test.each<[string, Parameters<typeof listening>[0], boolean]>([
