@@ -37,6 +37,32 @@ test("security: a service that is to be told its visitors hears nothing of one t
   expect([session.take().resets, removed]).toEqual([1, [1]]);
 });
 
+const ends = "192.0.2.1:2 192.0.2.9:1";
+test.each<[string, number, object, string, string[]]>([
+  ["without a body is complete", FIN, {}, "GET", ["write GET", "end"]],
+  ["whose body follows is not", 0, {}, "GET", ["write GET"]],
+  ["for an upgrade is", FIN | UPGRADE, {}, "GET", ["write GET", "end"]],
+  ["on a raw connection has no head", RAW, {}, ends, ["raw", "write "]],
+  [
+    "that names its visitor to the service does",
+    RAW,
+    { proxyProtocol: "v1" },
+    ends,
+    ["raw", "write PROXY TCP4 192.0.2.1 192.0.2.9 2 1\r\n"],
+  ],
+])("at first a request %s", (_, flags, spec, text, began) => {
+  expect(setUp(flags, window, false, 0, spec, Buffer.from(text)).began).toEqual(began);
+});
+
+test("an exchange that nobody wants to hear of is not reported; a reset behind an interim answer is, with its own status", () => {
+  for (const isWanted of [false, true]) {
+    const { exchange, reports, answer } = setUp(FIN, window, false, 0, {}, undefined, undefined, isWanted);
+    answer("103 Early Hints");
+    exchange.onReset(resetCode.timeout, "too late");
+    expect(reports).toMatchObject(isWanted ? [{ status: 504, error: "too late" }] : []);
+  }
+});
+
 test("interim answers, which need no credit, are read no faster than the session's connection takes them", () => {
   const { exchange, session, did, answer } = setUp(FIN);
   answer("103 Early Hints");
@@ -79,6 +105,12 @@ test.each([
   const { exchange, did } = setUp(FIN, window, false, openedMsAgo);
   exchange.onReset(resetCode.timeout, "no answer within 2 s");
   expect(did).toEqual([what, "destroy"]);
+});
+
+test("a visitor that leaves after a while proves no silence of the service", () => {
+  const { exchange, did } = setUp(FIN, window, false, 1_000);
+  exchange.onReset(resetCode.cancel, "the visitor closed the connection");
+  expect(did).toEqual(["left", "destroy"]);
 });
 
 test("a time-out of a request that got no connection says so, and not that the service takes connections", () => {

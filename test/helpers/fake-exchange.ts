@@ -9,7 +9,7 @@ import { FakeSession } from "./fake-session.ts";
 /** What either direction of its stream is granted at first. */
 export const exchangeWindow = 256 * 1024;
 
-/** An exchange of a stream with `flags`, and what is done to its connection. `bytes`: its request. */
+/** An exchange of a stream with `flags`, and what is done to its connection: at first (`began`) and then. `bytes`: its request. */
 export function beginExchange(
   flags: number,
   responseWindow = exchangeWindow,
@@ -18,6 +18,7 @@ export function beginExchange(
   spec = {},
   bytes = Buffer.from("GET / HTTP/1.1\r\n\r\n"),
   of = new FakeSession(),
+  wantsReports = true,
 ) {
   const did: string[] = [];
   const note = (what: string) => () => void did.push(what);
@@ -47,7 +48,7 @@ export function beginExchange(
   const exchange = new LocalExchange(
     {
       local,
-      wantsReports: true,
+      wantsReports,
       record: () => null,
       report: (one: ExchangeReport) => void reports.push(one),
     } as unknown as ExchangeHost,
@@ -56,7 +57,7 @@ export function beginExchange(
     { flags, bytes, start: 0, end: bytes.length, responseWindow, requestWindow: exchangeWindow },
   );
   session.streams.set(1, exchange);
-  did.length = 0;
+  const began = did.splice(0);
   const answer = (text: string): void => {
     const head = new Head();
     // Among other bytes, as in a read.
@@ -65,6 +66,6 @@ export function beginExchange(
     handler!.head(head);
   };
   const bodyOf = (text: string): void => handler!.bodyData(Buffer.from(`##${text}#`), 2, 2 + text.length);
-  const heard = { did, removed, reports, begun };
+  const heard = { began, did, removed, reports, begun };
   return { exchange, session, client, local, ...heard, answer, bodyOf, handler: () => handler! };
 }
