@@ -1,7 +1,7 @@
-// Agents' sessions that do nothing but answer pings, by thousands: no more than a socket each on this side.
+// Agents' sessions that do nothing but answer pings and checks, by thousands: no more than a socket each on this side.
 
 import type { Socket } from "bun";
-import { PING, PONG } from "../../src/protocol/frames.ts";
+import { CHECK, CHECKED, headerBytes, PING, PONG } from "../../src/protocol/frames.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 const sessionsPerTunnel = 2;
@@ -51,12 +51,37 @@ export async function openIdleSessions(
   return { list, failed };
 }
 
-/** A masked WebSocket message with one PONG frame of the protocol, but for its 8 bytes. */
-const pongHead = [0x82, 0x80 | 16, 0, 0, 0, 0, PONG, 0, 0, 8, 0, 0, 0, 0];
+const isUp = Buffer.from('{"ok":true,"ms":0.1}');
+
+/** A masked WebSocket message with one frame of the protocol. */
+function message(type: number, stream: Buffer, payload: Buffer): Buffer {
+  const head = [0x82, 0x80 | (headerBytes + payload.length), 0, 0, 0, 0, type, 0, 0, payload.length];
+  return Buffer.concat([Buffer.from(head), stream, payload]);
+}
+
+/** What an agent answers to the messages in `bytes[at..]`, each of less than 64 KiB and whole. A check that nobody answers would be repeated. */
+function answersTo(bytes: Buffer, at: number): Buffer[] {
+  const answers: Buffer[] = [];
+  while (at < bytes.length) {
+    const isLong = bytes[at + 1] === 126;
+    const start = at + (isLong ? 4 : 2);
+    at = start + (isLong ? bytes.readUInt16BE(start - 2) : bytes[at + 1]!);
+    for (let frame = start; frame < at;) {
+      const stream = bytes.subarray(frame + 4, frame + headerBytes);
+      const end = frame + headerBytes + bytes.readUInt16BE(frame + 2);
+      if (bytes[frame] === CHECK) answers.push(message(CHECKED, stream, isUp));
+      if (bytes[frame] === PING) answers.push(message(PONG, stream, bytes.subarray(frame + headerBytes, end)));
+      if (bytes[frame] === PING) pongs.sent++;
+      frame = end;
+    }
+  }
+  return answers;
+}
+
 /** Pings answered by all of them. */
 export const pongs = { sent: 0 };
 
-/** The least an agent's session needs: an upgrade, and an answer to each ping. */
+/** The least an agent's session needs: an upgrade, and an answer to each ping and check. */
 async function openSession(port: number, path: string): Promise<IdleSession | null> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const session = { open: false, close: (): void => {} };
@@ -75,13 +100,14 @@ async function openSession(port: number, path: string): Promise<IdleSession | nu
     socket: {
       open: (opened) => void opened.write(`${lines.join("\r\n")}\r\n\r\n`),
       data(opened, bytes) {
+        let at = 0;
         if (!session.open) {
           session.open = bytes.toString("latin1", 0, 12) === "HTTP/1.1 101";
           resolve(session.open);
-        } else if (bytes.length === 18 && bytes[2] === PING) {
-          pongs.sent++;
-          opened.write(Buffer.concat([Buffer.from(pongHead), bytes.subarray(10)]));
+          if (!session.open) return;
+          at = bytes.indexOf("\r\n\r\n") + 4;
         }
+        for (const answer of answersTo(bytes, at)) opened.write(answer);
       },
       close() {
         session.open = false;
