@@ -1,8 +1,8 @@
 // Accounts, the own account and the keyboard, in a real browser against the real server.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
-import { codeOf, goodPassword, startStage, type Stage } from "./stage.ts";
+import { type Browser, keepSecret, readSecret, startBrowser } from "./browser.ts";
+import { codeOf, goodPassword, openAdminTab, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
 let browser: Browser;
@@ -15,12 +15,7 @@ afterAll(async () => {
   await stage[Symbol.asyncDispose]();
 });
 
-async function adminTab(path: string): Promise<Tab> {
-  const tab = await browser.open();
-  await stage.enter(tab.context, await stage.admin());
-  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  return tab;
-}
+const adminTab = (path: string) => openAdminTab(stage, browser, path);
 
 /** The status of the admin's log-in with the password and a recovery code. */
 async function recover(code: string): Promise<number> {

@@ -5,8 +5,8 @@ import type { Locator, Page } from "playwright-core";
 import { eventually } from "../helpers/eventually.ts";
 import { fillDatabase } from "../helpers/fill-database.ts";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
-import { startBrowser, type Browser, type Look, type Tab } from "./browser.ts";
-import { startStage, type Stage } from "./stage.ts";
+import { startBrowser, type Browser, type Look } from "./browser.ts";
+import { openAdminTab, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
 const longName = "an-organization-whose-name-goes-on-and-on-without-a-space-or-an-end-in-sight";
@@ -26,12 +26,7 @@ afterAll(async () => {
   await stage[Symbol.asyncDispose]();
 });
 
-async function adminTab(path: string, look?: Look): Promise<Tab> {
-  const tab = await browser.open(look);
-  await stage.enter(tab.context, await stage.admin());
-  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  return tab;
-}
+const adminTab = (path: string, look?: Look) => openAdminTab(stage, browser, path, look);
 
 const firstCells = (page: Page) => page.locator("tbody tr td:first-child").allTextContents();
 const links = (page: Page) => page.locator("tbody tr td:first-child a").allTextContents();

@@ -6,7 +6,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { fillDatabase } from "../helpers/fill-database.ts";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
 import { startBrowser, type Browser, type Tab } from "./browser.ts";
-import { startStage, type Stage } from "./stage.ts";
+import { openAdminTab, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(120_000);
 const auditRows = 10_000;
@@ -27,12 +27,7 @@ afterAll(async () => {
   await stage[Symbol.asyncDispose]();
 });
 
-async function adminTab(path: string): Promise<Tab> {
-  const tab = await browser.open();
-  await stage.enter(tab.context, await stage.admin());
-  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  return tab;
-}
+const adminTab = (path: string) => openAdminTab(stage, browser, path);
 
 /** Seconds of CPU that the page's main thread has used: unlike a clock, it does not count what others do on the machine. */
 async function cpuMeter({ context, page }: Tab): Promise<() => Promise<number>> {

@@ -10,6 +10,7 @@ import { createDatabase } from "../../src/db/database.ts";
 import { createLogger } from "../../src/lib/log.ts";
 import { startServer } from "../../src/server.ts";
 import { builtDashboard } from "../helpers/built-pages.ts";
+import type { Browser, Look, Tab } from "./browser.ts";
 
 /** Somebody who can log in with a second factor. */
 export interface Person {
@@ -146,4 +147,12 @@ export async function startStage(
     },
   };
   return stage;
+}
+
+/** A page of the dashboard in a tab of its own, which the caller disposes of, with an admin logged in. */
+export async function openAdminTab(stage: Stage, browser: Browser, path: string, look?: Look): Promise<Tab> {
+  const tab = await browser.open(look);
+  await stage.enter(tab.context, await stage.admin());
+  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
+  return tab;
 }

@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { openTunnel } from "../helpers/tunnel-agent.ts";
-import { type Browser, keepSecret, readSecret, startBrowser, type Tab } from "./browser.ts";
-import { startStage, type Stage } from "./stage.ts";
+import { type Browser, keepSecret, readSecret, startBrowser } from "./browser.ts";
+import { openAdminTab, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(90_000);
 let browser: Browser;
@@ -19,12 +19,7 @@ afterAll(async () => {
   await service.stop(true);
 });
 
-async function adminTab(path: string): Promise<Tab> {
-  const tab = await browser.open();
-  await stage.enter(tab.context, await stage.admin());
-  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  return tab;
-}
+const adminTab = (path: string) => openAdminTab(stage, browser, path);
 
 describe("from an empty server to a protected application", () => {
   test("organization, application, key, tunnel, password policy, visitors", async () => {

@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../helpers/eventually.ts";
-import { forgiveFromNow, startBrowser, type Browser, type Tab } from "./browser.ts";
-import { goodPassword, startStage, type Stage } from "./stage.ts";
+import { forgiveFromNow, startBrowser, type Browser } from "./browser.ts";
+import { goodPassword, openAdminTab, startStage, type Stage } from "./stage.ts";
 
 setDefaultTimeout(60_000);
 let browser: Browser;
@@ -16,12 +16,7 @@ afterAll(async () => {
   await stage[Symbol.asyncDispose]();
 });
 
-async function adminTab(path: string): Promise<Tab> {
-  const tab = await browser.open();
-  await stage.enter(tab.context, await stage.admin());
-  await tab.page.goto(`${stage.origin}/dashboard/${path}`);
-  return tab;
-}
+const adminTab = (path: string) => openAdminTab(stage, browser, path);
 
 test("a pause after a space takes nothing out of a search; back and forward bring its words again", async () => {
   await using tab = await adminTab("requests");
