@@ -3,6 +3,8 @@
 import { expect, spyOn, test } from "bun:test";
 import { eventually } from "../../test/helpers/eventually.ts";
 import { NOTICE } from "../../src/protocol/frames.ts";
+import { TunnelClient } from "./tunnel-client.ts";
+import type { AgentEvent } from "./types.ts";
 import { outboxOf, startNamed, startPickyServer } from "../../test/helpers/picky-server.ts";
 
 test("a tunnel that is refused for good leaves the others alone, and is the agent's end when that comes", async () => {
@@ -90,12 +92,12 @@ test("a retry says which tunnel it is of: by the name that was asked for, and by
 const refusal = (status: number, error: object) => () => Response.json({ error }, { status });
 const notWhitelisted = { code: "not_whitelisted", message: "Agents may not connect from ::1.", retryable: false };
 
-test("a session that is refused for good is the end, with the server's sentence", async () => {
+test.each([1, 2, 3])("%d sessions that are refused for good are the end, with one sentence", async (sessions) => {
   await using picky = startPickyServer(refusal(403, notWhitelisted));
-  const { agent, events } = startNamed(picky.server, ["web"], 2);
+  const { agent, events } = startNamed(picky.server, ["web"], sessions);
   const { code, message } = notWhitelisted;
   expect(await agent.done).toEqual({ reason: "refused", code, message });
-  expect(events.at(-1)).toMatchObject({ event: "refused", url: null, subdomain: "web", code, message });
+  expect(events).toMatchObject([{ event: "refused", url: null, subdomain: "web", code, message }]);
   expect(picky.asked.registrations).toBe(1);
 });
 
@@ -126,6 +128,23 @@ test("one session that is refused for good beside another that stands is told, a
   expect(events.some(({ event }) => event === "refused")).toBe(false);
   await agent.stop(0);
   expect(picky.asked.registrations).toBe(1);
+});
+
+test.each<[string, Response | undefined, AgentEvent["event"][]]>([
+  ["stands", undefined, ["tunnel.ready", "notice"]],
+  ["fails for now", new Response("<h1>Forbidden</h1>", { status: 403 }), ["notice", "tunnel.retry"]],
+])("one session that is refused for good before another %s is told then, and no end", async (_, answer, told) => {
+  const { promise, resolve } = Promise.withResolvers<Response | undefined>();
+  using closed = spyOn(TunnelClient.prototype, "closed");
+  await using picky = startPickyServer((session) => (session === 1 ? refusal(403, notWhitelisted)() : promise));
+  const { agent, events } = startNamed(picky.server, ["web"], 2);
+  await eventually(() => closed.mock.calls.length === 1, "one is refused");
+  expect(events).toEqual([]);
+  resolve(answer);
+  await eventually(() => events.length >= 2, "it is told");
+  expect(events.slice(0, 2).map(({ event }) => event)).toEqual(told);
+  expect(events.find(({ event }) => event === "notice")).toMatchObject({ message: notWhitelisted.message });
+  await agent.stop(0);
 });
 
 test("what the server says on each session of a tunnel is told once, and again at the next start", async () => {

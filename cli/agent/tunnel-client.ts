@@ -53,6 +53,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   private timer: ReturnType<typeof setTimeout> | null = null;
   private isPatient = false;
   private lostReason = "";
+  /** A session of this start was refused for good, and those on their way decide whether that is the end. */
+  private undecided: Refusal | null = null;
 
   constructor(
     private readonly options: AgentOptions,
@@ -105,6 +107,8 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     if (registration === null) return;
     if (this.news.isUp) this.tellSessions(registration.url);
     else this.news.up(registration);
+    const refusal = this.takeUndecided();
+    if (refusal !== null) this.notAdmitted(refusal);
   }
 
   open(session: AgentSession, id: number, open: OpenFrame): AgentStream | string {
@@ -158,10 +162,19 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   /** A session was refused. Others may have come from another address (IPv6 beside IPv4): while one is there, or on its way, it is no end. */
   private notAdmitted(refusal: Refusal): void {
     if (this.stopping) return;
-    if (!refusal.retryable && this.sessions.size === 0) return this.refused(refusal);
-    if (!refusal.retryable) this.notice(refusal.message);
+    if (!refusal.retryable) {
+      if (this.sessions.size === 0) return this.refused(refusal);
+      if (this.openSessions() === 0) return void (this.undecided = refusal);
+      this.notice(refusal.message);
+    }
     this.lostReason = refusal.message;
     this.sessionGone(refusal.retryable ? 0 : 30_000, false);
+  }
+
+  private takeUndecided(): Refusal | null {
+    const { undecided } = this;
+    this.undecided = null;
+    return undecided;
   }
 
   /** A session is gone; `hasStood` false: it never was. The next is asked for after `leastMs`. */
@@ -171,7 +184,11 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
     // A server that takes sessions and drops them at once must not be asked four times a second for ever.
     if (hasStood && this.upSince > 0 && performance.now() - this.upSince >= stableMs) this.backoff.reset();
     // The next registration is a new start: it takes over from whatever the server still believes to be alive.
-    if (this.sessions.size === 0) this.generation = 0;
+    if (this.sessions.size === 0) {
+      this.generation = 0;
+      const refusal = this.takeUndecided();
+      if (refusal !== null) this.notice(refusal.message);
+    }
     const isDown = this.openSessions() === 0;
     if (isDown) this.upSince = 0;
     if (isDown && this.news.isUp) this.news.down(registration.url, this.lostReason);

@@ -8,7 +8,7 @@ import { readFrames } from "./read-frames.ts";
 
 /** `refuse` answers the upgrade of the n-th session, from 1; undefined lets it in. The n-th registration is answered after `wait(n)`, and by it if it resolves to an answer. */
 export function startPickyServer(
-  refuse: (session: number) => Response | undefined | Promise<Response> = () => undefined,
+  refuse: (session: number) => Response | undefined | Promise<Response | undefined> = () => undefined,
   wait: (registration: number) => Promise<void | Response> = async () => {},
 ) {
   let sessions = 0;
