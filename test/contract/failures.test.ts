@@ -24,6 +24,12 @@ function expectError(response: RawResponse, status: number, code: string): void 
   expect(onlyValue(response, "cache-control")).toBe("no-store");
 }
 
+/** Checks one for a browser. */
+function expectPage(response: RawResponse, status: number): void {
+  expect([response.status, onlyValue(response, "content-type")]).toEqual([status, "text/html; charset=utf-8"]);
+  expect(response.body.toString()).toContain(onlyValue(response, "x-request-id"));
+}
+
 describeContractAndLent("failures", {}, (parties) => {
   const cuts = ["length", "chunked", "close"].flatMap((framing) =>
     ["reset", "clean"].flatMap((how) =>
@@ -34,11 +40,12 @@ describeContractAndLent("failures", {}, (parties) => {
   const broken = cuts.filter(({ framing, how }) => framing !== "close" || how === "reset");
   test.each(broken)("a body cut by its service is never a short success: %j", async (cut) => {
     const { framing, how, version, bytes } = cut;
-    const { open, host } = parties();
+    const { open, host, agent } = parties();
     using client = await open();
     const answer = client.response();
     answer.catch(() => undefined);
-    await client.send(`GET /die/${bytes}?how=${how}&framing=${framing} HTTP/${version}\r\nHost: ${host}\r\n\r\n`);
+    const target = `/die/${bytes}?how=${how}&framing=${framing}&version=${version}`;
+    await client.send(`GET ${target} HTTP/${version}\r\nHost: ${host}\r\n\r\n`);
     const ended = await client.ended;
     const outcome = await answer.then(
       ({ status }) => status,
@@ -48,11 +55,18 @@ describeContractAndLent("failures", {}, (parties) => {
     if (outcome !== 502) expect(outcome).toBe("broken");
     // Without a length or chunks only a reset tells.
     if (outcome !== 502 && version === "1.0" && framing !== "length") expect(ended).toBe("reset");
+    const { status, error } = await reported(agent, target);
+    expect([status, error]).toEqual([
+      outcome === 502 ? 502 : 200,
+      expect.stringMatching(/^the connection (broke|ended) /),
+    ]);
   });
 
   test.each(["reset", "clean"])("a service that ends before any answer (%s) is a 502", async (how) => {
-    const { ask, open, host } = parties();
+    const { ask, open, host, agent } = parties();
     expectError(await ask(`/die-early?how=${how}`), 502, "local_failed");
+    const { status, error } = await reported(agent, `/die-early?how=${how}`);
+    expect([status, error]).toEqual([502, expect.stringMatching(/^the connection (broke|ended) /)]);
     // A POST, too, and the connection serves the next request.
     using client = await open();
     await client.send(requestBytes(host, `/die-early?how=${how}`, { method: "POST", lines: ["Content-Length: 0"] }));
@@ -63,7 +77,7 @@ describeContractAndLent("failures", {}, (parties) => {
 
   describe("security", () => {
     test.each(Object.entries(garbageAnswers))("garbage from the local service: %s", async (name, garbage) => {
-      const { ask, service } = parties();
+      const { ask, service, agent } = parties();
       const target = `/garbage/${encodeURIComponent(name)}`;
       const outcome = await ask(target).catch(() => "broken" as const);
       if (outcome === "broken") expect(garbage.visitor).toBe("broken");
@@ -71,6 +85,8 @@ describeContractAndLent("failures", {}, (parties) => {
       expect((await ask("/ok")).status).toBe(200);
       // The request was sent once, however odd its answer.
       expect(service.requests.filter((request) => request.target === target).length).toBe(1);
+      const { status, error } = await reported(agent, target);
+      expect([status, error]).toEqual([outcome === "broken" ? 200 : 502, expect.stringMatching(/^\w[ -~]{15,}$/)]);
     });
   });
 
@@ -98,9 +114,8 @@ describeContractAndLent("failures", {}, (parties) => {
     const lines = ["Accept: text/html,application/xhtml+xml"];
     await client.send(requestBytes("gone.localhost", "/<script>alert(1)</script>?x=<b>", { lines }));
     const page = await client.response();
-    expect([page.status, onlyValue(page, "content-type")]).toEqual([502, "text/html; charset=utf-8"]);
+    expectPage(page, 502);
     const text = page.body.toString();
-    expect(text).toContain(onlyValue(page, "x-request-id"));
     expect(text).not.toContain("script>");
     expect(text).not.toContain("<b>");
     await client.send(requestBytes("gone.localhost", "/json", { lines: ["Accept: */*"] }));
@@ -122,6 +137,9 @@ describeContractAndLent("failures", {}, (parties) => {
     expectError(await ask("/", { host: "nobody.localhost" }), 404, "tunnel_not_found");
     expectError(await ask("/", { host: "example.com" }), 421, "misdirected");
     expectError(await ask("/", { host: "a.b.localhost" }), 421, "misdirected");
+    const lines = ["Accept: text/html"];
+    expectPage(await ask("/", { host: "nobody.localhost", lines }), 404);
+    expectPage(await ask("/", { host: "example.com", lines }), 421);
   });
 
   test("a local service that speaks TLS: the agent's user reads of --local-https, also where it just closes", async () => {
@@ -166,7 +184,8 @@ describeContractAndLent("failures, by time", { REQUEST_TIMEOUT_MS: "1s", HOLD_MS
     const { ask, service, agent } = parties();
     const startedAt = performance.now();
     expectError(await ask("/silent/504"), 504, "local_timeout");
-    expect(performance.now() - startedAt).toBeGreaterThan(950);
+    expectPage(await ask("/silent/page", { lines: ["Accept: text/html"] }), 504);
+    expect(performance.now() - startedAt).toBeGreaterThan(1_900);
     const request = await service.next("/silent/504");
     await request.closed;
     expect(await reported(agent, "/silent/504")).toMatchObject({ status: 504, error: "no answer within 1 s" });
@@ -216,5 +235,7 @@ describeContractAndLent("failures, by time", { REQUEST_TIMEOUT_MS: "1s", HOLD_MS
     const offline = await client.response();
     expectError(offline, 503, "tunnel_offline");
     expect(Number(onlyValue(offline, "retry-after"))).toBeGreaterThan(0);
+    await client.send(requestBytes("away.localhost", "/ok", { lines: ["Accept: text/html"] }));
+    expectPage(await client.response(), 503);
   });
 });

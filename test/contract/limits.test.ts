@@ -62,8 +62,8 @@ describeContract("limits of time and size", slow, (parties) => {
       for (const client of clients) client.socket.destroy();
     });
 
-    test("a body that stops arriving is cut off, and its local request with it", async () => {
-      const { open, host, service } = parties();
+    test("a body that stops arriving is cut off, and its local request with it; the agent's user reads why", async () => {
+      const { open, host, service, agent } = parties();
       using client = await open();
       await client.send(
         requestBytes(host, "/upload/stops", { method: "POST", lines: ["Content-Length: 1000"], body: "abc" }),
@@ -72,15 +72,18 @@ describeContract("limits of time and size", slow, (parties) => {
       await client.ended;
       await request.closed;
       expect(request.complete).toBe(false);
+      expect((await reported(agent, "/upload/stops")).error).toBe("the request body stopped arriving");
     });
 
-    test("a visitor that takes nothing of a waiting response is cut off", async () => {
-      const { open, host, service } = parties();
+    test("a visitor that takes nothing of a waiting response is cut off, and the agent's user reads why", async () => {
+      const { open, host, service, agent } = parties();
       using client = await open();
       client.pause();
       await client.send(requestBytes(host, "/size/200000000?unread"));
       const request = await service.next("/size/200000000?unread");
       await request.closed;
+      const error = "the visitor stopped reading";
+      expect(await reported(agent, "/size/200000000?unread")).toMatchObject({ status: 200, error });
     });
 
     test("nor does one that has upgraded keep what it takes nothing of", async () => {
