@@ -1,9 +1,10 @@
 // Contract: the raw-request matrix end to end: for each request the local service sees none or exactly one well-formed one.
 
 import { describe, expect, test } from "bun:test";
+import { type ErrorCode, errorCatalogue } from "../../src/lib/errors.ts";
 import { forwardingFaults } from "../helpers/check-forwarded.ts";
 import type { RecordedRequest } from "../helpers/local-service.ts";
-import { RawClient } from "../helpers/raw-client.ts";
+import { onlyValue, RawClient, type RawResponse } from "../helpers/raw-client.ts";
 import { type RawRequestCase, rawRequestLimits, rawRequests, renderRawRequest } from "../helpers/raw-requests.ts";
 import { describeContract, requestBytes } from "../helpers/services.ts";
 
@@ -11,6 +12,13 @@ const env = {
   MAX_BODY_BYTES: String(rawRequestLimits.maxBodyBytes),
   HEAD_TIMEOUT_MS: String(rawRequestLimits.headTimeoutMs),
 };
+
+/** A refusal says what is wrong, and how an operator finds it again. */
+function expectClear(response: RawResponse): void {
+  const { error } = JSON.parse(response.body.toString()) as { error: { code: ErrorCode; requestId: string } };
+  expect(error).toMatchObject({ message: expect.any(String), requestId: onlyValue(response, "x-request-id") });
+  expect(errorCatalogue[error.code].status).toBe(response.status);
+}
 
 describeContract("raw requests", env, (parties) => {
   /** Sends one entry in pieces; returns the statuses of its answers, how the connection ended, and what the service got. */
@@ -22,7 +30,11 @@ describeContract("raw requests", env, (parties) => {
     const statuses: number[] = [];
     const wanted = typeof one.expect === "object" && one.expect.next !== undefined ? 2 : 1;
     const answers = (async () => {
-      for (let i = 0; i < wanted; i++) statuses.push((await client.response()).status);
+      for (let i = 0; i < wanted; i++) {
+        const response = await client.response();
+        statuses.push(response.status);
+        if (response.status !== 200) expectClear(response);
+      }
     })();
     answers.catch(() => undefined);
     await client.sendPieces(bytes, cuts(bytes.length));
