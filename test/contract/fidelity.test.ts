@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { startTestAgent } from "../helpers/agent.ts";
-import { onlyValue } from "../helpers/raw-client.ts";
+import { startLocalService } from "../helpers/local-service.ts";
+import { onlyValue, requestOnce } from "../helpers/raw-client.ts";
+import { startTestServer } from "../helpers/server.ts";
 import { describeContractAndLent, requestBytes } from "../helpers/services.ts";
 import { valuesOf } from "../helpers/strict-http.ts";
 
@@ -162,4 +164,15 @@ describeContractAndLent("fidelity", {}, (parties) => {
       expect(service.requests.length).toBe(before + 2);
     });
   });
+});
+
+test("SERVER_TIMING=off: nothing is added to an answer", async () => {
+  await using server = await startTestServer({ SERVER_TIMING: "off" });
+  using service = startLocalService();
+  await using _agent = await startTestAgent({ server, subdomain: "plain", localPort: service.port });
+  const { fields } = await requestOnce(
+    server,
+    requestBytes("plain.localhost", "/ok", { lines: ["Connection: close"] }),
+  );
+  expect(fields.map(([name]) => name)).toEqual(["Content-Type", "Content-Length", "Connection"]);
 });
