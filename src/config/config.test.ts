@@ -2,7 +2,7 @@
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConfigError, publicUrl, withListenPort } from "./config.ts";
 import { renderConfigurationDoc } from "./document.ts";
@@ -43,6 +43,25 @@ test("defaults < file < environment < flags", () => {
   });
   expect(config.trustedProxies).toEqual(["10.0.0.0/8", "::1"]);
   expect(loadConfig({ env: { PORT: "1002" }, file }).port).toBe(1002);
+});
+
+test("what is promised of a server without settings", () => {
+  const [second, kib] = [1_000, 1_024];
+  expect(load({})).toMatchObject({
+    ...{ port: 8080, host: "0.0.0.0", domain: "tunnel.digit.zone", scheme: "https", tlsCert: null, tlsKey: null },
+    ...{ dbPath: "data/digit-link.db", databaseUrl: null, adminToken: null, jwtSecret: null },
+    ...{ trustedProxies: [], agentWhitelist: [], tcpPorts: [], shardPorts: [] },
+    // What visitors may do, and for how long.
+    ...{ headTimeoutMs: 10 * second, idleTimeoutMs: 75 * second, requestTimeoutMs: 120 * second },
+    ...{ holdMs: 10 * second, holdMax: 1_000, graceMs: 60 * second, randomNameKeepMs: 86_400 * second },
+    ...{ maxBodyBytes: 0, drainTimeoutMs: 30 * second, serverTiming: true, logQuery: false },
+    // A 1 KB/s upload lives, and so do connections without a byte.
+    bodyProgressTimeoutMs: 60 * second,
+    // Sessions.
+    ...{ pingIntervalMs: 10 * second, deadAfterMs: 25 * second, ticketTtlMs: 60 * second, defaultSessionsPerAgent: 2 },
+    ...{ captureRequests: 500, captureBytes: 64 * kib * kib, auditRetentionDays: 90 },
+    shards: Math.min(8, Math.max(1, availableParallelism() - 1)),
+  });
 });
 
 test("a switch among flags takes no other flag for its value", () => {
