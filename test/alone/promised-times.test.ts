@@ -13,7 +13,7 @@ import type { TestServer } from "../helpers/server.ts";
 import { leaveDuring, leftBehind } from "../helpers/leaving-visitor.ts";
 import { describeContract, requestBytes } from "../helpers/services.ts";
 import { startTaggedService } from "../helpers/tagged-service.ts";
-import { openTunnel } from "../helpers/tunnel-agent.ts";
+import { openTunnel, openTunnelProcess } from "../helpers/tunnel-agent.ts";
 import { statusOf, visit } from "../helpers/visit.ts";
 
 setDefaultTimeout(60_000);
@@ -48,6 +48,24 @@ describeContract("a visitor that leaves", {}, (parties) => {
       client.socket.destroy();
     }
   });
+});
+
+// `bun run soak --only slow-service` sends a thousand.
+test("300 requests at once on one tunnel to a service that takes a second are answered within 2.5 s", async () => {
+  await using service = startTaggedService("slow");
+  await using server = await startServerProcess({ shards: 2 });
+  await using agent = await openTunnelProcess({ ...server, port: service.port, name: "slow" });
+  await agent.until("session");
+  const visitors = await Promise.all(Array.from({ length: 300 }, () => RawClient.open(server)));
+  const answers = Promise.all(
+    visitors.map(async (visitor) => {
+      await visitor.send(requestBytes("slow.localhost", "/slow/1000"));
+      return statusOf(visitor.response());
+    }),
+  );
+  expect(await msUntil(answers)).toBeLessThan(2_500);
+  expect(new Set(await answers)).toEqual(new Set([200]));
+  for (const visitor of visitors) visitor[Symbol.dispose]();
 });
 
 describe("security", () => {
