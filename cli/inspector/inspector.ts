@@ -62,6 +62,8 @@ export function startInspector(port: number): Inspector {
       idleTimeout: 60,
       maxRequestBodySize: maxRequestBytes,
       development: false,
+      // Bun shares the port of a server that isn't for development, and half of each one's page would come from the other.
+      reusePort: false,
       routes: {
         ...filesOf(page),
         "/api/exchanges": {

@@ -265,15 +265,18 @@ describe("the agent as a process", () => {
     expect(await fetch(origin).then(String, () => "refused")).toBe("refused");
   });
 
-  test("a port that another program has, or that is none, is one sentence and code 2", async () => {
+  test("a port that another program or agent has, or that is none, is one sentence and code 2", async () => {
     using other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+    await using first = await openTunnelProcess({ ...server, port: 3000, name: "first", inspect: 0 });
+    const taken = new URL((await first.until("inspector.ready")).url).port;
     const { digitLink } = createCli(folder);
     const { token } = await adminApi(server).createAccount("ada", null);
     const env = { DIGIT_LINK_SERVER: server.origin, DIGIT_LINK_TOKEN: token };
-    expect(await digitLink(["http", "3000", "--inspect", String(other.port)], { env })).toEqual({
-      ...{ exitCode: 2, out: "" },
-      problems: `digit-link: The inspector can't have port ${other.port}: another program has it. Give another one, or 0 for any that is free.\n`,
-    });
+    for (const port of [other.port, taken])
+      expect(await digitLink(["http", "3000", "--inspect", String(port)], { env })).toEqual({
+        ...{ exitCode: 2, out: "" },
+        problems: `digit-link: The inspector can't have port ${port}: another program has it. Give another one, or 0 for any that is free.\n`,
+      });
     for (const wrong of ["x", "65536", "-1"]) {
       const { exitCode, problems } = await digitLink(["http", "3000", `--inspect=${wrong}`], { env });
       expect([exitCode, problems.split("\n").length]).toEqual([2, 2]);
