@@ -10,6 +10,7 @@ import { subprotocol } from "../../src/protocol/frames.ts";
 import { adminApi } from "../helpers/admin-api.ts";
 import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { startLocalService } from "../helpers/local-service.ts";
 import { freePorts } from "../helpers/free-ports.ts";
 import { program } from "../helpers/program.ts";
 import { startTestServer, testEnv } from "../helpers/server.ts";
@@ -162,6 +163,31 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
 });
 
 describe("security", () => {
+  test("with HOST=:: a visitor by IPv4 has its IPv4 address: for the service, for lists of agents, and for limits", async () => {
+    // Agents and their registrations come from 127.0.0.1 or ::1, whichever localhost is.
+    const env = { HOST: "::", AGENT_WHITELIST: "127.0.0.0/30,::1", MAX_CONNECTIONS_PER_ADDRESS: "4", SHARDS: "2" };
+    await using server = await startTestServer(env);
+    using service = startLocalService();
+    await using _agent = await startTestAgent({ server, subdomain: "both", localPort: service.port });
+    for (const localAddress of ["127.0.0.3", "127.0.0.4", "::1"]) {
+      const hostname = localAddress === "::1" ? localAddress : "127.0.0.1";
+      using visitor = await RawClient.open({ port: server.port, hostname, localAddress });
+      await visitor.send(requestBytes("both.localhost", "/head/x"));
+      const head = (await visitor.response()).body.toString("latin1").split("\r\n");
+      expect(head).toContain(`X-Forwarded-For: ${localAddress}`);
+      const lines = [`Authorization: Bearer ${server.token}`, "Content-Type: application/json"];
+      const body = JSON.stringify({ agentId: "listed-agent", generation: 1, version: "0.1.0" });
+      lines.push(`Content-Length: ${body.length}`);
+      await visitor.send(requestBytes("localhost", "/_tunnel/register", { method: "POST", lines, body }));
+      expect((await visitor.response()).status).toBe(localAddress === "127.0.0.4" ? 403 : 200);
+    }
+    const address = { port: server.port, localAddress: "127.0.0.5" };
+    const visitors = await Promise.all(Array.from({ length: 4 }, () => RawClient.open(address)));
+    using fifth = await RawClient.open(address);
+    expect((await fifth.response()).status).toBe(503);
+    for (const visitor of visitors) visitor[Symbol.dispose]();
+  });
+
   test("a crowd that comes while the server stands still waits for it in the kernel", async () => {
     await using server = await startServerProcess({ shards: 1 });
     server.signal("SIGSTOP");
