@@ -2,7 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { createPasswords } from "./auth/passwords.ts";
+import { checkEmail } from "./api/accounts/email.ts";
+import { checkPassword, createPasswords } from "./auth/passwords.ts";
 import { loadConfig } from "./config/load.ts";
 import { createDatabase } from "./db/database.ts";
 import { createLogger } from "./lib/log.ts";
@@ -11,6 +12,7 @@ import {
   changeToken,
   createAccount,
   listAdministrators,
+  parseAccount,
   resetTotp,
   setEmail,
   setPassword,
@@ -19,12 +21,12 @@ import {
 import { verifyDatabase, verifyFile } from "./operator/audit-verdict.ts";
 import { backUp, requireDatabase } from "./operator/backup.ts";
 import type { Operator } from "./operator/operator.ts";
-import { allowedRanges, allowRange, disallowRange } from "./operator/ranges.ts";
+import { allowedRanges, allowRange, disallowRange, parseEntry, parseRange } from "./operator/ranges.ts";
 import { restore } from "./operator/restore.ts";
 
 /**
  * Opens the operator's access by the settings of `env` and `file` (`ConfigSources.file`); throws ConfigError. The database is opened
- * by the first command that needs it, and made only by those that come before a first start. A running server hears of
+ * by the first command that needs it, after what is given was judged, and made only by those that come before a first start. A running server hears of
  * every change through the feed. The caller disposes of it.
  */
 export async function openOperator(
@@ -49,32 +51,50 @@ export async function openOperator(
   }
 
   /** For what makes sense before the server's first start. */
-  const openOrCreate = (): Promise<OperatorDeps> => {
-    if (config.databaseUrl === null && !existsSync(config.dbPath))
+  const openOrCreate = async (): Promise<OperatorDeps> => {
+    const isNew = config.databaseUrl === null && !existsSync(config.dbPath);
+    const deps = await (opened ??= open());
+    if (isNew)
       log.warn(
         `there was no database ${resolve(config.dbPath)}: a new one is made. A server that has one is reached with its settings (DB_PATH) and from its folder.`,
       );
-    return (opened ??= open());
+    return deps;
   };
-  const openExisting = (): Promise<OperatorDeps> => {
+  const openExisting = async (): Promise<OperatorDeps> => {
     if (config.databaseUrl === null) requireDatabase(config.dbPath);
-    return openOrCreate();
+    return await openOrCreate();
   };
 
   return {
-    createAdmin: async (name, allow) => createAccount(await openOrCreate(), name, { isAdmin: true, allow }),
+    async createAdmin(name, allow) {
+      const account = parseAccount(name, { isAdmin: true, allow });
+      return await createAccount(await openOrCreate(), account);
+    },
     listAdmins: async () => listAdministrators(await openExisting()),
     resetTotp: async (name) => resetTotp(await openExisting(), name),
     async setPassword(name, password) {
+      checkPassword(password, name);
       const passwords = createPasswords({ cost: config.bcryptCost });
       await setPassword({ ...(await openExisting()), passwords }, name, password);
     },
-    setEmail: async (name, email) => setEmail(await openExisting(), name, email),
-    createAccount: async (name) => createAccount(await openOrCreate(), name, { isAdmin: false, allow: null }),
+    async setEmail(name, input) {
+      const email = input === null ? null : checkEmail(input);
+      await setEmail(await openExisting(), name, email);
+    },
+    async createAccount(name) {
+      const account = parseAccount(name, { isAdmin: false, allow: null });
+      return await createAccount(await openOrCreate(), account);
+    },
     changeToken: async (name) => changeToken(await openExisting(), name),
-    allow: async (cidr, description) => allowRange(await openOrCreate(), cidr, description),
+    async allow(text, description) {
+      const entry = parseEntry(text, description);
+      return await allowRange(await openOrCreate(), entry);
+    },
     allowed: async () => allowedRanges(await openExisting(), config),
-    disallow: async (cidr) => disallowRange(await openExisting(), config, cidr),
+    async disallow(text) {
+      const cidr = parseRange(text);
+      await disallowRange(await openExisting(), config, cidr);
+    },
     async verifyAudit(file, compare = false) {
       if (file === null) return await verifyDatabase((await openExisting()).db);
       return await verifyFile(file, compare ? (await openExisting()).db : null);

@@ -23,6 +23,7 @@ import { createSessionTokens } from "./auth/jwt.ts";
 import { dashboardUrl, type Config } from "./config/config.ts";
 import { loadSecrets } from "./config/secrets.ts";
 import { createDatabase } from "./db/database.ts";
+import { checkDatabasePath } from "./db/database-path.ts";
 import { pruneTunnels } from "./db/leases.ts";
 import { createLimiterStore } from "./db/limiter.ts";
 import type { Logger } from "./lib/log.ts";
@@ -64,6 +65,8 @@ const cleaningWaitMs = 1_000;
 /** Opens the database and starts everything of the control plane but the shards it talks to. Rejects with one sentence. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, log, link } = options;
+  // Before keys are made beside what is no database.
+  if (config.databaseUrl === null) checkDatabasePath(config.dbPath);
   const secrets = loadSecrets(config);
   for (const warning of secrets.warnings) log.warn(warning);
   const db = await createDatabase({

@@ -1,6 +1,7 @@
 // Opens the one database of the program, on either engine, with its schema up to date.
 
 import { Kysely, sql, type Transaction } from "kysely";
+import { checkDatabasePath } from "./database-path.ts";
 import { createChangesFeed, type ChangesFeed } from "./changes.ts";
 import { within } from "../lib/within.ts";
 import { DatabaseUnusable, type Engine } from "./engine.ts";
@@ -56,6 +57,7 @@ export interface DatabaseOptions {
  */
 export async function createDatabase(options: DatabaseOptions): Promise<Database> {
   const engine: Engine = options.url === null ? "sqlite" : "postgres";
+  if (options.url === null) checkDatabasePath(options.path);
   const sqlite = options.url === null ? openSqlite(options.path) : null;
   const postgres = options.url === null ? null : openPostgres(options.url, options.maxConnections ?? 10);
   let limitMs = Infinity;

@@ -93,6 +93,26 @@ export function openSqlite(path: string): SqliteConnection {
   };
 }
 
+/** The tables of the file at `path`, which is looked at as it is: without a lock, and without anything beside it. None where only opening it can tell what is wrong. Throws `DatabaseUnusable` when it is no database. */
+export function tablesOf(path: string): string[] {
+  let file: SqliteFile | null = null;
+  try {
+    file = openImmutable(path);
+    using names = file.prepare<{ name: string }, []>("SELECT name FROM sqlite_schema WHERE type = 'table'");
+    return names.all().map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof SQLiteError && error.code === "SQLITE_NOTADB") throw unusableFile(path, error);
+    return [];
+  } finally {
+    file?.close();
+  }
+}
+
+function openImmutable(path: string): SqliteFile {
+  const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants;
+  return new SqliteFile(`${pathToFileURL(resolve(path)).href}?immutable=1`, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
 /** As `SqliteConnection.copyTo`, from a disk that can only be read, too. Throws `DatabaseUnusable` when the copy would lack something. */
 export function copySqlite(path: string, copyPath: string): void {
   let sqlite: SqliteConnection;
@@ -118,11 +138,7 @@ function copyUnwritable(path: string, copyPath: string): void {
     throw new DatabaseUnusable(
       `${path} can't be copied from a read-only disk: its latest changes are still in ${log}. Copy both files to a disk that can be written, and back up that one.`,
     );
-  const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants;
-  const immutable = `${pathToFileURL(resolve(path)).href}?immutable=1`;
-  const file = isShared
-    ? new SqliteFile(path, { readonly: true })
-    : new SqliteFile(immutable, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  const file = isShared ? new SqliteFile(path, { readonly: true }) : openImmutable(path);
   try {
     copyInto(file, copyPath);
   } finally {

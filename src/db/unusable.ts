@@ -1,7 +1,7 @@
 // Why the database can't be used at a start, in a sentence for whoever starts it: which file, why, and what helps.
 
-import { statfsSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, statfsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DatabaseUnusable, StorageFailure } from "./engine.ts";
 
 /** Less than SQLite needs to open a database: its index of 32 KiB that processes share, and a page or two. */
@@ -41,7 +41,20 @@ function reasonOf(path: string, error: unknown): string {
     return `its disk is full (${textOf(error)}): make room there and start again`;
   if (code.startsWith("SQLITE_IOERR"))
     return `its disk fails (${textOf(error)}, ${code}): look into the system's log, and at quotas`;
+  if (code === "EISDIR") return `it is a folder: set DB_PATH to a file, such as ${join(path, "digit-link.db")}`;
+  if (code === "SQLITE_NOTADB")
+    return "it is not a database: set DB_PATH to the server's, or to a file that is not there yet";
+  if (code === "ENOTDIR") return `${fileAbove(path)} is a file and no folder: set DB_PATH to a file in a folder`;
+  if (code === "EACCES" || code === "EPERM")
+    return `this user may not use it (${textOf(error)}): give it to this user, or set DB_PATH to a file elsewhere`;
   return textOf(error);
+}
+
+/** What `path` leads through as if it were a folder. */
+function fileAbove(path: string): string {
+  let above = dirname(path);
+  while (!existsSync(above)) above = dirname(above);
+  return above;
 }
 
 /** SQLite says of a full disk that its input or output failed when it is about the index. */

@@ -1,6 +1,6 @@
 // What an operator does with accounts from a shell, when nobody can log in.
 
-import { changeEmail, checkEmail } from "../api/accounts/email.ts";
+import { changeEmail } from "../api/accounts/email.ts";
 import { checkUsername, possibleAccount } from "../api/accounts/rules.ts";
 import { checkPassword, type Passwords } from "../auth/passwords.ts";
 import { createToken, hashToken } from "../auth/tokens.ts";
@@ -24,16 +24,27 @@ export interface OperatorDeps {
   nowMs: () => number;
 }
 
-/** Makes an account, an admin's if so, and puts `allow` on the system's list with it. The token is in the answer and nowhere else. */
+/** An account that may be made, once there is a database for it. */
+export interface NewAccount {
+  username: string;
+  usernameKey: string;
+  isAdmin: boolean;
+  /** What comes on the system's list with it; the one spelling. */
+  range: string | null;
+}
+
+/** Throws `validation`. */
+export function parseAccount(name: string, options: { isAdmin: boolean; allow: string | null }): NewAccount {
+  const { isAdmin, allow } = options;
+  return { ...checkUsername(name), isAdmin, range: allow === null ? null : parseRange(allow) };
+}
+
+/** Makes an account. The token is in the answer and nowhere else. */
 export async function createAccount(
   deps: OperatorDeps,
-  name: string,
-  options: { isAdmin: boolean; allow: string | null },
+  { username, usernameKey, isAdmin, range }: NewAccount,
 ): Promise<{ token: string }> {
   const { db, audit, nowMs } = deps;
-  const { isAdmin } = options;
-  const { username, usernameKey } = checkUsername(name);
-  const range = options.allow === null ? null : parseRange(options.allow);
   const token = createToken("dlt");
   const id = newId("acc", nowMs());
   try {
@@ -63,9 +74,8 @@ export async function changeToken(deps: OperatorDeps, name: string): Promise<{ t
   return { token };
 }
 
-/** Sets or removes the address that sign-in providers find the account by, and ends every session of the account. */
-export async function setEmail(deps: OperatorDeps, name: string, input: string | null): Promise<void> {
-  const email = input === null ? null : checkEmail(input);
+/** Sets or removes the address (as `checkEmail` gives it) that sign-in providers find the account by, and ends every session of the account. */
+export async function setEmail(deps: OperatorDeps, name: string, email: string | null): Promise<void> {
   await possibleAccount(() =>
     changeAccount(
       deps,

@@ -39,17 +39,21 @@ export async function addRange(deps: RangesDeps, trx: Trx, cidr: string, descrip
   await deps.audit.within(trx, { ...byOperator, action: "whitelist.added", details });
 }
 
-/** Allows a range; the answer has a sentence when it is unusually wide. */
-export async function allowRange(
-  deps: RangesDeps,
-  text: string,
-  description: string,
-): Promise<{ cidr: string; warning: string | null }> {
+/** A range, in its one spelling, and what it is. Throws `validation`. */
+export function parseEntry(text: string, description: string): { cidr: string; description: string } {
   const cidr = parseRange(text);
   // oxlint-disable-next-line no-control-regex -- control characters are what is being refused
   if (description.length > longestDescription || /[\u0000-\u001f\u007f]/.test(description)) {
     throw new AppError("validation", `A description has at most ${longestDescription} characters, on one line.`);
   }
+  return { cidr, description };
+}
+
+/** Allows a range; the answer has a sentence when it is unusually wide. */
+export async function allowRange(
+  deps: RangesDeps,
+  { cidr, description }: { cidr: string; description: string },
+): Promise<{ cidr: string; warning: string | null }> {
   await deps.db.transaction((trx) => addRange(deps, trx, cidr, description));
   return { cidr, warning: warningOf(cidr) };
 }
@@ -66,13 +70,12 @@ export async function allowedRanges(
   ];
 }
 
-/** Takes a range off the list. Throws `not_found` when it isn't there, and `conflict` when AGENT_WHITELIST would keep it allowed. */
+/** Takes a range (canonical form) off the list. Throws `not_found` when it isn't there, and `conflict` when AGENT_WHITELIST would keep it allowed. */
 export async function disallowRange(
   deps: RangesDeps,
   { agentWhitelist }: Pick<Config, "agentWhitelist">,
-  text: string,
+  cidr: string,
 ): Promise<void> {
-  const cidr = parseRange(text);
   if (agentWhitelist.includes(cidr)) {
     throw new AppError("conflict", `${cidr} is allowed by AGENT_WHITELIST: take it out there and restart the server.`);
   }

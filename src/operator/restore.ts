@@ -7,13 +7,16 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { createDatabase } from "../db/database.ts";
+import { checkPlace } from "../db/database-path.ts";
 import { DatabaseUnusable } from "../db/engine.ts";
 import { isBusy, openSqlite, type SqliteConnection } from "../db/sqlite.ts";
 import { AppError } from "../lib/errors.ts";
@@ -44,8 +47,11 @@ export async function restore({ config, log, nowMs }: RestoreDeps, file: string)
     );
   }
   const path = resolve(config.dbPath);
+  checkPlace(path);
   checkSource(file, path);
   const aside = `${path}.restoring-${crypto.randomUUID()}`;
+  const folder = dirname(path);
+  const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
     copyPrivately(file, aside);
     checkCopy(file, aside);
@@ -57,7 +63,7 @@ export async function restore({ config, log, nowMs }: RestoreDeps, file: string)
       if (kept !== null) moveAll(kept, path);
       throw error;
     }
-    sync(dirname(path));
+    sync(folder);
     return {
       notes: [
         ...(kept === null ? [] : [`The database that was there is kept as ${kept}.`]),
@@ -70,6 +76,7 @@ export async function restore({ config, log, nowMs }: RestoreDeps, file: string)
     throw new AppError("conflict", `Nothing was restored: ${why.replace(/\.$/, "")}.`, { cause: error });
   } finally {
     removeAll(aside);
+    if (made !== undefined) removeEmpty(folder, made);
   }
 }
 
@@ -87,7 +94,6 @@ function checkSource(file: string, path: string): void {
 }
 
 function copyPrivately(file: string, aside: string): void {
-  mkdirSync(dirname(aside), { recursive: true, mode: 0o700 });
   closeSync(openSync(aside, "wx", 0o600));
   copyFileSync(file, aside);
   // copyFile may hand on the mode of its source.
@@ -165,6 +171,11 @@ function isDamaged(error: unknown): boolean {
 
 function moveAll(from: string, to: string): void {
   for (const end of ["", ...companions]) if (existsSync(from + end)) renameSync(from + end, to + end);
+}
+
+/** Removes `folder`, and what is above it up to `top`, unless something is in it. */
+function removeEmpty(folder: string, top: string): void {
+  for (let one = folder; one.length >= top.length && readdirSync(one).length === 0; one = dirname(one)) rmdirSync(one);
 }
 
 function removeAll(path: string): void {
