@@ -37,9 +37,10 @@ export interface ServerOptions {
   onFatal?: (error: Error) => void;
 }
 
-/** How long the end waits for a database that may never answer: for what is stored before the end, and at the end. */
+/** How long the end takes at most, whatever hangs, after what may finish has finished (docs/operations.md). */
+const endMs = 7_000;
+/** Of that, how long what is stored before the threads end waits for a database that may never answer. */
 const flushWaitMs = 1_000;
-const closeWaitMs = 6_000;
 
 /** Starts a server. Rejects with one sentence when it can't; nothing runs then. */
 export async function startServer(given: Config, options: ServerOptions): Promise<RunningServer> {
@@ -62,6 +63,7 @@ export async function startServer(given: Config, options: ServerOptions): Promis
       throw error;
     },
   );
+  let endsAt: number | null = null;
   return {
     config,
     port: config.port,
@@ -72,13 +74,15 @@ export async function startServer(given: Config, options: ServerOptions): Promis
       const draining = data.drain(config.drainTimeoutMs);
       control.leave();
       const finished = await draining;
+      endsAt ??= performance.now() + endMs;
       await within(flushWaitMs, control.flush(), undefined);
       return finished;
     },
     async stop() {
+      endsAt ??= performance.now() + endMs;
       await data.stop();
       const isClosed = control.close().then(() => true);
-      if (!(await within(closeWaitMs, isClosed, false)))
+      if (!(await within(endsAt - performance.now(), isClosed, false)))
         log.warn("the database does not answer: what waits is not stored");
     },
   };

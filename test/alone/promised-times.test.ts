@@ -1,5 +1,8 @@
 // Times that are promised, each taken on a server that has nothing else to do. In a step of its own: beside others it would measure those.
 
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { shardOf } from "../../src/link/shard-of.ts";
 import type { AdminApi } from "../helpers/admin-api.ts";
@@ -7,8 +10,9 @@ import { startTestAgent } from "../helpers/agent.ts";
 import { eventually } from "../helpers/eventually.ts";
 import type { LocalService } from "../helpers/local-service.ts";
 import { type OrganizationServer, startOrganizationServer } from "../helpers/organization-server.ts";
-import { RawClient } from "../helpers/raw-client.ts";
+import { RawClient, requestOnce } from "../helpers/raw-client.ts";
 import { startServerProcess } from "../helpers/server-process.ts";
+import { serverOfSilentDatabase } from "../helpers/silent-database.ts";
 import type { TestServer } from "../helpers/server.ts";
 import { leaveDuring, leftBehind } from "../helpers/leaving-visitor.ts";
 import { describeContract, requestBytes } from "../helpers/services.ts";
@@ -76,6 +80,32 @@ describe("security", () => {
     await agent.until("session");
     server.signal("SIGTERM");
     expect(await msUntil(server.exited)).toBeLessThan(1_000);
+  });
+
+  test("whatever hangs, the server has left 7 s after what it lets finish", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "digit-link-end-"));
+    const path = join(folder, "access.log");
+    Bun.spawnSync(["mkfifo", path]);
+    // A reader that doesn't read.
+    const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      const env = { DRAIN_TIMEOUT_MS: "500", ACCESS_LOG: path };
+      await using one = await serverOfSilentDatabase({ faults: true, env });
+      const { server } = one;
+      expect(() => {
+        for (;;) writeSync(pipe, Buffer.alloc(4_096));
+      }).toThrow("EAGAIN");
+      expect(
+        (await requestOnce(server, "GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).status,
+      ).toBe(200);
+      await server.fault("hang", 0);
+      server.signal("SIGTERM");
+      expect(await msUntil(server.exited)).toBeLessThan(500 + 7_000 + 500);
+      expect(await server.exited).toBe(0);
+    } finally {
+      closeSync(pipe);
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test.each([

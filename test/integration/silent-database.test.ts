@@ -13,28 +13,8 @@ import { createPerson } from "../helpers/people.ts";
 import { openLosingAnswers } from "../helpers/lost-answers.ts";
 import { freshPostgresUrl, pausePostgres } from "../helpers/postgres.ts";
 import { requestOnce } from "../helpers/raw-client.ts";
-import { startRelay } from "../helpers/relay.ts";
 import { startServerProcess } from "../helpers/server-process.ts";
-
-const secrets = { JWT_SECRET: "j".repeat(40), ENCRYPTION_KEY: Buffer.alloc(32, 7).toString("base64") };
-
-async function serverOfSilentDatabase() {
-  const url = new URL(await freshPostgresUrl());
-  const relay = await startRelay(Number(url.port));
-  url.port = String(relay.port);
-  const server = await startServerProcess({ shards: 1, env: { ...secrets, DATABASE_URL: url.href } });
-  const silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  relay.target = silent.port;
-  for (const connection of relay.connections) connection.stall();
-  return {
-    server,
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      await relay[Symbol.asyncDispose]();
-      silent.stop(true);
-    },
-  };
-}
+import { givenSecrets, serverOfSilentDatabase } from "../helpers/silent-database.ts";
 
 test("it is not ready, and says so in time", async () => {
   await using one = await serverOfSilentDatabase();
@@ -53,7 +33,7 @@ test("its end has a limit, and what is lost is said", async () => {
 }, 30_000);
 
 test("what needs it is refused in time, however much is asked, and works again when it answers", async () => {
-  const env = { ...secrets, DATABASE_URL: await freshPostgresUrl(), DATABASE_TIMEOUT_MS: "1000" };
+  const env = { ...givenSecrets, DATABASE_URL: await freshPostgresUrl(), DATABASE_TIMEOUT_MS: "1000" };
   await using server = await startServerProcess({ shards: 1, env });
   const api = adminApi(server);
   await api.must("POST", "/admin/organizations", { name: "before" });
