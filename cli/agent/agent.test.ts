@@ -244,16 +244,17 @@ test("the pauses before the next try grow, until a session has stood for a secon
 test.each([
   ["are refused for now", refusal(403, { code: "bad_ticket", message: "Register again.", retryable: true })],
   ["a proxy doesn't let through", () => new Response("<h1>Forbidden</h1>", { status: 403 })],
-])("sessions that %s have never stood: the pauses grow", async (_, refuse) => {
+])("sessions that %s have never stood: the pauses grow, to 30 s", async (_, refuse) => {
   const random = spyOn(Math, "random").mockReturnValue(0.01);
   const now = performance.now.bind(performance);
   // The process has run for longer than a session must stand.
   const clock = spyOn(performance, "now").mockImplementation(() => now() + 60_000);
   try {
-    await using picky = startPickyServer((session) => (session <= 3 ? refuse() : undefined));
+    await using picky = startPickyServer((session) => (session <= 9 ? refuse() : undefined));
     const { agent, events } = startNamed(picky.server, ["web"]);
     await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
-    expect(events.filter((event) => event.event === "tunnel.retry").map(({ inMs }) => inMs)).toEqual([3, 5, 10]);
+    const pauses = events.filter((event) => event.event === "tunnel.retry").map(({ inMs }) => inMs);
+    expect(pauses).toEqual([3, 5, 10, 20, 40, 80, 160, 300, 300]);
     await agent.stop(0);
   } finally {
     clock.mockRestore();
