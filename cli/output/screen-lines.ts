@@ -1,7 +1,7 @@
 // The terminal's picture: a line per request that scrolls away, and a block at the bottom that stays. Pure.
 
 import type { AgentEvent } from "../agent/types.ts";
-import { formatBytes, formatClock, formatCount, formatDuration } from "./format.ts";
+import { formatAge, formatBytes, formatClock, formatCount, formatDuration } from "./format.ts";
 import { nameOf } from "./plain.ts";
 import { safe } from "./safe.ts";
 import type { Style } from "./style.ts";
@@ -106,7 +106,7 @@ function tunnelLines(tunnel: TunnelView, style: Style, nowMs: number): string[] 
   const address = tunnel.url === null ? safe(tunnel.wanted ?? "new tunnel") : safe(tunnel.url);
   const head = `  ${markOf(tunnel, style)} ${online ? style.bold(style.cyan(address)) : style.bold(address)} ${style.dim("→")} ${safe(tunnel.local)}`;
   const parts = [linkText(tunnel, style, nowMs)];
-  if (online || tunnel.service !== null) parts.push(serviceText(tunnel, style));
+  if (online || tunnel.service !== null) parts.push(serviceText(tunnel, style, nowMs));
   return [head, `    ${parts.join(style.dim(" · "))}`];
 }
 
@@ -138,11 +138,17 @@ function linkText(tunnel: TunnelView, style: Style, nowMs: number): string {
   }
 }
 
-function serviceText(tunnel: TunnelView, style: Style): string {
-  const service = tunnel.service;
+/** Both states with their age: what was so an hour ago need not be so now. */
+function serviceText({ service }: TunnelView, style: Style, nowMs: number): string {
   if (service === null) return style.dim("local service not checked yet");
-  if (service.state === "down") return style.red(`local service down: ${safe(service.why ?? "it does not answer")}`);
-  return `local service ${style.green("up")}${service.connectMs === null ? "" : style.dim(`, ${formatDuration(service.connectMs)}`)}`;
+  if (service.state === "down") {
+    const age = formatAge(nowMs - service.sinceMs);
+    const down = `local service down${age === null ? "" : ` for ${age}`}`;
+    return style.red(`${down}: ${safe(service.why ?? "it does not answer")}`);
+  }
+  const took = service.connectMs === null ? "" : `, ${formatDuration(service.connectMs)}`;
+  const age = formatAge(nowMs - service.provenAtMs);
+  return `local service ${style.green("up")}${style.dim(`${took}, answered ${age === null ? "just now" : `${age} ago`}`)}`;
 }
 
 function paintStatus(status: number, style: Style): string {

@@ -9,6 +9,8 @@ import type { Style } from "./style.ts";
 import { applyEvent, createView } from "./tunnel-view.ts";
 
 const frameMs = 60;
+/** How often to look whether a countdown, or the age of what is known, reads differently by now. */
+const lookMs = 1_000;
 /** More than this many requests between two frames are counted, not shown. */
 const maxLinesPerFrame = 40;
 
@@ -42,7 +44,7 @@ export function createScreen(options: {
 
   const frame = (): void => {
     timer = null;
-    if (!sink.ready) return schedule(frameMs);
+    if (!sink.ready) return schedule();
     const { columns, rows } = options.size();
     const lines = pending.flatMap((event) => foldedLine(event, style, columns, view.tunnels.length > 1));
     if (skipped > 0) lines.push(style.dim(`  … ${formatCount(skipped, `more ${view.counted}`)}`));
@@ -61,20 +63,16 @@ export function createScreen(options: {
       );
     }
     drawn = block;
-    const waiting = view.tunnels.some(
-      (tunnel) => tunnel.link !== "online" && tunnel.retryAtMs !== null && tunnel.retryAtMs > Date.now(),
-    );
-    if (waiting && !closed) schedule(1000);
   };
-  const schedule = (delayMs: number): void => {
+  const schedule = (): void => {
     if (timer !== null) return;
     // In two steps: of a program that was stopped the timers ring before its signals are told.
-    timer = setTimeout(() => (timer = setTimeout(frame, 1)), delayMs);
+    timer = setTimeout(() => (timer = setTimeout(frame, 1)), frameMs);
   };
   const redraw = (): void => {
     if (timer !== null) clearTimeout(timer);
     timer = null;
-    schedule(frameMs);
+    schedule();
   };
   const onResize = (): void => redraw();
   process.stdout.on("resize", onResize);
@@ -85,6 +83,7 @@ export function createScreen(options: {
     redraw();
   };
   process.on("SIGCONT", onContinue);
+  const looks = setInterval(schedule, lookMs);
   sink.raw(`\n  ${options.title}\n`);
   frame();
 
@@ -95,9 +94,7 @@ export function createScreen(options: {
       const busy = event.event === "request" || event.event === "connection";
       if (busy && pending.length >= maxLinesPerFrame) skipped++;
       else if (shown) pending.push(event);
-      // A countdown's slow timer must not hold an event back.
-      if (busy) schedule(frameMs);
-      else redraw();
+      schedule();
     },
     stopping() {
       hint = options.stoppingHint;
@@ -107,6 +104,7 @@ export function createScreen(options: {
       closed = true;
       process.stdout.off("resize", onResize);
       process.off("SIGCONT", onContinue);
+      clearInterval(looks);
       if (timer !== null) clearTimeout(timer);
       frame();
       if (timer !== null) clearTimeout(timer);

@@ -20,7 +20,18 @@ export interface TunnelView {
   retryAtMs: number | null;
   /** Sessions open and wanted; null until the agent says so. */
   sessions: { open: number; wanted: number } | null;
-  service: { state: "up" | "down"; why: string | null; connectMs: number | null } | null;
+  service: ServiceView | null;
+}
+
+/** Its times are on the clock of `nowMs` of `applyEvent`. */
+export interface ServiceView {
+  state: "up" | "down";
+  /** When it came to be so. */
+  sinceMs: number;
+  /** When it last showed that it is. */
+  provenAtMs: number;
+  why: string | null;
+  connectMs: number | null;
 }
 
 export interface Totals {
@@ -80,8 +91,11 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
       for (const tunnel of matching(view, event.url, "")) tunnel.sessions = { open: event.open, wanted: event.wanted };
       return;
     case "local.status":
-      for (const tunnel of matching(view, null, event.local))
-        tunnel.service = { state: event.state, why: event.why, connectMs: event.connectMs };
+      for (const tunnel of matching(view, null, event.local)) {
+        const { state, why, connectMs } = event;
+        const sinceMs = tunnel.service?.state === state ? tunnel.service.sinceMs : nowMs;
+        tunnel.service = { state, sinceMs, provenAtMs: nowMs, why, connectMs };
+      }
       return;
     case "refused": {
       const tunnel = findNamed(view, event);
@@ -94,6 +108,9 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
       if (event.error !== null || (event.event === "request" && event.status >= 500)) view.totals.failed++;
       view.totals.bytesIn += event.bytesIn;
       view.totals.bytesOut += event.bytesOut;
+      if (event.error !== null) return;
+      for (const { url, service } of view.tunnels)
+        if (url === event.url && service?.state === "up") service.provenAtMs = nowMs;
       return;
     case "inspector.ready":
       view.inspector = event.url;
