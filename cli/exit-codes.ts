@@ -19,6 +19,7 @@ export const exitCodes = {
 
 const refusals: Readonly<Record<string, number>> = {
   redirected: exitCodes.usage.exitCode,
+  strange: exitCodes.usage.exitCode,
   pool_needs_name: exitCodes.usage.exitCode,
   bad_token: exitCodes.credential.exitCode,
   unauthorized: exitCodes.credential.exitCode,

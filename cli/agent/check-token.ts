@@ -1,10 +1,10 @@
 // Asks the server whether it knows a token, before that is saved.
 
 import { proxyFor } from "./proxy-env.ts";
-import { isObject, refusedBy, strangeAnswer, type Refusal } from "./refusal.ts";
+import { isObject, isProxyAlone, refusedBy, strange, strangeAnswer, type Refusal } from "./refusal.ts";
 import { unreachableText } from "./unreachable.ts";
 
-/** `known`: the token is good, and this account's (or key's). `refused`: it is of no use here. `unknown`: nobody could say, and why. */
+/** `known`: the token is good, and this account's (or key's). `refused`: it is of no use here, or this is no digit-link server. `unknown`: nobody could say, and why. */
 export type TokenVerdict = { known: string } | { refused: Refusal } | { unknown: string };
 
 const timeoutMs = 10_000;
@@ -31,5 +31,8 @@ export async function checkToken(server: string, token: string): Promise<TokenVe
   const refusal = refusedBy(url, { status, retryAfter, location, body });
   // A 5xx is about the server and not about the token, unless that isn't the server.
   if (refusal !== null && (status < 500 || refusal.code === "misdirected")) return { refused: refusal };
-  return { unknown: `it ${refusal === null ? strangeAnswer(status) : `answered ${status}`}` };
+  if (refusal !== null) return { unknown: `it answered ${status}` };
+  if (isProxyAlone(status)) return { unknown: `it ${strangeAnswer(status)}` };
+  const message = `${url.host} ${strangeAnswer(status)}.`;
+  return { refused: { code: strange, message, retryable: false, retryAfterMs: null } };
 }

@@ -62,10 +62,17 @@ export function refusedBy(asked: URL, answer: RefusedAnswer & { location: string
   return { code: "misdirected", message, retryable: false, retryAfterMs: null };
 }
 
+/** Whether it may be that of a proxy whose server is away: it says 502 to 504, or more, and is the right address. */
+export function isProxyAlone(status: number): boolean {
+  return status >= 502;
+}
+
+/** The code of a refusal by something that is no digit-link server. */
+export const strange = "strange";
+
 /** An answer that is not a digit-link server's, in a few words without a full stop. */
 export function strangeAnswer(status: number): string {
-  // A proxy whose server is away says 502 to 504, or more, and is the right address.
-  const advice = status < 502 ? ": check its scheme, host and port" : "";
+  const advice = isProxyAlone(status) ? "" : ": check its scheme, host and port";
   return `answered ${status}, but not like a digit-link server${advice}`;
 }
 

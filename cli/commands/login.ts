@@ -20,7 +20,7 @@ export const login: Command = {
     ["digit-link login --server URL < token.txt", "reads the token from standard input"],
   ],
   notes: [
-    "The server is asked about the token first; one that it refuses is not saved.",
+    "The server is asked about the token first; one that it refuses is not saved, nor is an address where something else answers.",
     "The file is $XDG_CONFIG_HOME/digit-link/config.json (~/.config/digit-link/config.json), mode 0600.",
     "The saved token is only ever sent to the server it was saved for.",
   ],

@@ -141,11 +141,6 @@ describe("a server that cannot say", () => {
   test.each([
     ["is not there", null, / cannot be asked about the token now \(.+\)\./],
     [
-      "is something else",
-      () => new Response("hello"),
-      / cannot be asked about the token now \(it answered 200, but not like a digit-link server: check its scheme, host and port\)\./,
-    ],
-    [
       "stands behind a proxy that lost it",
       proxyPage,
       / cannot be asked about the token now \(it answered 502, but not like a digit-link server\)\./,
@@ -160,6 +155,29 @@ describe("a server that cannot say", () => {
     expect([exitCode, out]).toEqual([0, expect.stringContaining("Saved the token for")]);
     expect(saved()).toEqual({ server: url, token: "t" });
   });
+
+  test.each<[string, number, () => Response]>([
+    ["a page", 200, () => new Response("hello")],
+    ["JSON", 200, () => Response.json({ ok: true })],
+    ["that there is no such page", 404, () => new Response("<h1>Not found</h1>", { status: 404 })],
+    ["that it wants a login", 401, () => Response.json({ message: "Unauthorized" }, { status: 401 })],
+    ["that it has failed", 500, () => new Response("Internal Server Error", { status: 500 })],
+  ])(
+    "is something else, which answers with %s: nothing is saved, what was saved before stays",
+    async (_, status, answer) => {
+      const { env, path, saved } = place(`something-else-${crypto.randomUUID()}`);
+      await using other = answering(answer);
+      const refused = {
+        ...{ exitCode: 2, out: "" },
+        problems: `digit-link: Nothing was saved: ${new URL(other.origin).host} answered ${status}, but not like a digit-link server: check its scheme, host and port.\n`,
+      };
+      expect(await digitLink(["login", other.origin], { input: "t", env })).toEqual(refused);
+      expect(existsSync(path)).toBe(false);
+      expect((await digitLink(["login", origin], { input: token, env })).exitCode).toBe(0);
+      expect(await digitLink(["login", other.origin], { input: "t", env })).toEqual(refused);
+      expect(saved()).toEqual({ server: origin, token });
+    },
+  );
 
   test("redirects: nothing is saved, and the token goes nowhere else", async () => {
     const { env, path } = place("redirected");
