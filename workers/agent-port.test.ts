@@ -71,7 +71,7 @@ describe("security", () => {
       socket.end();
     };
     let isFull = true;
-    listenForAgents("127.0.0.1", port, { accept } as unknown as Connections, (address) => {
+    using _ = listenForAgents("127.0.0.1", port, { accept } as unknown as Connections, (address) => {
       expect(address).toBe("127.0.0.1");
       return isFull;
     });

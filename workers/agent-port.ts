@@ -71,13 +71,13 @@ export class AgentPort implements IngressHost {
   }
 }
 
-/** Listens until the thread ends; `isFull` says whether an address may not connect now. Throws one sentence when the port can't be had. */
+/** Listens until the thread ends, or the result is disposed of; `isFull` says whether an address may not connect now. Throws one sentence when the port can't be had. */
 export function listenForAgents(
   hostname: string,
   port: number,
   connections: Connections,
   isFull: (address: string) => boolean,
-): void {
+): Disposable {
   const socket = {
     ...ownerHandlers,
     open(socket: Socket<SocketOwner>) {
@@ -94,7 +94,7 @@ export function listenForAgents(
     },
   };
   try {
-    Bun.listen<SocketOwner>({ hostname, port, allowHalfOpen: true, socket });
+    return Bun.listen<SocketOwner>({ hostname, port, allowHalfOpen: true, socket });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : null;
     const why = code === "EADDRINUSE" ? "is taken by another program" : `can't be had (${String(code ?? error)})`;
