@@ -74,10 +74,10 @@ test("plain lines", () => {
     "2026-11-23T03:33:43Z local    localhost:3000 is down: connection refused",
     "2026-11-23T03:33:43Z local    http://localhost:3000 is up (0.4 ms)",
     "2026-11-23T03:33:43Z lost     https://myapp.example.com: closed",
-    "2026-11-23T03:33:43Z retry    localhost:3000 in 1.5 s: closed",
+    "2026-11-23T03:33:43Z retry    new tunnel -> localhost:3000 in 1.5 s: closed",
     "2026-11-23T03:33:43Z retry    api -> localhost:3000 in 1.5 s: closed",
     "2026-11-23T03:33:43Z notice   hello",
-    "2026-11-23T03:33:43Z refused  localhost:3000: No. (name_taken)",
+    "2026-11-23T03:33:43Z refused  new tunnel -> localhost:3000: No. (name_taken)",
     "2026-11-23T03:33:43Z refused  api -> localhost:3000: No. (name_taken)",
   ]);
 });
@@ -121,6 +121,10 @@ test("the block says link and local service apart", () => {
   applyEvent(view, { event: "session", time, url, open: 2, wanted: 2 }, 0);
   applyEvent(view, { event: "local.status", time, local, state: "up", why: null, connectMs: 0.41 }, 0);
   expect(block()).toContain("online, 2 connections · local service up, 0.4 ms");
+  applyEvent(view, { event: "tunnel.lost", time, url, local, reason: "closed" }, 0);
+  applyEvent(view, { event: "tunnel.retry", time, url, subdomain: "myapp", local, inMs: 2000, reason: "Away." }, 0);
+  expect(block()).toContain("reconnecting in 2 s: Away · local service up, 0.4 ms");
+  applyEvent(view, ready, 0);
   applyEvent(view, { event: "session", time, url, open: 1, wanted: 2 }, 0);
   applyEvent(
     view,

@@ -20,10 +20,9 @@ export function isProblem(event: AgentEvent): boolean {
   );
 }
 
-/** Which tunnel was refused or waits: its name where it has one, several may serve one local service. */
+/** Which tunnel was refused or waits: several may serve one local service, and the service alone would read as what waits. */
 export function nameOf({ url, subdomain, local }: Named): string {
-  const name = url ?? subdomain;
-  return name === null ? safe(local) : `${safe(name)} -> ${safe(local)}`;
+  return `${safe(url ?? subdomain ?? "new tunnel")} -> ${safe(local)}`;
 }
 
 function describe(event: AgentEvent): [word: string, text: string] {

@@ -105,9 +105,9 @@ function tunnelLines(tunnel: TunnelView, style: Style, nowMs: number): string[] 
   const online = tunnel.link === "online";
   const address = tunnel.url === null ? safe(tunnel.wanted ?? "new tunnel") : safe(tunnel.url);
   const head = `  ${markOf(tunnel, style)} ${online ? style.bold(style.cyan(address)) : style.bold(address)} ${style.dim("→")} ${safe(tunnel.local)}`;
-  const parts = [linkText(tunnel, style, nowMs)];
-  if (online || tunnel.service !== null) parts.push(serviceText(tunnel, style, nowMs));
-  return [head, `    ${parts.join(style.dim(" · "))}`];
+  if (!online && tunnel.service === null) return [head, `    ${linkText(tunnel, tunnel.reason, style, nowMs)}`];
+  const link = linkText(tunnel, tunnel.reason?.replace(/\.$/, "") ?? null, style, nowMs);
+  return [head, `    ${link}${style.dim(" · ")}${serviceText(tunnel, style, nowMs)}`];
 }
 
 /** Green only when visitors get answers; shape and colour as in the dashboard. */
@@ -118,7 +118,7 @@ function markOf({ link, service }: TunnelView, style: Style): string {
   return service.state === "up" ? style.green("●") : style.red("■");
 }
 
-function linkText(tunnel: TunnelView, style: Style, nowMs: number): string {
+function linkText(tunnel: TunnelView, reason: string | null, style: Style, nowMs: number): string {
   const sessions = tunnel.sessions;
   switch (tunnel.link) {
     case "online":
@@ -127,13 +127,13 @@ function linkText(tunnel: TunnelView, style: Style, nowMs: number): string {
         return `${style.green("online")}${style.dim(`, ${formatCount(sessions.open, "connection")}`)}`;
       return `${style.green("online")}, ${style.yellow(`${sessions.open} of ${sessions.wanted} connections`)}`;
     case "refused":
-      return style.red(safe(tunnel.reason ?? "refused"));
+      return style.red(safe(reason ?? "refused"));
     case "connecting":
     case "lost": {
       const what = tunnel.link === "lost" ? "reconnecting" : "connecting";
       const leftMs = tunnel.retryAtMs === null ? 0 : tunnel.retryAtMs - nowMs;
-      const when = leftMs > 0 ? ` in ${Math.ceil(leftMs / 1000)} s` : tunnel.reason === null ? "…" : "";
-      return `${style.yellow(`${what}${when}`)}${tunnel.reason === null ? "" : style.dim(`: ${safe(tunnel.reason)}`)}`;
+      const when = leftMs > 0 ? ` in ${Math.ceil(leftMs / 1000)} s` : reason === null ? "…" : "";
+      return `${style.yellow(`${what}${when}`)}${reason === null ? "" : style.dim(`: ${safe(reason)}`)}`;
     }
   }
 }
