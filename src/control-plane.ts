@@ -34,6 +34,7 @@ import { hashWorkerUrl } from "./link/worker-url.ts";
 import { createAudit, type AuditEntry } from "./observe/audit.ts";
 import { pruneAudit } from "./observe/audit-retention.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { logTunnel } from "./observe/tunnel-log.ts";
 import { bootstrapAdminToken } from "./operator/admin-token.ts";
 
 export interface ControlPlaneOptions {
@@ -84,6 +85,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const onRecord = (entry: AuditEntry): void => {
     tenants?.onAudit(entry);
     metrics.onAudit(entry);
+    logTunnel(log, entry);
   };
   const audit = createAudit({ db, log, flushMs: config.auditFlushMs, onRecord });
   const sealer = createSealer(secrets.encryptionKeys);
