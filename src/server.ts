@@ -132,7 +132,10 @@ export async function runServer(argv: string[]): Promise<number> {
     await server.stop();
     return 1;
   }
-  log.info("stopping: requests in flight may finish; a second signal stops at once", { signal: ended });
+  log.info("stopping: requests in flight may finish; a second signal stops at once", {
+    signal: ended,
+    withinMs: config.drainTimeoutMs,
+  });
   const finished = await Promise.race([server.drain(), signals.second.then(() => false)]);
   if (!finished) log.warn("stopped before every request had finished");
   await server.stop();

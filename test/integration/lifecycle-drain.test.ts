@@ -213,7 +213,9 @@ test("a second signal stops at once", async () => {
   void statusOf(visit(server.port, "leaving", "/drip/10000", { id: "second", timeoutMs: 60_000 }));
   await eventually(() => service.seen.has("second"), "it is in flight");
   server.signal("SIGTERM");
-  await eventually(() => server.log.some(({ message }) => message.startsWith("stopping")), "it drains");
+  const said = () => server.log.find(({ message }) => message.startsWith("stopping"));
+  await eventually(() => said() !== undefined, "it drains");
+  expect(said()).toMatchObject({ signal: "SIGTERM", withinMs: 3_600_000 });
   server.signal("SIGINT");
   await server.exited;
 });
