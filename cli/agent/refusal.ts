@@ -102,7 +102,12 @@ export function refusedClose(code: number, reason: string): Refusal | null {
   if (code === closeCode.revoked && reason === "disconnected_by_admin")
     return { code: reason, message: "An administrator disconnected this tunnel.", ...forGood };
   if (code === closeCode.replaced && reason === newerStart)
-    return { code: "replaced", message: "A newer start of this agent serves the tunnel now.", ...forGood };
+    return {
+      code: "replaced",
+      message:
+        "This tunnel was started again for the same local port: the newer agent serves it now, and this one ends.",
+      ...forGood,
+    };
   return null;
 }
 

@@ -58,7 +58,10 @@ export const errorCatalogue = {
   port_not_open: spec(503, "This port can't be opened on the server now. Try again later.", true),
   ports_exhausted: spec(503, "All TCP ports of this server are taken. Try again later.", true),
   bad_ticket: spec(403, "The session ticket is unknown, used or expired. Register again.", true),
-  replaced: spec(409, "A newer start of this agent serves the tunnel now."),
+  replaced: spec(
+    409,
+    "This tunnel was started again for the same local port: the newer agent serves it now, and this one ends.",
+  ),
   // Accounts, dashboard, API.
   unauthorized: spec(401, "Log in first."),
   bad_credentials: spec(401, "The username or password is wrong."),

@@ -14,7 +14,9 @@ test("an agent that was replaced by a newer start of itself says so and ends", a
   await older.until("session");
   await using newer = await openTunnel({ ...server, port: service.port, name: "rival" });
   expect(await older.done).toMatchObject({ reason: "refused", code: "replaced" });
-  expect((await older.until("refused")).message).toContain("newer start");
+  const sentence =
+    "This tunnel was started again for the same local port: the newer agent serves it now, and this one ends.";
+  expect((await older.until("refused")).message).toBe(sentence);
   expect(newer.all("tunnel.lost")).toEqual([]);
 });
 
