@@ -109,7 +109,7 @@ describe("first boot", () => {
     await page.waitForURL("**/setup");
     await tab.check();
     await tab.shot("setup");
-    await page.getByLabel("One-time code").fill("not-the-code");
+    await page.getByLabel("Set-up code").fill("not-the-code");
     await page.getByLabel("Password", { exact: true }).fill("short");
     await page.getByRole("button", { name: "Continue" }).click();
     await page.locator(".field-error").getByText("At least 10 characters.").waitFor();
@@ -117,12 +117,12 @@ describe("first boot", () => {
     await fillPassword(page);
     await page.getByRole("button", { name: "Continue" }).click();
     await page.locator(".field-error").getByText("The code is wrong").waitFor();
-    expect(await page.getByLabel("One-time code").getAttribute("aria-invalid")).toBe("true");
+    expect(await page.getByLabel("Set-up code").getAttribute("aria-invalid")).toBe("true");
     await tab.check();
     await tab.shot("setup-wrong-code");
     // Then somebody finds the URL in the log, and opens it in the same tab: only its fragment is another one.
     await page.goto(setupUrl.href);
-    const code = page.getByLabel("One-time code");
+    const code = page.getByLabel("Set-up code");
     await eventually(
       async () => (await code.inputValue()) === setupUrl.hash.replace("#code=", ""),
       "the code is taken",
@@ -133,7 +133,7 @@ describe("first boot", () => {
     await using tab = await browser.open();
     const { page } = tab;
     await page.goto(setupUrl.href);
-    expect(await page.getByLabel("One-time code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
+    expect(await page.getByLabel("Set-up code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
     // The code is there, and "admin" will do: the password is what is asked for.
     const focused = "document.activeElement.labels?.[0]?.textContent.trim()";
     expect(await page.evaluate<string>(focused)).toBe("Password");
@@ -145,7 +145,7 @@ describe("first boot", () => {
     // A reload in the middle: the code is still there, nothing was created, and the wizard says that it is at its beginning.
     const beginAgain = async () => {
       await page.getByText("After a reload you begin here again").waitFor();
-      expect(await page.getByLabel("One-time code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
+      expect(await page.getByLabel("Set-up code").inputValue()).toBe(setupUrl.hash.replace("#code=", ""));
       await fillPassword(page);
       await page.getByRole("button", { name: "Continue" }).click();
     };

@@ -120,8 +120,8 @@ export default function Setup(): JSX.Element {
                   </p>
                   <Form form={credentials} action="Continue" wide>
                     <TextField
-                      label="One-time code"
-                      hint="The server printed it on its log when it started: who can read the log may own the server."
+                      label="Set-up code"
+                      hint="What stands behind code= in the set-up link of the server's log: who can read the log may own the server."
                       mono
                       {...credentials.field("code")}
                       autofocus={givenCode() === ""}
