@@ -154,6 +154,17 @@ test("more than the memory for all is never kept: the oldest go, and the newest 
   expect(recorder.all()).toEqual([last]);
 });
 
+test("of five that wait for a change the first is let go, and the others are told", async () => {
+  const recorder = new Recorder();
+  const over: number[] = [];
+  for (let i = 0; i < 5; i++) void recorder.newerThan(recorder.version, 60_000).then(() => over.push(i));
+  await Bun.sleep(0);
+  expect(over).toEqual([0]);
+  begin(recorder);
+  await Bun.sleep(0);
+  expect(over).toEqual([0, 1, 2, 3, 4]);
+});
+
 test("what has changed is told to who waits, and not before", async () => {
   const recorder = new Recorder();
   const seen: string[] = [];

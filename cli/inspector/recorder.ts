@@ -4,6 +4,8 @@ import { type Keeper, Recording, type RequestHead, type Source } from "./recordi
 
 const mostRecordings = 200;
 const mostBytes = 64 * 1024 * 1024;
+/** Questions that wait for news: of the six connections that a browser has for all of its windows two stay free. */
+const mostWaiting = 4;
 /** What somebody has open, and what it is compared with, in a few windows. */
 const mostLooked = 8;
 
@@ -53,12 +55,17 @@ export class Recorder implements Keeper {
     this.changed();
   }
 
-  /** Resolves when the version is another than `version`, or after `mostMs`. */
+  /** Resolves when the version is another than `version`, after `mostMs`, or when it has waited longest and others want to. */
   async newerThan(version: number, mostMs: number): Promise<void> {
     if (this.version !== version) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, mostMs);
     this.waiting.add(resolve);
+    if (this.waiting.size > mostWaiting) {
+      const [longest] = this.waiting;
+      this.waiting.delete(longest!);
+      longest!();
+    }
     await promise;
     this.waiting.delete(resolve);
     clearTimeout(timer);

@@ -5,6 +5,8 @@ import type { BegunExchange, ExchangeSummary } from "../../cli/inspector/types.t
 import { InspectorError, list } from "./api.ts";
 
 const pauseMs = 2_000;
+/** Other windows have their turn to wait meanwhile. */
+const turnMs = 1_000;
 
 export interface Exchanges {
   /** The newest first; null: not heard yet. */
@@ -47,15 +49,16 @@ export function followExchanges(): Exchanges {
           begun = begun.filter((one) => one.version > next.version);
           setItems([...begun, ...next.exchanges]);
         }
-        version = next.version;
         setTrouble(null);
+        if (next.version === version) await sleep(turnMs);
+        version = next.version;
       } catch (error) {
         if (signal.aborted) continue;
         setTrouble(error instanceof InspectorError ? error : new InspectorError(0, String(error)));
         // A new agent has versions of its own, and a new key.
         version = -1;
         begun = [];
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        await sleep(pauseMs);
       }
     }
   })();
@@ -66,6 +69,8 @@ export function followExchanges(): Exchanges {
   };
   return { items, trouble, add };
 }
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function untilShown(): Promise<void> {
   while (document.hidden)

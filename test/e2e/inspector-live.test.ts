@@ -149,6 +149,24 @@ test("of more tabs than a browser has connections for, each shows all that came 
   inspector.recorder.clear();
 });
 
+test("of more windows than a browser has connections for, all before somebody, each works and shows what comes", async () => {
+  await using tab = await browser.open();
+  const { context } = tab;
+  // Without its cache: there equal questions wait for each other, but not for long.
+  await context.route("**/*", (route) => route.continue());
+  const pages = [tab.page];
+  while (pages.length < 9) pages.push(await context.newPage());
+  for (const page of pages) await page.goto(inspector.url);
+  const last = pages.at(-1)!;
+  for (const path of ["/one", "/two"]) {
+    await (await fetch(url(path))).text();
+    for (const page of pages) await page.getByRole("button", { name: path }).waitFor();
+    await last.getByRole("button", { name: path }).click();
+    await last.getByRole("region", { name: "Answer's body" }).filter({ hasText: "hello" }).waitFor();
+  }
+  inspector.recorder.clear();
+});
+
 test("security: characters that turn the order of others round, or can't be seen, stand as escapes; copied they are what they were", async () => {
   await using tab = await browser.open();
   const { page, context } = tab;
