@@ -3,7 +3,7 @@
 import type { CidrList } from "../src/lib/cidr.ts";
 import type { NameEntry, ShardSettings } from "../src/link/messages.ts";
 import { shardOf } from "../src/link/shard-of.ts";
-import type { ClientPool } from "../src/http1/client-pool.ts";
+import type { ControlPool } from "../src/ingress/control-pool.ts";
 import { Head, isSafeMethod } from "../src/http1/head.ts";
 import type { AccessLog } from "../src/ingress/access-log.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
@@ -36,7 +36,7 @@ export interface ShardIngressOptions {
   tunnels: Tunnels;
   policy: PolicyState;
   trusted: CidrList;
-  control: ClientPool;
+  control: ControlPool;
   lender: Lender;
   /** Gives the connection to another thread. */
   give(owner: number | "main", socket: Socket<SocketOwner>, meta: MoveMeta): boolean | SocketOwner;

@@ -3,8 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { fakeVisitor, requestText } from "../../test/helpers/fake-visitor.ts";
 import type { ClientHandler } from "../http1/client-connection.ts";
-import type { ClientPool } from "../http1/client-pool.ts";
 import { Head } from "../http1/head.ts";
+import { BodyRoom, freeBodyBytes } from "./body-room.ts";
+import type { ControlPool } from "./control-pool.ts";
 import { flushCork } from "./cork.ts";
 import { relay } from "./relay.ts";
 
@@ -12,7 +13,7 @@ const visitorOf = { address: "192.0.2.1", network: "192.0.2.1", scheme: "http" }
 const much = "x".repeat(300 * 1024);
 
 /** A visitor whose `request` is relayed, and the control plane, as the test plays it. */
-function relaying(request: string, isFull = false) {
+function relaying(request: string, { isFull = false, bodies = new BodyRoom(Infinity) } = {}) {
   const client = {
     ...{ written: "", backlogBytes: 0, isDone: false, did: [] as string[] },
     write(bytes: Uint8Array, start: number, end: number) {
@@ -25,7 +26,7 @@ function relaying(request: string, isFull = false) {
   };
   let handler: ClientHandler | null = null;
   const begin = (its: ClientHandler) => ((handler = its), client);
-  const pool = { isFull, begin } as unknown as ClientPool;
+  const pool = { isFull, begin, bodies } as unknown as ControlPool;
   const limits = { maxBodyBytes: Infinity, headTimeoutMs: 1e6, idleTimeoutMs: 1e6 };
   const visitor = fakeVisitor((connection, head) => relay(connection, head, pool, visitorOf), {
     ...{ ...limits, scheme: "http", bodyProgressTimeoutMs: 1e6, writeProgressTimeoutMs: 1e6 },
@@ -39,6 +40,8 @@ function relaying(request: string, isFull = false) {
   };
   return { visitor, client, answer, handler: () => handler! };
 }
+
+type Relaying = ReturnType<typeof relaying>;
 
 test("Expect is answered here and goes no further", () => {
   const { visitor, client } = relaying(requestText("POST /", "Content-Length: 2", "Expect: 100-continue"));
@@ -86,7 +89,7 @@ describe("security", () => {
   });
 
   test("nothing begins beyond the pool", () => {
-    const { visitor, client } = relaying(requestText("GET /"), true);
+    const { visitor, client } = relaying(requestText("GET /"), { isFull: true });
     expect([visitor.take().slice(0, 13), client.written]).toEqual(["HTTP/1.1 503 ", ""]);
   });
 
@@ -98,6 +101,60 @@ describe("security", () => {
     late.answer("Content-Length: 2");
     late.handler().failed("broken", "");
     expect(late.visitor.did).toEqual(["terminate"]);
+  });
+
+  describe("bodies that are held back", () => {
+    const part = "x".repeat(freeBodyBytes);
+    const upload = requestText("POST /", "Content-Length: 1000000");
+
+    test("the one that began longest ago ends when others need its room; the answer says to try again", () => {
+      const bodies = new BodyRoom(2 * part.length);
+      const [first, second, third] = [1, 2, 3].map(() => relaying(upload, { bodies })) as [
+        Relaying,
+        Relaying,
+        Relaying,
+      ];
+      for (const { visitor } of [first, second, third]) visitor.send(part + part);
+      expect([first, second, third].map(({ visitor }) => visitor.take().slice(0, 13))).toEqual([
+        "HTTP/1.1 503 ",
+        "",
+        "",
+      ]);
+      expect([first, second, third].map(({ client }) => client.did)).toEqual([["destroy"], [], []]);
+      second.visitor.send(part);
+      expect([second, third].map(({ visitor }) => visitor.take().slice(0, 13))).toEqual(["HTTP/1.1 503 ", ""]);
+    });
+
+    test("small ones take no room", () => {
+      const bodies = new BodyRoom(1);
+      const small = Array.from({ length: 50 }, () => relaying(upload, { bodies }));
+      for (const { visitor } of small) visitor.send(part);
+      expect(small.filter(({ client }) => client.did.length > 0)).toEqual([]);
+    });
+
+    test("who is answered, fails or leaves gives its room back", () => {
+      const bodies = new BodyRoom(part.length);
+      const begin = () => {
+        const one = relaying(upload, { bodies });
+        one.visitor.send(part + part);
+        return one;
+      };
+      begin().handler().failed("broken", "");
+      begin().visitor.connection.closed();
+      const answered = begin();
+      answered.answer("Content-Length: 0");
+      answered.handler().finished();
+      expect(begin().client.did).toEqual([]);
+    });
+
+    test("one whose answer has begun is broken off", () => {
+      const bodies = new BodyRoom(part.length);
+      const early = relaying(upload, { bodies });
+      early.visitor.send(part + part);
+      early.answer("Content-Length: 2");
+      relaying(upload, { bodies }).visitor.send(part + part);
+      expect(early.visitor.did).toEqual(["terminate"]);
+    });
   });
 
   test("a visitor that leaves takes its request along", () => {

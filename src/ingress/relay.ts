@@ -8,7 +8,9 @@ import { EXPECT } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
 import { maxHeadBytes } from "../http1/parsing.ts";
 import { copyBytes } from "../lib/bytes.ts";
+import { type BodyRoom, type Collected, freeBodyBytes } from "./body-room.ts";
 import type { VisitorConnection } from "./connection.ts";
+import type { ControlPool } from "./control-pool.ts";
 import { flushCork } from "./cork.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Visitor } from "./forwarded.ts";
@@ -19,9 +21,9 @@ const noLines = Buffer.alloc(0);
 const maxBacklogBytes = 256 * 1024;
 
 /** Begins the exchange on `connection` (being routed), or refuses it when `pool` is full. The Host value has passed the gate. */
-export function relay(connection: VisitorConnection, head: Head, pool: ClientPool, visitor: Visitor): void {
+export function relay(connection: VisitorConnection, head: Head, pool: ControlPool, visitor: Visitor): void {
   if (pool.isFull) return connection.answer("unavailable", { retryAfterSeconds: 1 });
-  const exchange = new RelayExchange(connection, head.chunked);
+  const exchange = new RelayExchange(connection, head.chunked, pool.bodies);
   connection.begin(exchange);
   if (head.minor === 1 && head.has(EXPECT)) connection.write(goOn, 0, goOn.length);
   for (let i = 0; i < head.count; i++) if (head.id[i] === EXPECT) head.hop[i] = 1;
@@ -41,18 +43,20 @@ export function relay(connection: VisitorConnection, head: Head, pool: ClientPoo
 }
 
 /** The visitor's half: request bytes on their way to whoever answers. */
-export class RelayExchange implements Exchange {
+export class RelayExchange implements Exchange, Collected {
   private client: ClientConnection | null = null;
 
+  /** `bodies`: who answers collects the body first. */
   constructor(
     private readonly connection: VisitorConnection,
     private readonly chunked: boolean,
+    private readonly bodies: BodyRoom | null = null,
   ) {}
 
   /** Once, after `connection.begin`: writes the head; `pool` says on which connection. */
   start(pool: Pick<ClientPool, "begin">, head: Uint8Array, start: number, end: number): void {
     const { connection } = this;
-    const client = pool.begin(new RelayAnswer(connection, () => (this.client = null)), connection.isHead);
+    const client = pool.begin(new RelayAnswer(connection, () => this.over()), connection.isHead);
     this.client = client;
     client.write(head, start, end);
     if (connection.body.done) client.requestEnd();
@@ -64,6 +68,15 @@ export class RelayExchange implements Exchange {
     if (this.chunked) writeChunk(client, bytes, start, end);
     else client.write(bytes, start, end);
     if (client.backlogBytes > maxBacklogBytes) this.connection.pauseReading();
+    const beyond = Math.min(end - start, this.connection.body.received - freeBodyBytes);
+    if (beyond > 0) this.bodies?.add(this, beyond);
+  }
+
+  makeRoom(): void {
+    this.abort();
+    if (this.connection.isAnswering) this.connection.destroy();
+    else this.connection.answer("unavailable", { retryAfterSeconds: 1 });
+    flushCork();
   }
 
   bodyEnd(): void {
@@ -74,7 +87,12 @@ export class RelayExchange implements Exchange {
 
   abort(): void {
     this.client?.destroy();
+    this.over();
+  }
+
+  private over(): void {
     this.client = null;
+    this.bodies?.remove(this);
   }
 
   drained(): void {

@@ -1,7 +1,7 @@
 // Where a request that reaches the main thread belongs: to a shard, to the control plane, or nowhere.
 
 import { dashboardUrl } from "../config/config.ts";
-import type { ClientPool } from "../http1/client-pool.ts";
+import type { ControlPool } from "../ingress/control-pool.ts";
 import type { Head } from "../http1/head.ts";
 import type { AccessLog } from "../ingress/access-log.ts";
 import type { VisitorConnection } from "../ingress/connection.ts";
@@ -19,7 +19,7 @@ import { shardOf } from "../link/shard-of.ts";
 export interface RouterOptions {
   settings: IngressSettings & { domain: string; dashboardDomain: string; publicPort: number; holdMs: number };
   link: ShardLink;
-  control: ClientPool;
+  control: ControlPool;
   trusted: CidrList;
   log: Logger;
   accessLog: AccessLog | null;
