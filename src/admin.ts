@@ -12,6 +12,7 @@ import {
   changeToken,
   createAccount,
   listAdministrators,
+  listPeople,
   parseAccount,
   resetTotp,
   setEmail,
@@ -85,6 +86,7 @@ export async function openOperator(
       const account = parseAccount(name, { isAdmin: false, allow: null });
       return await createAccount(await openOrCreate(), account);
     },
+    listAccounts: async () => listPeople(await openExisting()),
     changeToken: async (name) => changeToken(await openExisting(), name),
     async allow(text, description) {
       const entry = parseEntry(text, description);

@@ -1,6 +1,6 @@
-// `digit-link admin …` and `digit-link account …`: people of this server, from a shell, when nobody can log in.
+// `digit-link admin …`: administrators of this server, from a shell, when nobody can log in.
 
-import type { Command, Io, Parsed } from "../command.ts";
+import type { Command } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { settingsFlag, settingsNote, withOperator } from "../operator.ts";
 import { safe } from "../output/safe.ts";
@@ -8,6 +8,7 @@ import { table } from "../output/table.ts";
 import { askSecret, readAll } from "../prompt.ts";
 import { oneArgument } from "../parse-flags.ts";
 import { UsageError } from "../usage-error.ts";
+import { showToken } from "./show-token.ts";
 
 const create: Command = {
   name: "admin create",
@@ -86,79 +87,7 @@ const setPassword: Command = {
   },
 };
 
-const createAccount: Command = {
-  name: "account create",
-  summary: "create one, print the token once",
-  usage: "NAME",
-  flags: settingsFlag,
-  examples: [["digit-link account create bob > bob.token", "keeps the token in a file"]],
-  notes: ["The token alone goes to standard output, so that a script can keep it.", settingsNote],
-  async run(parsed, io) {
-    const name = oneArgument(parsed, "the account's name");
-    const { token } = await withOperator(parsed, io, (operator) => operator.createAccount(name));
-    return showToken(parsed, io, name, `Account ${safe(name)} is created.`, token);
-  },
-};
-
-const changeToken: Command = {
-  name: "account token",
-  summary: "give an account a new token",
-  usage: "NAME",
-  flags: settingsFlag,
-  examples: [["digit-link account token bob > bob.token", "who lost the old one"]],
-  notes: ["The old token ends at once, and the tunnels that it opened.", settingsNote],
-  async run(parsed, io) {
-    const name = oneArgument(parsed, "the account's name");
-    const { token } = await withOperator(parsed, io, (operator) => operator.changeToken(name));
-    return showToken(parsed, io, name, `Account ${safe(name)} has a new token, and the old one is void.`, token);
-  },
-};
-
-const setEmail: Command = {
-  name: "account email",
-  summary: "set the address for sign-in",
-  usage: "NAME [ADDRESS]",
-  flags: { remove: { type: "boolean", help: "remove it instead" }, ...settingsFlag },
-  examples: [
-    [
-      "digit-link account email bob bob@example.com",
-      "who may sign in where GitHub, Google or OpenID Connect is set up",
-    ],
-    ["digit-link account email bob --remove", "and no more"],
-  ],
-  notes: ["It ends every session of the account, and sign-ins that were linked by the address before.", settingsNote],
-  async run(parsed, io) {
-    const [name, address, ...more] = parsed.positionals;
-    const isRemoved = parsed.on("remove");
-    if (name === undefined || more.length > 0 || (address === undefined) !== isRemoved)
-      throw new UsageError("Say the account's name and its address, or the name and --remove.");
-    await withOperator(parsed, io, (operator) => operator.setEmail(name, address ?? null));
-    io.out(
-      `The address of ${safe(name)} is ${isRemoved ? "removed" : "set"}, and every session of the account is ended.`,
-    );
-    return exitCodes.ok.exitCode;
-  },
-};
-
-export const adminCommands: readonly Command[] = [
-  create,
-  list,
-  resetTotp,
-  setPassword,
-  createAccount,
-  changeToken,
-  setEmail,
-];
-
-async function showToken(parsed: Parsed, io: Io, name: string, sentence: string, token: string): Promise<number> {
-  io.problem(`${sentence} The token is shown this once:`);
-  const problem = await io.deliver(token);
-  if (problem === null) return exitCodes.ok.exitCode;
-  const config = parsed.text("config");
-  const again = `digit-link account token ${safe(name)}${config === undefined ? "" : ` --config ${safe(config)}`}`;
-  io.problem(`digit-link: The token cannot be written to standard output: ${problem}. Make another one: ${again}`);
-  return exitCodes.failure.exitCode;
-}
+export const adminCommands: readonly Command[] = [create, list, resetTotp, setPassword];
 
 async function newPassword(name: string): Promise<string> {
   if (!process.stdin.isTTY) {

@@ -2,6 +2,7 @@
 
 import type { Command } from "../command.ts";
 import type { Group } from "../help.ts";
+import { accountCommands } from "./account.ts";
 import { adminCommands } from "./admin.ts";
 import { http } from "./http.ts";
 import { login } from "./login.ts";
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   server,
   settings,
   ...adminCommands,
+  ...accountCommands,
   ...whitelistCommands,
   ...upkeepCommands,
 ];

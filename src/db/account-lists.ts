@@ -37,6 +37,12 @@ export async function listAccounts(
   return { rows: rows.map(toAccount), end };
 }
 
+/** Every account, by name. */
+export async function listAllAccounts(db: Queryable): Promise<Account[]> {
+  const rows = await accountsWithOrganization(db).orderBy("a.username_key").execute();
+  return rows.map(toAccount);
+}
+
 /** Every system admin, by name. */
 export async function listAdmins(db: Queryable): Promise<Account[]> {
   const rows = await accountsWithOrganization(db).where("a.is_admin", "=", 1).orderBy("a.username_key").execute();

@@ -4,7 +4,7 @@ import { changeEmail } from "../api/accounts/email.ts";
 import { checkUsername, possibleAccount } from "../api/accounts/rules.ts";
 import { checkPassword, type Passwords } from "../auth/passwords.ts";
 import { createToken, hashToken } from "../auth/tokens.ts";
-import { listAdmins } from "../db/account-lists.ts";
+import { listAdmins, listAllAccounts } from "../db/account-lists.ts";
 import { findAccountByUsername, insertAccount, updateAccount, type Account } from "../db/accounts.ts";
 import type { Database, Trx } from "../db/database.ts";
 import { isUniqueViolation } from "../db/engine.ts";
@@ -16,6 +16,7 @@ import { newId } from "../lib/ids.ts";
 import { canonicalUsername } from "../lib/usernames.ts";
 import type { Audit } from "../observe/audit.ts";
 import { byOperator } from "./by-operator.ts";
+import type { ListedAccount } from "./operator.ts";
 import { addRange, parseRange } from "./ranges.ts";
 
 export interface OperatorDeps {
@@ -60,7 +61,8 @@ export async function createAccount(
     });
   } catch (error) {
     if (!isUniqueViolation(error, "username_key")) throw error;
-    throw new AppError("conflict", `There is an account ${username} already.`, { field: "username", cause: error });
+    const sentence = `There is an account ${username} already: a new token of it is made by "digit-link account token ${username}".`;
+    throw new AppError("conflict", sentence, { field: "username", cause: error });
   }
   return { token };
 }
@@ -95,6 +97,16 @@ export async function listAdministrators({ db }: Pick<OperatorDeps, "db">) {
   const admins = await listAdmins(db.kysely);
   return admins.map(({ username: name, active, passwordHash, totpSecret }) => {
     return { name, active, hasPassword: passwordHash !== null, totp: totpSecret !== null };
+  });
+}
+
+/** Every account, by name. */
+export async function listPeople({ db }: Pick<OperatorDeps, "db">): Promise<ListedAccount[]> {
+  const accounts = await listAllAccounts(db.kysely);
+  return accounts.map(({ username: name, active, isAdmin, isOrgAdmin, orgName, email, lastUsedAtMs }) => {
+    const role = isAdmin ? "system admin" : isOrgAdmin ? "organization admin" : "account";
+    const lastUsedAt = lastUsedAtMs === 0 ? null : new Date(lastUsedAtMs).toISOString();
+    return { name, active, role, organization: orgName, email, lastUsedAt };
   });
 }
 

@@ -14,6 +14,17 @@ export interface Administrator {
   totp: boolean;
 }
 
+export interface ListedAccount {
+  name: string;
+  active: boolean;
+  role: "system admin" | "organization admin" | "account";
+  /** Null: in none. */
+  organization: string | null;
+  email: string | null;
+  /** ISO 8601; null: never. */
+  lastUsedAt: string | null;
+}
+
 /** `unproven`: nothing is wrong with what is there, and nobody can tell whether that is all. */
 export type AuditVerdict =
   { intact: true; rows: number } | { intact: false; unproven: boolean; seq: number; problem: string };
@@ -28,6 +39,7 @@ export interface Operator extends AsyncDisposable {
   /** Null removes it. */
   setEmail(name: string, email: string | null): Promise<void>;
   createAccount(name: string): Promise<{ token: string }>;
+  listAccounts(): Promise<ListedAccount[]>;
   /** A new token for an account that exists; the old one and its tunnels end. */
   changeToken(name: string): Promise<{ token: string }>;
   /** Answers with the normalised range, and a sentence when it is unusually wide. */

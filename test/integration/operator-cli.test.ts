@@ -55,6 +55,16 @@ describe("the operator's commands", () => {
     expect((await digitLink(["admin", "reset-totp", "alice"])).exitCode).toBe(0);
     const bob = await digitLink(["account", "create", "bob"]);
     expect([parseToken(bob.out.trim()), bob.problems.includes("new one")]).toEqual(["dlt", false]);
+    const people = await digitLink(["account", "list"]);
+    expect(people.out.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
+      ["name", "state", "role", "organization", "last used"],
+      ["alice", "active", "system admin", "none", "never"],
+      ["bob", "active", "account", "none", "never"],
+      [""],
+    ]);
+    const [, bobs] = (await digitLink(["account", "list", "--json"])).out.split("\n");
+    const nobody = { organization: null, email: null, lastUsedAt: null };
+    expect(JSON.parse(bobs ?? "")).toEqual({ name: "bob", active: true, role: "account", ...nobody });
     const renewed = await digitLink(["account", "token", "bob"]);
     expect([renewed.exitCode, parseToken(renewed.out.trim())]).toEqual([0, "dlt"]);
     expect(renewed.problems).toContain("the old one is void");
@@ -67,6 +77,7 @@ describe("the operator's commands", () => {
     });
     const account = await findAccountByEmail(server.kysely, "bob@example.com");
     expect(account?.username).toBe("bob");
+    expect((await digitLink(["account", "list", "--json"])).out).toContain('"email":"bob@example.com"');
     expect((await digitLink(["account", "email", "bob", "--remove"])).out).toContain("is removed");
     expect(await findAccountByEmail(server.kysely, "bob@example.com")).toBeNull();
 
@@ -139,7 +150,11 @@ describe("the operator's commands", () => {
 
   test("mistakes are one sentence and an exit code", async () => {
     const cases: [string[], number, string][] = [
-      [["admin", "create", "alice"], 1, "There is an account alice already."],
+      [
+        ["admin", "create", "alice"],
+        1,
+        'There is an account alice already: a new token of it is made by "digit-link account token alice".',
+      ],
       [["admin", "create", "!"], 2, "username must have"],
       [["account", "email", "bob", "bob"], 2, "email must be one plain address"],
       [["account", "email", "bob"], 2, "Say the account's name and its address"],
