@@ -47,7 +47,7 @@ export const agents = {
     "MAX_TUNNELS_PER_ORGANIZATION",
     count,
     1_000,
-    "Most tunnels of one organization at a time.",
+    "Most tunnels of one organization at a time; as many random names are kept for those that have left.",
   ),
   reservedNames: setting("RESERVED_NAMES", kind.names, [], "Names that nobody may take, besides the built-in ones."),
   pingIntervalMs: setting("PING_INTERVAL_MS", time, 10 * second, "Silence after which a session is pinged."),

@@ -2,8 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { describeEngines } from "../helpers/databases.ts";
-import { becomes, populate, stateOf } from "../helpers/registry-facts.ts";
-import { addAccount, openTestRegistry } from "../helpers/test-registry.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { acmeOf, becomes, populate, stateOf } from "../helpers/registry-facts.ts";
+import { addAccount, addKey, openTestRegistry } from "../helpers/test-registry.ts";
 
 describeEngines("quotas", (open) => {
   test("quotas of a credential and of an organization count what is open", async () => {
@@ -51,6 +52,21 @@ describeEngines("quotas", (open) => {
   });
 
   describe("security", () => {
+    test("what one organization keeps is bounded, however many keys it makes", async () => {
+      await using fresh = await open();
+      const { orgId, ada } = await acmeOf(fresh);
+      await using at = await openTestRegistry(fresh, { env: { MAX_TUNNELS_PER_ORGANIZATION: "3" } });
+      const live = await at.serve(ada);
+      for (let i = 0; i < 10; i++) {
+        const key = await addKey(fresh, orgId);
+        const { tunnelId } = await at.mustRegister(key);
+        at.registry.release(tunnelId, key.id);
+      }
+      const count = async () => (await fresh.db.kysely.selectFrom("leases").select("name").execute()).length;
+      await eventually(async () => (await count()) === 4, "three names are kept, and one is live");
+      expect(at.registry.find(live.tunnelId)?.state).toBe("live");
+    });
+
     test("50 parallel registrations with one credential: exactly the permitted number is open", async () => {
       await using fresh = await open();
       const { loner } = await populate(fresh);

@@ -160,6 +160,15 @@ describe("quotas", () => {
     expect(leases.surplusKept("ada", 1)).toBe(kept[1]!);
     expect(leases.surplusKept("bob", 0)).toBeNull();
   });
+
+  test("what an organization keeps is counted apart from whose it is", () => {
+    const { be, leases } = setUp();
+    const [first] = ["ada", "bob"].map((by) => be("kept", { name: `of-${by}`, by }));
+    expect([leases.surplusKept("ada", 1), leases.surplusKept("org_1", 2)]).toEqual([null, null]);
+    expect(leases.surplusKept("org_1", 1)).toBe(first!);
+    leases.remove(first!);
+    expect(leases.surplusKept("org_1", 1)).toBeNull();
+  });
 });
 
 describe("names that the server chooses", () => {

@@ -13,7 +13,7 @@ import { isActive, isBusy, isServed, type AgentBinding, type Lease } from "./lea
 import type { TunnelRecords } from "./records.ts";
 
 export interface LeaseLifeDeps {
-  config: Pick<Config, "graceMs" | "randomNameKeepMs" | "maxTunnelsPerAccount">;
+  config: Pick<Config, "graceMs" | "randomNameKeepMs" | "maxTunnelsPerAccount" | "maxTunnelsPerOrganization">;
   leases: LeaseTable;
   directory: NameDirectory;
   records: TunnelRecords;
@@ -60,8 +60,12 @@ export class LeaseLife {
     const freeAtMs = nowMs + config.randomNameKeepMs;
     leases.setState(lease, "kept", { awaySinceMs: null, freeAtMs });
     records.leaseEnd(lease, freeAtMs);
-    const surplus = leases.surplusKept(lease.holderId, config.maxTunnelsPerAccount);
-    if (surplus !== null) this.end(surplus, "released");
+    const { holderId, orgId } = lease;
+    const ofHolder = leases.surplusKept(holderId, config.maxTunnelsPerAccount);
+    if (ofHolder !== null) this.end(ofHolder, "released");
+    // Keys and members come and go: a holder's own limit bounds nothing.
+    const ofOrganization = orgId === null ? null : leases.surplusKept(orgId, config.maxTunnelsPerOrganization);
+    if (ofOrganization !== null) this.end(ofOrganization, "released");
   }
 
   /** The lease ends for good. */

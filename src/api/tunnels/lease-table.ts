@@ -7,7 +7,7 @@ export class LeaseTable {
   readonly #byTunnel = new Map<string, Lease>();
   /** Active leases per holder and per organization. */
   readonly #active = new Map<string, number>();
-  /** Kept names per holder, the longest kept first. */
+  /** Kept names per holder and per organization, the longest kept first. */
   readonly #kept = new Map<string, Set<Lease>>();
 
   get(name: string): Lease | undefined {
@@ -27,9 +27,9 @@ export class LeaseTable {
     return this.#active.get(id) ?? 0;
   }
 
-  /** The name that a holder's agent kept for longest, when the holder keeps more than `most`. */
-  surplusKept(holderId: string, most: number): Lease | null {
-    const kept = this.#kept.get(holderId);
+  /** The name that is kept for longest of those of a holder or organization, when these are more than `most`. */
+  surplusKept(id: string, most: number): Lease | null {
+    const kept = this.#kept.get(id);
     return kept === undefined || kept.size <= most ? null : (kept.values().next().value ?? null);
   }
 
@@ -65,16 +65,16 @@ export class LeaseTable {
   }
 
   #count(lease: Lease, by: 1 | -1): void {
-    if (lease.state === "kept") {
-      const kept = this.#kept.get(lease.holderId) ?? new Set<Lease>();
-      if (by === 1) kept.add(lease);
-      else kept.delete(lease);
-      if (kept.size === 0) this.#kept.delete(lease.holderId);
-      else this.#kept.set(lease.holderId, kept);
-    }
-    if (!isActive(lease)) return;
     for (const id of [lease.holderId, lease.orgId]) {
       if (id === null) continue;
+      if (lease.state === "kept") {
+        const kept = this.#kept.get(id) ?? new Set<Lease>();
+        if (by === 1) kept.add(lease);
+        else kept.delete(lease);
+        if (kept.size === 0) this.#kept.delete(id);
+        else this.#kept.set(id, kept);
+      }
+      if (!isActive(lease)) continue;
       const count = this.active(id) + by;
       if (count === 0) this.#active.delete(id);
       else this.#active.set(id, count);
