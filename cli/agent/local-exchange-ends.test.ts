@@ -13,7 +13,7 @@ describe("an answer that is complete before its request", () => {
     handler().finished();
     expect([session.take().data, removed]).toEqual(["ans", []]);
     did.length = 0;
-    for (let sent = 0; sent < 4 * window; sent += window / 4) exchange.onData(Buffer.alloc(window), 9, 9 + window / 4);
+    for (let sent = 0; sent < 4 * window; sent += window) exchange.onData(Buffer.alloc(9 + window), 9, 9 + window);
     expect(session.take().granted).toBeGreaterThanOrEqual(4 * window);
     exchange.onEnd(null);
     exchange.onWindow(100);
@@ -61,6 +61,31 @@ test("an exchange that nobody wants to hear of is not reported; a reset behind a
     exchange.onReset(resetCode.timeout, "too late");
     expect(reports).toMatchObject(isWanted ? [{ status: 504, error: "too late" }] : []);
   }
+});
+
+test.each<[string, (one: ReturnType<typeof setUp>) => void]>([
+  ["the visitor leaves", ({ exchange }) => exchange.onReset(resetCode.cancel, "why")],
+  ["the service breaks off", ({ handler }) => handler().failed("broken", "why")],
+])("an exchange is reported with all that it came to until %s", (_, end) => {
+  const one = setUp(0, window, false, 2_000);
+  for (const length of [2, 3]) one.exchange.onData(Buffer.alloc(9), 4, 4 + length);
+  one.answer("201 Created\r\nContent-Length: 99");
+  for (const text of ["a", "body"]) one.bodyOf(text);
+  end(one);
+  expect(one.reports).toMatchObject([{ status: 201, bytesIn: 5, bytesOut: 5, error: "why" }]);
+  expect(one.reports[0]!.durationMs).toBeWithin(2_000, 60_000);
+});
+
+test.each([
+  ["whose stream was granted nothing", 0, false],
+  ["while the session's connection takes nothing", window, true],
+])("an answer without a body %s is over when it has come", (_, responseWindow, congested) => {
+  const { session, did, removed, answer, handler } = setUp(FIN, responseWindow);
+  if (!congested) answer("103 Early Hints");
+  Object.assign(session, { congested });
+  answer("200 OK\r\nContent-Length: 0");
+  handler().finished();
+  expect([did, removed]).toEqual([[], [1]]);
 });
 
 test("interim answers, which need no credit, are read no faster than the session's connection takes them", () => {
@@ -184,6 +209,10 @@ describe("security", () => {
     expect(() => exchange.onData(Buffer.from("more"), 0, 4)).toThrow(ProtocolError);
     expect(() => exchange.onEnd(null)).toThrow(ProtocolError);
     expect(did).toEqual([]);
+  });
+
+  test("a request without a body takes nothing of what its session may hold", () => {
+    expect(setUp(FIN).session.budget.take(sessionWindowBytes, 0)).toBe(sessionWindowBytes);
   });
 
   test("what streams are granted, from their first byte on, counts for their session until they end", () => {

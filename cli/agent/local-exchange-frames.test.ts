@@ -163,7 +163,9 @@ describe("an answer", () => {
   test("says how many microseconds the service took", () => {
     const one = beginExchange(FIN, exchangeWindow, false, 2_000);
     one.answer("200 OK");
-    const micros = readU32(one.session.take().frames[0]!.payload, 0);
+    const { payload } = one.session.take().frames[0]!;
+    expect(payload.toString("latin1", 4)).toBe("HTTP/1.1 200 OK\r\n\r\n");
+    const micros = readU32(payload, 0);
     expect(micros).toBeGreaterThanOrEqual(2_000_000);
     expect(micros).toBeLessThan(60_000_000);
   });
