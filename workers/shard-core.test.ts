@@ -1,6 +1,6 @@
 // One shard put together, with main on paper: what it keeps of questions that main does not answer, whom it counts, and its last words.
 
-import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, jest, spyOn, test } from "bun:test";
 import { shardSettings } from "../src/config/shard-settings.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { ConnectionCounts, createCountsMemory } from "../src/handover/counts.ts";
@@ -44,6 +44,37 @@ test("a question that main never answers is forgotten", () => {
   expect(shard["asks"].size).toBe(2);
   jest.advanceTimersByTime(20_000);
   expect(shard["asks"].size).toBe(0);
+});
+
+const long = Object.fromEntries(
+  ["HEAD_TIMEOUT_MS", "REQUEST_TIMEOUT_MS", "PING_INTERVAL_MS", "IDLE_TIMEOUT_MS", "HOLD_MS"].map((one) => [
+    one,
+    "20000",
+  ]),
+);
+
+test.each([
+  ["every second, where none is short", "HOLD_MS", 20_000, 1_000],
+  ["four times in the shortest: of a head", "HEAD_TIMEOUT_MS", 1_002, 250],
+  ["of an answer", "REQUEST_TIMEOUT_MS", 1_002, 250],
+  ["of a silent session", "PING_INTERVAL_MS", 1_002, 250],
+  ["of an idle connection", "IDLE_TIMEOUT_MS", 1_002, 250],
+  ["of who waits for an agent", "HOLD_MS", 1_002, 250],
+  ["as for a tenth of a second, where nobody waits for an agent", "HOLD_MS", 0, 25],
+  ["no more than a hundred times a second", "HEAD_TIMEOUT_MS", 4, 10],
+])("deadlines are looked at %s", (_, name, ms, everyMs) => {
+  const timers = spyOn(globalThis, "setInterval");
+  const { shard } = shardOnPaper({ ...long, [name]: String(ms) });
+  // The other is that of refusals, whose minute must be over.
+  expect(timers.mock.calls.map(([, delay]) => delay)).toEqual([everyMs, 1_000]);
+  timers.mockRestore();
+  const [ticks, sweeps] = [spyOn(shard.tunnels, "tick"), spyOn(shard["refusals"], "sweep")];
+  jest.advanceTimersByTime(1_000);
+  expect([ticks.mock.calls.length, sweeps.mock.calls.length]).toEqual([1_000 / everyMs, 1]);
+});
+
+test("without an access log nothing is collected for it", () => {
+  expect(shardOnPaper().shard["accessLog"]).toBeNull();
 });
 
 test("requests are told while somebody watches, and else not even read", () => {
