@@ -31,7 +31,7 @@ async function listening(opened: (stream: StreamFlow) => void = () => {}) {
     ends.push(() => socket.destroy());
     return socket;
   };
-  return { streams, visit, released: () => released };
+  return { streams, visit, listener, released: () => released };
 }
 
 test("who waits for an agent is looked after until it has gone, and no longer", async () => {
@@ -73,4 +73,18 @@ test("a server that leaves at once ends nothing cleanly that its visitor has not
   visitor.on("data", (data) => (heard += data.length)).on("end", () => (hasEnded = true));
   await eventually(() => hasEnded || heard === bytes.length, "it has all there is");
   expect([heard, hasEnded]).toEqual([bytes.length, false]);
+});
+
+test("a port that is given up leaves its connections alone", async () => {
+  const { streams, visit, listener, released } = await listening();
+  const visitor = visit();
+  await eventually(() => streams.length === 1, "it is there");
+  listener.stop();
+  let heard = "";
+  visitor.on("data", (data) => (heard += data.toString()));
+  // Whoever was closed with the port would be by the time that this one is.
+  await expect(new Promise((resolve, reject) => visit().on("connect", resolve).on("error", reject))).rejects.toThrow();
+  streams[0]!.onData(Buffer.from("still there"), 0, 11);
+  await eventually(() => heard === "still there", "it is answered");
+  expect(released()).toBe(0);
 });

@@ -37,11 +37,37 @@ describe("security", () => {
     expect(await heardAtLast(at)).toEqual(broken);
   });
 
+  test("the same of a write that had to wait", async () => {
+    // More than both kernels take.
+    const many = Buffer.alloc(8 * 1024 * 1024);
+    for (let i = 0; i < 24; i++) {
+      const leavesAt = 4 + (i % 8);
+      let reads = 0;
+      // Now and then its kernel has made room, and it is gone before we hear of that.
+      using at = await visitTcp({ data: (visitor) => void (++reads === leavesAt && visitor.terminate()), end() {} });
+      at.stream["received"] = () => {};
+      at.stream.onData(many, 0, many.length);
+      expect(await heardAtLast(at)).toEqual(broken);
+    }
+  });
+
   test("the same of an agent that goes on behind its own end", async () => {
     using at = await visitTcp();
     at.stream.onEnd(null);
     at.visitor.terminate();
     at.stream.onData(Buffer.from("x"), 0, 1);
+    expect(await heardAtLast(at)).toEqual(broken);
+  });
+
+  test.each([
+    ["while both go on", false],
+    ["behind the agent's own end", true],
+  ])("a reset that nobody wrote into is one, too: %s", async (_, hasEnded) => {
+    using at = await visitTcp();
+    if (hasEnded) at.stream.onEnd(null);
+    at.visitor.write("half of a file");
+    await eventually(() => at.session.take().data === "half of a file", "its first half came");
+    at.visitor.terminate();
     expect(await heardAtLast(at)).toEqual(broken);
   });
 
