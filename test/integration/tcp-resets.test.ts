@@ -108,7 +108,8 @@ test.each(["visitor", "agent"])(
       await eventually(() => at.session.take().ends === 1, "the agent knows that nothing more comes");
       at.stream.onEnd(null);
     }
-    await heardAtLast(at);
+    // Its end once, and nothing else.
+    expect(await heardAtLast(at)).toEqual([first === "agent" ? 1 : 0, []]);
     at.visitor.resume();
     await eventually(() => how !== null, "it ends");
     expect([bytes, how]).toEqual([answer.length, "a clean end"]);
