@@ -127,5 +127,6 @@ describeContract("tcp tunnels", { TCP_PORTS: String(port) }, (parties) => {
     );
     for (const { socket } of visitors) socket.destroy();
     await eventually(() => served.every((one) => one.end !== "open"), "all are closed");
+    for (const { socket } of served) socket.destroy();
   });
 });

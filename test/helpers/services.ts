@@ -1,6 +1,8 @@
 // Everything a contract needs, running: server, agents, local service; and the suite declared once per way to run them.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { adminApi } from "./admin-api.ts";
+import { eventually } from "./eventually.ts";
 import { type LocalService, startLocalService } from "./local-service.ts";
 import { RawClient, type RawResponse, type ResponseOptions } from "./raw-client.ts";
 import { type ServerEnv, startTestServer, type TestServer } from "./server.ts";
@@ -113,6 +115,22 @@ export function describeContract(
     body(() => parties!);
     test("nothing malformed reached the local services", () => {
       expect([...parties!.service.problems, ...parties!.other.service.problems]).toEqual([]);
+    });
+    test("no stream is left of what has ended, one way or the other", async () => {
+      const { server, other } = parties!;
+      const streams = async (): Promise<number> => {
+        const { tunnels } = await adminApi(server).must("GET", "/admin/tunnels");
+        return (tunnels as { streams: number }[]).reduce((sum, one) => sum + one.streams, 0);
+      };
+      // Shards tell about once a second how many there are: these, and with them whatever is left.
+      const held = await Promise.all([RawClient.open(server), RawClient.open(server)]);
+      for (const [i, name] of [host, other.host].entries()) {
+        await held[i]!.send(requestBytes(name, "/raw/held", { lines: upgradeLines }));
+        expect((await held[i]!.response()).status).toBe(101);
+      }
+      await eventually(async () => (await streams()) >= 2, "both are told");
+      for (const client of held) client[Symbol.dispose]();
+      await eventually(async () => (await streams()) === 0, "none is left");
     });
   });
 }
