@@ -8,6 +8,7 @@ import type { Database } from "../db/database.ts";
 import type { Logger } from "../lib/log.ts";
 import type { DisconnectReason } from "../link/messages.ts";
 import type { Audit } from "../observe/audit.ts";
+import type { Room } from "./organizations/room.ts";
 
 export type { Audit, AuditEntry } from "../observe/audit.ts";
 
@@ -44,6 +45,8 @@ export interface ApiSettings {
   pendingLoginTtlMs: number;
   /** Whether admin routes accept `X-Admin-Token`. */
   adminApiTokens: boolean;
+  /** What one organization has room for. */
+  room: Room;
   loginLimit: LimiterRule;
   /** Wrong codes of an account at one of its places, or of all strangers together: in a moment, and in a day. */
   totpLimit: LimiterRule;

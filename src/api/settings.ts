@@ -18,6 +18,11 @@ export function apiSettingsOf(config: Config): ApiSettings {
     sessionTtlMs: config.sessionTtlMs,
     pendingLoginTtlMs: config.pendingLoginTtlMs,
     adminApiTokens: config.adminApiTokens,
+    room: {
+      applications: config.maxApplicationsPerOrganization,
+      api_keys: config.maxApiKeysPerOrganization,
+      accounts: config.maxMembersPerOrganization,
+    },
     loginLimit: {
       maxAttempts: config.limiterMaxFailures,
       windowMs: config.limiterWindowMs,

@@ -79,6 +79,15 @@ export async function countMembers(
   );
 }
 
+/** Tables whose rows an organization's admin may add to. */
+export type Owned = "applications" | "api_keys" | "accounts";
+
+/** How many rows of a table belong to an organization. */
+export async function countOwned(db: Queryable, table: Owned, orgId: string): Promise<number> {
+  const query = db.selectFrom(table).select((eb) => eb.fn.countAll().as("count"));
+  return Number((await query.where("org_id", "=", orgId).executeTakeFirstOrThrow()).count);
+}
+
 /** Names of organizations by id. */
 export async function findOrganizationNames(db: Queryable, ids: readonly string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map();

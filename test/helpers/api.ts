@@ -72,6 +72,7 @@ const settings: ApiSettings = {
   sessionTtlMs: 24 * 3_600_000,
   pendingLoginTtlMs: 5 * 60_000,
   adminApiTokens: true,
+  room: { applications: 1_000, api_keys: 1_000, accounts: 1_000 },
   loginLimit: { maxAttempts: 10, windowMs: 15 * 60_000, blockMs: 30 * 60_000 },
   totpLimit: { maxAttempts: 5, windowMs: 15 * 60_000, blockMs: 15 * 60_000 },
   totpDayLimit: { maxAttempts: 20, windowMs: 24 * 3_600_000, blockMs: 24 * 3_600_000 },

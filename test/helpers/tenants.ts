@@ -10,6 +10,7 @@ import type { CapturedRequest, LocalStatus, ToShard } from "../../src/link/messa
 import { newId } from "../../src/lib/ids.ts";
 import { meets } from "../../workers/capture-search.ts";
 import { createTestApi, type TestApi } from "./api.ts";
+import type { ApiSettings } from "../../src/api/deps.ts";
 import type { TestDatabase } from "./databases.ts";
 
 export interface TenantApi extends TestApi {
@@ -31,7 +32,12 @@ const usualLimiter = { maxAttempts: 10, windowMs: 15 * 60_000, blockMs: 30 * 60_
 /** The caller closes `tenants` and disposes of the database. */
 export function createTenantApi(
   database: TestDatabase,
-  options: { auditFails?: () => boolean; agentWhitelist?: string[]; shards?: number } = {},
+  options: {
+    auditFails?: () => boolean;
+    agentWhitelist?: string[];
+    shards?: number;
+    settings?: Partial<ApiSettings>;
+  } = {},
 ): TenantApi {
   const tunnels: LiveTunnel[] = [];
   const requests: CapturedRequest[] = [];
@@ -53,6 +59,7 @@ export function createTenantApi(
   let tenants: Tenants | undefined;
   const api = createTestApi(database, {
     ...(options.auditFails === undefined ? {} : { auditFails: options.auditFails }),
+    ...(options.settings === undefined ? {} : { settings: options.settings }),
     features(deps) {
       const { db, passwords, sealer, audit, log, nowMs } = deps;
       const fetch = createOutboundFetch({ allowPrivate: [], allowLoopback: false });

@@ -2,6 +2,7 @@
 
 import type { ApiDeps } from "../deps.ts";
 import type { Guards } from "../guards.ts";
+import { roomText } from "../organizations/room.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, idParams } from "../schemas.ts";
 import { changeErrors, createPortals, readErrors, type Portal } from "../scopes.ts";
@@ -103,7 +104,7 @@ function createCollection(portal: Portal, tag: string, accounts: Accounts, descr
       {
         body: described.body,
         response: answers({ 201: model.createdAnswer }, ...changeErrors),
-        detail: { summary: described.create },
+        detail: { summary: described.create, description: roomText("accounts") },
       },
     );
 }

@@ -13,6 +13,7 @@ import { canonicalUsername } from "../../lib/usernames.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { choiceOf, flagOf, typedChoice } from "../filters.ts";
+import { checkRoom } from "../organizations/room.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { checkPlace, checkRoles, checkUsername, possibleAccount, unknownOrganization } from "./rules.ts";
@@ -88,6 +89,7 @@ export function createAccounts(deps: ApiDeps) {
       db.transaction(async (trx) => {
         await scope.mustStillMay(trx);
         if (orgId !== null && (await findOrganization(trx, orgId)) === null) throw unknownOrganization();
+        if (orgId !== null) await checkRoom(trx, deps.settings.room, "accounts", orgId);
         await insertAccount(trx, {
           id,
           username,

@@ -1,5 +1,6 @@
 // /admin/applications and /org/applications: one set of routes, two scopes.
 
+import { roomText } from "../organizations/room.ts";
 import type { Policies } from "../policies/service.ts";
 import { createEffectivePolicyRoute, createPolicyRoutes } from "../policies/routes.ts";
 import { createRateLimitRoutes } from "../rate-limits/routes.ts";
@@ -42,7 +43,11 @@ export function createAdminApplicationsRoutes(portal: Portal, parts: Parts) {
         set.status = 201;
         return { success: true as const, application };
       },
-      { body: model.adminCreateBody, response: created, detail: { summary: "Create an application" } },
+      {
+        body: model.adminCreateBody,
+        response: created,
+        detail: { summary: "Create an application", description: roomText("applications") },
+      },
     );
   return newRoutes("/admin/applications", tag)
     .use(all)
@@ -69,7 +74,11 @@ export function createOrgApplicationsRoutes(portal: Portal, parts: Parts) {
         set.status = 201;
         return { success: true as const, application };
       },
-      { body: model.orgCreateBody, response: created, detail: { summary: "Create an application" } },
+      {
+        body: model.orgCreateBody,
+        response: created,
+        detail: { summary: "Create an application", description: roomText("applications") },
+      },
     );
   return newRoutes("/org/applications", tag)
     .use(read)

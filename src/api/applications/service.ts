@@ -22,6 +22,7 @@ import { newId } from "../../lib/ids.ts";
 import { changeBy, changedMeanwhile, checkBasedOn } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { TunnelDirectory } from "../live/directory.ts";
+import { checkRoom } from "../organizations/room.ts";
 import { checkDisplayName, checkSubdomain } from "../names.ts";
 import type { Choice } from "../../db/list-page.ts";
 import { choiceOf, typedChoice } from "../filters.ts";
@@ -89,6 +90,7 @@ export function createApplications(deps: ApiDeps, { directory, reservedNames, ur
     await uniqueSubdomain(() =>
       db.transaction(async (trx) => {
         if ((await findOrganization(trx, orgId)) === null) throw unknownOrganization();
+        await checkRoom(trx, deps.settings.room, "applications", orgId);
         await insertApplication(trx, created);
         await db.changes.record(trx, { kind: "application", refId: id, orgId, action: "created" });
         await audit.within(trx, {

@@ -1,5 +1,6 @@
 // /admin/api-keys and /org/api-keys.
 
+import { roomText } from "../organizations/room.ts";
 import { newRoutes } from "../routes.ts";
 import { answers, idParams, noBody, successSchema } from "../schemas.ts";
 import { changeErrors, readErrors, type Portal } from "../scopes.ts";
@@ -25,7 +26,11 @@ export function createAdminKeysRoutes(portal: Portal, keys: Keys) {
         set.status = 201;
         return { success: true as const, ...answer };
       },
-      { body: model.adminCreateBody, response: created, detail: { summary: "Make an API key" } },
+      {
+        body: model.adminCreateBody,
+        response: created,
+        detail: { summary: "Make an API key", description: roomText("api_keys") },
+      },
     );
   return newRoutes("/admin/api-keys", tag)
     .use(all)
@@ -51,7 +56,11 @@ export function createOrgKeysRoutes(portal: Portal, keys: Keys) {
         set.status = 201;
         return { success: true as const, ...answer };
       },
-      { body: model.orgCreateBody, response: created, detail: { summary: "Make an API key" } },
+      {
+        body: model.orgCreateBody,
+        response: created,
+        detail: { summary: "Make an API key", description: roomText("api_keys") },
+      },
     );
   return newRoutes("/org/api-keys", tag)
     .use(read)

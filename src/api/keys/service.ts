@@ -17,6 +17,7 @@ import { newId } from "../../lib/ids.ts";
 import { changeBy } from "../changes.ts";
 import type { ApiDeps } from "../deps.ts";
 import { choiceOf, isChosen, wordsOf } from "../filters.ts";
+import { checkRoom } from "../organizations/room.ts";
 import { parsePage, parseSort, toPage } from "../paging.ts";
 import type { Scope } from "../scopes.ts";
 import { toKeyAnswer } from "./model.ts";
@@ -89,6 +90,7 @@ export function createKeys(deps: ApiDeps) {
           if (appId !== null && (await findApplication(trx, orgId, appId)) === null) {
             throw unknown("appId", "application of this organization");
           }
+          await checkRoom(trx, deps.settings.room, "api_keys", orgId);
           await insertApiKey(trx, row);
           await db.changes.record(trx, { kind: "api_key", refId: id, orgId, action: "created" });
           await audit.within(trx, {
