@@ -57,7 +57,7 @@ export abstract class ClosingSocket extends VisitorSocket {
   }
 
   protected get mayBeGone(): boolean {
-    return this.phase === "exchange" || (this.phase === "raw" && !this.out.hasShut);
+    return this.isOpen && !this.out.hasShut;
   }
 
   /** What the visitor, the local service and the operator know the request by. */

@@ -151,7 +151,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     const isBreak = this.out.isBroken || this.hasThrown || error !== undefined;
     const isEnd = this.phase === "raw" && this.out.hasShut && !this.halfClosed && !isBreak;
     this.phase = "closed";
-    this.unpause(pausedByExchange);
+    this.unpause(pausedByExchange | pausedByPipeline);
     this.socket = null;
     this.out.clear();
     this.pending = null;

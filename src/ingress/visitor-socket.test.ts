@@ -1,4 +1,4 @@
-// Visitors that an exchange doesn't read: looked at now and then, as nothing else tells that such a one has gone, and only as long as that can matter.
+// Visitors that aren't read: looked at now and then, as nothing else tells that such a one has gone, and only as long as that can matter.
 
 import { afterEach, beforeEach, expect, jest, spyOn, test } from "bun:test";
 import { fakeVisitor, HeardExchange, requestText } from "../../test/helpers/fake-visitor.ts";
@@ -39,6 +39,21 @@ test.each(["resumeReading", "closed"] as const)("after %s nobody looks any more"
   jest.advanceTimersByTime(1_000);
   expect(look).not.toHaveBeenCalled();
   one.leave();
+});
+
+test("so is one that has sent too much behind a request, while that runs and while its answer waits", () => {
+  for (const isAnswered of [false, true]) {
+    using one = paused();
+    const { visitor } = one;
+    visitor.connection.resumeReading();
+    visitor.send("x".repeat(70_000));
+    visitor.room = 0;
+    if (isAnswered) visitor.connection.answer("not_found");
+    one.leave();
+    jest.advanceTimersByTime(1_000);
+    expect(visitor.did.at(-1)).toBe("terminate");
+    visitor.connection.closed();
+  }
 });
 
 test("a raw connection that has our end already is left to its last bytes", () => {

@@ -42,8 +42,9 @@ export interface SocketOwner {
 /** Why a visitor isn't read at the moment. */
 export const pausedByExchange = 2;
 export const pausedByPipeline = 4;
+const pausedByUs = pausedByExchange | pausedByPipeline;
 
-/** Visitors that an exchange doesn't read: in a pipe nothing tells when such a one resets its connection. */
+/** Visitors that aren't read: in a pipe nothing tells when such a one resets its connection. */
 const paused = new Lookout();
 
 /** The writing half of a visitor connection, and the switch of its reading half. */
@@ -81,7 +82,6 @@ export abstract class VisitorSocket extends Reads implements CorkOwner, Waiting 
 
   /** The exchange can take no more of the request for now. */
   pauseReading(): void {
-    paused.add(this);
     this.pause(pausedByExchange);
   }
 
@@ -97,8 +97,13 @@ export abstract class VisitorSocket extends Reads implements CorkOwner, Waiting 
   /** Whether a visitor whose connection is gone has nothing more to say that matters. */
   protected abstract readonly mayBeGone: boolean;
 
+  protected override pause(reason: number): void {
+    if ((reason & pausedByUs) !== 0) paused.add(this);
+    super.pause(reason);
+  }
+
   protected override unpause(reasons: number): void {
-    if ((reasons & pausedByExchange) !== 0 && this.pausedBy !== 0) paused.delete(this);
+    if (this.pausedBy !== 0 && (this.pausedBy & pausedByUs & ~reasons) === 0) paused.delete(this);
     super.unpause(reasons);
   }
 

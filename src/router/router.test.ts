@@ -1,7 +1,7 @@
 // What the main thread serves itself, by host and path, and who waits for a shard.
 
-import { describe, expect, test } from "bun:test";
-import { fakeVisitor, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
+import { afterEach, describe, expect, test } from "bun:test";
+import { type FakeVisitor, fakeVisitor, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
 import { createCidrList } from "../lib/cidr.ts";
 import { Router, type RouterOptions } from "./router.ts";
 
@@ -33,6 +33,10 @@ describe("security", () => {
   });
 });
 
+// Who waits is looked after until then.
+const asked: FakeVisitor[] = [];
+afterEach(() => asked.splice(0).forEach(({ connection }) => connection.closed()));
+
 /** What a visitor gets whose requests the router routes; its address is `proxy`, unless told otherwise. */
 function asking(address = proxy) {
   const router = routerOf("tunnel.test");
@@ -41,6 +45,7 @@ function asking(address = proxy) {
     if (verdict.kind === "foreign" || verdict.kind === "malformed") expect.unreachable();
     else router.route(connection, head, verdict);
   });
+  asked.push(visitor);
   visitor.connection.meta.address = address;
   const ask = (host: string, target: string, ...lines: string[]): string => {
     visitor.send(requestText(`GET ${target}`, `Host: ${host}`, ...lines));
@@ -107,4 +112,5 @@ test("a visitor that leaves while it waits for a shard is forgotten", () => {
   expect(router["waiting"].values().next().value?.size).toBe(1);
   router.released(visitor.connection);
   expect(router["waiting"].values().next().value?.size).toBe(0);
+  visitor.connection.closed();
 });

@@ -165,6 +165,13 @@ describeContractAndLent("streaming", {}, (parties) => {
     },
   );
 
+  test.each(leftBehind)("so is one that has sent more behind it than is read ahead, during %s", async (target) => {
+    const body = "x".repeat(200_000);
+    const behind = { method: "POST", lines: [`Content-Length: ${body.length}`], body };
+    const request = await leaveDuring(parties(), target, "reset", requestBytes("nobody.localhost", "/", behind));
+    await happens("the local service sees it", request.closed);
+  });
+
   test("a visitor that leaves in the middle of its upload is noticed, not only by a limit", async () => {
     const { open, host, service } = parties();
     for (const how of ["close", "reset", "half-close"] as const) {
