@@ -4,7 +4,7 @@ import type { Head } from "../http1/head.ts";
 import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
 import { nextRequest, requestIdOf } from "../lib/request-id.ts";
 import { ClosingSocket } from "./closing-socket.ts";
-import { acceptsHtml, type AnswerOptions, errorAnswer, redirectAnswer } from "./error-page.ts";
+import { acceptsHtml, type AnswerOptions, type ConnectionWord, errorAnswer, redirectAnswer } from "./error-page.ts";
 import type { IngressHost } from "./exchange.ts";
 import type { ConnectionMeta } from "./visitor-socket.ts";
 
@@ -38,17 +38,15 @@ export abstract class AnsweringSocket extends ClosingSocket {
 
   /** Answers the request being routed or handled with an error of ours, if no response has begun. The exchange is over. */
   answer(code: ErrorCode, options: AnswerOptions = {}): void {
-    const close = !this.mayKeepAlive || !this.body.done;
-    const { requestId, wantsHtml: html, isHead: headOnly, hsts } = this;
-    const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, close, hsts });
-    this.respond(errorCatalogue[code].status, bytes, close);
+    const { requestId, wantsHtml: html, isHead: headOnly, hsts, connectionWord: connection } = this;
+    const bytes = errorAnswer({ ...options, code, requestId, html, headOnly, connection, hsts });
+    this.respond(errorCatalogue[code].status, bytes, connection !== "close");
   }
 
   /** Sends a browser elsewhere on this host (302). The exchange is over. */
   redirect(location: string): void {
-    const close = !this.mayKeepAlive || !this.body.done;
-    const bytes = redirectAnswer(location, this.requestId, close);
-    this.respond(302, bytes, close);
+    const connection = this.connectionWord;
+    this.respond(302, redirectAnswer(location, this.requestId, connection), connection !== "close");
   }
 
   /** The response is complete. `keepAlive` false, or a request body still under way, closes the connection. */
@@ -58,10 +56,15 @@ export abstract class AnsweringSocket extends ClosingSocket {
     return !this.isOthersHost && this.host.settings.scheme === "https";
   }
 
-  private respond(status: number, bytes: Buffer, close: boolean): void {
+  private get connectionWord(): ConnectionWord {
+    if (!this.mayKeepAlive || !this.body.done) return "close";
+    return this.minor === 0 ? "keep-alive" : null;
+  }
+
+  private respond(status: number, bytes: Buffer, keepAlive: boolean): void {
     this.status = status;
     this.write(bytes, 0, bytes.length);
-    this.finish(!close);
+    this.finish(keepAlive);
   }
 
   /** Whether this connection may serve another request after the present one, as far as the visitor is concerned. */
@@ -98,7 +101,7 @@ export abstract class AnsweringSocket extends ClosingSocket {
     this.host.refused(code, detail, this.meta.address, requestId);
     if (this.isAnswering) return this.destroy();
     const message = code === "bad_request" ? `The request is malformed: ${detail}.` : errorCatalogue[code].message;
-    const bytes = errorAnswer({ code, message, requestId, html, headOnly, close: true, hsts });
+    const bytes = errorAnswer({ code, message, requestId, html, headOnly, connection: "close", hsts });
     this.status = errorCatalogue[code].status;
     this.write(bytes, 0, bytes.length);
     this.endAccess(true);

@@ -5,7 +5,7 @@ import { type ErrorCode, errorCatalogue } from "../lib/errors.ts";
 import { Head } from "../http1/head.ts";
 import { acceptsHtml, errorAnswer, redirectAnswer } from "./error-page.ts";
 
-const base = { requestId: "0123456789abcdef01", html: false, headOnly: false, close: false };
+const base = { requestId: "0123456789abcdef01", html: false, headOnly: false, connection: null };
 
 /** Parsed by our own strict grammar; the body is what follows the head. */
 function parsed(bytes: Buffer): { head: Head; body: string; fields: Map<string, string> } {
@@ -36,7 +36,12 @@ describe("errors", () => {
   });
 
   test("carry what is added to them", () => {
-    const options = { message: "Ours.", retryAfterSeconds: 3, headers: [["X-Ours", "1"]] as const, close: true };
+    const options = {
+      message: "Ours.",
+      retryAfterSeconds: 3,
+      headers: [["X-Ours", "1"]] as const,
+      connection: "close" as const,
+    };
     const { fields, body, head } = parsed(errorAnswer({ ...base, code: "tunnel_offline", ...options }));
     expect([fields.get("Retry-After"), fields.get("X-Ours"), head.close]).toEqual(["3", "1", true]);
     expect(JSON.parse(body).error.message).toBe("Ours.");
@@ -86,7 +91,7 @@ describe("the page of an error", () => {
 });
 
 test("a redirect is empty and never cached", () => {
-  const { head, body, fields } = parsed(redirectAnswer("/__auth/login?to=%2F", base.requestId, true));
+  const { head, body, fields } = parsed(redirectAnswer("/__auth/login?to=%2F", base.requestId, "close"));
   expect([head.status, head.contentLength, body, head.close]).toEqual([302, 0, "", true]);
   expect([fields.get("Location"), fields.get("Cache-Control")]).toEqual(["/__auth/login?to=%2F", "no-store"]);
 });

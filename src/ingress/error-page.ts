@@ -41,20 +41,23 @@ export interface AnswerOptions {
   headers?: readonly (readonly [string, string])[];
 }
 
+export type ConnectionWord = "close" | "keep-alive" | null;
+
 export interface ErrorAnswer extends AnswerOptions {
   code: ErrorCode;
   requestId: string;
   html: boolean;
   /** For HEAD: the head only. */
   headOnly: boolean;
-  close: boolean;
+  /** What it says of the connection: HTTP/1.1 goes on in silence, HTTP/1.0 ends so. */
+  connection: ConnectionWord;
   /** The host may be ours, and is spoken to with TLS: browsers are told to keep to it. */
   hsts?: boolean;
 }
 
 /** An empty 302 to a path of ours. */
-export function redirectAnswer(location: string, requestId: string, close: boolean): Buffer {
-  const last = close ? "Connection: close\r\n" : "";
+export function redirectAnswer(location: string, requestId: string, connection: ConnectionWord): Buffer {
+  const last = connection === null ? "" : `Connection: ${connection}\r\n`;
   return Buffer.from(
     `HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\nCache-Control: no-store\r\nX-Request-Id: ${requestId}\r\n${last}\r\n`,
     "latin1",
@@ -85,7 +88,7 @@ export function errorAnswer(answer: ErrorAnswer): Buffer {
   if (answer.retryAfterSeconds !== undefined) lines.push(`Retry-After: ${answer.retryAfterSeconds}`);
   for (const [name, value] of answer.headers ?? []) lines.push(`${name}: ${value}`);
   if (status === 405) lines.push("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-  if (answer.close) lines.push("Connection: close");
+  if (answer.connection !== null) lines.push(`Connection: ${answer.connection}`);
   const head = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
   return answer.headOnly ? head : Buffer.concat([head, bytes]);
 }

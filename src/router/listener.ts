@@ -90,7 +90,7 @@ function accept(options: ListenerOptions, socket: Socket<SocketOwner>, secure: b
       requestId: requestIdOf(nextRequest()),
       html: false,
       headOnly: false,
-      close: true,
+      connection: "close",
       retryAfterSeconds: 1,
     } as const;
     socket.end(errorAnswer(answer));

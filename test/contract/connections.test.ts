@@ -128,6 +128,9 @@ describeContract("connections", {}, (parties) => {
       const response = await client.response();
       expect([response.bodyBytes, onlyValue(response, "connection")]).toEqual([10, "keep-alive"]);
     }
+    await client.send(request("/").replace(host, "nobody.localhost"));
+    const refusal = await client.response();
+    expect([refusal.status, onlyValue(refusal, "connection")]).toEqual([404, "keep-alive"]);
     const answer = client.response();
     await client.send(request("/size/10?chunked"));
     expect(onlyValue(await answer, "connection")).toBe("close");
