@@ -69,7 +69,7 @@ export abstract class AnsweringSocket extends ClosingSocket {
 
   /** Whether this connection may serve another request after the present one, as far as the visitor is concerned. */
   get mayKeepAlive(): boolean {
-    return this.keepAlive && !this.halfClosed && !this.meta.last && !this.leaving;
+    return this.keepAlive && !this.meta.last && !this.leaving;
   }
 
   /** Notes what the answer to `head` depends on, and how its body is framed. */

@@ -30,6 +30,8 @@ export class VisitorConnection extends MovableSocket implements BodySink {
   forwarded: { visitor: Visitor | null; host: string; lines: Buffer } = { visitor: null, host: "", lines: empty };
   /** The Host of the last request, as it came. */
   hostValue = "";
+  /** Bytes are being looked at that may hold more requests. */
+  private isProcessing = false;
   private hostVerdict: HostVerdict = { kind: "malformed" };
 
   /** The socket is open (accepted or adopted). */
@@ -71,11 +73,12 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     this.isAnswering = false;
     this.endAccess(true);
     if (!this.isOpen) return;
-    if (!keepAlive || !this.body.done || this.halfClosed || this.leaving) return this.closeGracefully();
+    if (!keepAlive || !this.body.done || this.leaving) return this.closeGracefully();
     this.phase = "idle";
     this.deadline = now + this.host.settings.idleTimeoutMs;
     this.unpause(pausedByExchange | pausedByPipeline);
     if (this.pending !== null) this.process(empty, 0);
+    else if (this.halfClosed && !this.isProcessing) this.closeGracefully();
   }
 
   /** From here on bytes are raw, both ways; those that already came are delivered at once. */
@@ -140,9 +143,18 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (this.phase === "raw") this.exchange?.bodyEnd(null);
     else if (this.phase === "closing") {
       if (this.out.bytes === 0) this.socket?.end();
-    } else if (this.exchange === null || !this.body.done) this.leave("the visitor closed the connection");
-    else this.watchHalfClosed();
+    } else if (this.phase === "waiting") this.leave("the visitor closed the connection");
+    else this.hasAllOfIt();
     flushCork();
+  }
+
+  /** A half-closed visitor's bytes are all here: those that make no whole request are for nothing. */
+  private hasAllOfIt(): void {
+    if (this.exchange === null) {
+      // What is behind an answer that has not left yet has its turn then.
+      if (this.isOpen && (this.pending === null || this.out.bytes === 0)) this.closeGracefully();
+    } else if (this.body.done) this.watchHalfClosed();
+    else this.leave("the visitor closed the connection");
   }
 
   /** The socket is closed (also when it was moved). */
@@ -200,6 +212,7 @@ export class VisitorConnection extends MovableSocket implements BodySink {
       }
       this.pending = null;
     }
+    this.isProcessing = true;
     while (at < bytes.length && this.mayRoute()) {
       const next = head.parseRequest(bytes, at, bytes.length);
       if (next === INCOMPLETE) {
@@ -219,7 +232,9 @@ export class VisitorConnection extends MovableSocket implements BodySink {
         at = this.feed(bytes, next);
       }
     }
+    this.isProcessing = false;
     this.keep(bytes, at, bytes !== chunk);
+    if (this.halfClosed) this.hasAllOfIt();
   }
 
   /** A request is only looked at when the answer before it has left: whoever doesn't read is not answered ahead. */

@@ -147,6 +147,26 @@ describeContract("connections", {}, (parties) => {
     expect(await client.ended).toBe("clean");
   });
 
+  test("a visitor that half-closes behind a pipeline still gets all answers", async () => {
+    const { open, host, other } = parties();
+    using client = await open();
+    const upload = { method: "POST", lines: ["Content-Length: 5"], body: "hello" };
+    await client.send(
+      requestBytes(host, "/size/1000000") +
+        requestBytes(other.host, "/head/0") +
+        requestBytes("nobody.localhost", "/") +
+        requestBytes(host, "/upload", upload) +
+        requestBytes(host, "/head/1"),
+    );
+    client.finishSending();
+    expect((await client.response({ discard: true })).sha1).toBe(patternSha1(1_000_000));
+    expect((await client.response()).body.toString()).toStartWith("GET /head/0 ");
+    expect((await client.response()).status).toBe(404);
+    expect(JSON.parse((await client.response()).body.toString())).toMatchObject({ bodyBytes: 5 });
+    expect((await client.response()).body.toString()).toStartWith("GET /head/1 ");
+    expect(await client.ended).toBe("clean");
+  });
+
   test("a connection whose host changes on every request, with bodies both ways", async () => {
     const { open, host, other } = parties();
     using client = await open();
