@@ -64,6 +64,36 @@ test("nor does one that was swept before it arrived", () => {
   expect(one.held()).toEqual([0, 0, 0]);
 });
 
+test("security: a crowd that comes with much unread is taken over several turns, and others have theirs in between", async () => {
+  const taken: string[] = [];
+  using one = setUp({
+    judgeHost: () => ({ kind: "tunnel", name: "x", host: "x" }),
+    route: (connection, head) => {
+      taken.push(head.target);
+      for (const startedAt = performance.now(); performance.now() - startedAt < 25;);
+      connection.answer("not_found");
+    },
+  });
+  one.ledger.live(0, 7);
+  const far: number[] = [];
+  const adopt = (target: string, restBytes: number): void => {
+    const [near, fd] = one.ledger.createPair()!;
+    far.push(near);
+    one.ledger.send(fd, 0, 7, () => {});
+    const unread = `GET ${target} HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nX: ${"x".repeat(restBytes)}`;
+    one.connections.adopt({ ...meta, fd, unread });
+  };
+  for (const target of ["/large1", "/large2", "/large3"]) adopt(target, 20_000);
+  adopt("/small", 100);
+  expect([taken, one.connections.isBusy]).toEqual([["/small"], true]);
+  // They have their places meanwhile.
+  expect(one.held()).toEqual([4, 4, 1]);
+  for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve)).then(() => taken.push("turn"));
+  const between = ["/large1", "turn", "/large2", "turn", "/large3", "turn"];
+  expect(taken.join(" ")).toContain(between.join(" "));
+  for (const fd of far) closeDescriptor(fd);
+});
+
 test.each([
   ["has a place here while it has yet to take what is left of it, and whoever had it has gone", true],
   ["has none when it has gone first", false],

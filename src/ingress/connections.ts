@@ -16,6 +16,10 @@ import { ownerHandlers, pipeOwner } from "./handlers.ts";
 
 /** A visitor that is silent for so long is asked by the kernel: one that vanished would stay on a quiet stream for ever. */
 export const keepAliveMs = 300_000;
+/** What other threads have posted comes in one turn, and what is unread is copied and parsed: from so much on it waits for the next. */
+const muchUnread = 16 * 1024;
+/** So long a turn is lengthened by those. */
+const crowdMs = 20;
 
 export interface ConnectionsOptions {
   ledger: Ledger;
@@ -31,6 +35,8 @@ export class Connections {
   private readonly pumped = new WeakSet<object>();
   /** The server is leaving. */
   private isLeaving = false;
+  /** Given to us, and not adopted yet. */
+  private readonly crowd: (() => void)[] = [];
   private readonly adopter: (fd: number, data: SocketOwner) => void;
 
   constructor(private readonly options: ConnectionsOptions) {
@@ -57,8 +63,12 @@ export class Connections {
     const { fd, unread, ...meta } = moved;
     const connection = this.create(meta);
     connection.isPlain = true;
-    this.adopter(fd, connection);
-    if (unread !== "") connection.received(Buffer.from(unread, "latin1"));
+    if (unread.length < muchUnread) return this.take(connection, fd, unread);
+    const adopt = (): void => {
+      connection.leaving = this.isLeaving;
+      this.take(connection, fd, unread);
+    };
+    if (this.crowd.push(adopt) === 1) setImmediate(() => this.takeCrowd());
   }
 
   /** For `VisitorConnection.move`: gives the socket to whoever `post` reaches. */
@@ -89,13 +99,30 @@ export class Connections {
 
   /** Whether some connection is in the middle of a request, or has not taken all of an answer. */
   get isBusy(): boolean {
-    return isHolding() || this.deadlines.some((member) => (member as VisitorConnection).isBusy);
+    return (
+      this.crowd.length > 0 || isHolding() || this.deadlines.some((member) => (member as VisitorConnection).isBusy)
+    );
   }
 
   /** Ends every connection. */
   close(): void {
     for (const member of this.deadlines.all()) (member as VisitorConnection).cease();
     this.deadlines.close();
+  }
+
+  private takeCrowd(): void {
+    const { crowd } = this;
+    const until = performance.now() + crowdMs;
+    let taken = 0;
+    do crowd[taken++]!();
+    while (taken < crowd.length && performance.now() < until);
+    crowd.splice(0, taken);
+    if (crowd.length > 0) setImmediate(() => this.takeCrowd());
+  }
+
+  private take(connection: VisitorConnection, fd: number, unread: string): void {
+    this.adopter(fd, connection);
+    if (unread !== "") connection.received(Buffer.from(unread, "latin1"));
   }
 
   private create(meta: ConnectionMeta): VisitorConnection {
