@@ -138,6 +138,16 @@ test("a visitor that leaves after a while proves no silence of the service", () 
   expect(did).toEqual(["left", "destroy"]);
 });
 
+test("a visitor that leaves is no failure; a session that is lost is one", () => {
+  const left = setUp(FIN, window, true);
+  left.exchange.onReset(resetCode.cancel, "the visitor closed the connection");
+  expect(left.reports).toMatchObject([{ status: 0, error: "the visitor closed the connection", cancelled: true }]);
+  const lost = setUp(FIN, window, true);
+  Object.assign(lost.session, { isOver: true });
+  lost.exchange.onReset(resetCode.cancel, "the connection to the server was lost");
+  expect(lost.reports).toMatchObject([{ error: "the connection to the server was lost", cancelled: false }]);
+});
+
 test("a time-out of a request that got no connection says so, and not that the service takes connections", () => {
   const { exchange, client, did } = setUp(FIN, window, false, 1_000);
   client.isOpen = false;

@@ -151,7 +151,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
       else local.silent(`it takes connections, but gave ${reason}`, this.heardBefore);
     }
     if (!this.isClientGone) this.client.destroy();
-    this.end(reason, code === resetCode.cancel);
+    this.end(reason, code === resetCode.cancel && !this.session.isOver);
   }
 
   onWindow(bytes: number): void {
@@ -276,6 +276,7 @@ export class LocalExchange implements AgentStream, ClientHandler {
       bytesIn,
       bytesOut,
       error,
+      cancelled,
     });
   }
 

@@ -79,6 +79,11 @@ export class AgentSession implements FrameSink, OutboxSink, FlowSession, Session
     return this.liveness.heardAt;
   }
 
+  /** What its streams are told then is that they are lost. */
+  get isOver(): boolean {
+    return this.over;
+  }
+
   /** A stream is over. */
   remove(id: number): void {
     this.streams.delete(id);

@@ -49,11 +49,11 @@ export class TunnelNews {
   }
 
   request(url: string, report: ExchangeReport): void {
-    const { method, path, status, bytesIn, bytesOut, error } = report;
+    const { method, path, status, bytesIn, bytesOut, error, cancelled } = report;
     const durationMs = Math.round(report.durationMs * 100) / 100;
-    if (method === "TCP")
-      this.tell({ event: "connection", time: now(), url, address: path, durationMs, bytesIn, bytesOut, error });
-    else this.tell({ event: "request", time: now(), url, method, path, status, durationMs, bytesIn, bytesOut, error });
+    const end = { durationMs, bytesIn, bytesOut, error, cancelled };
+    if (method === "TCP") this.tell({ event: "connection", time: now(), url, address: path, ...end });
+    else this.tell({ event: "request", time: now(), url, method, path, status, ...end });
   }
 
   localStatus(state: "up" | "down", why: string | null, connectMs: number | null): void {

@@ -78,6 +78,8 @@ export type AgentEvent =
       bytesIn: number;
       bytesOut: number;
       error: string | null;
+      /** Nothing failed: nobody wanted the rest, as `error` says. */
+      cancelled: boolean;
     }
   | {
       event: "connection";
@@ -88,6 +90,8 @@ export type AgentEvent =
       bytesIn: number;
       bytesOut: number;
       error: string | null;
+      /** Nothing failed: nobody wanted the rest, as `error` says. */
+      cancelled: boolean;
     }
   | {
       event: "local.status";

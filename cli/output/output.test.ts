@@ -35,6 +35,7 @@ const request = (extra: Partial<Extract<AgentEvent, { event: "request" }>> = {})
   bytesIn: 10,
   bytesOut: 2000,
   error: null,
+  cancelled: false,
   ...extra,
 });
 
@@ -45,15 +46,10 @@ test("plain lines", () => {
       { event: "session", time, url, open: 1, wanted: 2 },
       request({ path: "/x?y=1" }),
       request({ status: 502, error: "connection refused" }),
+      request({ path: "/events", error: "the visitor left", cancelled: true }),
       {
-        event: "connection",
-        time,
-        url: "tcp://example.com:20000",
-        address: "192.0.2.1",
-        durationMs: 61_000,
-        bytesIn: 5,
-        bytesOut: 1_500_000,
-        error: null,
+        ...{ event: "connection", time, url: "tcp://example.com:20000", address: "192.0.2.1" },
+        ...{ durationMs: 61_000, bytesIn: 5, bytesOut: 1_500_000, error: null, cancelled: false },
       },
       { event: "local.status", time, local, state: "down", why: "connection refused", connectMs: null },
       { event: "local.status", time, local: `http://${local}`, state: "up", why: null, connectMs: 0.4 },
@@ -70,6 +66,7 @@ test("plain lines", () => {
     "2026-11-23T03:33:43Z session  https://myapp.example.com has 1 of 2 connections",
     "2026-11-23T03:33:43Z request  200 GET https://myapp.example.com/x?y=1 12 ms",
     "2026-11-23T03:33:43Z request  502 GET https://myapp.example.com/a 12 ms error: connection refused",
+    "2026-11-23T03:33:43Z request  200 GET https://myapp.example.com/events 12 ms ended: the visitor left",
     "2026-11-23T03:33:43Z tcp      tcp://example.com:20000 from 192.0.2.1 1 min 1 s in 5 B out 1.5 MB",
     "2026-11-23T03:33:43Z local    localhost:3000 is down: connection refused",
     "2026-11-23T03:33:43Z local    http://localhost:3000 is up (0.4 ms)",
@@ -86,6 +83,7 @@ test("quiet shows problems only", () => {
   expect(isProblem(ready)).toBe(false);
   expect(isProblem(request())).toBe(false);
   expect(isProblem(request({ error: "connection refused" }))).toBe(true);
+  expect(isProblem(request({ error: "the visitor left", cancelled: true }))).toBe(false);
   expect(isProblem({ event: "tunnel.lost", time, url, local, reason: "closed" })).toBe(true);
 });
 
@@ -165,6 +163,8 @@ test("totals count requests, failures and bytes", () => {
   expect(totalsText(view)).toBe("1 request · 10 B in, 2.0 KB out");
   for (let count = 0; count < 1233; count++) applyEvent(view, request({ status: count === 0 ? 502 : 404 }), 0);
   expect(totalsText(view)).toBe("1,234 requests, 1 failed · 12 KB in, 2.5 MB out");
+  applyEvent(view, request({ error: "the visitor left", cancelled: true }), 0);
+  expect(totalsText(view)).toStartWith("1,235 requests, 1 failed");
 });
 
 test("of TCP tunnels connections are counted, and which port one came by is told where there are several", () => {
@@ -173,7 +173,7 @@ test("of TCP tunnels connections are counted, and which port one came by is told
   expect(block()).toBe("  no connections yet · Ctrl-C stops");
   const connection: AgentEvent = {
     ...{ event: "connection", time, url: "tcp://tunnel.example.com:20007", address: "203.0.113.200:45076" },
-    ...{ durationMs: 3.6, bytesIn: 5, bytesOut: 10, error: null },
+    ...{ durationMs: 3.6, bytesIn: 5, bytesOut: 10, error: null, cancelled: false },
   };
   applyEvent(view, connection, 0);
   expect(block()).toBe("  1 connection · 5 B in, 10 B out · Ctrl-C stops");
@@ -264,6 +264,7 @@ describe("security", () => {
         bytesIn: 0,
         bytesOut: 0,
         error: evil,
+        cancelled: false,
       },
       { event: "tunnel.ready", time: evil, url: evil, subdomain: evil, tunnelId: evil, local: evil, port: null },
       { event: "tunnel.lost", time: evil, url: evil, local: evil, reason: evil },

@@ -13,7 +13,7 @@ export function plainLine(event: AgentEvent): string {
 
 /** Whether --quiet shows the event: something is wrong, or was asked for and stands nowhere else. */
 export function isProblem(event: AgentEvent): boolean {
-  if (event.event === "request" || event.event === "connection") return event.error !== null;
+  if (event.event === "request" || event.event === "connection") return event.error !== null && !event.cancelled;
   return (
     ["tunnel.lost", "tunnel.retry", "refused", "notice", "inspector.ready"].includes(event.event) ||
     (event.event === "local.status" && event.state === "down")
@@ -36,14 +36,14 @@ function describe(event: AgentEvent): [word: string, text: string] {
     case "session":
       return ["session", `${safe(event.url)} has ${event.open} of ${event.wanted} connections`];
     case "request": {
-      const failed = event.error === null ? "" : ` error: ${safe(event.error)}`;
+      const failed = endText(event);
       return [
         "request",
         `${event.status} ${safe(event.method)} ${safe(event.url)}${safe(event.path)} ${formatDuration(event.durationMs)}${failed}`,
       ];
     }
     case "connection": {
-      const failed = event.error === null ? "" : ` error: ${safe(event.error)}`;
+      const failed = endText(event);
       const bytes = `in ${formatBytes(event.bytesIn)} out ${formatBytes(event.bytesOut)}`;
       return [
         "tcp",
@@ -66,4 +66,8 @@ function describe(event: AgentEvent): [word: string, text: string] {
     case "refused":
       return ["refused", `${nameOf(event)}: ${safe(event.message)} (${safe(event.code)})`];
   }
+}
+
+function endText({ error, cancelled }: { error: string | null; cancelled: boolean }): string {
+  return error === null ? "" : ` ${cancelled ? "ended" : "error"}: ${safe(error)}`;
 }

@@ -16,7 +16,7 @@ const down: AgentEvent = {
 };
 const request = (path: string, error: string | null): AgentEvent => ({
   ...{ event: "request", time, url: "https://myapp.example.com", method: "GET", path, status: 200 },
-  ...{ durationMs: 1234, bytesIn: 1, bytesOut: 2, error },
+  ...{ durationMs: 1234, bytesIn: 1, bytesOut: 2, error, cancelled: false },
 });
 const lines = (event: AgentEvent, columns: number): string[] => foldedLine(event, plain, columns, false);
 

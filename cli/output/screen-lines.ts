@@ -19,13 +19,13 @@ export function scrollLine(event: AgentEvent, style: Style, columns: number, sev
   switch (event.event) {
     case "request": {
       const name = several ? `${style.dim(shortName(event.url))} ` : "";
-      const error = errorText(event.error, style, columns);
+      const error = errorText(event, style, columns);
       const start = `${time}  ${paintStatus(event.status, style)}  ${style.bold(safe(event.method).padEnd(7))} ${name}`;
       const duration = `  ${style.dim(formatDuration(event.durationMs).padStart(7))}`;
       return spread(start, safe(event.path), error, duration, columns);
     }
     case "connection": {
-      const error = errorText(event.error, style, columns);
+      const error = errorText(event, style, columns);
       const bytes = `in ${formatBytes(event.bytesIn)}, out ${formatBytes(event.bytesOut)}`;
       const numbers = `  ${style.dim(`${bytes}  ${formatDuration(event.durationMs).padStart(7)}`)}`;
       const name = several ? `${style.dim(shortName(event.url))} ` : "";
@@ -166,10 +166,14 @@ function shortName(url: string): string {
 }
 
 /** At most a third of the line, so that the path stays readable. */
-function errorText(error: string | null, style: Style, columns: number): string {
+function errorText(
+  { error, cancelled }: { error: string | null; cancelled: boolean },
+  style: Style,
+  columns: number,
+): string {
   return error === null
     ? ""
-    : `  ${style.red(Bun.sliceAnsi(safe(error), 0, Math.max(12, Math.floor(columns / 3)), "…"))}`;
+    : `  ${(cancelled ? style.dim : style.red)(Bun.sliceAnsi(safe(error), 0, Math.max(12, Math.floor(columns / 3)), "…"))}`;
 }
 
 /** `start` and what follows whole, `middle` cut so that the line fills `columns`; where that leaves too little of it, `numbers` are left out, as half of one says something else. */

@@ -17,7 +17,7 @@ const spec: TunnelSpec = {
 const ready: AgentEvent = { event: "tunnel.ready", time, url, subdomain: "myapp", tunnelId: "t", local, port: null };
 const request = (status = 200, error: string | null = null): AgentEvent => ({
   ...{ event: "request", time, url, method: "GET", path: "/a", status },
-  ...{ durationMs: 12, bytesIn: 10, bytesOut: 2_000, error },
+  ...{ durationMs: 12, bytesIn: 10, bytesOut: 2_000, error, cancelled: false },
 });
 
 test("the block says how old the last proof is: an answer, or since when there is none", () => {

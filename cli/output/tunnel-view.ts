@@ -105,7 +105,7 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
     case "request":
     case "connection":
       view.totals.exchanges++;
-      if (event.error !== null || (event.event === "request" && event.status >= 500)) view.totals.failed++;
+      if (hasFailed(event)) view.totals.failed++;
       view.totals.bytesIn += event.bytesIn;
       view.totals.bytesOut += event.bytesOut;
       if (event.error !== null) return;
@@ -118,6 +118,11 @@ export function applyEvent(view: AgentView, event: AgentEvent, nowMs: number): v
     case "notice":
       return;
   }
+}
+
+/** Whether the visitor got no answer, no whole one, or one that says so. */
+function hasFailed(event: Extract<AgentEvent, { event: "request" | "connection" }>): boolean {
+  return (event.error !== null && !event.cancelled) || (event.event === "request" && event.status >= 500);
 }
 
 /** Whether the event, asked before it is applied, only says that all is well for the first time: the block shows that already. */

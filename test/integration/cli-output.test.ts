@@ -33,6 +33,7 @@ const request = (path: string, error: string | null = null): AgentEvent => ({
   bytesIn: 1,
   bytesOut: 2,
   error,
+  cancelled: false,
 });
 
 /** Events without delays between them. */

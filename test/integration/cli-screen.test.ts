@@ -11,7 +11,7 @@ const preload = join(import.meta.dir, "../helpers/scripted-agent-preload.ts");
 
 const request = (path: string): AgentEvent => ({
   ...{ event: "request", time: "2026-11-23T03:33:43.123Z", url: "https://myapp.example.com", method: "GET", path },
-  ...{ status: 200, durationMs: 12, bytesIn: 1, bytesOut: 2, error: null },
+  ...{ status: 200, durationMs: 12, bytesIn: 1, bytesOut: 2, error: null, cancelled: false },
 });
 
 test("what is typed there, Enter say, moves the block down: it is drawn where it was, and leaves no copy", async () => {
