@@ -23,7 +23,7 @@ describe("security", () => {
     const failed = Promise.withResolvers<string>();
     const events = { opened: () => expect.unreachable(), failed: failed.resolve };
     const dial = new SessionDial(new URL(`ws://127.0.0.1:${server.port}/`), null, events);
-    expect(await failed.promise).toEndWith(" answered 500");
+    expect(await failed.promise).toEndWith(" answered 500 to the session at /; does the proxy before it pass that on?");
     expect(dial["refusalBody"].length).toBe(64 * 1024);
   });
 

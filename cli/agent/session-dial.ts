@@ -171,7 +171,11 @@ export class SessionDial implements LinkOwner, BodySink {
   private refused(): void {
     const { status } = this.head;
     const retryAfter = this.request.retryAfter(this.head);
-    this.fail(`${this.url.host} answered ${status}`, refusedUpgrade({ status, retryAfter, body: this.refusalBody }));
+    const refusal = refusedUpgrade({ status, retryAfter, body: this.refusalBody });
+    // Somebody else's: the server itself has just taken the registration.
+    const advice =
+      refusal === null ? ` to the session at ${this.url.pathname}; does the proxy before it pass that on?` : "";
+    this.fail(`${this.url.host} answered ${status}${advice}`, refusal);
   }
 
   private throughProxy(surplusBytes: number): void {

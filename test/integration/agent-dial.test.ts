@@ -96,7 +96,12 @@ describe("answers", () => {
       { ...refusal, retryAfterMs: 7_000 },
     ],
     ["a refusal in chunks", () => `HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}`, /403/, refusal],
-    ["a page", () => "HTTP/1.1 502 Bad\r\nContent-Length: 6\r\n\r\n<html>", /answered 502/, null],
+    [
+      "a page, a proxy's for one,",
+      () => "HTTP/1.1 502 Bad\r\nContent-Length: 6\r\n\r\n<html>",
+      /answered 502 to the session at \/; does the proxy before it pass that on\?$/,
+      null,
+    ],
     ["a redirect", () => "HTTP/1.1 302 Found\r\nLocation: http://x/\r\nContent-Length: 0\r\n\r\n", /302/, null],
     ["something else than HTTP", () => "SSH-2.0-OpenSSH_9.6 hello there\r\n", /doesn't answer in HTTP/, null],
     ["nothing", () => null, /closed the connection before it answered/, null],
