@@ -168,7 +168,7 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
       this.notice(refusal.message);
     }
     this.lostReason = refusal.message;
-    this.sessionGone(refusal.retryable ? 0 : 30_000, false);
+    this.sessionGone(refusal.retryable ? (refusal.retryAfterMs ?? 0) : 30_000, false);
   }
 
   private takeUndecided(): Refusal | null {
