@@ -182,6 +182,10 @@ test("a server that grants any number of sessions is given eight", async () => {
   const told = () => events.findLast((event) => event.event === "session");
   await eventually(() => told()?.open === told()?.wanted && told() !== undefined, "all are open");
   expect([told()?.wanted, picky.open.size]).toEqual([8, 8]);
+  [...picky.open][0]!.terminate();
+  await eventually(() => picky.asked.registrations === 2 && told()?.open === 8, "the lost one is replaced");
+  // The one that was lost among them.
+  expect([told()?.wanted, picky.open.size]).toEqual([8, 9]);
   await agent.stop(0);
 });
 
