@@ -26,6 +26,7 @@ afterEach(() => {
 /** A tunnel with so many sessions that stand. `asked`: how often it has asked for more, which nobody ever answers. */
 function tunnelWith(count: number) {
   const events: AgentEvent[] = [];
+  const notices: string[] = [];
   let asked = 0;
   const tunnel = { protocol: "http", subdomain: "web", localHost: "127.0.0.1", localPort: 9 } as const;
   const spec = { ...tunnel, localHttps: false, insecureLocal: false, hostHeader: "preserve" };
@@ -38,7 +39,7 @@ function tunnelWith(count: number) {
       asked++;
       return new Promise(() => {});
     },
-    () => {},
+    (message) => void notices.push(message),
   );
   asked = 0;
   client["working"] = false;
@@ -68,7 +69,7 @@ function tunnelWith(count: number) {
     return isLate && asked === before + 1;
   };
   const told = () => events.splice(0).map(({ event }) => event);
-  return { client, sessions, did, lose, isAskedAfter, told, asked: () => asked };
+  return { client, notices, sessions, did, lose, isAskedAfter, told, asked: () => asked };
 }
 
 const notFrom: Refusal = { code: "not_whitelisted", message: "Not from ::1.", retryable: false, retryAfterMs: null };
@@ -96,6 +97,19 @@ test.each([
   now += 1;
   lose(sessions[0]);
   expect(isAskedAfter(afterMs)).toBe(true);
+});
+
+test("the loss of one session says nothing of how long the tunnel has been up, nor does one that never was", () => {
+  const { client, sessions, lose, isAskedAfter } = tunnelWith(3);
+  lose(sessions[0]);
+  expect(isAskedAfter(125)).toBe(true);
+  client["working"] = false;
+  now += 1_000;
+  lose(sessions[1], { ...notFrom, retryable: true });
+  expect(isAskedAfter(250)).toBe(true);
+  client["working"] = false;
+  lose(sessions[2]);
+  expect(isAskedAfter(125)).toBe(true);
 });
 
 test("what is refused for good beside sessions that stand is asked for again after half a minute, whatever else is lost", () => {
@@ -128,6 +142,14 @@ test("who is told when to come back does not come before, whatever else is lost"
   expect([isAskedAfter(60_000), asked()]).toEqual([true, 2]);
 });
 
+test("the same of a server that wants to be left alone, while one session is on its way", () => {
+  const { client, sessions, lose, isAskedAfter } = tunnelWith(2);
+  Object.assign(sessions[1]!, { isReady: false });
+  client.goAway(sessions[0]!, { reason: "moved", deadlineMs: 0, retryable: false });
+  lose(sessions[1]);
+  expect(isAskedAfter(5_000)).toBe(true);
+});
+
 test("the same of a session that is refused with when to come back", () => {
   const { lose, isAskedAfter } = tunnelWith(1);
   lose(undefined, { ...notFrom, retryable: true, retryAfterMs: 1_000 });
@@ -142,6 +164,17 @@ test("sessions that may be asked for again are asked for as a new start, once th
     expect(client["generation"]).toBe(generation);
   }
   expect(told()).toEqual(["tunnel.ready", "session", "tunnel.lost"]);
+});
+
+test.each([
+  [0, []],
+  [1, ["The server allows 1 connection per tunnel; 3 were asked for."]],
+  [2, ["The server allows 2 connections per tunnel; 3 were asked for."]],
+  [3, []],
+])("a server that grants %d sessions of three is told of when there are fewer", (sessions, told) => {
+  const { client, notices } = tunnelWith(3);
+  client["granted"](sessions);
+  expect(notices).toEqual(told);
 });
 
 test("a tunnel that is stopped leaves each session once, those that the server has left, too, and ends when all are closed", async () => {
