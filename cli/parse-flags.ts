@@ -1,7 +1,7 @@
 // Flags and values of one command from argv: strict, with one sentence and a suggestion for every mistake.
 
 import { parseArgs } from "node:util";
-import type { Flag, FlagTable, Parsed } from "./command.ts";
+import type { Command, Flag, FlagTable, Parsed } from "./command.ts";
 import { safe } from "./output/safe.ts";
 import { nearest } from "../src/lib/nearest.ts";
 import { UsageError } from "./usage-error.ts";
@@ -12,8 +12,12 @@ export const commonFlags = {
   version: { type: "boolean", short: "v", help: "show the version" },
 } as const satisfies FlagTable;
 
-/** Parses `argv` (without program and command name). Throws UsageError. */
-export function parseFlags(argv: readonly string[], flags: FlagTable): Parsed {
+/** Parses `argv` (without program and command name). `others`: commands that an unknown flag may be meant for. Throws UsageError. */
+export function parseFlags(
+  argv: readonly string[],
+  flags: FlagTable,
+  others: readonly Pick<Command, "name" | "flags">[] = [],
+): Parsed {
   const all: FlagTable = { ...flags, ...commonFlags };
   const positionals: string[] = [];
   const values = new Map<string, string[]>();
@@ -23,7 +27,7 @@ export function parseFlags(argv: readonly string[], flags: FlagTable): Parsed {
     const flag = Object.hasOwn(all, token.name) ? all[token.name] : undefined;
     // What joined letters take to be one more of them.
     if (token.rawName === "-=") throw new UsageError(`${safe(argv[token.index]!.split("=", 1)[0]!)} takes no value.`);
-    if (flag === undefined) throw unknownFlag(token.rawName, all);
+    if (flag === undefined) throw unknownFlag(token.rawName, all, others);
     const value = checkValue(token.rawName, flag, valueOf(token), token.inlineValue === true);
     const known = values.get(token.name) ?? [];
     if (known.length > 0 && flag.type === "string" && flag.multiple !== true) {
@@ -99,7 +103,11 @@ function checkValue(rawName: string, flag: Flag, value: string | undefined, inli
   return value;
 }
 
-function unknownFlag(rawName: string, all: FlagTable): UsageError {
+function unknownFlag(rawName: string, all: FlagTable, others: readonly Pick<Command, "name" | "flags">[]): UsageError {
+  const other = others.find(({ flags }) =>
+    Object.entries(flags).some(([name, { short }]) => rawName === `--${name}` || rawName === `-${short}`),
+  );
+  if (other !== undefined) return new UsageError(`Unknown flag ${safe(rawName)}; "digit-link ${other.name}" has it.`);
   const guess = rawName.startsWith("--") ? nearest(rawName.slice(2), Object.keys(all)) : null;
   return new UsageError(
     `Unknown flag ${safe(rawName)}${guess === null ? "; --help lists what there is." : `; did you mean --${guess}?`}`,

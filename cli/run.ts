@@ -89,7 +89,7 @@ async function runCommand(command: Command, argv: readonly string[], io: Io): Pr
     if (argv.some((word) => word === "-v" || word === "--version")) return runCommand(http, ["--version"], io);
     return command.run({ positionals: argv, text: () => undefined, list: () => [], on: () => false }, io);
   }
-  const parsed = parseFlags(argv, command.flags);
+  const parsed = parseFlags(argv, command.flags, [http, tcp].includes(command) ? [http, tcp] : []);
   if (parsed.on("version")) {
     io.out(`digit-link ${version} (Bun ${Bun.version})`);
     return exitCodes.ok.exitCode;
