@@ -1,6 +1,6 @@
 // The log's two formats, its levels, and that text from outside forges neither lines nor colours.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { createLogger } from "./log.ts";
 
 function logging(options: { format: "json" | "text"; color?: boolean; level?: "debug" | "warn" }) {
@@ -20,6 +20,21 @@ test("text: time of day, level in a column, message, fields as they read best", 
     "info  digit-link is up url=http://localhost:8080 shards=2 tls=false none=null",
     'warn  odd why="it \\"said\\" so" equation="a=b" empty=',
   ]);
+});
+
+test("text: the time is that of the reader's clock", () => {
+  const { TZ } = process.env;
+  try {
+    process.env.TZ = "Asia/Kolkata";
+    setSystemTime(new Date("2026-11-30T20:01:02Z"));
+    const { log, lines } = logging({ format: "text" });
+    log.info("a");
+    expect(lines).toEqual(["01:31:02 info  a"]);
+  } finally {
+    setSystemTime();
+    if (TZ === undefined) delete process.env.TZ;
+    else process.env.TZ = TZ;
+  }
 });
 
 test("text with colours: the level has one of its own, the fields step back", () => {

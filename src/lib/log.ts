@@ -35,9 +35,9 @@ export function createLogger(options: {
   write?: (line: string) => void;
 }): Logger {
   const lineOf = (level: LogLevel, message: string, fields: LogFields = {}): string => {
-    const time = new Date().toISOString();
+    const now = new Date();
     if (options.format === "json")
-      return JSON.stringify({ time, level, message: escapeControls(message), ...escaped(fields) });
+      return JSON.stringify({ time: now.toISOString(), level, message: escapeControls(message), ...escaped(fields) });
     const rest = Object.entries(escaped(fields))
       .filter(([, value]) => value !== undefined)
       .map(
@@ -45,7 +45,7 @@ export function createLogger(options: {
       )
       .join("");
     const label = options.color ? `${paint[level]}${level.padEnd(5)}\x1b[0m` : level.padEnd(5);
-    return `${time.slice(11, 19)} ${label} ${escapeControls(message)}${options.color && rest ? `\x1b[2m${rest}\x1b[0m` : rest}`;
+    return `${now.toTimeString().slice(0, 8)} ${label} ${escapeControls(message)}${options.color && rest ? `\x1b[2m${rest}\x1b[0m` : rest}`;
   };
   const gapOf = (lines: number): string => lineOf("warn", "nobody took the log: lines were left out", { lines });
   const write = options.write ?? toStandardError(gapOf);
