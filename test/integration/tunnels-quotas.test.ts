@@ -23,6 +23,20 @@ describeEngines("quotas", (open) => {
     expect(await at.refusal(orgKey, { subdomain: "k2" })).toBeNull();
   });
 
+  test("TCP tunnels are under the same lists and quotas as names", async () => {
+    await using fresh = await open();
+    const { ada } = await populate(fresh);
+    const env = { TCP_PORTS: "20001-20004", MAX_TUNNELS_PER_ACCOUNT: "2", MAX_TUNNELS_PER_ORGANIZATION: "2" };
+    await using at = await openTestRegistry(fresh, { env });
+    for (const protocol of ["tcp", "http"] as const)
+      expect(await at.refusal(ada, { protocol, address: "192.0.2.1" })).toBe("not_whitelisted");
+    expect(await at.refusal(null, { protocol: "tcp" })).toBe("bad_token");
+    await at.serve(ada, { protocol: "tcp" });
+    await at.serve(ada, { subdomain: "named" });
+    for (const protocol of ["tcp", "http"] as const)
+      expect(await at.refusal(ada, { protocol, agentId: "adas-third" })).toBe("quota_exceeded");
+  });
+
   test("TCP: a port of the list, another one for the next, and a clear refusal when there is none", async () => {
     await using fresh = await open();
     const { ada, loner, shopKey } = await populate(fresh);
