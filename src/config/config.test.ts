@@ -187,6 +187,7 @@ test("the name that the dashboard has below DOMAIN is no tunnel's, and still one
 
 test("warnings for what works but should not stay", () => {
   expect(load({}).warnings.join(" ")).toMatch(/DOMAIN is not set.*DASHBOARD_DOMAIN is not set/);
+  expect(load({}).warnings[0]).toEndWith("To try the server on this machine: DOMAIN=localhost SCHEME=http.");
   for (const DOMAIN of ["localhost", "tunnel.localhost"]) expect(load({ DOMAIN }).warnings).toEqual([]);
   expect(load({ DOMAIN: "localhost", BCRYPT_COST: "11" }).warnings.join(" ")).toMatch(/BCRYPT_COST is 11/);
   expect(load({ DOMAIN: "localhost", AGENT_WHITELIST: "any" })).toMatchObject({

@@ -11,7 +11,10 @@ export function isBelow(host: string, domain: string): boolean {
 export function warningsOf(raw: RawSettings, given: ReadonlySet<SettingKey>): string[] {
   const warnings: string[] = [];
   const isLocal = raw.domain === "localhost" || isBelow(raw.domain, "localhost");
-  if (!given.has("domain")) warnings.push(`DOMAIN is not set: public URLs end in ${raw.domain}.`);
+  if (!given.has("domain"))
+    warnings.push(
+      `DOMAIN is not set: public URLs end in ${raw.domain}. Set a domain that leads here. To try the server on this machine: DOMAIN=localhost SCHEME=http.`,
+    );
   if (raw.dashboardDomain === null && !isLocal) {
     warnings.push(
       "DASHBOARD_DOMAIN is not set: the dashboard shares its domain with the tunnels' pages. Give it a domain of its own (docs/security.md).",
