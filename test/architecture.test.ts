@@ -17,7 +17,8 @@ const mayImport: Record<string, readonly string[]> = {
   "src/policy": ["src/lib"],
   "src/link": ["src/lib", "src/protocol"],
   "src/handover": ["src/lib"],
-  "src/ingress": ["src/lib", "src/http1", "src/handover"],
+  "src/lending": ["src/lib", "src/protocol"],
+  "src/ingress": ["src/lib", "src/http1", "src/handover", "src/lending"],
   "src/router": ["src/lib", "src/config", "src/http1", "src/ingress", "src/handover", "src/link"],
   "src/observe": ["src/lib", "src/db"],
   "src/api": [
@@ -32,7 +33,16 @@ const mayImport: Record<string, readonly string[]> = {
     "src/observe",
   ],
   "src/operator": ["src/lib", "src/config", "src/db", "src/auth", "src/observe", "src/api"],
-  workers: ["src/lib", "src/http1", "src/protocol", "src/ingress", "src/handover", "src/link", "src/policy"],
+  workers: [
+    "src/lib",
+    "src/http1",
+    "src/protocol",
+    "src/ingress",
+    "src/lending",
+    "src/handover",
+    "src/link",
+    "src/policy",
+  ],
   cli: ["src/lib", "src/http1", "src/protocol"],
 };
 

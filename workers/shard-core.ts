@@ -89,8 +89,7 @@ export class Shard implements TunnelHost {
       control: createControlPool(settings.controlSocket, { ofShards: shards }),
       lender: new Lender({
         ...{ settings, ledger },
-        isFull: () => counts.total() >= settings.maxConnections,
-        post: (owner, lent) => side.sendConnection(owner, lent),
+        post: (owner, line) => side.sendConnection(owner, line),
       }),
       give: (owner, socket, meta) => this.connections.give(socket, meta, (moved) => side.sendConnection(owner, moved)),
       openSession: (connection, head) => {

@@ -16,7 +16,7 @@ export interface MovedConnection {
   last: boolean;
   /** How often it has moved, this time included. */
   moves: number;
-  /** Not a visitor's connection, but the way of those of its requests that another thread lends to this one. */
+  /** Not a visitor's connection, but the line on which another thread lends this one requests of many (lending/loan-line.ts). */
   lent: boolean;
   /** Only of one that is piped: memory in which its owner says how an answer without a length stands (`SendQueue.endMark`). */
   endMark?: Int32Array;

@@ -75,10 +75,8 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (!this.isOpen) return;
     if (!keepAlive || !this.body.done || this.leaving) return this.closeGracefully();
     this.phase = "idle";
-    this.deadline = now + this.host.settings.idleTimeoutMs;
-    this.unpause(pausedByExchange | pausedByPipeline);
-    if (this.pending !== null) this.process(empty, 0);
-    else if (this.halfClosed && !this.isProcessing) this.closeGracefully();
+    this.unpause(pausedByExchange);
+    this.goOn(now);
   }
 
   /** From here on bytes are raw, both ways; those that already came are delivered at once. */
@@ -244,11 +242,13 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     return this.out.bytes === 0;
   }
 
-  /** The last answer has left: what waited behind it has its turn. */
-  private goOn(): void {
-    this.deadline = performance.now() + this.host.settings.idleTimeoutMs;
+  /** The last answer is complete, and has left or leaves: what waited behind it has its turn. */
+  private goOn(now = performance.now()): void {
+    this.deadline = now + this.host.settings.idleTimeoutMs;
     this.unpause(pausedByPipeline);
+    if (this.loan !== null) this.completeLoan(this.loan);
     if (this.pending !== null) this.process(empty, 0);
+    else if (this.halfClosed && !this.isProcessing) this.closeGracefully();
   }
 
   private routeRequest(bytes: Buffer, at: number): void {

@@ -7,6 +7,8 @@ import type { ConnectionCounts } from "../handover/counts.ts";
 import { giveAway, type PostConnection } from "../handover/give.ts";
 import type { Ledger } from "../handover/ledger.ts";
 import { isHolding, pipeThrough } from "../handover/pipe.ts";
+import { lineHandlers, LoanLine, type LoanMeta } from "../lending/loan-line.ts";
+import { LoanSocket } from "../lending/loan-socket.ts";
 import { VisitorConnection } from "./connection.ts";
 import type { ConnectionMeta, MoveMeta, SocketOwner } from "./visitor-socket.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -38,6 +40,9 @@ export class Connections {
   /** Given to us, and not adopted yet. */
   private readonly crowd: (() => void)[] = [];
   private readonly adopter: (fd: number, data: SocketOwner) => void;
+  private readonly adoptLine: (fd: number, data: LoanLine) => void;
+  /** On which other threads lend us requests. */
+  private readonly lines = new Set<LoanLine>();
 
   constructor(private readonly options: ConnectionsOptions) {
     this.deadlines = new Deadlines(options.tickMs);
@@ -46,6 +51,11 @@ export class Connections {
       open: (socket: Socket<SocketOwner>) => (socket.data as VisitorConnection).opened(socket),
     };
     this.adopter = createAdopter<SocketOwner>(handlers, options.ledger, (owner) => owner.closed());
+    const close = (socket: Socket<LoanLine>): void => {
+      this.lines.delete(socket.data);
+      lineHandlers.close(socket);
+    };
+    this.adoptLine = createAdopter<LoanLine>({ ...lineHandlers, close }, options.ledger, (line) => line.closed());
   }
 
   /** A socket of our own listener. `pump`: it can't be moved (TLS ends here), or shall not. */
@@ -58,9 +68,14 @@ export class Connections {
     connection.opened(socket);
   }
 
-  /** A connection that another thread gave us. */
+  /** A connection that another thread gave us, or the line on which it lends us requests. */
   adopt(moved: MovedConnection): void {
     const { fd, unread, ...meta } = moved;
+    if (meta.lent) {
+      const line = new LoanLine((lent, on, id) => this.borrow(lent, on, id));
+      this.lines.add(line);
+      return this.adoptLine(fd, line);
+    }
     const connection = this.create(meta);
     connection.isPlain = true;
     if (unread.length < muchUnread) return this.take(connection, fd, unread);
@@ -108,6 +123,16 @@ export class Connections {
   close(): void {
     for (const member of this.deadlines.all()) (member as VisitorConnection).cease();
     this.deadlines.close();
+    for (const line of this.lines) line.close();
+  }
+
+  /** Requests of a visitor whose connection another thread has. */
+  private borrow(meta: LoanMeta, line: LoanLine, id: number): LoanSocket {
+    const connection = this.create({ ...meta, last: false, moves: 0, lent: true });
+    const loan = new LoanSocket(line, id, connection);
+    connection.loan = loan;
+    connection.opened(loan as unknown as Socket<SocketOwner>);
+    return loan;
   }
 
   private takeCrowd(): void {
@@ -128,8 +153,8 @@ export class Connections {
   private create(meta: ConnectionMeta): VisitorConnection {
     const connection = new VisitorConnection(this.options.host, this.deadlines, meta);
     connection.leaving = this.isLeaving;
-    // One that is lent takes descriptors, but no visitor's place.
-    connection.countBucket = this.options.counts.opened(meta.lent ? "lent" : meta.address);
+    // The visitor's connection has its place where it is.
+    if (!meta.lent) connection.countBucket = this.options.counts.opened(meta.address);
     return connection;
   }
 }

@@ -4,6 +4,7 @@ import type { Socket } from "bun";
 import { hasHungUp } from "../lib/descriptor.ts";
 import { Reads } from "../lib/large-reads.ts";
 import { Lookout, type Waiting } from "../handover/lookout.ts";
+import type { LoanSocket } from "../lending/loan-socket.ts";
 import { SendQueue } from "../lib/send-queue.ts";
 import { type CorkOwner, corkWrite, flushCork } from "./cork.ts";
 
@@ -16,7 +17,7 @@ export interface ConnectionMeta {
   last: boolean;
   /** How often it has moved so far. */
   moves: number;
-  /** Requests come from another thread that has the visitor's connection. */
+  /** Its requests come from another thread, which has the visitor's connection. */
   lent: boolean;
   /** Its bytes pass a pipe, which reads here what their end means (`SendQueue.endMark`). */
   endMark?: Int32Array;
@@ -51,6 +52,8 @@ const paused = new Lookout();
 export abstract class VisitorSocket extends Reads implements CorkOwner, Waiting {
   protected socket: Socket<SocketOwner> | null = null;
   protected readonly out = new SendQueue();
+  /** Its requests are lent: another thread has the visitor's connection. */
+  loan: LoanSocket | null = null;
   /** Bytes that the kernel took, ever. */
   protected sentBytes = 0;
 
@@ -67,6 +70,12 @@ export abstract class VisitorSocket extends Reads implements CorkOwner, Waiting 
   /** Response bytes that the visitor's kernel hasn't taken yet. */
   get backlogBytes(): number {
     return this.out.bytes;
+  }
+
+  /** Whoever lent us a request doesn't read where its answer ends. Called when that may have left. */
+  protected completeLoan(loan: LoanSocket): void {
+    flushCork();
+    if (this.out.bytes === 0) loan.complete();
   }
 
   /** Raw only: half-closes towards the visitor after the last byte. */

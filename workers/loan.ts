@@ -1,0 +1,107 @@
+// One visitor's connection's way to one owner, and the exchange of the request that is there: its bytes go, and the answer's come, as they are.
+
+import type { Head } from "../src/http1/head.ts";
+import type { VisitorConnection } from "../src/ingress/connection.ts";
+import { flushCork } from "../src/ingress/cork.ts";
+import type { Exchange } from "../src/ingress/exchange.ts";
+import { type LoanEnd, type LoanLine, loanWindowBytes } from "../src/lending/loan-line.ts";
+
+/** A connection that asked for one owner so often probably belongs there. */
+const requestsPerLoan = 128;
+/** While a visitor has so much to take its answer gets no more credit. */
+const maxBacklogBytes = 256 * 1024;
+
+/** Serves one request after the other; over when either end closes it. */
+export class Loan implements LoanEnd, Exchange {
+  private readonly id: number;
+  private left = requestsPerLoan;
+  private idleSince = performance.now();
+  private isClosed = false;
+  private isBusy = false;
+  /** Bytes of the answer that are not granted again yet. */
+  private owed = 0;
+
+  constructor(
+    private readonly line: LoanLine,
+    private readonly connection: VisitorConnection,
+  ) {
+    const { address, secure, acceptedAtMs } = connection.meta;
+    this.id = line.lend({ address, secure, acceptedAtMs }, this);
+  }
+
+  /** Whether the owner surely still listens: it closes what is idle for `idleTimeoutMs`. */
+  isUsable(idleTimeoutMs: number): boolean {
+    return !this.isClosed && !this.isBusy && performance.now() - this.idleSince < idleTimeoutMs / 2;
+  }
+
+  /** Takes one of the requests that this loan has; false: it has none left. */
+  take(): boolean {
+    return this.left-- > 0;
+  }
+
+  start(head: Head): void {
+    this.isBusy = true;
+    this.line.write(this.id, head.bytes, head.start, head.end);
+  }
+
+  // Exchange
+
+  bodyData(bytes: Uint8Array, start: number, end: number): void {
+    this.line.write(this.id, bytes, start, end);
+  }
+
+  bodyEnd(): void {}
+
+  abort(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.isBusy = false;
+    this.line.end(this.id, false);
+  }
+
+  drained(): void {
+    if (this.owed < loanWindowBytes / 4 || this.connection.backlogBytes >= maxBacklogBytes) return;
+    this.line.grant(this.id, this.owed);
+    this.owed = 0;
+  }
+
+  // LoanEnd
+
+  received(bytes: Buffer, start: number, end: number): void {
+    if (!this.isBusy) return;
+    const { connection } = this;
+    connection.isAnswering = true;
+    connection.write(bytes, start, end);
+    this.owed += end - start;
+    this.drained();
+  }
+
+  answered(): void {
+    if (!this.isBusy) return;
+    this.isBusy = false;
+    const now = performance.now();
+    this.idleSince = now;
+    this.connection.finish(true, now);
+    flushCork();
+  }
+
+  granted(): void {}
+
+  drain(): void {}
+
+  closed(isWhole: boolean): void {
+    this.isClosed = true;
+    if (!this.isBusy) return;
+    this.isBusy = false;
+    const { connection } = this;
+    if (!connection.isAnswering) connection.answer("unavailable", { retryAfterSeconds: 2 });
+    else if (isWhole) connection.finish(false);
+    else connection.destroy();
+    flushCork();
+  }
+
+  threw(): void {
+    this.abort();
+    this.connection.destroy();
+  }
+}
