@@ -190,9 +190,12 @@ export class Shard implements TunnelHost {
   private ask(ask: Ask): Promise<Answer> {
     const id = ++this.askId;
     const { promise, resolve } = Promise.withResolvers<Answer>();
-    this.asks.set(id, resolve);
     // The policy's own time limit settles the visitor; the entry goes with it.
-    setTimeout(() => this.asks.delete(id), 20_000);
+    const timer = setTimeout(() => this.asks.delete(id), 20_000);
+    this.asks.set(id, (answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
     this.side.send({ type: "ask", id, ask });
     return promise;
   }
