@@ -215,7 +215,6 @@ export class TunnelClient implements SessionOwner, ExchangeHost {
   }
 
   private async connect(): Promise<void> {
-    if (this.working || this.stopping) return;
     this.working = true;
     await this.inLane(() => this.registerAndDial());
   }
