@@ -1,6 +1,6 @@
 // What an agent may answer, and what of it reaches the visitor; and what ends its session.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { requestText } from "../test/helpers/fake-visitor.ts";
 import { streaming, switched } from "../test/helpers/http-stream.ts";
 import { flushCork } from "../src/ingress/cork.ts";
@@ -15,6 +15,25 @@ describe("an answer", () => {
     tunnel.draining = true;
     frame(HEAD, FIN, head("200 OK\r\nContent-Length: 0"));
     expect(visitor.take()).toContain("\r\nConnection: close\r\n");
+  });
+
+  test.each([
+    ["", 50_000, "tunnel;dur=20.00, local;dur=50.00"],
+    [", at the service no more than there was", 90_000, "tunnel;dur=0.00, local;dur=70.00"],
+  ])("says where its time went%s", (_, localMicros, told) => {
+    using clock = spyOn(performance, "now");
+    const { visitor, frame, tunnel, capture, open } = streaming(FIN, requestText("GET /"), true);
+    tunnel.serverTiming = true;
+    Object.assign(capture.visit, { startedAt: 1_000, judgedAt: 1_010 });
+    clock.mockReturnValue(1_030);
+    open();
+    clock.mockReturnValue(1_100);
+    const micros = Buffer.alloc(4);
+    micros.writeUInt32BE(localMicros);
+    frame(HEAD, FIN, micros.toString("latin1") + head("200 OK\r\nContent-Length: 0").slice(4));
+    expect(visitor.take()).toContain(
+      `\r\nServer-Timing: edge;dur=100.00, policy;dur=10.00, queue;dur=20.00, ${told}\r\n`,
+    );
   });
 
   test("that doesn't come in time is given up at both ends", () => {
