@@ -90,6 +90,21 @@ test("requests are told while somebody watches, and else not even read", () => {
   expect([types, read]).toEqual([["request"], 1]);
 });
 
+test("a shard that is to leave closes its ports and idle connections at once, and has left when nothing runs any more", () => {
+  const { shard, types } = shardOnPaper();
+  const tunnels = [0, 1].map((streams) => ({ streams, goAway: jest.fn(), endQuiet() {} }));
+  spyOn(shard.tunnels, "all").mockReturnValue(tunnels as unknown as ReturnType<typeof shard.tunnels.all>);
+  const closes = [spyOn(shard["ports"], "close"), spyOn(shard.connections, "closeIdle")];
+  shard.order({ type: "drain", inAllMs: 60_000 });
+  expect([shard.draining, ...closes.map(({ mock }) => mock.calls.length)]).toEqual([true, 1, 1]);
+  expect(tunnels[1]!.goAway.mock.calls).toEqual([[{ reason: "drain", deadlineMs: 60_000, retryable: true }]]);
+  jest.advanceTimersByTime(100);
+  expect(types).toEqual([]);
+  tunnels[1]!.streams = 0;
+  jest.advanceTimersByTime(100);
+  expect(types).toEqual(["flushed", "drained"]);
+});
+
 test.each<[ShardOrder, string]>([
   [{ type: "end" }, "ended"],
   [{ type: "drain", inAllMs: 0 }, "drained"],
