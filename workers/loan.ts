@@ -8,8 +8,6 @@ import { type LoanEnd, type LoanLine, loanWindowBytes } from "../src/lending/loa
 
 /** A connection that asked for one owner so often probably belongs there. */
 const requestsPerLoan = 128;
-/** While a visitor has so much to take its answer gets no more credit. */
-const maxBacklogBytes = 256 * 1024;
 
 /** Serves one request after the other; over when either end closes it. */
 export class Loan implements LoanEnd, Exchange {
@@ -18,7 +16,7 @@ export class Loan implements LoanEnd, Exchange {
   private idleSince = performance.now();
   private isClosed = false;
   private isBusy = false;
-  /** Bytes of the answer that are not granted again yet. */
+  /** Bytes of answers that are not granted again yet: the visitor has not taken them, or they are few. */
   private owed = 0;
 
   constructor(
@@ -59,10 +57,16 @@ export class Loan implements LoanEnd, Exchange {
     this.line.end(this.id, false);
   }
 
+  /** However little it is: a slow visitor may take long for more. */
   drained(): void {
-    if (this.owed < loanWindowBytes / 4 || this.connection.backlogBytes >= maxBacklogBytes) return;
-    this.line.grant(this.id, this.owed);
-    this.owed = 0;
+    this.grant(1);
+  }
+
+  private grant(least: number): void {
+    const taken = this.owed - this.connection.backlogBytes;
+    if (taken < least) return;
+    this.line.grant(this.id, taken);
+    this.owed -= taken;
   }
 
   // LoanEnd
@@ -73,7 +77,7 @@ export class Loan implements LoanEnd, Exchange {
     connection.isAnswering = true;
     connection.write(bytes, start, end);
     this.owed += end - start;
-    this.drained();
+    this.grant(loanWindowBytes / 4);
   }
 
   answered(): void {

@@ -1,6 +1,7 @@
 // How a visitor's connection ends: who is read on for a moment, for how long, and who is given up.
 
 import { describe, expect, jest, test } from "bun:test";
+import type { LoanSocket } from "../lending/loan-socket.ts";
 import { fakeVisitor, HeardExchange, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
 
 const close = "Connection: close";
@@ -114,6 +115,24 @@ test("who still reads its answer may take its time, who takes next to nothing ma
   visitor.room = 255;
   visitor.connection.expired((now += 10_000));
   expect(visitor.did).toEqual(["terminate"]);
+});
+
+test("of lent requests only whoever has the visitor's connection sees whether he moves", () => {
+  const { visitor, exchanges, answer } = exchanging();
+  const { connection } = visitor;
+  connection.loan = { complete() {} } as unknown as LoanSocket;
+  visitor.room = 0;
+  let now = performance.now();
+  // In the middle of an answer, and behind the last one.
+  visitor.send(requestText("GET /", close));
+  connection.write(Buffer.from("x"), 0, 1);
+  for (let i = 0; i < 3; i++) connection.expired((now += 60_000));
+  answer("y");
+  for (let i = 0; i < 3; i++) connection.expired((now += 60_000));
+  expect([exchanges[0]!.aborted, visitor.did, connection.deadline]).toEqual([null, [], Infinity]);
+  visitor.room = Infinity;
+  connection.drain();
+  expect(visitor.did).toEqual(["end"]);
 });
 
 test("a visitor that half-closes has left when it is sent nothing for half a second; what is sent shows whether it is there", () => {

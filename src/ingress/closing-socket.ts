@@ -133,6 +133,7 @@ export abstract class ClosingSocket extends VisitorSocket {
 
   /** Gives up a visitor that has stopped moving. */
   protected checkProgress(now: number): void {
+    if (this.loan !== null) return this.leaveToLender();
     const { settings } = this.host;
     this.deadline = now + progressWindowMs(settings);
     const reading = this.phase === "exchange" && !this.body.done && (this.pausedBy & pausedByExchange) === 0;
@@ -140,10 +141,19 @@ export abstract class ClosingSocket extends VisitorSocket {
     if (stalled !== null) this.leave(stalled);
   }
 
+  /** Whoever has the visitor's connection sees whether it moves, and ends the loan when it doesn't. */
+  private leaveToLender(): void {
+    this.deadline = Infinity;
+  }
+
   /** Whether a visitor that has an answer to read still reads it: then it is looked at again a while later. */
   protected stillTakes(now: number): boolean {
     const { sentBytes, takenBytes } = this;
     this.takenBytes = sentBytes;
+    if (this.out.bytes > 0 && this.loan !== null) {
+      this.leaveToLender();
+      return true;
+    }
     if (this.out.bytes === 0 || sentBytes - takenBytes < minProgressBytes) return false;
     this.deadline = now + this.host.settings.writeProgressTimeoutMs;
     return true;
