@@ -214,6 +214,16 @@ describe("security", () => {
     expect(heard).toEqual(["message", "closed 4001 wrong"]);
   });
 
+  test("of WebSocket pings that are read at once only the last is answered: a flood of them is not a system call each", () => {
+    const { one, did } = onPaper("none");
+    one.received(bytesOf(["a1", "b2", "c3"].map((payload) => `898100000000${payload}`).join("")));
+    expect(did).toEqual(["8a01c3"]);
+    one.received(bytesOf("898100000000d4"));
+    expect(did).toEqual(["8a01c3", "8a01d4"]);
+    one.received(bytesOf("898100000000e5" + "88820000000003e8"));
+    expect(did.slice(2)).toEqual(["880203e8", "shutdown"]);
+  });
+
   test("WebSocket pings of an agent that doesn't read are not answered ahead", () => {
     let room = 1_000;
     const write = (_: Uint8Array, __: number, length: number): number => {

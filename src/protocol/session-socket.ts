@@ -44,6 +44,8 @@ export class SessionSocket extends Reads implements WebSocketSink {
   private events: SessionEvents | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private leaving = false;
+  /** What the last ping of those that are being read said. */
+  private pinged: Buffer | null = null;
   /** Why we close, until the connection has. */
   private said: { code: number; reason: string } | null = null;
 
@@ -109,6 +111,7 @@ export class SessionSocket extends Reads implements WebSocketSink {
       // A text message is well-formed WebSocket and breaks our protocol; the rest breaks WebSocket itself.
       this.close(error.code === 1003 ? closeCode.protocol : error.code, error.message);
     }
+    if (this.pinged !== null) this.answerPing(this.pinged);
     freeLarge(chunk);
   }
 
@@ -133,13 +136,18 @@ export class SessionSocket extends Reads implements WebSocketSink {
   }
 
   ping(payload: Buffer): void {
-    // A peer that doesn't read is not answered ahead: one pong later says as much (RFC 6455 5.5.3).
-    if (this.out.bytes === 0) this.write(pongFrame(payload, this.mask()));
+    this.pinged = payload;
   }
 
   closing(code: number, reason: string): void {
     this.leave(code === 1005 ? 1000 : code, "");
     this.over(code, reason);
+  }
+
+  /** Only the last one, and a peer that doesn't read is not answered ahead: one pong later says as much (RFC 6455 5.5.3). */
+  private answerPing(payload: Buffer): void {
+    this.pinged = null;
+    if (!this.leaving && this.out.bytes === 0) this.write(pongFrame(payload, this.mask()));
   }
 
   private leave(code: number, reason: string): void {
