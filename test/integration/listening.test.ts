@@ -123,7 +123,11 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
       "HOST is 203.0.113.9, and that is no address of this machine.",
     ],
     ["LISTEN_FD is nothing", { LISTEN_FD: "9" }, "LISTEN_FD is 9, and that is no listening socket."],
-    ["the data folder cannot be", { DB_PATH: join(notAFolder, "a.db") }, "is not set, and cannot be kept in"],
+    [
+      "the data folder cannot be",
+      { DB_PATH: join(notAFolder, "a.db") },
+      "is a file and no folder: set DB_PATH to a file in a folder.",
+    ],
     [
       "a certificate is missing",
       { TLS_CERT: "/none", TLS_KEY: "/none" },
@@ -136,7 +140,7 @@ describe("a start that cannot be ends with one sentence and exit code 1", () => 
     ],
     ["a kept secret cannot be read", { DB_PATH: join(noSecret, "a.db") }, `The file ${noSecret}/jwt-secret cannot be`],
     ["SOCKET_DIR is no folder", { SOCKET_DIR: notAFolder }, `Internal sockets cannot be kept in ${notAFolder}: `],
-    ["no database", { DB_PATH: notADatabase }, "cannot be used: file is not a database."],
+    ["no database", { DB_PATH: notADatabase }, "cannot be used: it is not a database: set DB_PATH"],
     [
       "no PostgreSQL",
       {
