@@ -1,16 +1,9 @@
-// One tunnel of an agent whose sessions are on paper: when another one is asked for, and what is told.
+// One tunnel of an agent whose sessions are on paper: when another one is asked for, and how it stops.
 
 import { afterEach, beforeEach, expect, jest, spyOn, test } from "bun:test";
 import { eventually } from "../../test/helpers/eventually.ts";
-import { FakeSession } from "../../test/helpers/fake-session.ts";
-import type { ClientConnection } from "../../src/http1/client-connection.ts";
-import { FIN, RAW } from "../../src/protocol/frames.ts";
-import type { Recorder } from "../inspector/recorder.ts";
-import type { Recording, RequestHead, Source } from "../inspector/recording.ts";
+import { tunnelWith } from "../../test/helpers/paper-tunnel.ts";
 import type { Refusal } from "./refusal.ts";
-import type { AgentSession } from "./session.ts";
-import { TunnelClient } from "./tunnel-client.ts";
-import type { AgentEvent, AgentOptions, TunnelSpec } from "./types.ts";
 
 let now = 0;
 beforeEach(() => {
@@ -27,55 +20,6 @@ afterEach(() => {
   jest.useRealTimers();
   jest.restoreAllMocks();
 });
-
-/** A tunnel with so many sessions that stand. `asked`: how often it has asked for more, which nobody ever answers. */
-function tunnelWith(count: number, more: Partial<AgentOptions & TunnelSpec> = {}) {
-  const events: AgentEvent[] = [];
-  const notices: string[] = [];
-  let asked = 0;
-  const tunnel = { protocol: "http", subdomain: "web", localHost: "127.0.0.1", localPort: 9 } as const;
-  const spec = { ...tunnel, localHttps: false, insecureLocal: false, hostHeader: "preserve", ...more };
-  const server = { server: "http://127.0.0.1:9", token: "token", connections: count, pool: false, version: "1.0.0" };
-  const client: TunnelClient = new TunnelClient(
-    { ...server, ...more, tunnels: [spec], onEvent: (event) => void events.push(event) },
-    spec,
-    { agentId: "test", nextGeneration: () => 1 },
-    () => {
-      asked++;
-      return new Promise(() => {});
-    },
-    (message) => void notices.push(message),
-  );
-  asked = 0;
-  client["working"] = false;
-  const url = "http://web";
-  const granted = { subdomain: "web", url, tunnelId: "t", port: null, tickets: [], sessionPath: "/_tunnel/s/0" };
-  client["registration"] = granted;
-  client["wanted"] = count;
-  const did: string[] = [];
-  const sessions = Array.from({ length: count }, (_, i) => {
-    const close = (...how: unknown[]) => void did.push(`close ${i} ${how.join(" ")}`);
-    return {
-      isReady: true,
-      leave: (ms: number) => void did.push(`leave ${i} ${ms}`),
-      close,
-    } as unknown as AgentSession;
-  });
-  for (const session of sessions) client["sessions"].add(session);
-  client.ready();
-  const lose = (session = sessions[0]!, refusal: Refusal | null = null) =>
-    client.closed(session, 1006, "lost", refusal);
-  /** Whether it is first asked for another after so many milliseconds. */
-  const isAskedAfter = (ms: number): boolean => {
-    const before = asked;
-    jest.advanceTimersByTime(ms - 1);
-    const isLate = asked === before;
-    jest.advanceTimersByTime(1);
-    return isLate && asked === before + 1;
-  };
-  const told = () => events.splice(0).map(({ event }) => event);
-  return { client, notices, sessions, did, lose, isAskedAfter, told, asked: () => asked };
-}
 
 const notFrom: Refusal = { code: "not_whitelisted", message: "Not from ::1.", retryable: false, retryAfterMs: null };
 
@@ -102,6 +46,13 @@ test.each([
   now += 1;
   lose(sessions[0]);
   expect(isAskedAfter(afterMs)).toBe(true);
+});
+
+test("however often it failed, a tunnel asks again within half a minute", () => {
+  const { client, lose, isAskedAfter } = tunnelWith(1);
+  for (let failed = 0; failed < 20; failed++) client["backoff"].next();
+  lose();
+  expect(isAskedAfter(15_000)).toBe(true);
 });
 
 test("the loss of one session says nothing of how long the tunnel has been up, nor does one that never was", () => {
@@ -204,47 +155,16 @@ test("a tunnel that is stopped leaves each session once, those that the server h
   expect(await client.done).toEqual({ reason: "stopped" });
 });
 
-/** What the local service is sent of a request, or why it is not. */
-function opened(more: Partial<TunnelSpec>, text: string): string {
-  const { client } = tunnelWith(0, more);
-  let sent = "";
-  const write = (bytes: Buffer, start: number, end: number) => void (sent += bytes.toString("latin1", start, end));
-  const connection = { write, requestEnd() {}, startRaw() {} } as unknown as ClientConnection;
-  spyOn(client.local.pool, "begin").mockReturnValue(connection);
-  // The service has a connection of these two ends: it comes from here.
-  spyOn(client.local.pool, "has").mockImplementation((near) => near.text === "192.0.2.7");
-  const bytes = Buffer.from(`########${text}##`);
-  const open = { flags: FIN | (more.protocol === "tcp" ? RAW : 0), bytes, start: 8, end: bytes.length - 2 };
-  const session = new FakeSession() as unknown as AgentSession;
-  const stream = client.open(session, 1, { ...open, responseWindow: 9, requestWindow: 9 });
-  return typeof stream === "string" ? stream : sent;
-}
-
-test.each<[string, Partial<TunnelSpec>, string, string]>([
-  ["as it is", {}, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"],
-  [
-    "with another Host",
-    { hostHeader: "b.test" },
-    "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
-    "GET / HTTP/1.1\r\nHost: b.test\r\n\r\n",
-  ],
-  ["without a head, over TCP", { protocol: "tcp", hostHeader: "b.test" }, "192.0.2.1:1 192.0.2.2:2", ""],
-])("a request goes to the service %s", (_, more, text, sent) => {
-  expect(opened(more, text)).toBe(sent);
-});
-
-test("a connection that comes from here is refused, over TCP alone", () => {
-  expect(opened({ protocol: "tcp" }, "192.0.2.7:1 192.0.2.2:2")).toStartWith("it is the tunnel's own public port");
-  expect(opened({}, "192.0.2.7:1 192.0.2.2:2")).toBe("192.0.2.7:1 192.0.2.2:2");
-});
-
-test("what nobody wants to hear of single requests, or to keep of them, is not even looked at", () => {
-  const open = { flags: FIN, bytes: Buffer.alloc(0), start: 0, end: 0, responseWindow: 0, requestWindow: 0 };
-  const { client } = tunnelWith(1);
-  expect([client.wantsReports, client.record(open)]).toEqual([true, null]);
-  const recording = {} as Recording;
-  const begin = jest.fn((_source: Source, _head: RequestHead) => recording);
-  const kept = tunnelWith(1, { requests: false, recorder: { begin } as unknown as Recorder }).client;
-  expect([kept.wantsReports, kept.record(open)]).toEqual([false, recording]);
-  expect(begin.mock.calls).toEqual([[{ url: "http://web", local: kept.local }, open]]);
+test("a tunnel that is stopped waits for a second for sessions that don't close", async () => {
+  jest.useRealTimers();
+  const { client, did } = tunnelWith(1);
+  let isOver = false;
+  const stopped = client.stop(0).then(() => (isOver = true));
+  await eventually(() => did.length === 2, "it is closed");
+  now += 999;
+  // Longer than it looks again.
+  await Bun.sleep(20);
+  expect(isOver).toBe(false);
+  now += 1;
+  await stopped;
 });
