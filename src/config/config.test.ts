@@ -182,13 +182,16 @@ test("the name that the dashboard has below DOMAIN is no tunnel's, and still one
   ]);
   const apart = load({ DOMAIN, DASHBOARD_DOMAIN: "panel-tunnel.example.com" });
   expect([apart.reservedNames, apart.warnings]).toEqual([[], []]);
-  expect(load({ DOMAIN: "localhost", DASHBOARD_DOMAIN: "panel.localhost" }).warnings).toEqual([]);
+  expect(load({ DOMAIN: "localhost", SCHEME: "http", DASHBOARD_DOMAIN: "panel.localhost" }).warnings).toEqual([]);
 });
 
 test("warnings for what works but should not stay", () => {
   expect(load({}).warnings.join(" ")).toMatch(/DOMAIN is not set.*DASHBOARD_DOMAIN is not set/);
   expect(load({}).warnings[0]).toEndWith("To try the server on this machine: DOMAIN=localhost SCHEME=http.");
-  for (const DOMAIN of ["localhost", "tunnel.localhost"]) expect(load({ DOMAIN }).warnings).toEqual([]);
+  for (const DOMAIN of ["localhost", "tunnel.localhost"]) {
+    expect(load({ DOMAIN }).warnings).toEqual([expect.stringContaining("nothing here speaks TLS")]);
+    for (const scheme of ["http", "https"]) expect(load({ DOMAIN, SCHEME: scheme }).warnings).toEqual([]);
+  }
   expect(load({ DOMAIN: "localhost", BCRYPT_COST: "11" }).warnings.join(" ")).toMatch(/BCRYPT_COST is 11/);
   expect(load({ DOMAIN: "localhost", AGENT_WHITELIST: "any" })).toMatchObject({
     agentWhitelist: ["0.0.0.0/0", "::/0"],

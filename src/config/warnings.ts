@@ -15,6 +15,11 @@ export function warningsOf(raw: RawSettings, given: ReadonlySet<SettingKey>): st
     warnings.push(
       `DOMAIN is not set: public URLs end in ${raw.domain}. Set a domain that leads here. To try the server on this machine: DOMAIN=localhost SCHEME=http.`,
     );
+  if (isLocal && !given.has("scheme") && !given.has("tlsCert")) {
+    warnings.push(
+      `Links to ${raw.domain} begin with https, and nothing here speaks TLS. Without a proxy that does: SCHEME=http.`,
+    );
+  }
   if (raw.dashboardDomain === null && !isLocal) {
     warnings.push(
       "DASHBOARD_DOMAIN is not set: the dashboard shares its domain with the tunnels' pages. Give it a domain of its own (docs/security.md).",
