@@ -206,7 +206,9 @@ describe("MAX_CONNECTIONS and the limit of open files", () => {
       const { maxConnections: most, warnings } = loadConfig({ env: process.env, file: null });
       console.log(JSON.stringify({ most, warnings }));`;
     const command = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', String(openFiles), process.execPath, "-e", script];
-    const child = Bun.spawnSync(command, { env: { PATH: process.env.PATH ?? "", DOMAIN: "localhost", ...env } });
+    const child = Bun.spawnSync(command, {
+      env: { PATH: process.env.PATH ?? "", DOMAIN: "localhost", SCHEME: "http", ...env },
+    });
     expect(child.stderr.toString()).toBe("");
     return JSON.parse(child.stdout.toString()) as { most: number; warnings: string[] };
   }
