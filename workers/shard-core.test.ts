@@ -120,6 +120,18 @@ test.each<[ShardOrder, string]>([
 });
 
 describe("security", () => {
+  test("an address that main blocks is blocked here, without another question", () => {
+    const { shard } = shardOnPaper();
+    const untilMs = Date.now() + 60_000;
+    shard.order({ type: "block", appId: "app", network: "192.0.2.1", untilMs });
+    const until = (appId: string, network: string) => shard["policy"].blockedUntilMs(appId, network);
+    expect([until("app", "192.0.2.1"), until("other", "192.0.2.1"), until("app", "192.0.2.2")]).toEqual([
+      untilMs,
+      0,
+      0,
+    ]);
+  });
+
   test("a TCP connection is counted for its address and organization until it is over, and refused beyond the limits", () => {
     const { shard, counts } = shardOnPaper({
       ...{ MAX_CONNECTIONS: "4", MAX_CONNECTIONS_PER_ADDRESS: "1", MAX_CONNECTIONS_PER_ORGANIZATION: "2" },
