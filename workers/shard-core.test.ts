@@ -1,6 +1,7 @@
 // One shard put together, with main on paper: what it keeps of questions that main does not answer, whom it counts, and its last words.
 
 import { afterEach, beforeEach, describe, expect, jest, spyOn, test } from "bun:test";
+import { fakeVisitor, requestText } from "../test/helpers/fake-visitor.ts";
 import { shardSettings } from "../src/config/shard-settings.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { ConnectionCounts, createCountsMemory } from "../src/handover/counts.ts";
@@ -117,6 +118,18 @@ test.each<[ShardOrder, string]>([
   shard.order(order);
   jest.advanceTimersByTime(100);
   expect(types).toEqual(["session.refused", "session.refused", "access", "flushed", last]);
+});
+
+test("behind its last word a shard serves nobody", () => {
+  const { shard } = shardOnPaper();
+  const { host } = shard.connections["options"];
+  const named = { kind: "tunnel", name: "nobody", host: "nobody.tunnel.test" } as const;
+  for (const status of ["HTTP/1.1 404", ""]) {
+    const visitor = fakeVisitor((connection, head) => host.route(connection, head, named));
+    visitor.send(requestText("GET /"));
+    expect(visitor.take().slice(0, 12)).toBe(status);
+    shard.order({ type: "end" });
+  }
 });
 
 describe("security", () => {
