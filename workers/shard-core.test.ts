@@ -6,10 +6,11 @@ import { shardSettings } from "../src/config/shard-settings.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { ConnectionCounts, createCountsMemory } from "../src/handover/counts.ts";
 import { createLedgerMemory, Ledger } from "../src/handover/ledger.ts";
-import type { Answer, FromShard, ShardEvent } from "../src/link/messages.ts";
+import type { Answer, FromShard, LocalStatus, ShardEvent } from "../src/link/messages.ts";
 import { createLoadMemory } from "../src/link/organization-load.ts";
 import type { ShardOrder, ShardSide } from "../src/link/shard-side.ts";
 import type { HttpStream } from "./http-stream.ts";
+import type { Session } from "./session.ts";
 import { Shard } from "./shard-core.ts";
 import type { Tunnel } from "./tunnel.ts";
 
@@ -24,16 +25,20 @@ function shardOnPaper(env: Record<string, string> = {}) {
   const config = loadConfig({ env: { DOMAIN: "tunnel.test", ...env }, file: null });
   const settings = shardSettings(config, { shard: 0, controlSocket: "/nowhere" });
   const types: string[] = [];
+  const events: ShardEvent[] = [];
   const side = {
     start: { settings, shard: 0, shards: 1, loads: createLoadMemory(1) },
     send: ({ type }: FromShard) => void types.push(type),
     flush: () => void types.push("flushed"),
-    event: ({ type }: ShardEvent) => void types.push(type),
+    event(event: ShardEvent) {
+      events.push(event);
+      types.push(event.type);
+    },
     request: () => void types.push("request"),
   };
   const ledger = new Ledger(createLedgerMemory(1_024), 1);
   const counts = new ConnectionCounts(createCountsMemory(1), 1);
-  return { shard: new Shard(side as unknown as ShardSide, ledger, counts), counts, types };
+  return { shard: new Shard(side as unknown as ShardSide, ledger, counts), counts, types, events };
 }
 
 test("a question that main never answers is forgotten", () => {
@@ -120,6 +125,19 @@ test.each<[ShardOrder, string]>([
   expect(types).toEqual(["session.refused", "session.refused", "access", "flushed", last]);
 });
 
+test("what becomes of a session, and of a local service, is told", () => {
+  const { shard, events } = shardOnPaper();
+  const tunnel = { ticket: { tunnelId: "t" }, sessions: [1, 2] } as unknown as Tunnel;
+  const status = { state: "up", why: null } as unknown as LocalStatus;
+  shard.localChanged(tunnel, status);
+  const of = { tunnelId: "t", agentId: "a", generation: 3 };
+  shard.sessionClosed(tunnel, { options: of } as Session, "lost");
+  expect(events).toMatchObject([
+    { type: "local.status", tunnelId: "t", status },
+    { type: "session.closed", ...of, reason: "lost", sessions: 2 },
+  ]);
+});
+
 test("behind its last word a shard serves nobody", () => {
   const { shard } = shardOnPaper();
   const { host } = shard.connections["options"];
@@ -133,6 +151,17 @@ test("behind its last word a shard serves nobody", () => {
 });
 
 describe("security", () => {
+  test("a request under way counts for its organization as a TCP connection does", () => {
+    const { shard } = shardOnPaper({ MAX_CONNECTIONS_PER_ORGANIZATION: "1" });
+    shard.streamCounted("org", 1);
+    expect([shard["admit"]("192.0.2.1", "org"), shard["admit"]("192.0.2.1", "other")]).toEqual([
+      null,
+      expect.anything(),
+    ]);
+    shard.streamCounted("org", -1);
+    expect(shard["admit"]("192.0.2.1", "org")).not.toBeNull();
+  });
+
   test("an address that main blocks is blocked here, without another question", () => {
     const { shard } = shardOnPaper();
     const untilMs = Date.now() + 60_000;
