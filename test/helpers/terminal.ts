@@ -11,6 +11,10 @@ export async function onTerminal(
 ): Promise<{ exitCode: number; signal: string | number | null; screen: string; isAsBefore: boolean }> {
   let screen = "";
   let step = 0;
+  // Of another one: on a busy machine the program may have changed its own before anybody looks.
+  const fresh = new Bun.Terminal({});
+  const before = fresh.localFlags;
+  fresh.close();
   const child = Bun.spawn(command, {
     env: { TERM: "xterm", ...env },
     terminal: {
@@ -28,7 +32,6 @@ export async function onTerminal(
     },
   });
   const terminal = child.terminal!;
-  const before = terminal.localFlags;
   const exitCode = await child.exited;
   const isAsBefore = terminal.localFlags === before;
   terminal.close();
