@@ -3,8 +3,9 @@
 import { networkOf } from "../src/lib/cidr.ts";
 import type { ErrorCode } from "../src/lib/errors.ts";
 import { Repeats } from "../src/lib/repeats.ts";
-import type { NameEntry, ShardEvent, Ticket } from "../src/link/messages.ts";
+import type { NameEntry, ShardEvent } from "../src/link/messages.ts";
 import type { Refusal } from "./policy/verdict.ts";
+import type { HeldTicket } from "./tickets.ts";
 
 type RefusalEvent = Extract<ShardEvent, { type: "refusal" | "session.refused" }>;
 
@@ -26,7 +27,7 @@ export class Refusals {
   }
 
   /** `ticket` is the one that was shown, when it was one of ours. */
-  session(rule: ErrorCode, ticket: Ticket | null, address: string, requestId: string): void {
+  session(rule: ErrorCode, ticket: HeldTicket | null, address: string, requestId: string): void {
     const { tunnelId = null, name = null, appId = null, principal } = ticket ?? {};
     const { orgId = null, accountId = null, keyId = null } = principal ?? {};
     this.repeats.note(`${rule} ${tunnelId ?? ""} ${networkOf(address)}`, {

@@ -5,11 +5,12 @@ import type { Head } from "../src/http1/head.ts";
 import { latin1 } from "../src/lib/bytes.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import { type ErrorCode, errorCatalogue, notAllowed } from "../src/lib/errors.ts";
-import type { ShardSettings, Ticket } from "../src/link/messages.ts";
+import type { ShardSettings } from "../src/link/messages.ts";
 import { subprotocol } from "../src/protocol/frames.ts";
 import { acceptKey } from "../src/protocol/websocket-frames.ts";
 import { Session } from "./session.ts";
 import { SessionSocket } from "../src/protocol/session-socket.ts";
+import type { HeldTicket } from "./tickets.ts";
 import type { Tunnel } from "./tunnel.ts";
 import type { Tunnels } from "./tunnels.ts";
 
@@ -19,7 +20,7 @@ export interface SessionDoorOptions {
   /** The server is leaving, and its sessions have been told. */
   isLeaving(): boolean;
   /** A session was refused; `rule` is an error code, `ticket` the one that was shown, when it was ours. */
-  refused(rule: ErrorCode, address: string, ticket: Ticket | null, requestId: string): void;
+  refused(rule: ErrorCode, address: string, ticket: HeldTicket | null, requestId: string): void;
 }
 
 export class SessionDoor {
@@ -66,7 +67,7 @@ export class SessionDoor {
     connection: VisitorConnection,
     address: string,
     code: ErrorCode,
-    ticket: Ticket | null = null,
+    ticket: HeldTicket | null = null,
     message?: string,
   ): true {
     this.options.refused(code, address, ticket, connection.requestId);
@@ -76,7 +77,13 @@ export class SessionDoor {
     return true;
   }
 
-  private admit(connection: VisitorConnection, accept: string, ticket: Ticket, tunnel: Tunnel, address: string): void {
+  private admit(
+    connection: VisitorConnection,
+    accept: string,
+    ticket: HeldTicket,
+    tunnel: Tunnel,
+    address: string,
+  ): void {
     const { settings } = this.options;
     const { agentId, generation, url } = ticket;
     const { tunnelId } = tunnel.ticket;

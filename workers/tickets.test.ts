@@ -21,6 +21,11 @@ test("one is taken once", () => {
   expect([tickets.take("1")?.ticket, tickets.take("1"), tickets.take("2")]).toEqual(["1", undefined, undefined]);
 });
 
+test("security: the ranges of its agents, thousands perhaps, are not kept with each", () => {
+  const tickets = holding(ticket("1", { agentAllow: ["192.0.2.0/24"] }));
+  expect([...tickets["byKey"].values(), ...tickets["last"].values()].filter((one) => "agentAllow" in one)).toEqual([]);
+});
+
 test("one is outdated by a later start of its agent at its tunnel, not by another ticket of the same", () => {
   const old = ticket("1");
   const others = [

@@ -183,6 +183,17 @@ describe("security", () => {
     expect(tunnels["lists"].size).toBeLessThanOrEqual(1_000);
   });
 
+  test("long lists of ranges are kept within bounds, too", () => {
+    const { tunnels } = setUp(0);
+    for (let i = 0; i < 60; i++) {
+      const ranges = Array.from({ length: 3_000 }, (_, at) => `10.${i}.${at >> 8}.${at & 255}/32`);
+      tunnels.addTicket(ticketOf(`${i}`, ranges));
+    }
+    const kept = [...tunnels["lists"].keys()].reduce((sum, text) => sum + text.split(" ").length, 0);
+    expect(kept).toBeLessThanOrEqual(100_000);
+    expect(kept).toBeGreaterThan(0);
+  });
+
   test("a ticket of an agent's older start opens no session once the agent has registered anew, shown or not", () => {
     const { tunnels } = setUp(0);
     tunnels.addTicket(ticketOf("older"));

@@ -6,17 +6,19 @@ import { type CidrList, createCidrList } from "../src/lib/cidr.ts";
 import { Standstill } from "../src/lib/standstill.ts";
 import { isSamePolicy } from "./policy/again.ts";
 import type { Session } from "./session.ts";
-import { Tickets } from "./tickets.ts";
+import { type HeldTicket, Tickets } from "./tickets.ts";
 import { Tunnel, type TunnelHost } from "./tunnel.ts";
 
 const maxLists = 1_000;
+/** In all of them: an organization's admin can have a list of thousands, and another one each moment. */
+const maxListedRanges = 100_000;
 /** A tick so long after the last finds that the machine or this thread stood still. */
 const stoodStillMs = 2_000;
 
 /** What becomes of a ticket that is shown: a session of `tunnel`, or an error code. */
 export type Taken =
-  | { ticket: Ticket; tunnel: Tunnel; refusal: null }
-  | { ticket: Ticket; refusal: "bad_ticket" | "not_whitelisted" | "replaced" };
+  | { ticket: HeldTicket; tunnel: Tunnel; refusal: null }
+  | { ticket: HeldTicket; refusal: "bad_ticket" | "not_whitelisted" | "replaced" };
 
 /** The tables of one shard; `event` goes to main. */
 export class Tunnels {
@@ -27,6 +29,7 @@ export class Tunnels {
   private readonly allow = new Map<string, CidrList>();
   /** By their text: most tunnels have the same ranges as many others. */
   private readonly lists = new Map<string, CidrList>();
+  private listedRanges = 0;
   /** Of tunnels that were dropped since the last report. */
   private lastCounters: TunnelCounters[] = [];
 
@@ -183,8 +186,12 @@ export class Tunnels {
     if (list !== undefined) return list;
     list = createCidrList(ranges);
     // Who has a list keeps it.
-    if (this.lists.size >= maxLists) this.lists.clear();
+    if (this.lists.size >= maxLists || this.listedRanges + ranges.length > maxListedRanges) {
+      this.lists.clear();
+      this.listedRanges = 0;
+    }
     this.lists.set(text, list);
+    this.listedRanges += ranges.length;
     return list;
   }
 
