@@ -26,9 +26,13 @@ function shardOnPaper(env: Record<string, string> = {}) {
   const settings = shardSettings(config, { shard: 0, controlSocket: "/nowhere" });
   const types: string[] = [];
   const events: ShardEvent[] = [];
+  const sent: FromShard[] = [];
   const side = {
     start: { settings, shard: 0, shards: 1, loads: createLoadMemory(1) },
-    send: ({ type }: FromShard) => void types.push(type),
+    send(message: FromShard) {
+      sent.push(message);
+      types.push(message.type);
+    },
     flush: () => void types.push("flushed"),
     event(event: ShardEvent) {
       events.push(event);
@@ -38,7 +42,7 @@ function shardOnPaper(env: Record<string, string> = {}) {
   };
   const ledger = new Ledger(createLedgerMemory(1_024), 1);
   const counts = new ConnectionCounts(createCountsMemory(1), 1);
-  return { shard: new Shard(side as unknown as ShardSide, ledger, counts), counts, types, events };
+  return { shard: new Shard(side as unknown as ShardSide, ledger, counts), counts, types, events, sent };
 }
 
 test("a question that main never answers is forgotten", () => {
@@ -123,6 +127,23 @@ test.each<[ShardOrder, string]>([
   shard.order(order);
   jest.advanceTimersByTime(100);
   expect(types).toEqual(["session.refused", "session.refused", "access", "flushed", last]);
+});
+
+test("main is answered what it asks of a tunnel, be it there or not", async () => {
+  const { shard, sent } = shardOnPaper();
+  const entry = { id: "r", startedAtMs: 1, line: () => ({ method: "GET", path: "/" }), toRequest: () => ({ id: "r" }) };
+  const check = (answer: (status: null) => void) => (answer(null), true);
+  const tunnel = { captures: { newest: () => [entry] }, health: { check } } as unknown as Tunnel;
+  spyOn(shard.tunnels, "byTunnelId").mockImplementation((id) => (id === "t" ? tunnel : undefined));
+  const page = { order: "time", descending: true, after: null, limit: 9, requestId: null, terms: [] };
+  const asked = { type: "requests", id: 1, tunnelIds: ["gone", "t"], ...page } as unknown as ShardOrder;
+  for (const order of [asked, ...["t", "gone"].map((tunnelId) => ({ type: "check", id: 2, tunnelId }) as ShardOrder)])
+    shard.order(order);
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+  const checked = { type: "checked", id: 2, status: null };
+  expect(sent).toEqual(
+    expect.arrayContaining([{ type: "requests", id: 1, requests: [{ id: "r" }] }, checked, checked]),
+  );
 });
 
 test("what becomes of a session, and of a local service, is told", () => {
