@@ -14,6 +14,7 @@ class Owner implements LoanOwner {
   ends: (string | null)[] = [];
   threwTimes = 0;
   onBytes = (_chunk: Buffer): void => {};
+  onDrain = (): void => {};
 
   constructor(readonly meta: LoanMeta) {}
 
@@ -23,6 +24,7 @@ class Owner implements LoanOwner {
   }
   drain(): void {
     this.drains++;
+    this.onDrain();
   }
   threw(): void {
     this.threwTimes++;
@@ -39,9 +41,13 @@ class Asker implements LoanEnd {
   heard = "";
   answers = 0;
   ends: boolean[] = [];
+  threwTimes = 0;
+  onBytes = (_count: number): void => {};
+  onEnd = (): void => {};
 
   received(bytes: Buffer, start: number, end: number): void {
     this.bytes += end - start;
+    this.onBytes(end - start);
     if (this.bytes < 1_000) this.heard += bytes.toString("latin1", start, end);
   }
   answered(): void {
@@ -49,10 +55,13 @@ class Asker implements LoanEnd {
   }
   closed(isWhole: boolean): void {
     this.ends.push(isWhole);
+    this.onEnd();
+  }
+  threw(): void {
+    this.threwTimes++;
   }
   granted(): void {}
   drain(): void {}
-  threw(): void {}
 }
 
 const opened: LoanLine[] = [];
@@ -153,6 +162,24 @@ test("while the other thread takes nothing an answer waits at its owner, and goe
   await eventually(() => askers.at(-1)!.bytes === bytes.length, "the last one's bytes");
 });
 
+test("where a line is too slow for all answers each of them goes on", async () => {
+  const { lend, owner, lending } = await connect();
+  const askers = Array.from({ length: 8 }, lend);
+  const bytes = Buffer.alloc(64 * 1024, "x");
+  for (const asker of askers) {
+    // Whoever asks takes all that comes at once, and an answer has no end.
+    asker.onBytes = (count) => lending.grant(asker.id, count);
+    const one = await owner(asker.id);
+    one.onDrain = () => {
+      while (one.socket.write(bytes, 0, bytes.length) === bytes.length);
+    };
+    one.onDrain();
+  }
+  await eventually(() => askers.some((asker) => asker.bytes > 16 * 1024 * 1024), "much has come");
+  lending.close();
+  for (const asker of askers) expect(asker.bytes).toBeGreaterThan(8 * 1024 * 1024);
+});
+
 test("an owner that pauses gets what comes meanwhile when it goes on, in order", async () => {
   const { early, owner, say } = await connect();
   const one = await owner(1);
@@ -199,6 +226,27 @@ test("all loans of a line break with it, and nothing is heard twice", async () =
 });
 
 describe("security", () => {
+  test("a throw over the end of one loan, or over room for more, keeps nobody else from hearing of it", async () => {
+    const { lend, owner, lending, owing } = await connect();
+    const askers = [lend(), lend()];
+    const [bad, good] = [await owner(askers[0]!.id), await owner(askers[1]!.id)];
+    const fail = (): never => {
+      throw new Error("as asked");
+    };
+    bad.onDrain = fail;
+    lending["socket"]!.pause();
+    const bytes = Buffer.alloc(256 * 1024, "x");
+    while (!owing.isCongested) owing.write(askers[1]!.id, bytes, 0, bytes.length);
+    expect([write(bad, "x"), write(good, "x")]).toEqual([0, 0]);
+    lending["socket"]!.resume();
+    await eventually(() => good.drains === 1 && askers[0]!.ends.length === 1, "the line goes on");
+    expect([bad.threwTimes, bad.ends, good.ends, askers[1]!.ends]).toEqual([1, [null], [], []]);
+    const [first, second] = [lend(), lend()];
+    first.onEnd = fail;
+    lending.close();
+    expect([first.threwTimes, first.ends, second.ends]).toEqual([1, [false], [false]]);
+  });
+
   test("a throw over one loan's bytes costs that loan, not the line", async () => {
     const { lend, owner, say } = await connect();
     const [bad, good] = [lend(), lend()];

@@ -146,7 +146,13 @@ export class LoanLine implements FrameSink, OutboxSink {
     if (this.socket !== null) this.out.flush(this.socket);
     if (!this.isCongested || this.out.bytes > congestedBytes / 2) return;
     this.isCongested = false;
-    for (const loan of this.loans.values()) loan.drain();
+    for (const [id, loan] of [...this.loans]) {
+      if (this.isCongested) return;
+      // Whoever has had a turn is behind the others next time: a few large answers would take all that the line takes, for ever.
+      if (!this.loans.delete(id)) continue;
+      this.loans.set(id, loan);
+      tell(loan, () => loan.drain());
+    }
   }
 
   closed(): void {
@@ -155,7 +161,16 @@ export class LoanLine implements FrameSink, OutboxSink {
     this.socket = null;
     this.outbox.close();
     this.out.clear();
-    for (const [id, loan] of this.loans) if (this.loans.delete(id)) loan.closed(false);
+    for (const [id, loan] of this.loans) if (this.loans.delete(id)) tell(loan, () => loan.closed(false));
+  }
+}
+
+/** A throw costs that loan, not those behind it. */
+function tell(loan: LoanEnd, event: () => void): void {
+  try {
+    event();
+  } catch {
+    loan.threw();
   }
 }
 
