@@ -87,7 +87,8 @@ export class ShardIngress implements IngressHost {
     const session = host.kind === "base" ? sessionShard(head.target) : -1;
     // One of a shard that isn't there is refused by the shard that main gave it to.
     if (session >= 0 && session % options.shards === options.shard) options.openSession(connection, head);
-    else if (!options.lender.lend(connection, head, "main")) this.move(connection, "main");
+    // Main would have to move it on, which it can only do with a connection of its own.
+    else if (session >= 0 || !options.lender.lend(connection, head, "main")) this.move(connection, "main");
   }
 
   refused(): void {}

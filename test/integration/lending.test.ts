@@ -40,3 +40,20 @@ test("security: connections that lend take a place and a descriptor each, as tho
   for (const { socket } of visitors) socket.destroy();
   await Promise.all([...agents, ...services].map((one) => one[Symbol.asyncDispose]()));
 });
+
+test("an agent's way to its shard is never lent: what its shard says of it depends on no connection's past", async () => {
+  await using server = await startServerProcess({ shards: 2, env: { LEND_AFTER_MOVES: "1" } });
+  // The names belong to one shard each, and so do the paths. A proxy between agent and server may have taken the upgrade away.
+  for (const name of ["ant", "bee"]) {
+    for (const [shard, code] of [
+      [0, "bad_request"],
+      [1, "bad_request"],
+      [7, "not_found"],
+    ] as const) {
+      using client = await RawClient.open(server);
+      await client.send(requestBytes(`${name}.localhost`, "/") + requestBytes("localhost", `/_tunnel/s/${shard}`));
+      const [first, second] = await client.responses(2);
+      expect([first!.status, JSON.parse(String(second!.body)).error.code]).toEqual([404, code]);
+    }
+  }
+});
