@@ -13,7 +13,7 @@ interface Column {
 export function formatReport(report: BenchReport): string {
   const tables: [title: string, columns: Column[]][] = [
     [
-      "1 connection · 64 connections · 256 connections (1 KB answers; CPU of server + agent per request)",
+      "1 connection · 64 connections · 256 connections (1 KB answers; CPU per request of server + agent)",
       requestColumns(),
     ],
     ["new connection per request · pooling nginx in front · WebSocket · first byte", otherColumns()],
@@ -33,7 +33,7 @@ function requestColumns(): Column[] {
     share(row, "nginx", "of nginx"),
     milliseconds(row, "p50Us", "p50 ms"),
     milliseconds(row, "p99Us", "p99 ms"),
-    ...(row === "rps-1" ? [] : [cpu(row)]),
+    cpu(row),
   ]);
 }
 
@@ -44,7 +44,9 @@ function otherColumns(): Column[] {
     milliseconds("close", "p99Us", "p99 ms"),
     cpu("close"),
     rate("pooled", "pooled: req/s"),
+    milliseconds("pooled", "p50Us", "p50 ms"),
     milliseconds("pooled", "p99Us", "p99 ms"),
+    cpu("pooled"),
     rate("ws", "ws: msg/s"),
     cpu("ws"),
     milliseconds("ttfb", "p50Us", "first byte: p50 ms"),
@@ -103,9 +105,14 @@ function milliseconds(row: string, metric: Metric, title: string): Column {
 }
 
 function cpu(row: string): Column {
+  const of = (report: BenchReport, party: string, metric: Metric): string =>
+    finite(medianOf(report, row, party, metric), (us) => us.toFixed(1));
   return {
     title: "CPU µs",
-    cell: (report, party) => finite(medianOf(report, row, party, "cpuUs"), (us) => us.toFixed(1)),
+    cell(report, party) {
+      const both = [of(report, party, "serverCpuUs"), of(report, party, "agentCpuUs")];
+      return both.includes("") ? of(report, party, "cpuUs") : both.join(" + ");
+    },
   };
 }
 
