@@ -21,7 +21,7 @@ export interface RefusedAnswer {
 }
 
 /** What an answer says; null when it isn't one of a digit-link server (a proxy's page, say). */
-export function refusalOf({ status, retryAfter, body }: RefusedAnswer): Refusal | null {
+function refusalOf({ status, retryAfter, body }: RefusedAnswer): Refusal | null {
   const error = isObject(body) && isObject(body["error"]) ? body["error"] : null;
   if (error === null) return null;
   const { code, message, retryable, retryAfterMs } = error;

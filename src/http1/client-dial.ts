@@ -26,8 +26,8 @@ export interface Dialled {
   fail(failure: ClientFailure, detail: string): void;
 }
 
-/** The events of a client connection's socket, however it was opened. */
-export const clientHandlers = {
+/** The events of a client connection's socket. */
+const clientHandlers = {
   open(socket: Socket<Dialled>) {
     socket.setNoDelay(true);
     socket.data.opened(socket);

@@ -1,9 +1,8 @@
-// Relays one exchange: to the control plane's unix socket, with what we know of the visitor in headers of ours, or to another shard (workers/lender.ts).
+// Relays one exchange to the control plane's unix socket, with what we know of the visitor in headers of ours.
 
 import { writeChunk, writeLastChunk } from "../http1/chunks.ts";
 import { copyFields, FRAMED_CHUNKED, FRAMED_NOT, putCrlf, putText, requestRules } from "../http1/copy.ts";
 import type { ClientConnection, ClientHandler } from "../http1/client-connection.ts";
-import type { ClientPool } from "../http1/client-pool.ts";
 import { EXPECT } from "../http1/fields.ts";
 import type { Head } from "../http1/head.ts";
 import { maxHeadBytes } from "../http1/parsing.ts";
@@ -43,18 +42,18 @@ export function relay(connection: VisitorConnection, head: Head, pool: ControlPo
 }
 
 /** The visitor's half: request bytes on their way to whoever answers. */
-export class RelayExchange implements Exchange, Collected {
+class RelayExchange implements Exchange, Collected {
   private client: ClientConnection | null = null;
 
-  /** `bodies`: who answers collects the body first. */
+  /** `bodies`: the control plane collects a body first. */
   constructor(
     private readonly connection: VisitorConnection,
     private readonly chunked: boolean,
-    private readonly bodies: BodyRoom | null = null,
+    private readonly bodies: BodyRoom,
   ) {}
 
-  /** Once, after `connection.begin`: writes the head; `pool` says on which connection. */
-  start(pool: Pick<ClientPool, "begin">, head: Uint8Array, start: number, end: number): void {
+  /** Once, after `connection.begin`: writes the head. */
+  start(pool: ControlPool, head: Uint8Array, start: number, end: number): void {
     const { connection } = this;
     const client = pool.begin(new RelayAnswer(connection, () => this.over()), connection.isHead);
     this.client = client;
@@ -69,7 +68,7 @@ export class RelayExchange implements Exchange, Collected {
     else client.write(bytes, start, end);
     if (client.backlogBytes > maxBacklogBytes) this.connection.pauseReading();
     const beyond = Math.min(end - start, this.connection.body.received - freeBodyBytes);
-    if (beyond > 0) this.bodies?.add(this, beyond);
+    if (beyond > 0) this.bodies.add(this, beyond);
   }
 
   makeRoom(): void {
@@ -92,7 +91,7 @@ export class RelayExchange implements Exchange, Collected {
 
   private over(): void {
     this.client = null;
-    this.bodies?.remove(this);
+    this.bodies.remove(this);
   }
 
   drained(): void {

@@ -10,7 +10,7 @@ import { FakeSession } from "./fake-session.ts";
 import { freePorts } from "./free-ports.ts";
 
 /** A session that notes what becomes of its streams. */
-export class NotingSession extends FakeSession {
+class NotingSession extends FakeSession {
   readonly requestCreditBytes = 1_000;
   readonly resets: string[] = [];
   removed = 0;
