@@ -1,6 +1,6 @@
 // An exchange at the local service, frame by frame and without sockets: what is written to the service, and what its answer becomes.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, jest, spyOn, test } from "bun:test";
 import { beginExchange, exchangeWindow } from "../../test/helpers/fake-exchange.ts";
 import type { Head } from "../../src/http1/head.ts";
 import { FakeSession } from "../../test/helpers/fake-session.ts";
@@ -148,6 +148,16 @@ describe("an answer", () => {
     expect([one.session.take().data, one.did]).toEqual(["678", ["pause"]]);
     one.exchange.onWindow(1);
     expect([one.session.take().data, one.did]).toEqual(["9", ["pause", "resume"]]);
+  });
+
+  test("proves that the service is up, is kept for who inspects, and is read on while there is credit", () => {
+    const one = beginExchange(FIN);
+    const answered = spyOn(one.local, "answered");
+    const heads = jest.fn();
+    Object.assign(one.exchange, { recording: { heads } });
+    one.answer("200 OK");
+    expect([answered.mock.calls.length, heads.mock.calls.length]).toEqual([1, 1]);
+    expect([one.handler().room!(), one.did]).toEqual([exchangeWindow, []]);
   });
 
   test("that is whole before its request ends the stream: nobody wants the rest", () => {
