@@ -189,6 +189,19 @@ test("a server that grants any number of sessions is given eight", async () => {
   await agent.stop(0);
 });
 
+test("a name and a port that the server has chosen are asked for again", async () => {
+  const session = { path: "/_tunnel/s/0", connections: 1 };
+  const chosen = { subdomain: "chosen", url: "http://chosen", tunnelId: "t", port: 20_001, tickets: ["one"], session };
+  await using picky = startPickyServer(undefined, async () => Response.json(chosen));
+  const { agent, events } = startNamed(picky.server, [null as unknown as string]);
+  await eventually(() => events.some(({ event }) => event === "tunnel.ready"), "it is up");
+  picky.hangUp();
+  await eventually(() => picky.bodies.length === 2, "it registers again");
+  expect(picky.bodies[0]).not.toContainAnyKeys(["subdomain", "port"]);
+  expect(picky.bodies[1]).toMatchObject({ subdomain: "chosen", port: 20_001 });
+  await agent.stop(0);
+});
+
 const goAway = (message: object) => (ws: Bun.ServerWebSocket<undefined>) =>
   outboxOf(ws).session(GO_AWAY, { deadlineMs: 30_000, retryable: true, ...message });
 

@@ -16,6 +16,7 @@ export function startPickyServer(
   const asked = { registrations: 0, atOnce: 0, mostAtOnce: 0 };
   const wanted: (number | undefined)[] = [];
   const generations: number[] = [];
+  const bodies: object[] = [];
   const heard: { type: number; stream: number }[] = [];
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -31,6 +32,7 @@ export function startPickyServer(
       asked.mostAtOnce = Math.max(asked.mostAtOnce, ++asked.atOnce);
       const body = (await request.json()) as { subdomain: string; generation: number; connections?: number };
       generations.push(body.generation);
+      bodies.push(body);
       const instead = await wait(asked.registrations);
       asked.atOnce--;
       if (instead instanceof Response) return instead;
@@ -56,7 +58,7 @@ export function startPickyServer(
   });
   const hangUp = (): void => open.forEach((ws) => ws.terminate());
   const origin = `http://127.0.0.1:${server.port}`;
-  const facts = { asked, wanted, generations, open, heard };
+  const facts = { asked, wanted, generations, bodies, open, heard };
   return { ...facts, server: origin, hangUp, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
