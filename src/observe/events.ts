@@ -3,7 +3,7 @@
 import type { CapturedRequest, ShardEvent, ToShard, TunnelCounters } from "../link/messages.ts";
 import type { AuditEntry } from "./audit.ts";
 import { EventRing, type LiveEvent } from "./event-ring.ts";
-import { LiveTicks, sees, type Reader, type TickSources } from "./live-ticks.ts";
+import { gapText, LiveTicks, sees, type Reader, type TickSources } from "./live-ticks.ts";
 import { isRefusal, toRefusal } from "./refusals.ts";
 import { toRequestView } from "./request-view.ts";
 import type { TunnelOwner } from "./traffic.ts";
@@ -106,7 +106,7 @@ export function createEventHub(options: EventHubOptions): EventHub {
       if (lastEventId !== null) {
         const missed = ring.after(lastEventId);
         if (typeof missed === "string") {
-          reader.tell(`id: ${ring.lastId}\nevent: gap\ndata: ${JSON.stringify({ reason: missed })}\n\n`);
+          reader.tell(gapText(ring.lastId, missed));
         } else for (const event of missed) if (sees(reader, event.orgId)) reader.tell(event.text);
       }
       readers.add(reader);

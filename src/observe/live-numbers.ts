@@ -4,6 +4,8 @@ import type { TunnelCounters } from "../link/messages.ts";
 
 /** Tunnels told at once. The others follow at the next ticks, whoever waits longest first. */
 const mostTunnels = 200;
+/** Those that wait for it, beyond as many as there are: a tenant can open and give up tunnels faster than they are told. */
+const mostWaiting = 10_000;
 
 export interface Rates {
   requestsPerSecond: number;
@@ -41,9 +43,20 @@ export class LiveNumbers {
     return counts;
   }
 
-  /** Ends a tick. `waiting`: how many tunnels changed as well and are told later. */
-  take(): { ratesOf(orgId: string | null): Rates; tunnels: [id: string, rates: Rates][]; waiting: number } {
+  /**
+   * Ends a tick. `waiting`: how many tunnels changed as well and are told later. `isOverrun`: far more than the `count` that there are, which
+   * are all forgotten.
+   */
+  take(count: () => number = () => 0): {
+    ratesOf(orgId: string | null): Rates;
+    tunnels: [id: string, rates: Rates][];
+    waiting: number;
+    isOverrun: boolean;
+  } {
     const nowMs = performance.now();
+    const { size } = this.#changed;
+    const isOverrun = size > mostWaiting && size > mostWaiting + count();
+    if (isOverrun) this.#changed.clear();
     const counts = this.#counts;
     const fromMs = this.#fromMs;
     this.#counts = new Map();
@@ -65,6 +78,7 @@ export class LiveNumbers {
         toRates(orgId === null ? sum : (counts.get(orgId) ?? { requests: 0, bytes: 0 }), nowMs - fromMs),
       tunnels,
       waiting: [...this.#changed.keys()].filter((id) => !told.has(id)).length,
+      isOverrun,
     };
   }
 }

@@ -41,6 +41,30 @@ test("rates are those of the time since the last tick, by tunnel, by organizatio
 });
 
 describe("security", () => {
+  test("when far more tunnels have changed than there are, readers hear that they have to look again, and nothing piles up", () => {
+    let tunnels = 0;
+    const ticks = new LiveTicks({
+      ownerOf: () => null,
+      viewOf: (id) => ({ id }),
+      countConnected: () => new Map(),
+      count: () => tunnels,
+      newestAudit: async () => null,
+    });
+    const texts: string[] = [];
+    const reader = { orgId: null, readsAudit: false, tell: (text: string) => void texts.push(text), end() {} };
+    const change = (count: number, prefix: string): string => {
+      for (let n = 0; n < count; n++) ticks.changed(`${prefix}${n}`);
+      ticks.tell(new Set([reader]), "e-7");
+      return texts.splice(0).join("");
+    };
+    expect(change(10_000, "a")).toContain('"waiting":9800}');
+    expect(change(201, "b")).toStartWith('id: e-7\nevent: gap\ndata: {"reason":"too_old"}\n\nid: e-7\nevent: stats\n');
+    expect(change(1, "c")).toContain('"waiting":0}');
+    // Where there are so many they are told in turns.
+    tunnels = 12_000;
+    expect(change(12_000, "d")).not.toContain("gap");
+  });
+
   test("each reader gets the numbers and tunnels of its own scope, whoever else reads", () => {
     let questions = 0;
     const orgs: Record<string, string> = { t1: "o1", t2: "o2" };

@@ -1,6 +1,7 @@
 // What the live stream tells each second: numbers of the reader's scope, and the tunnels in it that changed.
 
 import type { TunnelCounters } from "../link/messages.ts";
+import type { Gap } from "./event-ring.ts";
 import { LiveNumbers, type Rates } from "./live-numbers.ts";
 import type { TunnelOwner } from "./traffic.ts";
 
@@ -63,7 +64,8 @@ export class LiveTicks {
   /** Nobody wants old numbers back, so they are not kept; `lastId` says what whoever heard them has heard besides. */
   tell(readers: ReadonlySet<Reader>, lastId: string): void {
     const { sources } = this;
-    const { ratesOf, tunnels, waiting } = this.#numbers.take();
+    const { ratesOf, tunnels, waiting, isOverrun } = this.#numbers.take(sources.count);
+    const lost = isOverrun ? gapText(lastId, "too_old") : "";
     const connected = sources.countConnected();
     const views = tunnels.flatMap(([id, rates]) => {
       const view = sources.viewOf(id);
@@ -78,7 +80,7 @@ export class LiveTicks {
         newestAudit: readsAudit ? (this.#newestAudit.get(orgId) ?? null) : null,
       };
       const seen = views.filter((one) => sees({ orgId }, one.orgId)).map(({ view }) => view);
-      const text = `id: ${lastId}\nevent: stats\ndata: ${JSON.stringify(stats)}\n\n`;
+      const text = `${lost}id: ${lastId}\nevent: stats\ndata: ${JSON.stringify(stats)}\n\n`;
       if (seen.length === 0) return text;
       return `${text}event: tunnel.stats\ndata: ${JSON.stringify({ tunnels: seen, waiting })}\n\n`;
     };
@@ -103,6 +105,11 @@ export class LiveTicks {
       this.#askingAudit = false;
     }
   }
+}
+
+/** What tells a reader that it has missed something, and has to fetch again what it shows. */
+export function gapText(lastId: string, reason: Gap): string {
+  return `id: ${lastId}\nevent: gap\ndata: ${JSON.stringify({ reason })}\n\n`;
 }
 
 /** Whether what belongs to an organization is for this reader. */

@@ -135,8 +135,8 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
             "second, `stats` (rates; when traffic was last stored; the newest audit entry, for those who may read the " +
             "log) and `tunnel.stats` (up to 200 tunnels that changed: state, proof, round trip, bytes, rates). " +
             "`Last-Event-ID` resumes within the last 1,000 events; where it can't, because more were missed or the " +
-            "server was restarted, the first event is `gap`, and what is on screen has to be fetched again. Ends when " +
-            "the session does.",
+            "server was restarted, the first event is `gap`, and what is on screen has to be fetched again; so it is when tunnels " +
+            "come and go faster than `tunnel.stats` tells them. Ends when the session does.",
           responses: streamAnswers(
             "The stream.",
             ["text/event-stream"],
