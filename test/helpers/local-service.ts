@@ -157,6 +157,7 @@ class Connection {
   private isClosed = false;
   private closing = false;
   private answering = false;
+  private answered = false;
   private request: RecordedRequest | null = null;
   private hasher = new Bun.CryptoHasher("sha1");
   private bodyDone = Promise.withResolvers<void>();
@@ -209,6 +210,7 @@ class Connection {
   private onHead(head: StrictHead): undefined {
     if (this.answering) this.recorder.problem(`a request before the last one was answered: ${head.raw}`);
     this.answering = true;
+    this.answered = false;
     this.hasher = new Bun.CryptoHasher("sha1");
     this.bodyDone = Promise.withResolvers<void>();
     this.listener = null;
@@ -232,8 +234,8 @@ class Connection {
     const script = scripts[name] ?? scripts.ok!;
     try {
       await script(this.exchange(request), path.slice(name.length + 2), new URLSearchParams(query));
-      await this.bodyDone.promise;
-      this.answering = false;
+      this.answered = true;
+      if (request.complete) this.answering = false;
     } catch (error) {
       // A visitor who left closes the connection under a script; anything else is a fault of the test's own code.
       if (!this.isClosed) this.recorder.problem(`the script for ${request.target} failed: ${String(error)}`);
@@ -276,6 +278,7 @@ class Connection {
     request.trailers = trailers;
     request.sha1 = this.hasher.digest("hex");
     request.complete = true;
+    if (this.answered) this.answering = false;
     this.recorder.complete(request);
     this.bodyDone.resolve();
   }

@@ -37,8 +37,9 @@ export interface ResponseOptions {
   toHead?: boolean;
   /** Count and hash the body without keeping it. */
   discard?: boolean;
-  /** Called with each piece of the body when it arrives. */
+  /** Called with each piece of the body, and with each 1xx before it, when it arrives. */
   onBody?: (bytes: Buffer) => void;
+  onInterim?: (head: StrictHead) => void;
   /** Default 10 s. */
   timeoutMs?: number;
 }
@@ -222,6 +223,7 @@ export class RawClient implements Disposable {
       this.complete([]);
       return undefined;
     }
+    if (head.status < 200) this.wanted[0]?.options.onInterim?.(head);
     if (head.status < 200) this.interim.push(head);
     else this.head = head;
     return head.status >= 200 && this.wanted[0]?.options.toHead === true ? "none" : undefined;

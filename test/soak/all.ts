@@ -4,6 +4,7 @@ import { attackers } from "./attackers.ts";
 import { bulk, bulkTls } from "./bulk.ts";
 import { clock } from "./clock.ts";
 import { contract, writes } from "./contract.ts";
+import { conversations } from "./conversations.ts";
 import { halfOpen } from "./half-open.ts";
 import { idleSessions, idleSessionsDirect } from "./idle-sessions.ts";
 import { kills } from "./kills.ts";
@@ -26,6 +27,7 @@ export const scenarios: readonly Scenario[] = [
   bulkTls,
   idleSessions,
   idleSessionsDirect,
+  conversations,
   takeovers,
   kills,
   restart,
