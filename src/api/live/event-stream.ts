@@ -17,16 +17,34 @@ const checkAgainMs = 4_000;
 const mostWaitingBytes = 1024 * 1024;
 const mostStreams = 1_000;
 const mostStreamsPerAccount = 20;
+/** One organization's members leave some to others. */
+const mostStreamsPerOrganization = 250;
 
 interface Parts {
   deps: ApiDeps;
   events: EventHub;
-  /** Open streams by account; shared by both portals. */
+  /** Open streams by account and by organization; shared by both portals. */
   open: Map<string, number>;
 }
 
 export function createEventRoute(portal: Portal, { deps, events, open }: Parts) {
   const tag = `${portal.tag}: live`;
+
+  /** Whose stream it is, in `open`. */
+  const holdersOf = ({ caller, orgId }: Scope): string[] => [caller.account.id, ...(orgId === null ? [] : [orgId])];
+
+  function count(scope: Scope, change: 1 | -1): void {
+    for (const holder of holdersOf(scope)) {
+      const now = (open.get(holder) ?? 0) + change;
+      if (now > 0) open.set(holder, now);
+      else open.delete(holder);
+    }
+  }
+
+  function isFull({ caller, orgId }: Scope): boolean {
+    if (events.readers >= mostStreams || (open.get(caller.account.id) ?? 0) >= mostStreamsPerAccount) return true;
+    return orgId !== null && (open.get(orgId) ?? 0) >= mostStreamsPerOrganization;
+  }
 
   /** Whether the reader of an open stream may still read, by the database of now. */
   async function mayStillRead(scope: Scope): Promise<boolean> {
@@ -81,7 +99,7 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
             const concerns = changes.some(({ refId }) => refId === account.id || refId === scope.orgId);
             if (concerns) check();
           });
-          open.set(account.id, (open.get(account.id) ?? 0) + 1);
+          count(scope, 1);
           const reader: Reader = {
             orgId: scope.orgId,
             readsAudit: account.isAdmin || account.isOrgAdmin,
@@ -99,9 +117,7 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
             clearInterval(timer);
             unsubscribe();
             stop();
-            const left = (open.get(account.id) ?? 1) - 1;
-            if (left > 0) open.set(account.id, left);
-            else open.delete(account.id);
+            count(scope, -1);
             if (!cancelled) controller.close();
           };
           scope.request.signal.addEventListener("abort", () => end(), { once: true });
@@ -121,8 +137,7 @@ export function createEventRoute(portal: Portal, { deps, events, open }: Parts) 
       ({ scope }) => {
         checkSameOrigin(scope.request);
         if (events.hasLeft) throw new AppError("unavailable");
-        const mine = open.get(scope.caller.account.id) ?? 0;
-        if (events.readers >= mostStreams || mine >= mostStreamsPerAccount) throw new AppError("too_many_connections");
+        if (isFull(scope)) throw new AppError("too_many_connections");
         const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
         return new Response(openStream(scope), { headers });
       },

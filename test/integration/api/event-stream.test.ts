@@ -265,5 +265,24 @@ describeEngines("event stream", (open) => {
       expect(again.status).toBe(200);
       await again.body!.cancel();
     });
+
+    test("one organization leaves streams to others", async () => {
+      const open: Response[] = [];
+      const refused: number[] = [];
+      for (let i = 0; i < 13; i++) {
+        const person = await createPerson(api, { username: `crowd${i}`, orgId });
+        for (let j = 0; j < 20; j++) {
+          const response = await stream(person, "/org/events");
+          if (response.status === 200) open.push(response);
+          else refused.push(response.status);
+        }
+      }
+      // One or two may still be open of the tests before.
+      expect(open.length).toBeWithin(245, 251);
+      expect(new Set(refused)).toEqual(new Set([503]));
+      const admins = await stream(admin, "/admin/events");
+      expect(admins.status).toBe(200);
+      for (const response of [...open, admins]) await response.body!.cancel();
+    });
   });
 });
