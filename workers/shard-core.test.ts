@@ -159,6 +159,14 @@ test("what becomes of a session, and of a local service, is told", () => {
   ]);
 });
 
+test("ports of names that are leased or given up are followed", () => {
+  const { shard } = shardOnPaper();
+  const follow = spyOn(shard["ports"], "follow");
+  const order = { type: "names", snapshot: false, set: [], remove: ["tcp-20000"] } as const;
+  shard.order(order as unknown as ShardOrder);
+  expect(follow.mock.calls).toEqual([[[], ["tcp-20000"]]]);
+});
+
 test("behind its last word a shard serves nobody", () => {
   const { shard } = shardOnPaper();
   const { host } = shard.connections["options"];
