@@ -3,9 +3,10 @@
 import { describe, expect, jest, spyOn, test } from "bun:test";
 import { beginExchange, exchangeWindow } from "../../test/helpers/fake-exchange.ts";
 import type { Head } from "../../src/http1/head.ts";
+import type { Recording } from "../inspector/recording.ts";
 import { FakeSession } from "../../test/helpers/fake-session.ts";
 import { CHUNKED, FIN, HEAD, HEAD_METHOD, maxPayloadBytes, MORE, MORE_HEAD } from "../../src/protocol/frames.ts";
-import { ProtocolError, readU32, resetCode, sessionWindowBytes, UPGRADE } from "../../src/protocol/frames.ts";
+import { ProtocolError, RAW, readU32, resetCode, sessionWindowBytes, UPGRADE } from "../../src/protocol/frames.ts";
 
 const upgraded = "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket";
 const give = ({ exchange }: ReturnType<typeof beginExchange>, text: string): void =>
@@ -23,6 +24,22 @@ describe("a request", () => {
     give(one, "two");
     one.exchange.onEnd(trailers === null ? null : Buffer.from(trailers));
     expect(written(one.did)).toBe(expected);
+  });
+
+  test("is complete for the inspector with its last byte, and a TCP connection is none", () => {
+    const kept: string[] = [];
+    const recording = { asks: () => kept.push("asks"), asked: () => kept.push("asked") } as unknown as Recording;
+    const begin = (flags: number) => {
+      kept.push("begun");
+      const all = [flags, undefined, undefined, undefined, undefined, undefined, undefined, undefined] as const;
+      return beginExchange(...all, () => (kept.push("kept"), recording));
+    };
+    begin(FIN);
+    const one = begin(0);
+    give(one, "body");
+    one.exchange.onEnd(null);
+    begin(RAW);
+    expect(kept).toEqual(["begun", "kept", "asked", "begun", "kept", "asks", "asked", "begun"]);
   });
 
   test("that became a WebSocket goes on as it is, and back", () => {

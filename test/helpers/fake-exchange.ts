@@ -19,6 +19,7 @@ export function beginExchange(
   bytes = Buffer.from("GET / HTTP/1.1\r\n\r\n"),
   of = new FakeSession(),
   wantsReports = true,
+  record: ExchangeHost["record"] = () => null,
 ) {
   const did: string[] = [];
   const note = (what: string) => () => void did.push(what);
@@ -49,7 +50,7 @@ export function beginExchange(
     {
       local,
       wantsReports,
-      record: () => null,
+      record,
       report: (one: ExchangeReport) => void reports.push(one),
     } as unknown as ExchangeHost,
     session as unknown as AgentSession,
