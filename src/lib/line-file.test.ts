@@ -1,7 +1,17 @@
 // Appending lines: in order, to whatever file has that name now, and with a gap that says so where it could not be done.
 
 import { afterEach, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LineFile } from "./line-file.ts";
@@ -67,6 +77,15 @@ test("what could not be written is counted, told once, and said where it is miss
   file.add("back\n", 1);
   await file.close();
   expect(text().trim().split("\n")).toEqual(["gap 5", "back"]);
+});
+
+test("half a line that another process has left, as its disk was full, ends before ours begins", async () => {
+  const { open, path, text } = setUp();
+  writeFileSync(path, '{"path":"/a","durati');
+  const file = open();
+  file.add("whole\n", 1);
+  await file.close();
+  expect(text().split("\n")).toEqual(['{"path":"/a","durati', "whole", ""]);
 });
 
 test("a disk that takes nothing makes it leave lines out, not grow", async () => {

@@ -1,10 +1,11 @@
 // Lines appended to a file, or to standard output: never waited for, bounded, and told when some had to be left out.
 
-import { appendFile, closeSync, openSync } from "node:fs";
+import { appendFile, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
 /** Lines that wait while the disk is busy. */
 const maxWaitingChars = 4 * 1024 * 1024;
 const complainMs = 60_000;
+const newline = 0x0a;
 
 export interface LineFileOptions {
   /** `-` is standard output. */
@@ -30,7 +31,7 @@ export class LineFile {
   private idle = Promise.withResolvers<void>();
 
   constructor(private readonly options: LineFileOptions) {
-    if (options.path !== "-") closeSync(openSync(options.path, "a", 0o600));
+    if (options.path !== "-") this.isTorn = isTorn(options.path);
     // Whoever read it has gone: each write says so as well.
     else process.stdout.on("error", () => undefined);
   }
@@ -80,5 +81,21 @@ export class LineFile {
     if (performance.now() - this.complainedAt < complainMs) return;
     this.complainedAt = performance.now();
     this.options.failed(error.message);
+  }
+}
+
+/** Makes the file where there is none. Whether what is there ends in half a line, as a full disk or a crash has left it: false of what can't be read. */
+function isTorn(path: string): boolean {
+  closeSync(openSync(path, "a", 0o600));
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { size } = fstatSync(fd);
+    const last = new Uint8Array(1);
+    return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== newline;
+  } catch {
+    return false;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }
