@@ -22,6 +22,7 @@ import { readTls, watchTls } from "./router/certificate.ts";
 import { explainListen } from "./router/listen-refusal.ts";
 import { listenPublic, type PublicListener } from "./router/listener.ts";
 import { Router } from "./router/router.ts";
+import { RefusedConnections } from "./router/refused-connections.ts";
 
 /** How long the end waits for the disk. */
 const accessLogMs = 1_000;
@@ -110,7 +111,7 @@ export async function startDataPlane(options: DataPlaneOptions): Promise<DataPla
       maxConnections: config.maxConnections,
       maxConnectionsPerAddress: config.maxConnectionsPerAddress,
       handshakeTimeoutMs: config.headTimeoutMs,
-      ...{ trusted, counts, ledger, connections },
+      ...{ trusted, counts, ledger, connections, refused: new RefusedConnections(log) },
     });
   } catch (error) {
     await supervisor.stop();

@@ -11,7 +11,9 @@ import { ConnectionCounts, createCountsMemory } from "../handover/counts.ts";
 import { createCidrList } from "../lib/cidr.ts";
 import { nobody } from "../ingress/handlers.ts";
 import type { SocketOwner } from "../ingress/visitor-socket.ts";
+import { createLogger } from "../lib/log.ts";
 import { listenPublic, type ListenerOptions } from "./listener.ts";
+import { RefusedConnections } from "./refused-connections.ts";
 
 const ends: (() => unknown)[] = [];
 afterEach(() => ends.splice(0).forEach((end) => end()));
@@ -20,6 +22,7 @@ async function listening(limits: Partial<ListenerOptions> & { underWay?: number 
   const counts = new ConnectionCounts(createCountsMemory(0), 0);
   const [port = 0] = await freePorts(1);
   let accepted = 0;
+  const said: string[] = [];
   const accept = (socket: { data: SocketOwner }): void => {
     socket.data = nobody;
     accepted++;
@@ -29,6 +32,7 @@ async function listening(limits: Partial<ListenerOptions> & { underWay?: number 
     ...{ maxConnections: 100, maxConnectionsPerAddress: 100, handshakeTimeoutMs: 60_000 },
     ledger: { inFlight: () => limits.underWay ?? 0 } as ListenerOptions["ledger"],
     connections: { accept } as unknown as ListenerOptions["connections"],
+    refused: new RefusedConnections(createLogger({ level: "info", format: "json", write: (line) => said.push(line) })),
     ...limits,
   });
   ends.push(listener.stop);
@@ -43,7 +47,7 @@ async function listening(limits: Partial<ListenerOptions> & { underWay?: number 
     socket.on("close", () => (isClosed = true));
     return { socket, heard: () => heard, isClosed: () => isClosed };
   };
-  return { listener, counts, visit, accepted: () => accepted };
+  return { listener, counts, visit, said, accepted: () => accepted };
 }
 
 test("certificates that are taken up or refused leave no descriptor behind, nor a listener that still has the port", async () => {
@@ -102,4 +106,17 @@ describe("security", () => {
     await eventually(silent.isClosed, "the other is cut");
     expect([visitor.isClosed(), accepted(), counts.total()]).toEqual([false, 1, 0]);
   });
+});
+
+test("the operator hears of refused connections once a minute, by whose limit and from where", async () => {
+  const { visit, said } = await listening({ maxConnections: 1, underWay: 1 });
+  const visits = [visit(), visit(), visit()];
+  await eventually(() => visits.every(({ isClosed }) => isClosed()), "all are turned away");
+  expect(said.map((line) => JSON.parse(line))).toMatchObject([
+    { level: "warn", limit: "MAX_CONNECTIONS", most: 1, from: "127.0.0.1", times: 1 },
+  ]);
+  const other = await listening({ maxConnectionsPerAddress: 0 });
+  const { isClosed } = other.visit();
+  await eventually(isClosed, "it is turned away");
+  expect(other.said.join("")).toContain("TRUSTED_PROXIES");
 });

@@ -11,6 +11,7 @@ import { errorAnswer } from "../ingress/error-page.ts";
 import { nobody, ownerHandlers } from "../ingress/handlers.ts";
 import type { CidrList } from "../lib/cidr.ts";
 import { nextRequest, requestIdOf } from "../lib/request-id.ts";
+import type { RefusedConnections } from "./refused-connections.ts";
 
 export interface ListenerOptions {
   hostname: string;
@@ -27,6 +28,7 @@ export interface ListenerOptions {
   counts: ConnectionCounts;
   ledger: Ledger;
   connections: Connections;
+  refused: RefusedConnections;
 }
 
 export interface PublicListener {
@@ -103,10 +105,16 @@ function accept(options: ListenerOptions, socket: Socket<SocketOwner>, secure: b
   );
 }
 
+/** Whether `address` is refused, which the operator then hears of. */
 function isFull(options: ListenerOptions, address: string): boolean {
-  const { counts, ledger } = options;
-  if (counts.total() + ledger.inFlight() >= options.maxConnections) return true;
-  return counts.ofAddress(address) >= options.maxConnectionsPerAddress && !options.trusted.matches(address);
+  const { counts, ledger, maxConnections, maxConnectionsPerAddress, refused } = options;
+  if (counts.total() + ledger.inFlight() >= maxConnections) {
+    refused.add("MAX_CONNECTIONS", maxConnections, address);
+    return true;
+  }
+  if (counts.ofAddress(address) < maxConnectionsPerAddress || options.trusted.matches(address)) return false;
+  refused.add("MAX_CONNECTIONS_PER_ADDRESS", maxConnectionsPerAddress, address);
+  return true;
 }
 
 interface PendingHandshake extends SocketOwner {

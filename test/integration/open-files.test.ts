@@ -81,6 +81,9 @@ test("MAX_CONNECTIONS is lowered with a warning: visitors beyond it are refused,
   expect(await ask(visitor, "any.localhost")).toBe(200);
   leave();
   expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+  // Once a minute, whatever strangers do.
+  const told = server.log.filter(({ message }) => message.startsWith("connections are refused"));
+  expect(told).toMatchObject([{ level: "warn", limit: "MAX_CONNECTIONS", most: 320 }]);
 });
 
 // Main relays the one, a shard the other.
