@@ -1,6 +1,6 @@
 // `digit-link backup`: a copy of the SQLite database while the server runs.
 
-import { closeSync, existsSync, fsyncSync, openSync, rmSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { copySqlite } from "../db/sqlite.ts";
@@ -38,8 +38,17 @@ export function backUp(config: Storage, file: string): { notes: string[] } {
 
 /** Refuses where a command would make an empty database instead of working on the server's. */
 export function requireDatabase(path: string): void {
-  if (existsSync(path)) return;
   const where = resolve(path);
+  try {
+    statSync(path);
+    return;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTDIR") {
+      const sentence = `The database ${where} can't be reached (${code}): run this as the user that the server runs as.`;
+      throw new AppError("conflict", sentence, { cause: error });
+    }
+  }
   throw new AppError(
     "not_found",
     `There is no database ${where}. Run this with the server's settings (DB_PATH) and folder.`,

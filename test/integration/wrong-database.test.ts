@@ -1,7 +1,16 @@
 // Mistakes in what is given to the operator's commands and to a start, DB_PATH above all: one sentence that helps, and nothing is left behind.
 
 import { Database as SqliteFile } from "bun:sqlite";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
@@ -50,6 +59,18 @@ test.each<[string, (operator: Operator) => Promise<unknown>, string]>([
   await using operator = await openOperator({ DB_PATH: here.within("new/deep/server.db") });
   expect(await refusalOf(work(operator))).toContain(sentence);
   here.isAsBefore();
+});
+
+test("a database that this user can't look at isn't said to be missing", async () => {
+  using here = place();
+  // As root too, who may look everywhere.
+  symlinkSync("loop", here.within("loop"));
+  await using operator = await openOperator({ DB_PATH: here.within("loop/server.db") });
+  for (const work of [() => operator.listAdmins(), () => operator.backup(here.within("copy.db"))]) {
+    const path = here.within("loop/server.db");
+    const sentence = `The database ${path} can't be reached (ELOOP): run this as the user that the server runs as.`;
+    expect(await refusalOf(work())).toBe(sentence);
+  }
 });
 
 test("restore makes no folder for what is no backup, and says when DB_PATH can't be", async () => {
