@@ -43,7 +43,7 @@ export async function restore({ config, log, nowMs }: RestoreDeps, file: string)
   if (config.databaseUrl !== null) {
     throw new AppError(
       "conflict",
-      "The database is PostgreSQL: restore it with pg_restore or psql, while no server runs.",
+      "The database is PostgreSQL: restore it with pg_restore into a new, empty database, while no server runs (docs/operations.md, Backups).",
     );
   }
   const path = resolve(config.dbPath);
@@ -67,7 +67,8 @@ export async function restore({ config, log, nowMs }: RestoreDeps, file: string)
     return {
       notes: [
         ...(kept === null ? [] : [`The database that was there is kept as ${kept}.`]),
-        "Everybody has to log in again. ENCRYPTION_KEY must be the one of the backup's time.",
+        "Everybody has to log in again. Tokens, keys, people and addresses that were revoked or removed since the backup are let in " +
+          "again: revoke them once more. ENCRYPTION_KEY must be the one of the backup's time.",
       ],
     };
   } catch (error) {

@@ -91,6 +91,7 @@ describe("backup and restore (sqlite)", () => {
     await using second = await operatorOf(at);
     const restored = await second.restore(at.copy);
     const kept = /kept as (\S+)\.$/.exec(restored.notes[0] ?? "")?.[1] ?? "";
+    expect(restored.notes.join(" ")).toContain("revoke them once more");
     expect(await usernames(at.path)).toEqual(["alice"]);
     expect(await usernames(kept)).toEqual(["alice", "bob"]);
     expect(await usernames(at.copy)).toEqual(["alice"]);
