@@ -2,6 +2,7 @@
 
 import {
   chmodSync,
+  chownSync,
   closeSync,
   copyFileSync,
   existsSync,
@@ -56,6 +57,7 @@ export async function restore({ config, log, nowMs }: RestoreDeps, file: string)
     copyPrivately(file, aside);
     checkCopy(file, aside);
     await prepare(aside, file, log, nowMs);
+    handOver(aside, path);
     const kept = keepOld(path, new Date(nowMs()));
     try {
       renameSync(aside, path);
@@ -99,6 +101,13 @@ function copyPrivately(file: string, aside: string): void {
   copyFileSync(file, aside);
   // copyFile may hand on the mode of its source.
   chmodSync(aside, 0o600);
+}
+
+/** What root restores belongs to whom the database, or else its folder, belonged: the server could not open what is root's. */
+function handOver(aside: string, path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(existsSync(path) ? path : dirname(path));
+  chownSync(aside, uid, gid);
 }
 
 /** Whether the copy is a whole database of this program. */

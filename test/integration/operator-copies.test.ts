@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import {
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -67,6 +68,24 @@ const refusalOf = (work: Promise<unknown>): Promise<AppError> =>
   );
 
 describe("backup and restore (sqlite)", () => {
+  test.skipIf(process.getuid?.() !== 0)("what root restores is the server's user's, as what was there", async () => {
+    using at = place();
+    {
+      await using first = await operatorOf(at);
+      await first.createAccount("bob");
+      await first.backup(at.copy);
+    }
+    await using operator = await operatorOf(at);
+    const owner = { uid: 1234, gid: 1235 };
+    chownSync(at.path, owner.uid, owner.gid);
+    await operator.restore(at.copy);
+    expect(statSync(at.path)).toMatchObject(owner);
+    chownSync(join(at.folder, "data"), owner.uid, owner.gid);
+    rmSync(at.path);
+    await operator.restore(at.copy);
+    expect(statSync(at.path)).toMatchObject(owner);
+  });
+
   test("a backup taken while the server writes is whole, and restores to that moment; the old database is kept", async () => {
     using at = place();
     await using operator = await operatorOf(at);
