@@ -1,6 +1,7 @@
 // What is left of an exchange when it is over: nothing that the next one, or the end of the connection, would trip over.
 
 import { describe, expect, test } from "bun:test";
+import type { LoanSocket } from "../lending/loan-socket.ts";
 import { fakeVisitor, HeardExchange, ingressLimits, requestText } from "../../test/helpers/fake-visitor.ts";
 
 /** A visitor whose requests all begin an exchange; `done` ends it with an answer behind which the server would go on. */
@@ -45,6 +46,18 @@ describe("behind an answer", () => {
     visitor.connection.closeIfIdle();
     done();
     expect([exchanges.length, visitor.did.join()]).toEqual([1, "shutdown"]);
+  });
+
+  test("when the server leaves a loan hears it with its next answer: a request may be under way", () => {
+    const { visitor, exchanges, done } = exchanging();
+    const { connection } = visitor;
+    connection.loan = { complete() {} } as unknown as LoanSocket;
+    connection.closeIfIdle();
+    expect([visitor.did, connection.isBusy]).toEqual([[], false]);
+    visitor.send(requestText("GET /"));
+    expect([exchanges.length, connection.mayKeepAlive]).toEqual([1, false]);
+    done();
+    expect(visitor.did).toEqual(["shutdown"]);
   });
 
   test("a malformed request is told what is wrong, as nothing of its own answer has begun, with a body", () => {
