@@ -43,8 +43,6 @@ export class Lender {
     const loan = this.loanOf(connection, owner);
     if (loan === null) return false;
     connection.begin(loan);
-    // Its owner has a line for it.
-    connection.access = null;
     loan.start(head);
     return true;
   }

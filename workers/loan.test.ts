@@ -80,16 +80,18 @@ describe("security", () => {
   });
 
   test.each([
-    ["is broken off", (end: OwnerEnd, id: number) => end.line.end(id, false)],
-    ["was closed when it came", (end: OwnerEnd, id: number) => end.line.end(id, true)],
-    ["is lost with its thread", (end: OwnerEnd) => void end.socket.terminate()],
-  ])("a request that %s before an answer gets 503", async (_, give) => {
+    // Who breaks it off has written down that.
+    ["is broken off", 0, (end: OwnerEnd, id: number) => end.line.end(id, false)],
+    ["was closed when it came", 1, (end: OwnerEnd, id: number) => end.line.end(id, true)],
+    ["is lost with its thread", 1, (end: OwnerEnd) => void end.socket.terminate()],
+  ])("a request that %s before an answer gets 503, and has one line in the access log", async (_, lines, give) => {
     using one = lendingVisitor();
     one.visitor.send(requestText("GET /"));
     using _owner = await owningLine(one.theirs.pop()!, give);
     let heard = "";
     await eventually(() => (heard += one.visitor.take()).includes("\r\n\r\n"), "an answer");
     expect(heard).toStartWith("HTTP/1.1 503 ");
+    expect(one.told.filter((told) => told === "a line")).toHaveLength(lines);
   });
 
   test("bytes that come when nothing was asked reach nobody", async () => {

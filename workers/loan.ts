@@ -1,6 +1,7 @@
 // One visitor's connection's way to one owner, and the exchange of the request that is there: its bytes go, and the answer's come, as they are.
 
 import type { Head } from "../src/http1/head.ts";
+import type { Access } from "../src/ingress/access-log.ts";
 import type { VisitorConnection } from "../src/ingress/connection.ts";
 import { flushCork } from "../src/ingress/cork.ts";
 import type { Exchange } from "../src/ingress/exchange.ts";
@@ -18,6 +19,7 @@ export class Loan implements LoanEnd, Exchange {
   private isBusy = false;
   /** Bytes of answers that are not granted again yet: the visitor has not taken them, or they are few. */
   private owed = 0;
+  private access: Access | null = null;
 
   constructor(
     private readonly line: LoanLine,
@@ -39,6 +41,9 @@ export class Loan implements LoanEnd, Exchange {
 
   start(head: Head): void {
     this.isBusy = true;
+    // Its owner has a line for it.
+    this.access = this.connection.access;
+    this.connection.access = null;
     this.line.write(this.id, head.bytes, head.start, head.end);
   }
 
@@ -98,8 +103,11 @@ export class Loan implements LoanEnd, Exchange {
     if (!this.isBusy) return;
     this.isBusy = false;
     const { connection } = this;
-    if (!connection.isAnswering) connection.answer("unavailable", { retryAfterSeconds: 2 });
-    else if (isWhole) connection.finish(false);
+    if (!connection.isAnswering) {
+      // One that died, or closed when the request was on its way, has no line for it.
+      if (isWhole || this.line.isClosed) connection.access = this.access;
+      connection.answer("unavailable", { retryAfterSeconds: 2 });
+    } else if (isWhole) connection.finish(false);
     else connection.destroy();
     flushCork();
   }
