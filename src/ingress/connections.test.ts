@@ -7,7 +7,9 @@ import { eventually } from "../../test/helpers/eventually.ts";
 import { ingressLimits } from "../../test/helpers/fake-visitor.ts";
 import { ConnectionCounts, createCountsMemory } from "../handover/counts.ts";
 import { createLedgerMemory, Ledger } from "../handover/ledger.ts";
-import { closeDescriptor } from "../lib/descriptor.ts";
+import { connectDescriptor } from "../handover/adopt.ts";
+import { lineHandlers, LoanLine } from "../lending/loan-line.ts";
+import { closeDescriptor, createPair } from "../lib/descriptor.ts";
 import { Connections } from "./connections.ts";
 import type { VisitorConnection } from "./connection.ts";
 import type { IngressHost } from "./exchange.ts";
@@ -62,6 +64,34 @@ test("nor does one that was swept before it arrived", () => {
   using one = setUp();
   one.connections.adopt({ ...meta, fd: 5, unread: "GET / HTTP/1.1\r\n\r\n" });
   expect(one.held()).toEqual([0, 0, 0]);
+});
+
+test("requests that are lent take no place, as the visitor has one where he is, and end with the line they came on", async () => {
+  using one = setUp();
+  const [ours, theirs] = createPair()!;
+  const line = new LoanLine(null);
+  await connectDescriptor({ fd: ours, allowHalfOpen: true, data: line, socket: lineHandlers });
+  one.ledger.live(0, 7);
+  one.ledger.send(theirs, 0, 7, () => {});
+  one.connections.adopt({ ...meta, fd: theirs, unread: "", lent: true });
+  const unheard = { received() {}, answered() {}, granted() {}, drain() {}, closed() {}, threw() {} };
+  for (const address of ["192.0.2.1", "192.0.2.2"]) line.lend({ address, secure: true, acceptedAtMs: 3 }, unheard);
+  await eventually(() => one.held().join() === "0,0,2", "both loans are there");
+  const [first] = one.connections.deadlines.all() as VisitorConnection[];
+  expect([first!.meta, one.connections.isBusy]).toEqual([
+    { address: "192.0.2.1", secure: true, acceptedAtMs: 3, last: false, moves: 0, lent: true },
+    false,
+  ]);
+  expect(one.connections["lines"].size).toBe(1);
+  line.close();
+  await eventually(() => one.held().join() === "0,0,0", "they are over");
+  expect(one.connections["lines"].size).toBe(0);
+});
+
+test("of a line that was swept before it arrived nothing is kept", () => {
+  using one = setUp();
+  one.connections.adopt({ ...meta, fd: 5, unread: "", lent: true });
+  expect(one.connections["lines"].size).toBe(0);
 });
 
 test("security: a crowd that comes with much unread is taken over several turns, and others have theirs in between", async () => {

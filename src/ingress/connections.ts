@@ -51,11 +51,12 @@ export class Connections {
       open: (socket: Socket<SocketOwner>) => (socket.data as VisitorConnection).opened(socket),
     };
     this.adopter = createAdopter<SocketOwner>(handlers, options.ledger, (owner) => owner.closed());
-    const close = (socket: Socket<LoanLine>): void => {
-      this.lines.delete(socket.data);
-      lineHandlers.close(socket);
+    const closed = (line: LoanLine): void => {
+      this.lines.delete(line);
+      line.closed();
     };
-    this.adoptLine = createAdopter<LoanLine>({ ...lineHandlers, close }, options.ledger, (line) => line.closed());
+    const close = (socket: Socket<LoanLine>): void => closed(socket.data);
+    this.adoptLine = createAdopter<LoanLine>({ ...lineHandlers, close }, options.ledger, closed);
   }
 
   /** A socket of our own listener. `pump`: it can't be moved (TLS ends here), or shall not. */
