@@ -61,6 +61,8 @@ test("a loan whose owner has closed it is none: the next request has another one
     owner.line.end(1, true);
     const loan = one.lender["loans"].get(one.visitor.connection)?.get(1);
     await eventually(() => loan?.isUsable(Infinity) === false, "the loan is over");
+    // Its visitor asked for nothing.
+    expect(one.visitor.take()).toBe("");
   }
   expect([one.lent, one.visitor.did]).toEqual([[true, true], []]);
 });

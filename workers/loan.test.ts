@@ -67,7 +67,35 @@ test("of an answer that the visitor doesn't take no more comes than its window, 
   line.close();
 });
 
+test("a visitor that takes all at once has an answer of any length granted", async () => {
+  using one = lendingVisitor();
+  one.visitor.send(requestText("GET /"));
+  using owner = await owningLine(
+    one.theirs.pop()!,
+    () => {},
+    (bytes) => (granted += bytes),
+  );
+  let granted = 0;
+  const piece = Buffer.alloc(64 * 1024, "x");
+  for (let i = 1; i <= 8; i++) {
+    owner.line.write(1, piece, 0, piece.length);
+    await eventually(() => granted === i * piece.length, "it is granted again");
+  }
+});
+
 describe("security", () => {
+  test("a throw over an answer breaks the visitor's connection and ends the loan", async () => {
+    using one = lendingVisitor();
+    one.visitor.send(requestText("GET /"));
+    const { connection } = one.visitor;
+    connection.write = () => {
+      throw new Error("as asked");
+    };
+    using owner = await owningLine(one.theirs.pop()!, ({ line }, id) => line.write(id, Buffer.from(whole), 0, 9));
+    await eventually(() => owner.metas.length === 1 && owner.open.length === 0, "the loan is over");
+    expect(one.visitor.did).toEqual(["terminate"]);
+  });
+
   test("an answer that its owner breaks off is broken for the visitor, too", async () => {
     using one = lendingVisitor();
     one.visitor.send(requestText("GET /"));

@@ -126,6 +126,7 @@ test("of lent requests only whoever has the visitor's connection sees whether he
   // In the middle of an answer, and behind the last one.
   visitor.send(requestText("GET /", close));
   connection.write(Buffer.from("x"), 0, 1);
+  visitor.take();
   for (let i = 0; i < 3; i++) connection.expired((now += 60_000));
   answer("y");
   for (let i = 0; i < 3; i++) connection.expired((now += 60_000));
@@ -133,6 +134,28 @@ test("of lent requests only whoever has the visitor's connection sees whether he
   visitor.room = Infinity;
   connection.drain();
   expect(visitor.did).toEqual(["end"]);
+});
+
+test("whoever lent the request hears that its answer is complete when all of it has left", () => {
+  const { visitor, answer } = exchanging();
+  const completed: string[] = [];
+  visitor.connection.loan = { complete: () => completed.push(visitor.take()) } as unknown as LoanSocket;
+  visitor.room = 3;
+  visitor.send(requestText("GET /"));
+  answer("answer");
+  expect(completed).toEqual([]);
+  visitor.room = Infinity;
+  visitor.connection.drain();
+  visitor.send(requestText("GET /"));
+  answer("another");
+  expect(completed).toEqual(["wer", "another"]);
+});
+
+test("a loan that is idle for too long closes as any connection", () => {
+  const { visitor } = exchanging();
+  visitor.connection.loan = { complete() {} } as unknown as LoanSocket;
+  visitor.connection.expired(performance.now() + 60_000);
+  expect(visitor.did).toEqual(["shutdown"]);
 });
 
 test("a visitor that half-closes has left when it is sent nothing for half a second; what is sent shows whether it is there", () => {

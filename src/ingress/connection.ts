@@ -89,11 +89,10 @@ export class VisitorConnection extends MovableSocket implements BodySink {
     if (this.halfClosed) this.exchange?.bodyEnd(null);
   }
 
-  /** The server is leaving: an idle connection closes now, a busy one after its answer. No shard is waited for. */
+  /** The server is leaving: an idle connection closes now, a busy one after its answer. So does a loan, of which a request may be under way. No shard is waited for. */
   closeIfIdle(): void {
     if (this.phase === "waiting") this.refuse("unavailable", "the server is leaving");
     else if (this.phase === "idle" && this.pending === null && this.loan === null) this.closeGracefully();
-    // Of a loan a request may be under way, which whoever lends could only refuse then.
     else this.leaving = true;
   }
 

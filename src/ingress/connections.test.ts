@@ -66,27 +66,32 @@ test("nor does one that was swept before it arrived", () => {
   expect(one.held()).toEqual([0, 0, 0]);
 });
 
-test("requests that are lent take no place, as the visitor has one where he is, and end with the line they came on", async () => {
-  using one = setUp();
-  const [ours, theirs] = createPair()!;
-  const line = new LoanLine(null);
-  await connectDescriptor({ fd: ours, allowHalfOpen: true, data: line, socket: lineHandlers });
-  one.ledger.live(0, 7);
-  one.ledger.send(theirs, 0, 7, () => {});
-  one.connections.adopt({ ...meta, fd: theirs, unread: "", lent: true });
-  const unheard = { received() {}, answered() {}, granted() {}, drain() {}, closed() {}, threw() {} };
-  for (const address of ["192.0.2.1", "192.0.2.2"]) line.lend({ address, secure: true, acceptedAtMs: 3 }, unheard);
-  await eventually(() => one.held().join() === "0,0,2", "both loans are there");
-  const [first] = one.connections.deadlines.all() as VisitorConnection[];
-  expect([first!.meta, one.connections.isBusy]).toEqual([
-    { address: "192.0.2.1", secure: true, acceptedAtMs: 3, last: false, moves: 0, lent: true },
-    false,
-  ]);
-  expect(one.connections["lines"].size).toBe(1);
-  line.close();
-  await eventually(() => one.held().join() === "0,0,0", "they are over");
-  expect(one.connections["lines"].size).toBe(0);
-});
+test.each([true, false])(
+  "requests that are lent take no place, as the visitor has one where he is, and end with their line (%p)",
+  async (isOurs) => {
+    using one = setUp();
+    const [ours, theirs] = createPair()!;
+    const line = new LoanLine(null);
+    await connectDescriptor({ fd: ours, allowHalfOpen: true, data: line, socket: lineHandlers });
+    one.ledger.live(0, 7);
+    one.ledger.send(theirs, 0, 7, () => {});
+    one.connections.adopt({ ...meta, fd: theirs, unread: "", lent: true });
+    const unheard = { received() {}, answered() {}, granted() {}, drain() {}, closed() {}, threw() {} };
+    for (const address of ["192.0.2.1", "192.0.2.2"]) line.lend({ address, secure: true, acceptedAtMs: 3 }, unheard);
+    await eventually(() => one.held().join() === "0,0,2", "both loans are there");
+    const [first] = one.connections.deadlines.all() as VisitorConnection[];
+    expect([first!.meta, one.connections.isBusy]).toEqual([
+      { address: "192.0.2.1", secure: true, acceptedAtMs: 3, last: false, moves: 0, lent: true },
+      false,
+    ]);
+    expect(one.connections["lines"].size).toBe(1);
+    expect(first!.loan).not.toBeNull();
+    if (isOurs) line.close();
+    else one.connections.close();
+    await eventually(() => line.isClosed && one.held().join() === "0,0,0", "they are over");
+    await eventually(() => one.connections["lines"].size === 0, "the line is forgotten");
+  },
+);
 
 test("of a line that was swept before it arrived nothing is kept", () => {
   using one = setUp();

@@ -60,6 +60,7 @@ export interface OwnerEnd {
 export async function owningLine(
   fd: number,
   answer = (end: OwnerEnd, id: number) => respond(end, id),
+  granted: LoanEnd["granted"] = () => {},
 ): Promise<OwnerEnd> {
   const end = { metas: [], heard: "", open: [], [Symbol.dispose]: () => end.line.close() } as unknown as OwnerEnd;
   end.line = new LoanLine((meta, _line, id): LoanEnd => {
@@ -71,7 +72,8 @@ export async function owningLine(
         answer(end, id);
       },
       closed: () => void end.open.splice(end.open.indexOf(id), 1),
-      ...{ answered() {}, granted() {}, drain() {}, threw() {} },
+      granted,
+      ...{ answered() {}, drain() {}, threw() {} },
     };
   });
   end.socket = await connectDescriptor({ fd, allowHalfOpen: true, data: end.line, socket: lineHandlers });
