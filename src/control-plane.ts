@@ -34,6 +34,7 @@ import { hashWorkerUrl } from "./link/worker-url.ts";
 import { createAudit, type AuditEntry } from "./observe/audit.ts";
 import { pruneAudit } from "./observe/audit-retention.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { Outage } from "./observe/outage.ts";
 import { logTunnel } from "./observe/tunnel-log.ts";
 import { bootstrapAdminToken } from "./operator/admin-token.ts";
 
@@ -70,13 +71,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   if (config.databaseUrl === null) checkDatabasePath(config.dbPath);
   const secrets = loadSecrets(config);
   for (const warning of secrets.warnings) log.warn(warning);
+  const reading = new Outage(log, {
+    failing:
+      "the database can't be read: what other processes change isn't heard of; tunnels go on, and it is tried again",
+    works: "the database can be read again",
+  });
   const db = await createDatabase({
     url: config.databaseUrl,
     path: config.dbPath,
     maxConnections: config.databaseConnections,
     timeoutMs: config.databaseTimeoutMs,
     pollMs: config.databasePollMs,
-    onError: (error) => log.error("the feed of changes failed", { error: String(error) }),
+    onError: (error) => reading.failed(error),
+    onRead: () => reading.worked(),
   });
   const nowMs = Date.now;
   // The audit log is needed to make what listens to it.

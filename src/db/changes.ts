@@ -52,7 +52,7 @@ export interface ChangesFeed {
  */
 const orderLock = 7_203_412;
 const pageRows = 1_000;
-/** A database that can't be read is asked this often: each failure is a line in the log. */
+/** A database that can't be read is asked this often. */
 const retryMs = 1_000;
 /** What a change closes is closed by then (docs/security.md, 11). */
 const deafAfterMs = 5_000;
@@ -69,8 +69,10 @@ export function createChangesFeed(options: {
   sqlite: SqliteConnection | null;
   pollMs: number;
   onError: (error: unknown) => void;
+  /** Hears of each look at the database that worked. */
+  onRead?: () => void;
 }): ChangesFeed {
-  const { kysely, engine, sqlite, onError } = options;
+  const { kysely, engine, sqlite, onError, onRead } = options;
   const listeners = new Set<(changes: Change[]) => void>();
   let lastId = 0;
   let running = false;
@@ -97,6 +99,7 @@ export function createChangesFeed(options: {
       if (newest === undefined) {
         version = begunVersion;
         currentAtMs = begunAtMs;
+        onRead?.();
       }
       if (newest === undefined || !running) return;
       lastId = newest.id;
@@ -137,7 +140,10 @@ export function createChangesFeed(options: {
     if (reading !== null || nowMs < restUntilMs) return;
     try {
       if (sqlite === null || sqlite.dataVersion() !== version) wake();
-      else currentAtMs = nowMs;
+      else {
+        currentAtMs = nowMs;
+        onRead?.();
+      }
     } catch (error) {
       restUntilMs = nowMs + retryMs;
       onError(error);

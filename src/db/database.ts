@@ -49,6 +49,8 @@ export interface DatabaseOptions {
   pollMs?: number;
   /** Hears of failures of the feed's background reads; they are tried again every second. */
   onError: (error: unknown) => void;
+  /** Hears when a read of the feed worked. */
+  onRead?: () => void;
 }
 
 /**
@@ -87,6 +89,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
     sqlite,
     pollMs: options.pollMs ?? 250,
     onError: options.onError,
+    ...(options.onRead === undefined ? {} : { onRead: options.onRead }),
   });
   let answering: Promise<boolean> | null = null;
   // One question for all who ask: each takes a connection for as long as there is no answer.

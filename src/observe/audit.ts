@@ -10,6 +10,7 @@ import { Repeats } from "../lib/repeats.ts";
 import { auditHash } from "./audit-chain.ts";
 import { rowOf } from "./audit-row.ts";
 import { lastFlush } from "./last-flush.ts";
+import { Outage } from "./outage.ts";
 import { repeated, repeatKeyOf } from "./refusals.ts";
 
 /** What happened. Text from outside is escaped and cut here; secrets must not be in it. */
@@ -79,6 +80,10 @@ export function createAudit(options: {
   let timer: Timer | undefined;
   let writing: Promise<void> | null = null;
   let failing = false;
+  const outage = new Outage(log, {
+    failing: "the audit log cannot be written; events are kept in memory",
+    works: "the audit log is written again",
+  });
 
   const writeBatches = async (): Promise<void> => {
     while (!isStored()) {
@@ -86,12 +91,10 @@ export function createAudit(options: {
       try {
         await once.store((trx) => append(db, trx, batch, clock));
         failing = false;
+        outage.worked();
       } catch (error) {
         failing = true;
-        log.error("the audit log cannot be written; events are kept in memory", {
-          error: String(error),
-          waiting: batch.length + waiting.length,
-        });
+        outage.failed(error, { waiting: batch.length + waiting.length });
         return;
       }
       batch = [];
