@@ -68,6 +68,8 @@ export abstract class MovableSocket extends AnsweringSocket implements SocketOwn
     this.phase = "closed";
     if (given !== true) {
       socket.data = given;
+      // Bun says it once. Who adopts the socket itself reads it again.
+      if (this.halfClosed) given.ended();
       this.closed();
     }
     return true;

@@ -167,6 +167,17 @@ describeContract("connections", {}, (parties) => {
     expect(await client.ended).toBe("clean");
   });
 
+  test("a visitor that has half-closed when its connection goes to another thread gets all answers, and the end", async () => {
+    const { open, host } = parties();
+    using client = await open();
+    // While the first one is answered the end is heard, by the thread that gives the connection away afterwards.
+    await client.send(requestBytes("localhost", "/health") + requestBytes(host, "/head/0"));
+    client.finishSending();
+    expect((await client.response()).status).toBe(200);
+    expect((await client.response()).body.toString()).toStartWith("GET /head/0 ");
+    expect(await client.ended).toBe("clean");
+  });
+
   test("a connection whose host changes on every request, with bodies both ways", async () => {
     const { open, host, other } = parties();
     using client = await open();
