@@ -45,6 +45,8 @@ async function measure(engine: Engine, options: SoakOptions): Promise<Fact[]> {
   const env = {
     ...{ BCRYPT_COST: "4", AUDIT_RETENTION_DAYS: "36500" },
     ...(url === null ? {} : { DATABASE_URL: url, ...secrets }),
+    // Each has as many as the default lets it have, and here one more joins.
+    MAX_MEMBERS_PER_ORGANIZATION: "2000",
   };
   await using server = await startServerProcess({ shards: 1, again: { port, folder }, env });
   const api = adminApi(server);
