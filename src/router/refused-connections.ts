@@ -1,27 +1,35 @@
 // Connections that were refused for want of room: the operator hears of it, however many strangers come.
 
 import type { Logger } from "../lib/log.ts";
+import { Repeats } from "../lib/repeats.ts";
 
-const tellMs = 60_000;
+const sweepMs = 1_000;
 
 type Limit = "MAX_CONNECTIONS" | "MAX_CONNECTIONS_PER_ADDRESS";
 
-/** Logs the first of a limit at once, and the next ones once a minute at most, with their number since the last line. */
+/** Logs the first of a limit at once, and those that follow once a minute, with their number. */
 export class RefusedConnections {
-  private readonly times: Partial<Record<Limit, number>> = {};
-  private readonly toldAt: Partial<Record<Limit, number>> = {};
+  private readonly repeats: Repeats<{ limit: Limit; most: number; from: string }>;
+  /** While something is counted. */
+  private sweeping: Timer | undefined;
 
-  constructor(private readonly log: Logger) {}
+  constructor(log: Logger) {
+    this.repeats = new Repeats({
+      tell: (one, times) => log.warn(`connections are refused (503): ${reasons[one.limit]}`, { ...one, times }),
+    });
+  }
 
   /** `address` is the one that was refused, `most` what the limit is. */
   add(limit: Limit, most: number, address: string): void {
-    const times = (this.times[limit] ?? 0) + 1;
-    this.times[limit] = times;
-    const nowMs = performance.now();
-    if (nowMs - (this.toldAt[limit] ?? -Infinity) < tellMs) return;
-    this.toldAt[limit] = nowMs;
-    this.times[limit] = 0;
-    this.log.warn(`connections are refused (503): ${reasons[limit]}`, { limit, most, from: address, times });
+    this.repeats.note(limit, { limit, most, from: address });
+    this.sweeping ??= setInterval(() => this.sweep(), sweepMs).unref();
+  }
+
+  private sweep(): void {
+    this.repeats.sweep();
+    if (!this.repeats.isIdle) return;
+    clearInterval(this.sweeping);
+    this.sweeping = undefined;
   }
 }
 
